@@ -1,0 +1,16 @@
+//! The transformation from source-git to dist-git, as pure functions: values in, values out.
+//!
+//! Nothing here touches a repository, the network, the environment, a clock or the file system, and
+//! nothing is executed: no spec macro is expanded, no action of a package configuration is run.
+//! Whoever calls these functions has read the inputs (`git`) and writes the outputs (`commands`).
+
+pub mod finding;
+pub mod id;
+pub mod path;
+pub mod text;
+pub mod tree;
+
+pub use finding::{Finding, Level, Refusal, Subject};
+pub use id::{BlobId, CommitId, TreeId};
+pub use path::RepoPath;
+pub use tree::{File, FileMode, FileTree};

@@ -1,0 +1,67 @@
+//! Text that came from outside, made fit for people's eyes.
+
+/// The longest text that [`printable`] returns, in characters; enough for a subject line or a path.
+const PRINTABLE_LENGTH: usize = 200;
+
+/// Returns `bytes` as one line that no terminal, log viewer or CI job log acts on.
+///
+/// What is not UTF-8, and every character that moves the cursor, hides, reorders or starts a new line, becomes
+/// its escape (`\x1b`, `\u{202e}`); a text of more than 200 characters is cut and ends in `…`.
+pub fn printable(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    let mut count = 0;
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if count == PRINTABLE_LENGTH {
+                out.push('…');
+                return out;
+            }
+            count += 1;
+            match c {
+                '\t' => out.push_str("\\t"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+                c if is_unseen(c) => out.extend(c.escape_unicode()),
+                c => out.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            if count == PRINTABLE_LENGTH {
+                out.push('…');
+                return out;
+            }
+            count += 1;
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+/// Says whether a character steers the display instead of showing something: C1 controls, line and
+/// paragraph separators, zero-width characters, and the bidirectional controls of Unicode's UAX #9.
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_is_left() {
+        assert_eq!(printable(b"plain \xc3\xa9"), "plain é");
+        assert_eq!(printable(b"\x1b[31mred\r\nsection_start:0:x\x07"), "\\x1b[31mred\\r\\nsection_start:0:x\\x07");
+        assert_eq!(printable("a\u{202e}b\u{9b}c\u{2028}".as_bytes()), "a\\u{202e}b\\u{9b}c\\u{2028}");
+        assert_eq!(printable(b"\xff\xfe"), "\\xff\\xfe");
+    }
+
+    #[test]
+    fn a_long_text_is_cut() {
+        let long = printable(&vec![b'x'; 100_000]);
+        assert_eq!(long.chars().count(), PRINTABLE_LENGTH + 1);
+        assert!(long.ends_with('…'));
+    }
+}
