@@ -4,6 +4,7 @@
 //! nothing is executed: no spec macro is expanded, no action of a package configuration is run.
 //! Whoever calls these functions has read the inputs (`git`) and writes the outputs (`commands`).
 
+pub mod files;
 pub mod finding;
 pub mod id;
 pub mod message;

@@ -1,0 +1,308 @@
+//! rsync's wildcards: one pattern against one name, in time bounded by the product of their lengths.
+//!
+//! The rules are those of rsync(1), "PATTERN MATCHING RULES", and where the manual is silent those that rsync
+//! shows when it is run. Nothing here knows of filter rules or of trees.
+
+/// A set of bytes, for a class such as `[a-z]`.
+type ByteSet = [bool; 256];
+
+/// What one byte of a name must be.
+#[derive(Clone, Debug)]
+enum Unit {
+    Byte(u8),
+    /// `?`
+    NotSlash,
+    /// `[…]`; never holds `/`.
+    Class(Box<ByteSet>),
+}
+
+impl Unit {
+    fn accepts(&self, byte: u8) -> bool {
+        match self {
+            Self::Byte(wanted) => byte == *wanted,
+            Self::NotSlash => byte != b'/',
+            Self::Class(set) => set.get(usize::from(byte)).copied().unwrap_or(false),
+        }
+    }
+}
+
+/// What may stand in front of a unit, or at the end, without being one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gap {
+    None,
+    /// `*`
+    NotSlash,
+    /// `**`
+    Any,
+}
+
+impl Gap {
+    fn accepts(self, byte: u8) -> bool {
+        match self {
+            Self::None => false,
+            Self::NotSlash => byte != b'/',
+            Self::Any => true,
+        }
+    }
+}
+
+/// Where in a name the pattern may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// At the first byte.
+    Beginning,
+    /// At the first byte, or after any slash.
+    AfterAnySlash,
+}
+
+/// A pattern that holds a wildcard, ready to be matched.
+///
+/// It is a chain of units with a gap before each and after the last. Matching follows all the places in the
+/// chain that the bytes so far can have led to, so that `*a*a*a*b` costs no more than its length for each byte.
+#[derive(Clone, Debug)]
+pub(super) struct Wildcard {
+    steps: Vec<(Gap, Unit)>,
+    last_gap: Gap,
+}
+
+impl Wildcard {
+    /// Parses `pattern`; `None` where no name can match it: a class without its `]`, an unknown `[:name:]`, or a
+    /// backslash at the end.
+    pub(super) fn parse(pattern: &[u8]) -> Option<Self> {
+        let mut steps = Vec::new();
+        let mut gap = Gap::None;
+        let mut rest = pattern;
+        while let Some((first, after)) = rest.split_first() {
+            rest = after;
+            let unit = match first {
+                b'*' => {
+                    gap = if gap == Gap::None { Gap::NotSlash } else { Gap::Any };
+                    continue;
+                }
+                b'?' => Unit::NotSlash,
+                b'[' => {
+                    let (set, after) = class(rest)?;
+                    rest = after;
+                    Unit::Class(set)
+                }
+                b'\\' => {
+                    let (escaped, after) = rest.split_first()?;
+                    rest = after;
+                    Unit::Byte(*escaped)
+                }
+                byte => Unit::Byte(*byte),
+            };
+            steps.push((gap, unit));
+            gap = Gap::None;
+        }
+        Some(Self { steps, last_gap: gap })
+    }
+
+    /// Says whether the pattern matches all of the joined `parts`, from one of the places that `start` allows.
+    pub(super) fn matches(&self, parts: &[&[u8]], start: Start) -> bool {
+        let mut places = vec![0];
+        let mut next = Vec::new();
+        for byte in parts.iter().flat_map(|part| part.iter().copied()) {
+            next.clear();
+            if byte == b'/' && start == Start::AfterAnySlash {
+                next.push(0);
+            }
+            // Places are in ascending order, and so are those they lead to: a duplicate is always the last.
+            for place in &places {
+                let step = self.steps.get(*place);
+                if step.map_or(self.last_gap, |(gap, _)| *gap).accepts(byte) && next.last() != Some(place) {
+                    next.push(*place);
+                }
+                if step.is_some_and(|(_, unit)| unit.accepts(byte)) {
+                    next.push(place.saturating_add(1));
+                }
+            }
+            std::mem::swap(&mut places, &mut next);
+            if places.is_empty() && start == Start::Beginning {
+                return false;
+            }
+        }
+        places.last() == Some(&self.steps.len())
+    }
+}
+
+/// Parses a class after its `[`: the set, and what follows the `]`.
+///
+/// As in rsync, a `]` that comes first is one of the set, `!` and `^` negate, a backslash escapes, and `[:` without
+/// its `:]` is an ordinary `[`.
+fn class(text: &[u8]) -> Option<(Box<ByteSet>, &[u8])> {
+    let mut set = Box::new([false; 256]);
+    let mut add = |bytes: std::ops::RangeInclusive<u8>| {
+        for byte in bytes {
+            if let Some(member) = set.get_mut(usize::from(byte)) {
+                *member = true;
+            }
+        }
+    };
+    let (negated, mut rest) = match text.split_first() {
+        Some((b'!' | b'^', rest)) => (true, rest),
+        _ => (false, text),
+    };
+    // The byte that a range could begin with: the one before, unless that was a range or a named class.
+    let mut range_from = None;
+    loop {
+        let (byte, mut after) = rest.split_first()?;
+        match (byte, range_from, after) {
+            (b'\\', _, _) => {
+                let (escaped, behind) = after.split_first()?;
+                after = behind;
+                add(*escaped..=*escaped);
+                range_from = Some(*escaped);
+            }
+            (b'-', Some(from), [end, ..]) if *end != b']' => {
+                let (mut to, mut behind) = after.split_first()?;
+                if *to == b'\\' {
+                    (to, behind) = behind.split_first()?;
+                }
+                after = behind;
+                add(from..=*to);
+                range_from = None;
+            }
+            (b'[', _, [b':', name @ ..]) => {
+                let close = name.iter().position(|b| *b == b']')?;
+                let (name, behind) = name.split_at_checked(close)?;
+                if let Some(name) = name.strip_suffix(b":") {
+                    let member = named_class(name)?;
+                    for byte in u8::MIN..=u8::MAX {
+                        if member(&byte) {
+                            add(byte..=byte);
+                        }
+                    }
+                    range_from = None;
+                    after = behind.split_first()?.1;
+                } else {
+                    add(b'['..=b'[');
+                    range_from = Some(b'[');
+                }
+            }
+            _ => {
+                add(*byte..=*byte);
+                range_from = Some(*byte);
+            }
+        }
+        rest = after;
+        if let Some((b']', after)) = rest.split_first() {
+            if negated {
+                set.iter_mut().for_each(|member| *member = !*member);
+            }
+            if let Some(slash) = set.get_mut(usize::from(b'/')) {
+                *slash = false;
+            }
+            return Some((set, after));
+        }
+    }
+}
+
+/// Returns the test for the class `[:name:]`, as in the C locale.
+fn named_class(name: &[u8]) -> Option<fn(&u8) -> bool> {
+    Some(match name {
+        b"alnum" => u8::is_ascii_alphanumeric,
+        b"alpha" => u8::is_ascii_alphabetic,
+        b"blank" => |byte| matches!(byte, b' ' | b'\t'),
+        b"cntrl" => u8::is_ascii_control,
+        b"digit" => u8::is_ascii_digit,
+        b"graph" => u8::is_ascii_graphic,
+        b"lower" => u8::is_ascii_lowercase,
+        b"print" => |byte| matches!(byte, b' '..=b'~'),
+        b"punct" => u8::is_ascii_punctuation,
+        b"space" => |byte| matches!(byte, b' ' | b'\t'..=b'\r'),
+        b"upper" => u8::is_ascii_uppercase,
+        b"xdigit" => u8::is_ascii_hexdigit,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, name: &str) -> bool {
+        Wildcard::parse(pattern.as_bytes()).is_some_and(|w| w.matches(&[name.as_bytes()], Start::Beginning))
+    }
+
+    #[test]
+    fn a_star_stops_at_a_slash_and_two_do_not() {
+        for (pattern, name, expected) in [
+            ("*", "", true),
+            ("*", "abc", true),
+            ("*", "a/b", false),
+            ("a*c", "abbc", true),
+            ("a*c", "a/c", false),
+            ("a*c", "abcb", false),
+            ("**", "a/b", true),
+            ("a/**/b", "a/x/y/b", true),
+            ("a/**/b", "a/b", false),
+            ("a/***", "a/", true),
+            ("*/b", "a/b", true),
+            ("*/b", "a/x/b", false),
+            ("?", "/", false),
+            ("a?c", "abc", true),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_class_is_one_byte() {
+        for (pattern, name, expected) in [
+            ("[abc]", "b", true),
+            ("[abc]", "d", false),
+            ("[a-c]x", "bx", true),
+            ("[!a-c]", "d", true),
+            ("[^a-c]", "b", false),
+            ("[]x]", "]", true),
+            ("[!]]", "]", false),
+            ("[a-]", "-", true),
+            ("[-a]", "-", true),
+            ("[a-c-e]", "-", true),
+            ("[a-c-e]", "d", false),
+            ("[\\]]", "]", true),
+            ("[a-\\c]", "b", true),
+            ("[[:digit:]x]", "7", true),
+            ("[[:digit:]x]", "x", true),
+            ("[![:space:]]", " ", false),
+            ("[[:]", ":", true),
+            ("[[:a]", "a", true),
+            ("[!a]", "/", false),
+            ("[+-9]", "/", false),
+            ("[[:upper:]-z]", "-", true),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_matches_nothing() {
+        for pattern in ["[", "[a", "[!", "[]", "[\\", "[[:foo:]]", "[[::]]", "[[:alpha", "*\\"] {
+            assert!(Wildcard::parse(pattern.as_bytes()).is_none(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_backslash_takes_the_meaning_away() {
+        assert!(matches("a\\*b*", "a*bc"));
+        assert!(!matches("a\\*b*", "axbc"));
+        assert!(matches("foo\\bar*", "foobar"));
+    }
+
+    #[test]
+    fn many_stars_cost_no_more_than_their_number() {
+        let pattern = "*a".repeat(1_000) + "b";
+        let name = "a".repeat(3_000);
+        assert!(!matches(&pattern, &name));
+        assert!(!matches(&pattern.replace('*', "**"), &name));
+    }
+
+    #[test]
+    fn a_start_after_any_slash_is_one_at_the_beginning_too() {
+        let wildcard = Wildcard::parse(b"b/**").unwrap();
+        for (name, expected) in [("b/c", true), ("a/b/c", true), ("ab/c", false), ("a/b", false)] {
+            assert_eq!(wildcard.matches(&[name.as_bytes()], Start::AfterAnySlash), expected, "{name}");
+        }
+    }
+}
