@@ -7,6 +7,7 @@
 pub mod finding;
 pub mod id;
 pub mod path;
+pub mod spec;
 pub mod text;
 pub mod tree;
 
