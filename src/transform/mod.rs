@@ -9,6 +9,7 @@ pub mod finding;
 pub mod id;
 pub mod message;
 pub mod path;
+pub mod spec;
 pub mod text;
 pub mod tree;
 

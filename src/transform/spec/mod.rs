@@ -1,0 +1,39 @@
+//! A spec edited as text: patches are named in it, everything else stays as it is, byte for byte.
+//!
+//! No macro is ever expanded by running anything; the spec may be in any encoding and need not even be one that rpm
+//! can parse. What cannot be known without running it is said, not guessed.
+//!
+//! `lines` takes a spec apart, `macros` and `entries` read the patches it names, `insert` says where further ones go,
+//! `comment` makes text harmless, `prep` reads how `%prep` applies patches, `add` puts it all together, and
+//! `changelog` and `version` serve packages that keep a changelog of their own in dist-git.
+
+mod add;
+mod calls;
+mod comment;
+mod entries;
+mod insert;
+mod lines;
+mod macros;
+mod prep;
+
+use entries::Entries;
+use lines::Lines;
+use macros::Macros;
+
+pub use add::{Edited, NewPatch, Strip, add_patches};
+pub use entries::SpecPatch;
+pub use prep::{ApplyStyle, Tool, Way};
+
+/// Returns the patches that `spec` names, in the order of their numbers; those without one stay where they are in the
+/// text.
+pub fn patches(spec: &[u8]) -> Vec<SpecPatch> {
+    let lines = Lines::parse(spec);
+    let macros = Macros::collect(&lines);
+    Entries::read(&lines, &macros).in_order()
+}
+
+/// Returns how `%prep` of `spec` applies patches.
+pub fn apply_style(spec: &[u8]) -> ApplyStyle {
+    let lines = Lines::parse(spec);
+    ApplyStyle::read(&lines, &Macros::collect(&lines))
+}
