@@ -6,6 +6,7 @@
 
 pub mod finding;
 pub mod id;
+pub mod keep;
 pub mod mail;
 pub mod message;
 pub mod path;

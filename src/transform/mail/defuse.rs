@@ -1,6 +1,7 @@
 //! Message lines that would be taken for a diff or a mail.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use bstr::{BString, ByteSlice as _};
 
@@ -27,10 +28,11 @@ pub struct Defused<'a> {
 /// stays: it counts for `git am --scissors` alone, and does so behind any indentation. GNU patch too looks through
 /// indentation; [`super::message_line_read_by_patch`] says where that matters.
 pub fn defuse<'a>(mail: &'a [u8], message: &[u8]) -> Result<Defused<'a>, MailError> {
-    let (head, body, rest) = parts(mail, message)?;
+    let Range { start, end } = body_range(mail, message)?;
+    let part = |range| mail.get(range).unwrap_or_default();
     let mut indented = Vec::new();
-    let mut out = Vec::new();
-    for (index, line) in body.lines_with_terminator().enumerate() {
+    let mut out = part(0..start).to_vec();
+    for (index, line) in part(start..end).lines_with_terminator().enumerate() {
         if is_taken_for_mail_or_diff(line) || (index == 0 && is_taken_for_header(line)) {
             indented.push(line.trim_end_with(|c| c == '\n').into());
             out.push(b' ');
@@ -40,20 +42,21 @@ pub fn defuse<'a>(mail: &'a [u8], message: &[u8]) -> Result<Defused<'a>, MailErr
     if indented.is_empty() {
         return Ok(Defused { mail: Cow::Borrowed(mail), indented });
     }
-    Ok(Defused { mail: Cow::Owned([head, &out, rest].concat()), indented })
+    out.extend_from_slice(part(end..mail.len()));
+    Ok(Defused { mail: Cow::Owned(out), indented })
 }
 
-/// Cuts a mail before and after the message's body.
-fn parts<'a>(mail: &'a [u8], message: &[u8]) -> Result<(&'a [u8], &'a [u8], &'a [u8]), MailError> {
+/// Returns where in `mail` the message's body stands.
+fn body_range(mail: &[u8], message: &[u8]) -> Result<Range<usize>, MailError> {
     mail.lines().next().and_then(separator).ok_or(MailError::Header)?;
-    let body_start = mail.find(b"\n\n").ok_or(MailError::Header)? + 2;
-    let (head, rest) = mail.split_at_checked(body_start).ok_or(MailError::Header)?;
+    let start = mail.find(b"\n\n").ok_or(MailError::Header)? + 2;
     let body = body(message);
-    if !rest.strip_prefix(&*body).is_some_and(|after| after.starts_with(b"---\n")) {
-        return Err(MailError::Message);
+    let rest = mail.get(start..).and_then(|rest| rest.strip_prefix(&*body));
+    if rest.is_some_and(|rest| rest.starts_with(b"---\n")) {
+        Ok(start..start + body.len())
+    } else {
+        Err(MailError::Message)
     }
-    let (body, rest) = rest.split_at_checked(body.len()).ok_or(MailError::Message)?;
-    Ok((head, body, rest))
 }
 
 /// Returns what `git format-patch` writes of a message below the header: all but the first paragraph, without blank

@@ -1,0 +1,12 @@
+//! Tests that ask the tools whose rules the program follows, or drive the program as a person would.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops at the first surprise, and runs the tools that it asks"
+)]
+
+mod message;
