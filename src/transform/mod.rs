@@ -7,6 +7,8 @@
 pub mod files;
 pub mod finding;
 pub mod id;
+pub mod keep;
+pub mod mail;
 pub mod message;
 pub mod path;
 pub mod spec;

@@ -1,4 +1,4 @@
-//! Tests that run the program, or hold its parts against other programs that do the same.
+//! Tests that drive the program as a person would, or hold its parts against the tools whose rules they follow.
 
 #![allow(
     missing_docs,
@@ -7,7 +7,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test fails by panicking, and starts the programs that it compares with"
+    reason = "a test stops at the first surprise, and runs the tools that it asks"
 )]
 
 mod files;
+mod message;
