@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::slice::from_ref;
 
 use bstr::{BString, ByteSlice as _};
 use proptest::bool::weighted;
@@ -192,7 +193,7 @@ fn the_item_that_packit_writes() {
         (".gitattributes", "stays"),
         ("source-git.yaml", "stays"),
     ]);
-    assert_same(&[standard.clone()], &source, &dist);
+    assert_same(from_ref(&standard), &source, &dist);
     let expected = entries(&[
         ("pkg.spec", "new spec"),
         ("sources", "stays"),
@@ -440,7 +441,6 @@ fn follows_links(items: &[SyncItem], source: &Entries, dist: &Entries) -> bool {
     items.iter().any(|item| {
         item.src.iter().any(|src| through(source, src, src.ends_with(b"/") || src.ends_with(b"/.")))
             || through(dist, &item.dest, true)
-            || (items.len() > 1 && through(source, &item.dest, true))
     })
 }
 
@@ -459,6 +459,8 @@ proptest! {
         match (rsync, ours) {
             (Ok(rsync), Ok(ours)) => prop_assert_eq!(ours, tree(&rsync), "rsync leaves {:#?}", rsync),
             (Err(_), Err(_)) => {}
+            // A link that the first item put there, in the way of the second.
+            (Ok(_), Err(ours)) if items.len() > 1 && ours.contains("dist-git has a symbolic link") => {}
             (Ok(rsync), Err(ours)) => prop_assert!(false, "refused: {ours}\nrsync leaves {rsync:#?}"),
             (Err(rsync), Ok(ours)) => prop_assert!(false, "rsync says: {rsync}\nours is {ours:#?}"),
         }
@@ -479,10 +481,10 @@ proptest! {
         let item = SyncItem { delete: Delete::Extraneous, filters, ..item(&["./"], ".", &[]) };
         // All that is sent is new, and all that is deleted is old: both sides of the rules show.
         let old = all.keys().map(|path| (path.clone(), Entry::Executable("old".to_owned()))).collect();
-        let sent = rsync(&[item.clone()], &all, &Entries::new()).unwrap();
-        prop_assert_eq!(ours(&[item.clone()], &all, &Entries::new()).unwrap(), tree(&sent), "sent: {:#?}", sent);
+        let sent = rsync(from_ref(&item), &all, &Entries::new()).unwrap();
+        prop_assert_eq!(ours(from_ref(&item), &all, &Entries::new()).unwrap(), tree(&sent), "sent: {:#?}", sent);
         let source = entries(&[("a/a/x", ""), ("b/x", "")]);
-        let left = rsync(&[item.clone()], &source, &old).unwrap();
+        let left = rsync(from_ref(&item), &source, &old).unwrap();
         prop_assert_eq!(ours(&[item], &source, &old).unwrap(), tree(&left), "left: {:#?}", left);
     }
 }
