@@ -182,7 +182,7 @@ impl Pattern {
             scope,
             directories_only,
             slash_before,
-            slash_after_directory: written.ends_with(b"***"),
+            slash_after_directory: pattern.ends_with(b"***"),
         }
     }
 
@@ -280,6 +280,8 @@ mod tests {
         assert!(hides("dir/***", "dir", Kind::Directory));
         assert!(!hides("dir/***", "dir", Kind::File));
         assert!(hides("dir/***", "x/dir/a/b", Kind::File));
+        assert!(hides("dir/***/", "dir", Kind::Directory));
+        assert!(!hides("dir/***/", "dir/a", Kind::File));
     }
 
     #[test]
