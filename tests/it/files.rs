@@ -13,11 +13,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::slice::from_ref;
 
 use bstr::{BString, ByteSlice as _};
+use proptest::bool::weighted;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 use source_git_bot::transform::files::{Delete, MakePath, ReceiverFiles, SyncItem, SyncPlan, sync};
 use source_git_bot::transform::{BlobId, File, FileMode, FileTree, RepoPath};
 
@@ -191,7 +193,7 @@ fn the_item_that_packit_writes() {
         (".gitattributes", "stays"),
         ("source-git.yaml", "stays"),
     ]);
-    assert_same(&[standard.clone()], &source, &dist);
+    assert_same(from_ref(&standard), &source, &dist);
     let expected = entries(&[
         ("pkg.spec", "new spec"),
         ("sources", "stays"),
@@ -209,13 +211,29 @@ fn the_item_that_packit_writes() {
 fn what_dest_means_depends_on_what_is_there() {
     let source = entries(&[("a/x", "1"), ("a/b/y", "2"), ("c/x", "3"), ("z", "4")]);
     let dist = entries(&[("d/k", "5"), ("f", "6")]);
-    for src in [vec!["a"], vec!["a/"], vec!["z"], vec!["a/x", "c/x"], vec!["c/x", "a/"], vec!["gone"], vec!["./"]] {
-        for dest in [".", "", "./", "d", "d/", "f", "f/", "f/g", "new", "new/", "d/new", "p/q", "p/q/", "p/q/r"] {
-            for mkpath in [MakePath::LastComponent, MakePath::All] {
-                for filters in [vec![], vec!["H *"], vec!["H a/*", "H c"]] {
-                    assert_same(&[SyncItem { mkpath, ..item(&src, dest, &filters) }], &source, &dist);
-                }
-            }
+    for (src, filters) in [
+        (vec!["a"], vec![]),
+        (vec!["a/"], vec![]),
+        (vec!["z"], vec![]),
+        (vec!["a/x", "c/x"], vec![]),
+        (vec!["gone"], vec![]),
+        (vec!["a"], vec!["H a/*"]),
+        (vec!["a/"], vec!["H *"]),
+    ] {
+        for (dest, mkpath) in [
+            ("", MakePath::LastComponent),
+            ("d", MakePath::LastComponent),
+            ("f", MakePath::LastComponent),
+            ("f/", MakePath::LastComponent),
+            ("f/g", MakePath::All),
+            ("new", MakePath::LastComponent),
+            ("d/new/", MakePath::LastComponent),
+            ("p/q", MakePath::LastComponent),
+            ("p/q/", MakePath::LastComponent),
+            ("p/q", MakePath::All),
+            ("p/q/", MakePath::All),
+        ] {
+            assert_same(&[SyncItem { mkpath, ..item(&src, dest, &filters) }], &source, &dist);
         }
     }
 }
@@ -260,10 +278,13 @@ fn another_type_in_the_way() {
     }
 }
 
-/// Few names, so that they meet: dotfiles, wildcards as letters, what sorts before and after a slash, spaces, UTF-8.
+/// Few names, so that they meet: what sorts before and after a slash, dotfiles, wildcards and backslashes as letters.
 fn name() -> impl Strategy<Value = String> {
-    select(vec!["a", "b", "c", "ab", "a-b", "a0", ".git", ".g", "x y", "a*", "b\\", "[a]", "é", "-", "A_"])
-        .prop_map(|name| if name == ".git" { ".gitx".to_owned() } else { name.to_owned() })
+    prop_oneof![
+        3 => select(vec!["a", "b", "c"]),
+        1 => select(vec!["ab", "a-b", "a0", ".a", ".gitx", "x y", "a*", "b\\", "[a]", "é", "-", "A_"]),
+    ]
+    .prop_map(str::to_owned)
 }
 
 fn path(depth: usize) -> impl Strategy<Value = String> {
@@ -304,8 +325,11 @@ fn pattern() -> impl Strategy<Value = String> {
     ];
     let component = vec(piece, 1..3).prop_map(|pieces| pieces.concat());
     let end = select(vec!["", "", "", "/", "/***", "/**", "/*", "//"]);
-    (select(vec!["", "", "/", "**/", "*/"]), vec(component, 1..4), end)
-        .prop_map(|(start, components, end)| format!("{start}{}{end}", components.join("/")))
+    let long = (select(vec!["", "", "/", "**/", "*/"]), vec(component, 1..4), end)
+        .prop_map(|(start, components, end)| format!("{start}{}{end}", components.join("/")));
+    let short = (select(vec!["", "/"]), prop_oneof![4 => name(), 1 => Just("*".to_owned())], select(vec!["", "/"]))
+        .prop_map(|(start, name, end)| format!("{start}{name}{end}"));
+    prop_oneof![2 => long, 1 => short]
 }
 
 fn filter() -> impl Strategy<Value = BString> {
@@ -316,25 +340,93 @@ fn filter() -> impl Strategy<Value = BString> {
     prop_oneof![20 => mixed, 1 => Just(BString::from("- *")), 1 => Just(BString::from("+ */")), 1 => Just(BString::new(Vec::new()))]
 }
 
-fn sync_item() -> impl Strategy<Value = SyncItem> {
-    let src = (path(3), select(vec!["", "/", "/."])).prop_map(|(path, end)| format!("{path}{end}"));
-    let src = prop_oneof![3 => Just("./".to_owned()), 4 => name(), 6 => src];
-    let dest = (path(3), select(vec!["", "/"])).prop_map(|(path, end)| format!("{path}{end}"));
-    let dest = prop_oneof![2 => Just(".".to_owned()), 1 => dest];
+/// Where an item points.
+#[derive(Clone, Debug)]
+enum Place {
+    /// Some file or directory of the tree; `loose` is one that may not fit.
+    OfTheTree {
+        index: Index,
+        depth: usize,
+        end: &'static str,
+        loose: bool,
+    },
+    Any(String),
+    Top,
+}
+
+impl Place {
+    fn source(&self, entries: &Entries) -> BString {
+        match self {
+            Self::OfTheTree { index, depth, end, loose } if !entries.is_empty() => {
+                let (path, whole) = Self::cut(entries, index, *depth);
+                let end = if whole && !loose { "" } else { end };
+                format!("{path}{end}").into()
+            }
+            Self::Any(path) => path.as_str().into(),
+            Self::OfTheTree { .. } | Self::Top => "./".into(),
+        }
+    }
+
+    fn dest(&self, entries: &Entries) -> BString {
+        match self {
+            Self::OfTheTree { index, depth, end, loose } if !entries.is_empty() => {
+                let (path, whole) = Self::cut(entries, index, *depth);
+                let path =
+                    if whole && !loose { path.rsplit_once('/').map_or(".", |(parent, _)| parent) } else { &path };
+                // Packit resolves `dest` before rsync sees it; rsync itself cannot create `a/.`.
+                format!("{path}{}", end.trim_end_matches('.')).into()
+            }
+            Self::Any(path) => path.as_str().into(),
+            Self::OfTheTree { .. } | Self::Top => ".".into(),
+        }
+    }
+
+    fn cut(entries: &Entries, index: &Index, depth: usize) -> (String, bool) {
+        let paths: Vec<_> = entries.keys().collect();
+        let components: Vec<_> = index.get(&paths).split('/').collect();
+        let depth = depth.min(components.len());
+        (components[..depth].join("/"), depth == components.len())
+    }
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    let end = select(vec!["", "", "/", "/."]);
+    prop_oneof![
+        10 => (any::<Index>(), 1..4_usize, end, weighted(0.1))
+            .prop_map(|(index, depth, end, loose)| Place::OfTheTree { index, depth, end, loose }),
+        1 => path(2).prop_map(|path| Place::Any(path.replace(['*', '['], "x"))),
+        4 => Just(Place::Top),
+    ]
+}
+
+type Draft = (Vec<Place>, Place, MakePath, Delete, Vec<BString>);
+
+fn draft() -> impl Strategy<Value = Draft> {
     (
-        vec(src, 1..4),
-        dest,
+        vec(place(), 1..4),
+        place(),
         select(vec![MakePath::LastComponent, MakePath::All]),
-        select(vec![Delete::Nothing, Delete::Extraneous]),
+        select(vec![Delete::Nothing, Delete::Extraneous, Delete::Extraneous]),
         vec(filter(), 0..5),
     )
-        .prop_map(|(src, dest, mkpath, delete, filters)| SyncItem {
-            src: src.into_iter().map(BString::from).collect(),
-            dest: dest.into(),
-            mkpath,
-            delete,
-            filters,
-        })
+}
+
+fn items(drafts: Vec<Draft>, source: &Entries, dist: &Entries) -> Vec<SyncItem> {
+    let item = |(src, dest, mkpath, delete, filters): Draft| SyncItem {
+        src: src.iter().map(|place| place.source(source)).collect(),
+        dest: dest.dest(dist),
+        mkpath,
+        delete,
+        filters,
+    };
+    drafts.into_iter().map(item).collect()
+}
+
+/// Returns the items with each `src` as a glob that matches nothing but itself, as packit has expanded globs before
+/// rsync runs; a `src` that does not exist is no glob in these tests.
+fn escaped(items: &[SyncItem]) -> Vec<SyncItem> {
+    let escape = |src: &BString| src.replace("[", "[[]").replace("*", "[*]").into();
+    items.iter().map(|item| SyncItem { src: item.src.iter().map(escape).collect(), ..item.clone() }).collect()
 }
 
 /// Says whether a path of the item leads through a link, or to one that `dest` or a slash would have rsync follow:
@@ -349,27 +441,50 @@ fn follows_links(items: &[SyncItem], source: &Entries, dist: &Entries) -> bool {
     items.iter().any(|item| {
         item.src.iter().any(|src| through(source, src, src.ends_with(b"/") || src.ends_with(b"/.")))
             || through(dist, &item.dest, true)
-            || (items.len() > 1 && through(source, &item.dest, true))
     })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_items_do_what_rsync_does(
         source in some_entries(14),
         dist in some_entries(14),
-        items in vec(sync_item(), 1..3),
+        drafts in vec(draft(), 1..3),
     ) {
-        // What glob.glob makes of `src` is for the tests beside it: here each `src` is itself.
-        prop_assume!(!items.iter().any(|item| item.src.iter().any(|src| src.find_byteset(b"*?[").is_some())));
+        let items = items(drafts, &source, &dist);
         prop_assume!(!follows_links(&items, &source, &dist));
-        match (rsync(&items, &source, &dist), ours(&items, &source, &dist)) {
+        let (rsync, ours) = (rsync(&items, &source, &dist), ours(&escaped(&items), &source, &dist));
+        match (rsync, ours) {
             (Ok(rsync), Ok(ours)) => prop_assert_eq!(ours, tree(&rsync), "rsync leaves {:#?}", rsync),
             (Err(_), Err(_)) => {}
+            // A link that the first item put there, in the way of the second.
+            (Ok(_), Err(ours)) if items.len() > 1 && ours.contains("dist-git has a symbolic link") => {}
             (Ok(rsync), Err(ours)) => prop_assert!(false, "refused: {ours}\nrsync leaves {rsync:#?}"),
             (Err(rsync), Ok(ours)) => prop_assert!(false, "rsync says: {rsync}\nours is {ours:#?}"),
         }
+    }
+
+    #[test]
+    fn any_pattern_matches_what_rsync_matches(filters in vec(filter(), 1..4)) {
+        let names = ["a", "b\\", ".a", "é"];
+        let mut all = Entries::new();
+        for first in names {
+            all.insert(format!("f{first}"), Entry::Regular(String::new()));
+            for second in names {
+                all.insert(format!("{first}/f{second}"), Entry::Regular(String::new()));
+                all.insert(format!("{first}/{second}/a"), Entry::Regular(String::new()));
+                all.insert(format!("{first}/{second}/ab/b"), Entry::Regular(String::new()));
+            }
+        }
+        let item = SyncItem { delete: Delete::Extraneous, filters, ..item(&["./"], ".", &[]) };
+        // All that is sent is new, and all that is deleted is old: both sides of the rules show.
+        let old = all.keys().map(|path| (path.clone(), Entry::Executable("old".to_owned()))).collect();
+        let sent = rsync(from_ref(&item), &all, &Entries::new()).unwrap();
+        prop_assert_eq!(ours(from_ref(&item), &all, &Entries::new()).unwrap(), tree(&sent), "sent: {:#?}", sent);
+        let source = entries(&[("a/a/x", ""), ("b/x", "")]);
+        let left = rsync(from_ref(&item), &source, &old).unwrap();
+        prop_assert_eq!(ours(&[item], &source, &old).unwrap(), tree(&left), "left: {:#?}", left);
     }
 }

@@ -182,7 +182,7 @@ impl Pattern {
             scope,
             directories_only,
             slash_before,
-            slash_after_directory: written.ends_with(b"***"),
+            slash_after_directory: pattern.ends_with(b"***"),
         }
     }
 
@@ -209,10 +209,12 @@ impl Pattern {
 impl Scope {
     fn of(self, name: &[u8]) -> Option<&[u8]> {
         let Self::Last(count) = self else { return Some(name) };
-        let mut slashes = name.rfind_iter(b"/");
+        let is_slash = |byte: &u8| *byte == b'/';
+        let mut slashes = name.iter().enumerate().rev().filter(|(_, byte)| is_slash(byte));
         match slashes.nth(count.saturating_sub(1)) {
-            Some(slash) => name.get(slash.saturating_add(1)..),
-            None if name.find_iter(b"/").count().saturating_add(1) == count => Some(name),
+            Some((slash, _)) => name.get(slash.saturating_add(1)..),
+            // There may be just as many components as are wanted, or fewer.
+            None if name.iter().filter(|byte| is_slash(byte)).count().saturating_add(1) == count => Some(name),
             None => None,
         }
     }
@@ -280,6 +282,8 @@ mod tests {
         assert!(hides("dir/***", "dir", Kind::Directory));
         assert!(!hides("dir/***", "dir", Kind::File));
         assert!(hides("dir/***", "x/dir/a/b", Kind::File));
+        assert!(hides("dir/***/", "dir", Kind::Directory));
+        assert!(!hides("dir/***/", "dir/a", Kind::File));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use bstr::{BStr, BString, ByteSlice as _};
 
 use super::tree::{self, Entry};
-use crate::transform::{FileTree, RepoPath};
+use crate::transform::{FileMode, FileTree, RepoPath};
 
 /// Says whether `text` holds a wildcard.
 pub(super) fn has_wildcard(text: &[u8]) -> bool {
@@ -31,13 +31,15 @@ pub(super) fn expand(pattern: &RepoPath, tree: &FileTree, only_directories: bool
     let mut components = pattern.components().peekable();
     while let Some(component) = components.next() {
         let wanted = if components.peek().is_some() || only_directories { Wanted::Directory } else { Wanted::Anything };
+        let pattern = has_wildcard(component).then(|| NamePattern::parse(component));
         let mut next = Vec::new();
         for parent in &found {
-            let candidates = if has_wildcard(component) {
-                let pattern = NamePattern::parse(component);
-                tree::children(tree, parent.as_ref()).filter(|name| pattern.matches(name)).map(BString::from).collect()
-            } else {
-                vec![component.to_owned()]
+            let candidates: Vec<BString> = match &pattern {
+                Some(pattern) => {
+                    let names = tree::children(tree, parent.as_ref());
+                    names.filter(|name| pattern.matches(name)).map(BString::from).collect()
+                }
+                None => vec![component.to_owned()],
             };
             for name in candidates {
                 let Ok(path) = parent.as_ref().map_or_else(|| RepoPath::parse(&name), |parent| parent.join(&name))
@@ -46,7 +48,7 @@ pub(super) fn expand(pattern: &RepoPath, tree: &FileTree, only_directories: bool
                 };
                 match (tree::entry(tree, Some(&path)), wanted) {
                     (Entry::Directory, _) | (Entry::File(_), Wanted::Anything) => next.push(Some(path)),
-                    (Entry::File(file), Wanted::Directory) if file.mode == crate::transform::FileMode::Symlink => {
+                    (Entry::File(file), Wanted::Directory) if file.mode == FileMode::Symlink => {
                         expansion.links.push(path);
                     }
                     (Entry::File(_) | Entry::Nothing, _) => {}
@@ -196,7 +198,7 @@ fn class(text: &[Character]) -> Option<(Token, &[Character])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transform::{BlobId, File, FileMode};
+    use crate::transform::{BlobId, File};
 
     #[test]
     fn a_name_is_matched_as_python_matches_it() {

@@ -25,7 +25,7 @@ pub use self::sync::{ReceiverFiles, Synced, sync};
 use crate::transform::{Refusal, RepoPath, finding::quoted, path::PathError};
 
 /// The most `src` paths that all items together may have: each can mean a pass over the whole tree.
-const MOST_SOURCES: usize = 1_000;
+const MOST_SOURCES: usize = 250;
 
 /// The most filter rules that all items together may have: each is tried on every file.
 const MOST_FILTERS: usize = 500;
