@@ -12,3 +12,4 @@
 
 mod files;
 mod message;
+mod spec;

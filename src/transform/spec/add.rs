@@ -13,6 +13,9 @@ use super::prep::{Applies, ApplyStyle};
 use crate::transform::finding::quoted;
 use crate::transform::{CommitId, Finding, Refusal, RepoPath, Subject};
 
+/// The most digits that a number is written with: as many as rpm's highest has.
+const WIDEST: u8 = 10;
+
 /// How many leading components of a patch's file names are not part of the names in the source tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strip {
@@ -176,7 +179,7 @@ impl Edit<'_> {
         }
         let implied = match self.place {
             Place::Tags { like: Like::Patch(tag), .. } => tag.digits.is_empty(),
-            _ => self.highest.is_none() && self.digits == 0,
+            _ => self.digits == 0,
         };
         if patch.number.is_none()
             && !self.settled
@@ -296,13 +299,14 @@ impl Edit<'_> {
     fn write(&mut self, spec: &[u8], lines: &Lines<'_>, numbered: &[(&NewPatch, Number)]) -> Vec<u8> {
         let mut added = Vec::new();
         for (patch, number) in numbered {
-            added.extend(patch.comment.iter().flat_map(|text| text.lines()).map(|line| comment_line(line).into()));
+            let comment = patch.comment.iter().flat_map(|text| text.split(|b| *b == b'\n'));
+            added.extend(comment.map(|line| comment_line(line).into()));
             added.push(match self.place {
                 Place::List { .. } => patch.file_name.to_vec(),
                 Place::Tags { like, .. } => {
                     let width = match like {
                         Like::Patch(tag) => tag.digits.len(),
-                        Like::Other(_) => usize::from(self.digits),
+                        Like::Other(_) => usize::from(self.digits.min(WIDEST)),
                     };
                     let digits = number.value.filter(|_| number.written).map(|value| format!("{value:0width$}"));
                     tag_line(like, &digits.unwrap_or_default(), &patch.file_name)
@@ -395,7 +399,7 @@ fn no_place(reason: NoPlace, path: &RepoPath) -> Refusal {
             "move the patches out of that condition",
         ),
         NoPlace::ConditionalList(line) => {
-            (format!("the `%patchlist` in line {line} stands within a condition"), "move it out of the `%if`")
+            (format!("the `%patchlist` in line {line} stands within a condition or a macro"), "move it out of there")
         }
     };
     Refusal::new(text, remedy).about_file(path)

@@ -158,31 +158,42 @@ fn words(text: &[u8]) -> Vec<&[u8]> {
     pieces.filter(|word| !word.is_empty()).collect()
 }
 
-/// Returns how many shell blocks and other directories are open after `text`, of which `before` were open before.
-///
-/// Only words where a command can stand are looked at; a line that opens and closes leaves the count as it is.
-pub(super) fn blocks_after(text: &[u8], before: usize) -> usize {
-    let mut open = before;
-    let mut command = true;
-    for word in text.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
-        let (bare, ends) = match word.strip_suffix(b";") {
-            Some(bare) => (bare, true),
-            None => (word, false),
-        };
-        let mut next = ends || matches!(bare, b"&&" | b"||" | b"|" | b"&" | b"");
-        if command {
-            match bare {
-                b"if" | b"for" | b"while" | b"until" | b"case" | b"pushd" => open = open.saturating_add(1),
-                b"fi" | b"done" | b"esac" | b"popd" => open = open.saturating_sub(1),
-                b"then" | b"do" | b"else" | b"!" => next = true,
-                _ if bare.starts_with(b"#") => break,
-                _ => {}
+/// The shell blocks and other directories that are open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Blocks {
+    /// `if`, loops and `case`.
+    pub(super) shell: usize,
+    /// `pushd`.
+    pub(super) directories: usize,
+}
+
+impl Blocks {
+    /// Returns what is open after `text`.
+    ///
+    /// Only words where a command can stand are looked at; a line that opens and closes leaves the counts as they are.
+    pub(super) fn after(mut self, text: &[u8]) -> Self {
+        let mut command = true;
+        for word in text.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
+            let (bare, ends) = match word.strip_suffix(b";") {
+                Some(bare) => (bare, true),
+                None => (word, false),
+            };
+            let mut next = ends || matches!(bare, b"&&" | b"||" | b"|" | b"&" | b"");
+            if command {
+                match bare {
+                    b"if" | b"for" | b"while" | b"until" | b"case" => self.shell = self.shell.saturating_add(1),
+                    b"fi" | b"done" | b"esac" => self.shell = self.shell.saturating_sub(1),
+                    b"pushd" => self.directories = self.directories.saturating_add(1),
+                    b"popd" => self.directories = self.directories.saturating_sub(1),
+                    _ if bare.starts_with(b"#") => break,
+                    _ => {}
+                }
+                next |= matches!(bare, b"if" | b"while" | b"until" | b"then" | b"do" | b"else" | b"!");
             }
-            next |= matches!(bare, b"if" | b"while" | b"until");
+            command = next;
         }
-        command = next;
+        self
     }
-    open
 }
 
 #[cfg(test)]
@@ -226,17 +237,18 @@ mod tests {
 
     #[test]
     fn blocks_are_counted_where_commands_stand() {
-        for (text, after) in [
-            ("if [ -f x ]; then", 2),
-            ("if true; then echo if; fi", 1),
-            ("for p in a; do patch; done", 1),
-            ("echo fi", 1),
-            ("pushd doc && ls", 2),
-            ("popd", 0),
-            ("fi # if", 0),
-            ("done < x", 0),
+        for (text, shell, directories) in [
+            ("if [ -f x ]; then", 2, 1),
+            ("if true; then echo if; fi", 1, 1),
+            ("for p in a; do patch; done", 1, 1),
+            ("echo fi", 1, 1),
+            ("pushd doc && ls", 1, 2),
+            ("popd", 1, 0),
+            ("fi # if", 0, 1),
+            ("done < x", 0, 1),
         ] {
-            assert_eq!(blocks_after(text.as_bytes(), 1), after, "{text}");
+            let before = Blocks { shell: 1, directories: 1 };
+            assert_eq!(before.after(text.as_bytes()), Blocks { shell, directories }, "{text}");
         }
     }
 }

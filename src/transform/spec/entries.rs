@@ -165,9 +165,15 @@ impl<'a> Reader<'a, '_> {
             return self.unknown(index, "`%{load:…}`");
         }
         if line.section == Section::Patchlist && line.role != Role::Definition {
-            // A line that is nothing but a macro may well be none, or several.
-            if !trimmed.is_empty() && !(trimmed.starts_with(b"%{") && trimmed.contains_str(":")) {
-                self.entry(line, index, Form::Listed, trimmed, None);
+            // `%{?x:name}` is a name or nothing; a brace that closes is no name.
+            let within = trimmed.strip_prefix(b"%{").and_then(|inner| inner.split_once_str(":"));
+            match within {
+                Some((_, name)) => {
+                    let name = name.strip_suffix(b"}").unwrap_or(name).trim();
+                    self.entry(line, index, Form::InMacro, name, None);
+                }
+                None if matches!(trimmed, b"" | b"}") => {}
+                None => self.entry(line, index, Form::Listed, trimmed, None),
             }
             return;
         }
@@ -369,7 +375,9 @@ fn lua_tag(text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn read(spec: &str) -> (Vec<(String, Option<u32>)>, Option<u32>, bool, Option<usize>) {
+    type Names = Vec<(String, Option<u32>)>;
+
+    fn read(spec: &str) -> (Names, Option<u32>, bool, Option<usize>) {
         let lines = Lines::parse(spec.as_bytes());
         let macros = Macros::collect(&lines);
         let entries = Entries::read(&lines, &macros);
@@ -377,7 +385,7 @@ mod tests {
         (list, entries.highest, entries.exact, entries.unknown.map(|unknown| unknown.line))
     }
 
-    fn names(list: &[(&str, Option<u32>)]) -> Vec<(String, Option<u32>)> {
+    fn names(list: &[(&str, Option<u32>)]) -> Names {
         list.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect()
     }
 
@@ -404,7 +412,8 @@ mod tests {
         let (found, highest, exact, _) = read("Patch1: a\n%if x\nPatch: b\n%else\nPatch9: c\n%endif\nPatch: d\n");
         assert_eq!(found, names(&[("a", Some(1)), ("b", None), ("c", Some(9)), ("d", None)]));
         assert_eq!((highest, exact), (Some(10), false));
-        assert_eq!(read("%if x\nPatch: b\n%endif\nPatch20: d\n").2, true);
+        assert!(read("%if x\nPatch: b\n%endif\nPatch20: d\n").2);
+        assert_eq!(read("%patchlist\na\n%{?x:b}\nc\n}\n").0, names(&[("a", Some(0)), ("b", None), ("c", None)]));
         assert_eq!(read("%{?el9:Patch7: a.patch}\n").0, names(&[("a.patch", Some(7))]));
         assert_eq!(read("%{?with_x:\nPatch7: a.patch\n}\n").1, Some(7));
     }

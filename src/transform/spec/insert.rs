@@ -40,13 +40,14 @@ pub(super) enum NoPlace {
 /// text, not of their numbers (`patch_nums` in rpm's `macros.in`). With a `%patchlist` below them: at its end.
 /// With neither: after the last Source tag, else after the last tag.
 pub(super) fn place<'a>(lines: &Lines<'a>, entries: &Entries<'a>) -> Result<Place<'a>, NoPlace> {
-    let header = |line: &super::lines::Line<'_>| line.section == Section::Patchlist && line.role == Role::Header;
-    let list = lines.lines.iter().rposition(header);
+    let in_list = |at: usize| lines.lines.get(at).is_some_and(|line| line.section == Section::Patchlist);
+    let begins = |at: usize| lines.lines.get(at).is_some_and(|line| line.role == Role::Header);
+    let list = (0..lines.lines.len())
+        .rev()
+        .find(|at| in_list(*at) && (begins(*at) || at.checked_sub(1).is_none_or(|before| !in_list(before))));
     let last = entries.entries.last().map(|entry| entry.line);
     if let Some(list) = list
-        && last.is_none_or(|last| {
-            lines.lines.get(last).is_some_and(|line| line.section == Section::Patchlist) || last < list
-        })
+        && last.is_none_or(|last| in_list(last) || last < list)
     {
         return end_of_list(lines, list).map(|after| Place::List { after });
     }
@@ -102,7 +103,7 @@ pub(super) fn outside(lines: &Lines<'_>, index: usize, fits: impl Fn(Section) ->
 
 /// Returns the last line with something on it in the `%patchlist` that begins at `header`, outside conditions.
 fn end_of_list(lines: &Lines<'_>, header: usize) -> Result<usize, NoPlace> {
-    if lines.lines.get(header).is_some_and(|line| line.depth > 0) {
+    if lines.lines.get(header).is_some_and(|line| line.depth > 0 || line.role != Role::Header) {
         return Err(NoPlace::ConditionalList(header.saturating_add(1)));
     }
     let mut after = lines.group_of(header).1;

@@ -187,9 +187,8 @@ impl Open {
         while let Some(byte) = bytes.next() {
             match byte {
                 b'\\' => {
-                    if bytes.next() == Some(b'\n') {
-                        self.continued = true;
-                    }
+                    let hidden = bytes.next();
+                    self.continued |= hidden == Some(b'\n');
                 }
                 b'\n' => self.continued = false,
                 b'%' => {

@@ -9,20 +9,24 @@
 
 mod add;
 mod calls;
+mod changelog;
 mod comment;
 mod entries;
 mod insert;
 mod lines;
 mod macros;
 mod prep;
+mod version;
 
 use entries::Entries;
 use lines::Lines;
 use macros::Macros;
 
 pub use add::{Edited, NewPatch, Strip, add_patches};
+pub use changelog::take_changelog;
 pub use entries::SpecPatch;
 pub use prep::{ApplyStyle, Tool, Way};
+pub use version::{release, version};
 
 /// Returns the patches that `spec` names, in the order of their numbers; those without one stay where they are in the
 /// text.

@@ -5,7 +5,7 @@
 
 use bstr::ByteSlice as _;
 
-use super::calls::{Arguments, blocks_after, calls};
+use super::calls::{Arguments, Blocks, calls};
 use super::insert::outside;
 use super::lines::{Lines, Role, Section};
 use super::macros::{Macros, definition};
@@ -60,10 +60,20 @@ struct Step {
     way: Way,
     /// Whether it happens whatever the conditions.
     sure: bool,
-    /// Whether it stands within a shell block or another directory.
-    nested: bool,
+    /// Whether it stands by itself in the shell script.
+    nesting: Nesting,
     /// For a line that applies patches by number: how it is written.
     manner: Option<Manner>,
+}
+
+/// What is around a line in the shell script that `%prep` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nesting {
+    None,
+    /// It stands between `pushd` and `popd`.
+    Directory,
+    /// It stands in an `if` or a loop, or behind another command.
+    Block,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,6 +209,7 @@ impl ApplyStyle {
     pub(super) fn ranges_text(&self) -> String {
         let text = |which: &Which| match which {
             Which::Between(low, u32::MAX) => format!("from {low} on"),
+            Which::Between(low, high) if low == high => low.to_string(),
             Which::Between(low, high) => format!("{low} to {high}"),
             Which::Numbers(numbers) => {
                 let shown: Vec<String> = numbers.iter().take(8).map(ToString::to_string).collect();
@@ -214,8 +225,14 @@ impl ApplyStyle {
     /// `None` where no line can be taken as a model.
     pub(super) fn patch_lines(&self, lines: &Lines<'_>, patches: &[(u32, &NewPatch)]) -> Option<(usize, Vec<Vec<u8>>)> {
         let fits = |section| section == Section::Prep;
-        let candidates = || self.steps.iter().rev().filter(|step| step.manner.is_some() && !step.nested);
-        let model = candidates().find(|step| step.sure).or_else(|| candidates().next())?;
+        let last = |sure: bool, nesting: Nesting| {
+            let mut by_line = self.steps.iter().rev().filter(|step| step.manner.is_some());
+            by_line.find(|step| (step.sure || !sure) && step.nesting == nesting)
+        };
+        let model = last(true, Nesting::None)
+            .or_else(|| last(true, Nesting::Directory))
+            .or_else(|| last(false, Nesting::None))
+            .or_else(|| last(false, Nesting::Directory))?;
         let after = outside(lines, model.line, fits).ok()?;
         let manner = model.manner?;
         let write = |(number, patch): &(u32, &NewPatch)| {
@@ -238,8 +255,9 @@ impl ApplyStyle {
     pub(super) fn read(lines: &Lines<'_>, macros: &Macros<'_>) -> Self {
         let mut reader = Reader {
             macros,
+            default_scm: b"patch".to_vec(),
             scm: b"patch".to_vec(),
-            blocks: 0,
+            blocks: Blocks::default(),
             line: 0,
             sure: false,
             out: Self { steps: Vec::new(), by_hand: false },
@@ -248,6 +266,7 @@ impl ApplyStyle {
             if line.role == Role::Definition
                 && let Some((b"__scm", Some(value))) = definition(line.text)
             {
+                reader.default_scm = value.to_vec();
                 reader.scm = value.to_vec();
             }
             if line.section == Section::Prep && matches!(line.role, Role::Text | Role::Inside) {
@@ -262,10 +281,12 @@ impl ApplyStyle {
 
 struct Reader<'a, 'b> {
     macros: &'b Macros<'a>,
-    /// The current value of `%__scm`.
+    /// What `%__scm` is by definition.
+    default_scm: Vec<u8>,
+    /// What `%__scm` is after the last `%autosetup`.
     scm: Vec<u8>,
     /// How many shell blocks and other directories are open.
-    blocks: usize,
+    blocks: Blocks,
     line: usize,
     sure: bool,
     out: ApplyStyle,
@@ -274,20 +295,29 @@ struct Reader<'a, 'b> {
 impl Reader<'_, '_> {
     fn read(&mut self, text: &[u8]) {
         let before = self.blocks;
-        self.blocks = blocks_after(text, before);
+        self.blocks = before.after(text);
         if !text.contains(&b'%') {
             return;
         }
         for call in calls(text) {
             let sure = self.sure && !call.conditional;
-            let nested = before > 0 || self.blocks > 0 || !call.begins_line;
+            let nesting = match (before.shell, self.blocks.shell, before.directories) {
+                (0, 0, directories) if call.begins_line => {
+                    if directories == 0 {
+                        Nesting::None
+                    } else {
+                        Nesting::Directory
+                    }
+                }
+                _ => Nesting::Block,
+            };
             match call.name {
-                b"autosetup" | b"forgeautosetup" => self.autosetup(call.arguments, sure, nested),
-                b"autopatch" => self.autopatch(call.arguments, sure, nested),
+                b"autosetup" | b"forgeautosetup" => self.autosetup(call.arguments, sure, nesting),
+                b"autopatch" => self.autopatch(call.arguments, sure, nesting),
                 b"patches" => self.out.by_hand = true,
                 name => {
                     if let Some(digits) = name.strip_prefix(b"patch") {
-                        self.patch(digits, call.arguments, sure, nested);
+                        self.patch(digits, call.arguments, sure, nesting);
                     } else if name.starts_with(b"PATCH") {
                         self.out.by_hand = true;
                     }
@@ -297,19 +327,18 @@ impl Reader<'_, '_> {
         self.out.by_hand |= text.contains_str("%{lua:") && text.contains_str("patch");
     }
 
-    fn autosetup(&mut self, arguments: &[u8], sure: bool, nested: bool) {
+    fn autosetup(&mut self, arguments: &[u8], sure: bool, nesting: Nesting) {
         let arguments = Arguments::read(arguments, b"abnSp");
-        if let Some(scm) = arguments.value(b'S') {
-            self.scm = scm.to_vec();
-        }
+        // A second `%autosetup` is that of another branch, which knows nothing of this one's `-S`.
+        self.scm = arguments.value(b'S').unwrap_or(&self.default_scm).to_vec();
         if !arguments.has(b'N') {
             let strip = self.number(arguments.value(b'p'));
             let sure = sure && !arguments.may_hold(b"-N");
-            self.step(Which::Between(0, u32::MAX), strip, sure, nested, None);
+            self.step(Which::Between(0, u32::MAX), strip, sure, nesting, None);
         }
     }
 
-    fn autopatch(&mut self, arguments: &[u8], sure: bool, nested: bool) {
+    fn autopatch(&mut self, arguments: &[u8], sure: bool, nesting: Nesting) {
         let arguments = Arguments::read(arguments, b"pmM");
         let strip = self.number(arguments.value(b'p'));
         let which = if arguments.rest.is_empty() {
@@ -325,10 +354,10 @@ impl Reader<'_, '_> {
         } else {
             Which::Numbers(arguments.rest.iter().filter_map(|word| self.number(Some(word))).collect())
         };
-        self.step(which, strip, sure, nested, None);
+        self.step(which, strip, sure, nesting, None);
     }
 
-    fn patch(&mut self, digits: &[u8], arguments: &[u8], sure: bool, nested: bool) {
+    fn patch(&mut self, digits: &[u8], arguments: &[u8], sure: bool, nesting: Nesting) {
         if !digits.iter().all(u8::is_ascii_digit) {
             return;
         }
@@ -352,11 +381,11 @@ impl Reader<'_, '_> {
         // Without `-p`, `%patch` hands `patch` a `-p0`.
         let strip = arguments.value(b'p').map_or(Some(0), |value| self.number(Some(value)));
         let way = Way { tool: Tool::Patch, strip };
-        let step = Step { line: self.line, which: Which::Numbers(numbers), way, sure, nested, manner: Some(manner) };
+        let step = Step { line: self.line, which: Which::Numbers(numbers), way, sure, nesting, manner: Some(manner) };
         self.out.steps.push(step);
     }
 
-    fn step(&mut self, which: Which, strip: Option<u32>, sure: bool, nested: bool, manner: Option<Manner>) {
+    fn step(&mut self, which: Which, strip: Option<u32>, sure: bool, nesting: Nesting, manner: Option<Manner>) {
         // `git` takes one component away where it is not told; `patch` all but the last.
         let (tool, default) = match self.scm.as_slice() {
             b"git" => (Tool::GitApply, Some(1)),
@@ -366,7 +395,7 @@ impl Reader<'_, '_> {
             _ => (Tool::Patch, None),
         };
         let way = Way { tool, strip: strip.or(default) };
-        self.out.steps.push(Step { line: self.line, which, way, sure, nested, manner });
+        self.out.steps.push(Step { line: self.line, which, way, sure, nesting, manner });
     }
 
     fn number(&self, text: Option<&[u8]>) -> Option<u32> {
