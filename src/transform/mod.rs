@@ -4,6 +4,8 @@
 //! nothing is executed: no spec macro is expanded, no action of a package configuration is run.
 //! Whoever calls these functions has read the inputs (`git`) and writes the outputs (`commands`).
 
+pub mod config;
+pub mod dist_git;
 pub mod files;
 pub mod finding;
 pub mod id;
@@ -11,6 +13,8 @@ pub mod keep;
 pub mod mail;
 pub mod message;
 pub mod path;
+pub mod report;
+pub mod series;
 pub mod spec;
 pub mod text;
 pub mod tree;

@@ -8,11 +8,20 @@ const PRINTABLE_LENGTH: usize = 200;
 /// What is not UTF-8, and every character that moves the cursor, hides, reorders or starts a new line, becomes
 /// its escape (`\x1b`, `\u{202e}`); a text of more than 200 characters is cut and ends in `…`.
 pub fn printable(bytes: &[u8]) -> String {
+    escaped(bytes, PRINTABLE_LENGTH)
+}
+
+/// Returns `bytes` like [`printable`], in their whole length.
+pub fn printable_whole(bytes: &[u8]) -> String {
+    escaped(bytes, usize::MAX)
+}
+
+fn escaped(bytes: &[u8], limit: usize) -> String {
     let mut out = String::new();
     let mut count = 0;
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if count == PRINTABLE_LENGTH {
+            if count == limit {
                 out.push('…');
                 return out;
             }
@@ -27,7 +36,7 @@ pub fn printable(bytes: &[u8]) -> String {
             }
         }
         for byte in chunk.invalid() {
-            if count == PRINTABLE_LENGTH {
+            if count == limit {
                 out.push('…');
                 return out;
             }
