@@ -1,0 +1,218 @@
+//! The downstream commits: what lies between the upstream ref and the commit that is turned into dist-git content.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, bail};
+use bstr::{BString, ByteSlice as _};
+
+use super::Store;
+use crate::transform::{CommitId, Refusal, RepoPath, TreeId};
+
+/// How much `git log` may print for all commits together.
+const LOG_LIMIT: usize = 192 << 20;
+
+/// The longest message of one commit: a hundred times the longest that people write.
+const MESSAGE_LIMIT: usize = 1 << 20;
+
+/// git's mode of a submodule.
+const GITLINK: &[u8] = b"160000";
+
+/// A commit between the upstream ref and the head.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Its name.
+    pub id: CommitId,
+    /// Its parents; more than one for a merge.
+    pub parents: Vec<CommitId>,
+    /// Its tree.
+    pub tree: TreeId,
+    /// The author's name, in UTF-8 where git can tell.
+    pub author_name: BString,
+    /// The author's address.
+    pub author_email: BString,
+    /// Its message, in UTF-8 where git can tell.
+    pub message: BString,
+    /// The files it changes, renames taken apart; empty for a merge.
+    pub files: Vec<RepoPath>,
+    /// Those of them that were, or become, submodules.
+    pub submodules: Vec<RepoPath>,
+}
+
+impl Commit {
+    /// Says whether the commit has more than one parent.
+    pub fn is_merge(&self) -> bool {
+        self.parents.len() > 1
+    }
+
+    /// The first paragraph of the message, on one line, as git takes it for the subject.
+    pub fn subject(&self) -> BString {
+        let lines = self.message.lines().skip_while(|line| line.trim().is_empty());
+        let lines: Vec<_> = lines.take_while(|line| !line.trim().is_empty()).map(|line| line.trim()).collect();
+        bstr::join(" ", lines).into()
+    }
+}
+
+/// The commits of `upstream..head`, merges included, in topological order, oldest first.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// The commit that the upstream ref names.
+    pub upstream: CommitId,
+    /// The commit that is turned into dist-git content.
+    pub head: CommitId,
+    /// What lies between.
+    pub commits: Vec<Commit>,
+}
+
+impl History {
+    /// Reads the commits from `store`.
+    ///
+    /// Refuses a history in which `upstream` is no ancestor of `head`: patches against something that the head does
+    /// not contain would take upstream's own changes back. Where the clone was cut (`shallow`) before that can be
+    /// told, it says so instead.
+    pub fn read(store: &Store, upstream: &CommitId, head: &CommitId, shallow: &[CommitId]) -> Result<Self> {
+        let log = store
+            .command()
+            .args(["log", "--topo-order", "--reverse", "-z", "--raw", "-r", "--no-abbrev", "--no-renames"])
+            .args([
+                "--no-show-signature",
+                "--encoding=UTF-8",
+                "--format=tformat:%H%x00%P%x00%T%x00%an%x00%ae%x00%B%x00",
+            ])
+            .args([format!("{upstream}..{head}"), "--".to_owned()])
+            .output_limit(LOG_LIMIT)
+            .run()?;
+        let commits = parse(&log.stdout)?;
+        if log.truncated {
+            let text = format!("the messages of upstream..head are longer than {} MiB together", LOG_LIMIT >> 20);
+            bail!(Refusal::new(text, "shorten the commit messages"));
+        }
+        if !log.status.success() {
+            bail!("listing the commits of upstream..head failed: {}", log.stderr);
+        }
+        let reached = head == upstream || commits.iter().any(|commit| commit.parents.contains(upstream));
+        if !reached {
+            let cut: BTreeSet<_> = shallow.iter().collect();
+            if commits.iter().any(|commit| cut.contains(&commit.id)) {
+                bail!(Refusal::new(
+                    "cannot tell whether the head contains the upstream ref: the clone is shallow",
+                    "fetch more of the history, for example with `git fetch --unshallow`",
+                ));
+            }
+            bail!(refuse_unrelated(store, upstream, head)?);
+        }
+        Ok(Self { upstream: *upstream, head: *head, commits })
+    }
+
+    /// The commits that are merges.
+    pub fn merges(&self) -> impl Iterator<Item = &Commit> {
+        self.commits.iter().filter(|commit| commit.is_merge())
+    }
+}
+
+fn refuse_unrelated(store: &Store, upstream: &CommitId, head: &CommitId) -> Result<Refusal> {
+    let base = store.command().args(["merge-base", &upstream.to_string(), &head.to_string()]).run()?;
+    Ok(if base.stdout.trim().is_empty() {
+        Refusal::new(
+            format!(
+                "commit {} and the upstream ref (commit {}) have no history in common",
+                head.short(),
+                upstream.short()
+            ),
+            "set `upstream_ref` in .distro/source-git.yaml to the tag or branch that the downstream commits sit on",
+        )
+    } else {
+        Refusal::new(
+            format!("commit {} does not contain the upstream ref (commit {})", head.short(), upstream.short()),
+            "rebase the downstream commits on it, or set `upstream_ref` in .distro/source-git.yaml to the tag or commit \
+             that they sit on",
+        )
+    })
+}
+
+/// Reads `git log -z --raw` with the format above: six fields and an empty one, each ended by NUL, then for each file
+/// `:mode mode blob blob status` and its path (git-diff(1), RAW OUTPUT FORMAT). No field can hold a NUL.
+fn parse(log: &[u8]) -> Result<Vec<Commit>> {
+    let mut fields = log.split(|b| *b == 0).peekable();
+    let mut commits: Vec<Commit> = Vec::new();
+    while let Some(id) = fields.next() {
+        if id.is_empty() {
+            continue;
+        }
+        let id = CommitId::parse(id).context("reading the list of commits")?;
+        let mut next = |what: &str| fields.next().with_context(|| format!("commit {id} has no {what} in the list"));
+        let parents = next("parents")?.fields().map(CommitId::parse).collect::<Result<_, _>>();
+        let parents = parents.context("reading the list of commits")?;
+        let tree = TreeId::parse(next("tree")?).context("reading the list of commits")?;
+        let (author_name, author_email) = (next("author")?.into(), next("address")?.into());
+        let message = next("message")?;
+        if message.len() > MESSAGE_LIMIT {
+            let text = format!("its message has {} bytes, more than the {MESSAGE_LIMIT} that are read", message.len());
+            bail!(Refusal::new(text, "shorten the message (`git rebase -i`, `reword`)").about_commit(&id));
+        }
+        let mut commit = Commit {
+            id,
+            parents,
+            tree,
+            author_name,
+            author_email,
+            message: message.into(),
+            files: Vec::new(),
+            submodules: Vec::new(),
+        };
+        fields.next_if(|field| field.is_empty());
+        while let Some(change) = fields.next_if(|field| field.trim_start().starts_with(b":")) {
+            let path = fields.next().with_context(|| format!("commit {id} has a change without a file"))?;
+            let path = RepoPath::parse(path).map_err(|error| {
+                let remedy = "remove that file from the history";
+                Refusal::new(format!("it changes {}: {error}", crate::transform::finding::quoted(path)), remedy)
+                    .about_commit(&id)
+            })?;
+            let mut modes = change.trim_start().trim_start_with(|c| c == ':').fields();
+            if modes.by_ref().take(2).any(|mode| mode == GITLINK) {
+                commit.submodules.push(path.clone());
+            }
+            commit.files.push(path);
+        }
+        commits.push(commit);
+    }
+    Ok(commits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+    #[test]
+    fn commits_are_read_with_their_files() {
+        let log = format!(
+            "{A}\0{B}\0{A}\0An Author\0a@example.com\0Subject\n\nBody\n\0\0\n:100644 160000 {A} {B} T\0lib\0:000000 100644 {A} {B} A\0:odd\0\
+             {B}\0{A} {B}\0{A}\0\0\0\0\0"
+        );
+        let commits = parse(log.as_bytes()).unwrap();
+        assert_eq!(commits.len(), 2);
+        assert_eq!(commits[0].files.iter().map(ToString::to_string).collect::<Vec<_>>(), ["lib", ":odd"]);
+        assert_eq!(commits[0].submodules.len(), 1);
+        assert_eq!(commits[0].subject(), "Subject");
+        assert!(commits[1].is_merge());
+        assert!(commits[1].files.is_empty());
+    }
+
+    #[test]
+    fn a_list_cut_short_is_an_error_not_a_panic() {
+        let log = format!("{A}\0{B}\0{A}\0An Author\0a@example.com\0Subject\0\0\n:100644 100644 {A} {B} M");
+        assert!(parse(log.as_bytes()).is_err());
+        for end in 0..log.len() {
+            drop(parse(&log.as_bytes()[..end]));
+        }
+    }
+
+    #[test]
+    fn a_message_without_end_is_refused_by_its_commit() {
+        let log = format!("{A}\0{B}\0{A}\0An Author\0a@example.com\0{}", "x".repeat(MESSAGE_LIMIT + 1));
+        let error = parse(log.as_bytes()).unwrap_err();
+        assert_eq!(error.downcast::<Refusal>().unwrap().subject.unwrap().to_string(), "commit aaaaaaaaaa");
+    }
+}

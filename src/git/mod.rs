@@ -1,0 +1,19 @@
+//! The git process and git's objects.
+//!
+//! Patches, proofs, lists of commits and everything else that git defines come from the `git` process
+//! ([`process`]); objects are read and written with git2 ([`store`]). Nothing here decides what becomes of a
+//! package: that is `transform`'s. No repository of a contributor is ever opened in place: its objects are borrowed
+//! by a temporary bare store, where none of its configuration, hooks or attributes count.
+
+pub mod history;
+pub mod local;
+pub mod patches;
+pub mod process;
+pub mod proof;
+pub mod store;
+pub mod work_tree;
+
+pub use history::{Commit, History};
+pub use local::LocalRepository;
+pub use process::Git;
+pub use store::Store;

@@ -1,0 +1,353 @@
+//! Starts git, with an environment of our own, a deadline and bounded output.
+//!
+//! The only place that starts a process. git(1) and its configuration mechanism are described in git(1),
+//! ENVIRONMENT VARIABLES, and git-config(1), FILES.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use bstr::ByteSlice as _;
+use tempfile::TempDir;
+use wait_timeout::ChildExt as _;
+
+use crate::transform::text::printable;
+
+/// The oldest git that works: Debian 12's. It brought `merge-tree --write-tree` (2.38) and
+/// `cat-file -z` (2.38); `--attr-source` (2.41) is used where it is there.
+pub const OLDEST_GIT: Version = Version { major: 2, minor: 39 };
+
+/// `--attr-source` came with this version; before it, a bare repository without a work tree reads no attributes.
+const ATTR_SOURCE_GIT: Version = Version { major: 2, minor: 41 };
+
+/// SHA-1 of the empty tree, which git knows without having it.
+pub const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+/// How long one git command may take. Only a repository built to exhaust us needs longer.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// How much a command may print, unless it says otherwise.
+const OUTPUT_LIMIT: usize = 64 << 20;
+
+/// How much of what git says on standard error is kept.
+const STDERR_LIMIT: usize = 64 << 10;
+
+/// What `git rev-parse --local-env-vars` lists: variables that tie git to one repository.
+const REPOSITORY_VARIABLES: &[&str] = &[
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// A version of git.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The first number.
+    pub major: u32,
+    /// The second number.
+    pub minor: u32,
+}
+
+impl Version {
+    /// Reads what `git --version` prints: `git version 2.39.5`, with more behind it on some systems.
+    fn parse(output: &str) -> Option<Self> {
+        let mut numbers = output.strip_prefix("git version ")?.split(['.', ' ', '-']);
+        Some(Self { major: numbers.next()?.trim().parse().ok()?, minor: numbers.next()?.trim().parse().ok()? })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// A git that works, with an empty home of its own.
+#[derive(Clone, Debug)]
+pub struct Git {
+    version: Version,
+    search_path: OsString,
+    home: Arc<TempDir>,
+}
+
+impl Git {
+    /// Finds git on `search_path` (the variable `PATH`) and checks its version.
+    pub fn find(search_path: &OsStr) -> Result<Self> {
+        let home = TempDir::with_prefix("source-git-bot-home-").context("making a temporary directory")?;
+        fs::write(home.path().join("gitconfig"), "").context("making an empty git configuration")?;
+        let oldest = Version { major: 0, minor: 0 };
+        let git = Self { version: oldest, search_path: search_path.to_owned(), home: Arc::new(home) };
+        let output = git.anywhere().arg("--version").output()?;
+        let output = String::from_utf8_lossy(&output);
+        let version = Version::parse(&output)
+            .ok_or_else(|| anyhow!("`git --version` says {}, which is no version", printable(output.as_bytes())))?;
+        if version < OLDEST_GIT {
+            bail!("git {version} is too old: install git {OLDEST_GIT} or newer");
+        }
+        Ok(Self { version, ..git })
+    }
+
+    /// A command outside any repository.
+    pub fn anywhere(&self) -> GitCommand {
+        GitCommand::new(self)
+    }
+
+    /// A command in the bare repository `git_dir`, blind to attributes.
+    pub fn in_store(&self, git_dir: &Path) -> GitCommand {
+        let mut command = GitCommand::new(self).env("GIT_DIR", git_dir);
+        if self.version >= ATTR_SOURCE_GIT {
+            command = command.arg(format!("--attr-source={EMPTY_TREE}"));
+        }
+        command
+    }
+
+    /// A command in the clone that a person keeps at `directory`, with that clone's configuration and nobody else's.
+    pub fn in_clone(&self, directory: &Path) -> GitCommand {
+        // The person named this directory: whose files they are is not for git to question here.
+        GitCommand::new(self).arg("-c").arg("safe.directory=*").directory(directory)
+    }
+
+    /// A command in the clone that a person keeps at `directory`, as if they had typed it: with their configuration,
+    /// identity and hooks.
+    pub fn as_person(&self, directory: &Path) -> GitCommand {
+        let mut command = GitCommand::new(self).directory(directory);
+        command.environment = Environment::Inherited;
+        command
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Environment {
+    Ours,
+    Inherited,
+}
+
+/// One call of git, as it is put together.
+#[derive(Debug)]
+pub struct GitCommand {
+    git: Git,
+    environment: Environment,
+    directory: Option<PathBuf>,
+    arguments: Vec<OsString>,
+    variables: Vec<(&'static str, OsString)>,
+    input: Vec<u8>,
+    output_limit: usize,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The exit status.
+    pub status: ExitStatus,
+    /// Standard output, up to the limit.
+    pub stdout: Vec<u8>,
+    /// Whether the command printed more than the limit; it was stopped then.
+    pub truncated: bool,
+    /// Standard error, printable, its beginning where it is long.
+    pub stderr: String,
+}
+
+impl GitCommand {
+    fn new(git: &Git) -> Self {
+        Self {
+            git: git.clone(),
+            environment: Environment::Ours,
+            directory: None,
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            input: Vec::new(),
+            output_limit: OUTPUT_LIMIT,
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
+        self.variables.push((name, value.as_ref().to_owned()));
+        self
+    }
+
+    fn directory(mut self, directory: &Path) -> Self {
+        self.directory = Some(directory.to_owned());
+        self
+    }
+
+    /// Sets what the command reads from standard input.
+    #[must_use]
+    pub fn input(mut self, input: Vec<u8>) -> Self {
+        self.input = input;
+        self
+    }
+
+    /// Sets how many bytes the command may print.
+    #[must_use]
+    pub fn output_limit(mut self, bytes: usize) -> Self {
+        self.output_limit = bytes;
+        self
+    }
+
+    /// Runs the command and returns what it prints; ending with anything but 0 is an error that says what git said.
+    pub fn output(self) -> Result<Vec<u8>> {
+        let name = self.name();
+        let finished = self.run()?;
+        if finished.truncated {
+            bail!("`git {name}` prints more than expected");
+        }
+        if !finished.status.success() {
+            bail!("`git {name}` failed ({}): {}", finished.status, finished.stderr);
+        }
+        Ok(finished.stdout)
+    }
+
+    /// Runs the command to its end, however it ends.
+    pub fn run(self) -> Result<Finished> {
+        let name = self.name();
+        tracing::trace!(arguments = ?self.arguments, "git");
+        let mut child = self.spawn().with_context(|| format!("starting git on the search path ({name})"))?;
+        let reader = child.stdout.take().map(|pipe| {
+            let limit = self.output_limit;
+            thread::spawn(move || read_up_to(pipe, limit))
+        });
+        let complaints = child.stderr.take().map(|pipe| thread::spawn(move || read_up_to(pipe, STDERR_LIMIT)));
+        let writer = child.stdin.take().map(|mut pipe| {
+            let input = self.input;
+            // A command that ends before it has read everything says why on its standard error.
+            thread::spawn(move || drop(pipe.write_all(&input)))
+        });
+        let status = child.wait_timeout(DEADLINE).with_context(|| format!("waiting for `git {name}`"))?;
+        let Some(status) = status else {
+            child.kill().with_context(|| format!("stopping `git {name}`"))?;
+            child.wait().with_context(|| format!("waiting for `git {name}`"))?;
+            bail!("`git {name}` took longer than {} s and was stopped", DEADLINE.as_secs());
+        };
+        if let Some(writer) = writer {
+            drop(writer.join());
+        }
+        let (stdout, truncated) = joined(reader)?;
+        let (stderr, _) = joined(complaints)?;
+        let lines = stderr.lines().filter(|line| !line.trim().is_empty()).map(printable);
+        Ok(Finished { status, stdout, truncated, stderr: lines.collect::<Vec<_>>().join("; ") })
+    }
+
+    /// The subcommand, for messages: never an argument that may hold what a contributor wrote.
+    fn name(&self) -> String {
+        let mut arguments = self.arguments.iter().map(|argument| argument.to_string_lossy());
+        while let Some(argument) = arguments.next() {
+            match &*argument {
+                "-c" => drop(arguments.next()),
+                option if option.starts_with('-') && option != "--version" => {}
+                name => return name.to_owned(),
+            }
+        }
+        String::new()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts git")]
+    fn spawn(&self) -> io::Result<Child> {
+        let mut command = Command::new("git");
+        if self.environment == Environment::Inherited {
+            // Set where git itself started us, such as in a hook: they would lead to another repository.
+            for name in REPOSITORY_VARIABLES {
+                command.env_remove(name);
+            }
+        } else {
+            let home = self.git.home.path();
+            command
+                .env_clear()
+                .env("PATH", &self.git.search_path)
+                .env("HOME", home)
+                .env("LC_ALL", "C")
+                .env("GIT_CONFIG_NOSYSTEM", "1")
+                .env("GIT_CONFIG_GLOBAL", home.join("gitconfig"))
+                .env("GIT_ATTR_NOSYSTEM", "1")
+                .env("GIT_NO_REPLACE_OBJECTS", "1")
+                .env("GIT_NO_LAZY_FETCH", "1")
+                .env("GIT_OPTIONAL_LOCKS", "0")
+                .env("GIT_TERMINAL_PROMPT", "0");
+        }
+        if let Some(directory) = &self.directory {
+            command.arg("-C").arg(directory);
+        }
+        command
+            .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    }
+}
+
+/// What was read from a pipe, and whether there was more.
+type ReadUpTo = io::Result<(Vec<u8>, bool)>;
+
+/// Reads to the end, or to `limit` bytes: then the pipe is closed, which stops the writer.
+fn read_up_to(pipe: impl Read, limit: usize) -> ReadUpTo {
+    let mut bytes = Vec::new();
+    pipe.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    let truncated = bytes.len() > limit;
+    bytes.truncate(limit);
+    Ok((bytes, truncated))
+}
+
+fn joined(reader: Option<thread::JoinHandle<ReadUpTo>>) -> Result<(Vec<u8>, bool)> {
+    let Some(reader) = reader else { return Ok((Vec::new(), false)) };
+    let read = reader.join().map_err(|_| anyhow!("the thread that reads from git ended early"))?;
+    read.context("reading what git prints")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_and_ordered() {
+        let version = |text| Version::parse(text).unwrap();
+        assert_eq!(version("git version 2.39.5\n"), Version { major: 2, minor: 39 });
+        assert_eq!(version("git version 2.50.1 (Apple Git-155)"), Version { major: 2, minor: 50 });
+        assert_eq!(version("git version 3.0-rc1"), Version { major: 3, minor: 0 });
+        assert!(version("git version 2.9.0") < OLDEST_GIT);
+        assert_eq!(Version::parse("git version banana"), None);
+        assert_eq!(Version::parse(""), None);
+    }
+
+    #[test]
+    fn a_missing_git_is_said_so() {
+        let error = Git::find(OsStr::new("/nonexistent")).unwrap_err();
+        assert!(format!("{error:#}").starts_with("starting git on the search path"), "{error:#}");
+    }
+}

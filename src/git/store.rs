@@ -1,0 +1,315 @@
+//! A temporary bare repository that borrows the objects of others.
+//!
+//! Everything is computed here: there is no work tree, so no symbolic link, filter, hook or attribute of an untrusted
+//! repository touches the file system, and none of their configuration counts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use bstr::{BStr, ByteSlice as _};
+use git2::{ObjectType, Oid, Repository, RepositoryInitOptions, Tree};
+use tempfile::TempDir;
+
+use super::process::{Git, GitCommand};
+use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, RepoPath, TreeId};
+
+/// The largest file that is read into memory: far above any spec file, patch or package configuration.
+const READ_LIMIT: usize = 256 << 20;
+
+/// How deep directories may nest; git itself has no limit, PATH_MAX allows no more than this many in use.
+const DEPTH_LIMIT: usize = 2048;
+
+/// A temporary bare repository; it goes when the value goes.
+pub struct Store {
+    git: Git,
+    repository: Repository,
+    directory: TempDir,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("directory", &self.directory.path()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Makes an empty store.
+    pub fn create(git: &Git) -> Result<Self> {
+        let directory = TempDir::with_prefix("source-git-bot-").context("making a temporary directory")?;
+        let mut options = RepositoryInitOptions::new();
+        options.bare(true).external_template(false).initial_head("none");
+        let repository = Repository::init_opts(directory.path().join("store.git"), &options)
+            .context("making a temporary repository")?;
+        Ok(Self { git: git.clone(), repository, directory })
+    }
+
+    /// Lets the store read the objects in each of `directories` (`objects` directories of other repositories), and
+    /// know the commits in `shallow` as boundaries of what was fetched (gitrepository-layout(5)).
+    pub fn borrow(&mut self, directories: &[PathBuf], shallow: &[CommitId]) -> Result<()> {
+        let mut alternates = Vec::new();
+        for directory in directories {
+            let path = <[u8]>::from_path(directory).ok_or_else(|| anyhow!("the path is not plain bytes"))?;
+            if path.contains(&b'\n') || path.starts_with(b"\"") || path.starts_with(b"#") {
+                bail!("git cannot borrow objects from {}: rename that directory", directory.display());
+            }
+            alternates.extend_from_slice(path);
+            alternates.push(b'\n');
+        }
+        let git_dir = self.git_dir().to_owned();
+        fs::write(git_dir.join("objects/info/alternates"), alternates).context("borrowing objects")?;
+        if !shallow.is_empty() {
+            let lines: String = shallow.iter().map(|commit| format!("{commit}\n")).collect();
+            fs::write(git_dir.join("shallow"), lines).context("noting where the history was cut")?;
+        }
+        // libgit2 reads the list of alternates when a repository is opened.
+        self.repository = Repository::open_bare(&git_dir).context("opening the temporary repository")?;
+        Ok(())
+    }
+
+    /// The repository's directory.
+    pub fn git_dir(&self) -> &Path {
+        self.repository.path()
+    }
+
+    /// A new name in a directory that goes with the store.
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A git command in this repository. Objects are not synced to disk: they do not outlive the store.
+    pub fn command(&self) -> GitCommand {
+        self.git.in_store(self.git_dir()).args(["-c", "core.fsync=none", "-c", "gc.auto=0"])
+    }
+
+    /// Returns the commit that `object`, a commit or a tag of any depth, stands for; `None` where it is a tree or blob.
+    pub fn peel_to_commit(&self, object: &CommitId) -> Result<Option<CommitId>> {
+        let object = self.repository.find_object(oid(object.as_bytes()), None).context("reading an object")?;
+        Ok(object.peel_to_commit().ok().map(|commit| CommitId::from_bytes(raw(commit.id()))))
+    }
+
+    /// Returns the tree of `commit`.
+    pub fn tree_of(&self, commit: &CommitId) -> Result<TreeId> {
+        let found = self.repository.find_commit(oid(commit.as_bytes()));
+        let found = found.with_context(|| format!("reading commit {commit}"))?;
+        Ok(TreeId::from_bytes(raw(found.tree_id())))
+    }
+
+    fn tree(&self, id: &TreeId) -> Result<Tree<'_>> {
+        self.repository.find_tree(oid(id.as_bytes())).with_context(|| format!("reading tree {id}"))
+    }
+
+    /// Returns the content of `blob`; an error where it is larger than 256 MiB.
+    pub fn read(&self, blob: &BlobId) -> Result<Vec<u8>> {
+        let odb = self.repository.odb().context("opening the object store")?;
+        let id = oid(blob.as_bytes());
+        let (size, kind) = odb.read_header(id).with_context(|| format!("reading blob {blob}"))?;
+        if kind != ObjectType::Blob {
+            bail!("object {blob} is not a blob");
+        }
+        if size > READ_LIMIT {
+            bail!("blob {blob} has {size} bytes, more than the {READ_LIMIT} that are read");
+        }
+        Ok(odb.read(id).with_context(|| format!("reading blob {blob}"))?.data().to_vec())
+    }
+
+    /// Stores `content`.
+    pub fn write(&self, content: &[u8]) -> Result<BlobId> {
+        Ok(BlobId::from_bytes(raw(self.repository.blob(content).context("writing a blob")?)))
+    }
+
+    /// Returns the file or the directory at `path`.
+    pub fn entry(&self, tree: &TreeId, path: &RepoPath) -> Result<Option<Entry>> {
+        let mut current = self.tree(tree)?;
+        let mut components = path.components().peekable();
+        while let Some(name) = components.next() {
+            let found = current.get_name_bytes(name);
+            let found = found.map(|entry| (entry.id(), entry.filemode_raw(), entry.kind() == Some(ObjectType::Tree)));
+            let Some((id, mode, is_tree)) = found else { return Ok(None) };
+            match (components.peek(), is_tree) {
+                (None, true) => return Ok(Some(Entry::Directory(TreeId::from_bytes(raw(id))))),
+                (None, false) => return file(mode, id).map(Entry::File).map(Some),
+                (Some(_), true) => current = self.repository.find_tree(id).context("reading a tree")?,
+                (Some(_), false) => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns all files of `tree`, or with `directory` those below it, by their full paths.
+    pub fn files(&self, tree: &TreeId, directory: Option<&RepoPath>) -> Result<FileTree> {
+        let mut files = FileTree::new();
+        let (start, prefix) = match directory {
+            None => (*tree, Vec::new()),
+            Some(path) => match self.entry(tree, path)? {
+                Some(Entry::Directory(id)) => (id, [path.as_bytes(), b"/"].concat()),
+                Some(Entry::File(file)) => return Ok(FileTree::from([(path.clone(), file)])),
+                None => return Ok(files),
+            },
+        };
+        self.collect(&start, &prefix, DEPTH_LIMIT, &mut files)?;
+        Ok(files)
+    }
+
+    fn collect(&self, tree: &TreeId, prefix: &[u8], depth: usize, files: &mut FileTree) -> Result<()> {
+        if depth == 0 {
+            bail!("directories nest deeper than {DEPTH_LIMIT}");
+        }
+        for entry in self.tree(tree)?.iter() {
+            let path = [prefix, entry.name_bytes()].concat();
+            if entry.kind() == Some(ObjectType::Tree) {
+                let id = TreeId::from_bytes(raw(entry.id()));
+                self.collect(&id, &[&path[..], b"/"].concat(), depth - 1, files)?;
+            } else {
+                let checked = RepoPath::parse(&path);
+                let path = checked.with_context(|| format!("tree {tree} holds {}", path.as_bstr()))?;
+                files.insert(path, file(entry.filemode_raw(), entry.id())?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what `tree` has at each of `paths`. A directory is read once, however many of its files are asked for.
+    pub fn files_at<'a>(&self, tree: &TreeId, paths: impl IntoIterator<Item = &'a RepoPath>) -> Result<FileTree> {
+        let mut directories: HashMap<Option<RepoPath>, Option<Tree<'_>>> = HashMap::new();
+        let mut files = FileTree::new();
+        for path in paths {
+            let parent = path.parent();
+            if !directories.contains_key(&parent) {
+                let found = match &parent {
+                    None => Some(self.tree(tree)?),
+                    Some(parent) => match self.entry(tree, parent)? {
+                        Some(Entry::Directory(id)) => Some(self.tree(&id)?),
+                        _ => None,
+                    },
+                };
+                directories.insert(parent.clone(), found);
+            }
+            let directory = directories.get(&parent).and_then(Option::as_ref);
+            if let Some(entry) = directory.and_then(|directory| directory.get_name_bytes(path.file_name()))
+                && entry.kind() != Some(ObjectType::Tree)
+            {
+                files.insert(path.clone(), file(entry.filemode_raw(), entry.id())?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Returns `tree` with `changes` made to it: a file put in place, or (`None`) removed. Only the directories on the
+    /// way are read and written. A file in the way of a directory gives way, and a directory to a file.
+    pub fn tree_with(&self, tree: &TreeId, changes: &BTreeMap<RepoPath, Option<File>>) -> Result<TreeId> {
+        let changes: Vec<_> = changes.iter().map(|(path, file)| (path.as_bytes(), file.as_ref())).collect();
+        let base = if tree.to_string() == super::process::EMPTY_TREE { None } else { Some(self.tree(tree)?) };
+        let id = self.rebuilt(base.as_ref(), &changes)?;
+        match id {
+            Some(id) => Ok(TreeId::from_bytes(raw(id))),
+            None => {
+                let empty = self.repository.treebuilder(None).and_then(|builder| builder.write());
+                Ok(TreeId::from_bytes(raw(empty.context("writing the empty tree")?)))
+            }
+        }
+    }
+
+    /// Returns the tree with the changes made, `None` where nothing is left in it.
+    fn rebuilt(&self, base: Option<&Tree<'_>>, changes: &[Change<'_>]) -> Result<Option<Oid>> {
+        let mut builder = self.repository.treebuilder(base).context("starting a tree")?;
+        let mut below: BTreeMap<&[u8], Vec<Change<'_>>> = BTreeMap::new();
+        let mut here = Vec::new();
+        for (path, file) in changes {
+            match path.split_once_str(b"/") {
+                Some((name, rest)) => below.entry(name).or_default().push((rest, *file)),
+                None => here.push((*path, *file)),
+            }
+        }
+        // Removals first, so that a file makes room for a directory of its name.
+        for (name, file) in &here {
+            if file.is_none() && base.is_some_and(|base| base.get_name_bytes(name).is_some()) {
+                builder.remove(name_of(name)?).context("removing from a tree")?;
+            }
+        }
+        for (name, changes) in below {
+            let old = base.and_then(|base| base.get_name_bytes(name)).map(|entry| (entry.kind(), entry.id()));
+            let subtree = match old {
+                Some((Some(ObjectType::Tree), id)) => Some(self.repository.find_tree(id).context("reading a tree")?),
+                _ => None,
+            };
+            match self.rebuilt(subtree.as_ref(), &changes)? {
+                Some(id) => drop(builder.insert(name_of(name)?, id, 0o040_000).context("adding to a tree")?),
+                None if subtree.is_some() => builder.remove(name_of(name)?).context("removing from a tree")?,
+                None => {}
+            }
+        }
+        for (name, file) in here {
+            if let Some(file) = file {
+                let mode = i32::try_from(file.mode.to_git()).unwrap_or(0o100_644);
+                builder.insert(name_of(name)?, oid(file.blob.as_bytes()), mode).context("adding to a tree")?;
+            }
+        }
+        if builder.is_empty() { Ok(None) } else { Ok(Some(builder.write().context("writing a tree")?)) }
+    }
+
+    /// Stores a commit with the tree, the only parent and the message given, and author, committer and dates as in
+    /// `like`: what format-patch is asked for where no commit stands for a step by itself, such as for a merge.
+    /// Without a message it keeps that of `like`.
+    pub fn commit_like(
+        &self,
+        like: &CommitId,
+        tree: &TreeId,
+        parent: &CommitId,
+        message: Option<&[u8]>,
+    ) -> Result<CommitId> {
+        let like =
+            self.repository.find_commit(oid(like.as_bytes())).with_context(|| format!("reading commit {like}"))?;
+        let fields: &[&[u8]] = match message {
+            None => &[b"author ", b"committer ", b"encoding "],
+            Some(_) => &[b"author ", b"committer "],
+        };
+        let mut bytes = format!("tree {tree}\nparent {parent}\n").into_bytes();
+        for line in like.raw_header_bytes().lines().filter(|line| fields.iter().any(|field| line.starts_with(field))) {
+            bytes.extend_from_slice(line);
+            bytes.push(b'\n');
+        }
+        bytes.push(b'\n');
+        bytes.extend_from_slice(message.unwrap_or_else(|| like.message_raw_bytes()));
+        let odb = self.repository.odb().context("opening the object store")?;
+        Ok(CommitId::from_bytes(raw(odb.write(ObjectType::Commit, &bytes).context("writing a commit")?)))
+    }
+}
+
+/// What a path below some directory becomes.
+type Change<'a> = (&'a [u8], Option<&'a File>);
+
+/// What a tree has at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A file, symbolic link or submodule.
+    File(File),
+    /// A directory.
+    Directory(TreeId),
+}
+
+fn name_of(name: &[u8]) -> Result<&std::ffi::OsStr> {
+    name.to_os_str().map_err(|_| anyhow!("{} cannot be a file name here", name.as_bstr()))
+}
+
+fn file(mode: i32, id: Oid) -> Result<File> {
+    let mode = u32::try_from(mode).ok().and_then(FileMode::from_git);
+    let mode = mode.ok_or_else(|| anyhow!("object {id} has a file mode that git does not use"))?;
+    Ok(File { mode, blob: BlobId::from_bytes(raw(id)) })
+}
+
+/// git2's name of an object.
+pub(super) fn oid(bytes: &[u8; 20]) -> Oid {
+    Oid::from_bytes(bytes).unwrap_or(Oid::ZERO_SHA1)
+}
+
+/// Our name of an object.
+pub(super) fn raw(id: Oid) -> [u8; 20] {
+    id.as_bytes().try_into().unwrap_or_default()
+}
+
+/// Returns `bytes` of a path as the operating system wants them.
+pub(super) fn os_path(path: &BStr) -> Result<PathBuf> {
+    Ok(path.to_path().map_err(|_| anyhow!("{path} cannot be a path here"))?.to_owned())
+}
