@@ -1,2 +1,47 @@
-//! x
-fn main() {}
+//! Arguments, logging, exit status: nothing else.
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use source_git_bot::cli::Cli;
+use source_git_bot::commands::{self, Surroundings};
+use source_git_bot::exit::ExitStatus;
+use source_git_bot::terminal;
+use tracing::Level;
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn main() -> ExitCode {
+    let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let search_path = env::var_os("PATH").unwrap_or_default();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            drop(error.print());
+            return if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done }.into();
+        }
+    };
+    let level = match (cli.global.quiet, cli.global.verbose) {
+        (true, _) => Level::ERROR,
+        (false, 0) => Level::INFO,
+        (false, 1) => Level::DEBUG,
+        (false, _) => Level::TRACE,
+    };
+    let complaints = terminal::stderr_paint(cli.global.color, no_color);
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(complaints == terminal::Paint::Colored)
+        .with_max_level(level)
+        .with_target(false)
+        .without_time()
+        .init();
+    let surroundings = Surroundings { search_path, paint: terminal::stdout_paint(cli.global.color, no_color) };
+    match commands::run(&cli, &surroundings) {
+        Ok(()) => ExitStatus::Done.into(),
+        Err(error) => {
+            terminal::complain(&terminal::error_lines(&error, complaints));
+            ExitStatus::of(&error).into()
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The command line, as it is typed. What it means is up to `commands`.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::terminal::Color;
+use crate::transform::message;
+
+/// Keeps source-git and dist-git repositories of RPM packages in step.
+#[derive(Debug, Parser)]
+#[command(name = "source-git-bot", version, about, max_term_width = 100, disable_help_subcommand = true, after_help = EXIT_STATUS)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// What goes for all commands.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 done, or nothing to do; 1 failed; 2 bad usage or configuration; \
+    3 the input cannot be synced, and the message says why.";
+
+/// Options of all commands.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Show what would be done, and do nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+
+    /// How to show what was done
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Output,
+
+    /// Say more about what is done; twice for every git command
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// When to use colors
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// How a result is shown on standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// As data; README.md describes the format
+    Json,
+}
+
+/// What stands above a new patch in the spec.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PatchComments {
+    /// Nothing but a `Patch-status`
+    None,
+    /// The first line of the commit message
+    Subject,
+    /// The commit message without its trailers
+    #[default]
+    Message,
+}
+
+impl From<PatchComments> for message::PatchComments {
+    fn from(comments: PatchComments) -> Self {
+        match comments {
+            PatchComments::None => Self::None,
+            PatchComments::Subject => Self::Subject,
+            PatchComments::Message => Self::Message,
+        }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Turn a source-git clone's commit into patches, spec and files of a dist-git clone
+    UpdateDistGit(UpdateDistGit),
+}
+
+/// Arguments of `update-dist-git`.
+#[derive(Debug, Args)]
+#[command(after_help = UPDATE_DIST_GIT_HELP)]
+pub struct UpdateDistGit {
+    /// The source-git clone; the commit that is checked out is read, never the work tree
+    pub source_git: PathBuf,
+
+    /// The dist-git clone; its work tree and index are written
+    pub dist_git: PathBuf,
+
+    /// Commit the result with this message
+    #[arg(short, long, value_name = "MESSAGE", conflicts_with = "file")]
+    pub message: Option<String>,
+
+    /// Commit the result with the message in this file (`-` for standard input)
+    #[arg(short = 'F', long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// The tag, branch or commit that the downstream commits sit on, instead of the one in source-git.yaml
+    #[arg(long, value_name = "REF")]
+    pub upstream_ref: Option<String>,
+
+    /// What to write above each new patch in the spec
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub patch_comments: PatchComments,
+
+    /// Update even where the two repositories have diverged (this is not checked yet: it changes nothing)
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+const UPDATE_DIST_GIT_HELP: &str = "The commit gets the trailer `From-source-git-commit` with the source-git commit's id. \
+    Without -m or -F nothing is committed. Files with uncommitted changes are never overwritten.";

@@ -1,0 +1,502 @@
+//! Turns a source-git commit into dist-git files, inside a store: reads with git, decides with `transform`, proves with
+//! git. Nothing outside the store changes; what is done with the outcome is up to the command.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use anyhow::{Context as _, Result, bail};
+use bstr::{BString, ByteSlice as _};
+
+use crate::git::history::{Commit, History};
+use crate::git::patches::{self, FormattedPatch};
+use crate::git::proof::{Measure, PatchFile, Proof};
+use crate::git::store::{Entry, Store};
+use crate::transform::config::{self, PackageConfig};
+use crate::transform::dist_git::{self, Inputs, Outputs, SpecPlace};
+use crate::transform::files::{self, ReceiverFiles, SourcesNeeded, SyncPlan};
+use crate::transform::finding::quoted;
+use crate::transform::mail::PatchedFile;
+use crate::transform::message::{self, PatchComments, PatchMetadata};
+use crate::transform::report::{
+    self, FORMAT, MergeReport, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
+};
+use crate::transform::series::{self, DownstreamPatch, Place, Prefix, SeriesPatch};
+use crate::transform::{CommitId, File, FileTree, Finding, Refusal, RepoPath, TreeId, keep, mail};
+
+/// What to turn into what.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    /// The package configuration of the source commit.
+    pub(super) config: &'a PackageConfig,
+    /// What the configuration had to say.
+    pub(super) findings: Vec<Finding>,
+    /// The commit of source-git.
+    pub(super) source: CommitId,
+    /// What it sits on.
+    pub(super) upstream: Upstream,
+    /// Commits whose parents the store lacks.
+    pub(super) shallow: &'a [CommitId],
+    /// dist-git's files, as they are.
+    pub(super) dist_git: TreeId,
+    /// What to write above new patches in the spec.
+    pub(super) comments: PatchComments,
+    /// What becomes of files that are dist-git's own.
+    pub(super) receiver_files: ReceiverFiles,
+}
+
+/// dist-git before and after, and what there is to say about it.
+#[derive(Debug)]
+pub(super) struct Generated {
+    /// dist-git's files, as they are.
+    pub(super) before: FileTree,
+    /// dist-git's files, as they become; the store has their content.
+    pub(super) after: FileTree,
+    /// Where the spec is in dist-git.
+    pub(super) spec: RepoPath,
+    /// What changes and what was proven.
+    pub(super) report: Report,
+}
+
+/// Reads the package configuration of a source-git commit.
+pub(super) fn read_config(store: &Store, source: &CommitId) -> Result<(PackageConfig, Vec<Finding>)> {
+    let path = RepoPath::parse(config::PATH)?;
+    let Some(Entry::File(file)) = store.entry(&store.tree_of(source)?, &path)? else {
+        let text = format!("commit {} has no package configuration", source.short());
+        let remedy = format!("commit {path}; packit's documentation describes its format under \"Configuration\"");
+        bail!(Refusal::new(text, remedy));
+    };
+    Ok(PackageConfig::parse(&store.read(&file.blob)?)?)
+}
+
+/// Turns the source commit into dist-git's files.
+pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated> {
+    let config = request.config;
+    let mut findings = request.findings;
+    let plan = SyncPlan::parse(&config.files_to_sync)?;
+    let ignored: Vec<BString> = config.ignored_paths.iter().cloned().chain(plan.excluded_pathspecs()).collect();
+
+    let source_tree = store.tree_of(&request.source)?;
+    let sent = source_files(store, &source_tree, &plan)?;
+    let before = store.files(&request.dist_git, None)?;
+    let synced = files::sync(&plan, &sent, &before, request.receiver_files)?;
+    findings.extend(synced.findings);
+    let place = SpecPlace::find(config, &synced.placed)?;
+    let carried: BTreeSet<RepoPath> = synced.placed.into_values().flatten().collect();
+    let Some(spec_file) = sent.get(&config.spec_path) else {
+        bail!(
+            Refusal::new("the spec file is not there", "commit it, or correct `specfile_path`")
+                .about_file(&config.spec_path)
+        );
+    };
+    let source_spec = store.read(&spec_file.blob)?;
+    let dist_spec = before.get(place.path()).map(|file| store.read(&file.blob)).transpose()?;
+
+    let history = History::read(store, &request.upstream.commit, &request.source, request.shallow)?;
+    tracing::info!("{} commits on {}", history.commits.len(), quoted(request.upstream.name.as_bytes()));
+    let old = old_patches(store, &before, &place)?;
+    let commits = read_messages(&history, request.comments, &mut findings)?;
+    let maker = Maker { store, history: &history, commits: &commits, ignored: &ignored, old: &old };
+    let proven = prove(&maker, &request.upstream.name)?;
+    findings.extend(proven.findings);
+
+    let outputs = dist_git::assemble(&Inputs {
+        config,
+        series: &proven.series,
+        synced: &synced.files,
+        carried: &carried,
+        before: &before,
+        place: &place,
+        source_spec: &source_spec,
+        dist_spec: dist_spec.as_deref(),
+    })?;
+    let mut after = outputs.files.clone();
+    for (path, made) in &outputs.made {
+        after.insert(path.clone(), File { mode: made.mode, blob: store.write(&made.content)? });
+    }
+    findings.extend(outputs.findings.iter().cloned());
+    let report = Report {
+        format: FORMAT,
+        package: config.package_name.clone(),
+        source: request.source,
+        upstream: request.upstream,
+        patches: patch_reports(&proven.series, &proven.kept, &outputs, &place, &before, &after)?,
+        files: report::file_changes(&before, &after, |path| place.holds_patch(path)),
+        merges: proven.merges,
+        proof: ProofReport {
+            patches: proven.series.len(),
+            tree: proven.tree,
+            verified: outputs.applicable,
+            outside: outputs.outside.iter().map(|name| crate::transform::text::printable(name)).collect(),
+        },
+        findings,
+    };
+    Ok(Generated { before, after, spec: place.path().clone(), report })
+}
+
+/// Reads the files of source-git that `files_to_sync` may copy, and no others.
+fn source_files(store: &Store, tree: &TreeId, plan: &SyncPlan) -> Result<FileTree> {
+    match plan.sources_needed() {
+        SourcesNeeded::Everything => store.files(tree, None),
+        SourcesNeeded::TopLevel(paths) => {
+            let mut files = FileTree::new();
+            for path in &paths {
+                files.extend(store.files(tree, Some(path))?);
+            }
+            Ok(files)
+        }
+    }
+}
+
+/// Reads the patches that dist-git has beside the spec.
+fn old_patches(store: &Store, before: &FileTree, place: &SpecPlace) -> Result<BTreeMap<BString, Vec<u8>>> {
+    let patches = before.iter().filter(|(path, file)| {
+        place.holds_patch(path)
+            && matches!(file.mode, crate::transform::FileMode::Regular | crate::transform::FileMode::Executable)
+    });
+    patches.map(|(path, file)| Ok((path.file_name().to_owned(), store.read(&file.blob)?))).collect()
+}
+
+/// What the message of a commit says.
+struct Said<'a> {
+    commit: &'a Commit,
+    metadata: PatchMetadata,
+    comment: Vec<BString>,
+}
+
+fn read_messages<'a>(
+    history: &'a History,
+    comments: PatchComments,
+    findings: &mut Vec<Finding>,
+) -> Result<HashMap<CommitId, Said<'a>>> {
+    let mut said = HashMap::new();
+    for commit in &history.commits {
+        let (metadata, found) = message::read(&commit.id, &commit.message)?;
+        findings.extend(found);
+        let comment = message::comment(&commit.message, &metadata, comments);
+        said.insert(commit.id, Said { commit, metadata, comment });
+    }
+    Ok(said)
+}
+
+/// One patch to be made: of `origin`, by asking git for `formatted`, which has the content of that step.
+struct Step {
+    origin: CommitId,
+    formatted: CommitId,
+    /// The message of `formatted`, where it is not that of `origin`.
+    message: Option<BString>,
+}
+
+/// A series that gives the source tree.
+struct Proven {
+    series: Vec<SeriesPatch>,
+    /// For each patch, the file of dist-git whose bytes were kept.
+    kept: Vec<Option<BString>>,
+    tree: TreeId,
+    merges: MergeReport,
+    findings: Vec<Finding>,
+}
+
+/// Makes series from the history.
+struct Maker<'a> {
+    store: &'a Store,
+    history: &'a History,
+    commits: &'a HashMap<CommitId, Said<'a>>,
+    ignored: &'a [BString],
+    old: &'a BTreeMap<BString, Vec<u8>>,
+}
+
+/// Finds the finest series that gives the source tree: every commit a patch; else, where there are merges, every step
+/// of the first-parent line; else everything in one.
+fn prove(maker: &Maker<'_>, upstream: &str) -> Result<Proven> {
+    let merges = maker.history.merges().count();
+    let measure = Measure::take(maker.store, maker.history, maker.ignored)?;
+    let every_commit = maker.history.commits.iter().filter(|commit| !commit.is_merge());
+    let every_commit: Vec<_> =
+        every_commit.map(|commit| Step { origin: commit.id, formatted: commit.id, message: None }).collect();
+    let mut proven = match maker.attempt(&measure, &every_commit)? {
+        Ok(mut proven) => {
+            proven.merges = if merges == 0 { MergeReport::None } else { MergeReport::EveryCommit { merges } };
+            proven
+        }
+        Err(reason) if merges == 0 => {
+            let text =
+                format!("the patches do not reproduce the source tree on {}: {reason}", quoted(upstream.as_bytes()));
+            bail!(Refusal::new(
+                text,
+                "rebase the downstream commits on the upstream ref so that they follow each other"
+            ));
+        }
+        Err(reason) => coarser(maker, &measure, merges, &reason)?,
+    };
+    check_without_ignored(maker, &measure, &proven.series)?;
+    for patch in &proven.series {
+        proven.findings.extend(refused_content(patch)?);
+    }
+    Ok(proven)
+}
+
+fn coarser(maker: &Maker<'_>, measure: &Measure, merges: usize, reason: &str) -> Result<Proven> {
+    let reason = reason.to_owned();
+    if let Some(steps) = maker.first_parent_steps()? {
+        let line: BTreeSet<_> = steps.iter().map(|step| step.origin).collect();
+        if let Ok(mut proven) = maker.attempt(measure, &steps)? {
+            proven.findings.extend(maker.lost_metadata(&line));
+            proven.merges = MergeReport::FirstParent { merges, reason };
+            return Ok(proven);
+        }
+    }
+    match maker.attempt(measure, &[maker.one_step()?])? {
+        Ok(mut proven) => {
+            proven.findings.extend(maker.lost_metadata(&BTreeSet::new()));
+            proven.merges = MergeReport::OnePatch { merges, reason };
+            Ok(proven)
+        }
+        Err(reason) => {
+            let text = format!("not even one patch of everything gives the source tree: {reason}");
+            bail!(Refusal::new(text, "rebase the downstream commits on the upstream ref"))
+        }
+    }
+}
+
+impl Maker<'_> {
+    /// Makes a series of `steps` and proves it; the reason where it does not hold.
+    fn attempt(&self, measure: &Measure, steps: &[Step]) -> Result<Result<Proven, String>> {
+        let (mut series, findings) = self.make(steps)?;
+        let kept = self.keep(&mut series);
+        let files: Vec<_> = series.iter().filter(|patch| !patch.content.is_empty()).map(patch_file).collect();
+        Ok(match measure.prove(self.store, &files)? {
+            Proof::Holds(tree) => Ok(Proven { series, kept, tree, merges: MergeReport::None, findings }),
+            Proof::DoesNotApply { patch, reason } => Err(format!("{} does not apply ({reason})", quoted(&patch))),
+            Proof::Differs(paths) => {
+                let paths: Vec<_> = paths.iter().map(ToString::to_string).collect();
+                Err(format!("they give something else in {}", paths.join(", ")))
+            }
+        })
+    }
+
+    fn make(&self, steps: &[Step]) -> Result<(Vec<SeriesPatch>, Vec<Finding>)> {
+        let formatted: Vec<_> = steps.iter().map(|step| step.formatted).collect();
+        let mut mails = by_commit(patches::format(self.store, &formatted, self.ignored, Prefix::Shown)?);
+        let without_prefix: Vec<_> = steps
+            .iter()
+            .filter(|step| self.commits.get(&step.origin).is_some_and(|said| said.metadata.no_prefix))
+            .map(|step| step.formatted)
+            .collect();
+        for patch in patches::format(self.store, &without_prefix, self.ignored, Prefix::Omitted)? {
+            if let Some(named) = mails.get_mut(&patch.commit) {
+                named.mail = patch.mail;
+            }
+        }
+        let mut downstream = Vec::new();
+        let mut findings = Vec::new();
+        for step in steps {
+            let Some(said) = self.commits.get(&step.origin) else { continue };
+            let patch = mails.remove(&step.formatted);
+            let (git_name, mail) = match patch {
+                Some(patch) => {
+                    let mail = with_commit(patch.mail, &step.formatted, &step.origin);
+                    let message = step.message.as_ref().unwrap_or(&said.commit.message);
+                    let defused = mail::defuse(&mail, message).map_err(|error| {
+                        Refusal::new(format!("its patch cannot be read: {error}"), "reword the commit message in UTF-8")
+                            .about_commit(&step.origin)
+                    })?;
+                    findings.extend(defused_finding(&step.origin, &defused.indented));
+                    (Some(patch.file_name), defused.mail.into_owned())
+                }
+                None => (None, Vec::new()),
+            };
+            downstream.push(DownstreamPatch {
+                commit: step.origin,
+                subject: said.commit.subject(),
+                git_name,
+                mail,
+                metadata: said.metadata.clone(),
+                comment: said.comment.clone(),
+            });
+        }
+        let (series, found) = series::assemble(downstream)?;
+        findings.extend(found);
+        Ok((series, findings))
+    }
+
+    /// Lets patches that dist-git has keep their bytes where only volatile parts would change.
+    fn keep(&self, series: &mut [SeriesPatch]) -> Vec<Option<BString>> {
+        let new: Vec<_> = series.iter().map(|patch| (patch.file_name.clone(), patch.content.clone())).collect();
+        let found: Vec<_> = keep::find_kept(&new, self.old).into_iter().map(|name| name.cloned()).collect();
+        for (patch, name) in series.iter_mut().zip(&found) {
+            if let Some(old) = name.as_ref().and_then(|name| self.old.get(name)) {
+                patch.content.clone_from(old);
+            }
+        }
+        found
+    }
+
+    /// One step for each commit of the first-parent line from the head down to the upstream ref; `None` where that
+    /// line does not reach it.
+    fn first_parent_steps(&self) -> Result<Option<Vec<Step>>> {
+        let by_id: HashMap<_, _> = self.history.commits.iter().map(|commit| (commit.id, commit)).collect();
+        let mut steps = Vec::new();
+        let mut at = self.history.head;
+        while at != self.history.upstream {
+            let Some(commit) = by_id.get(&at) else { return Ok(None) };
+            let Some(parent) = commit.parents.first() else { return Ok(None) };
+            let formatted = match commit.is_merge() {
+                true => self.store.commit_like(&commit.id, &commit.tree, parent, None)?,
+                false => commit.id,
+            };
+            steps.push(Step { origin: commit.id, formatted, message: None });
+            at = *parent;
+        }
+        steps.reverse();
+        Ok(Some(steps))
+    }
+
+    /// One step that makes the head of the upstream ref.
+    fn one_step(&self) -> Result<Step> {
+        let History { upstream, head, commits } = self.history;
+        let mut message = BString::from("All downstream changes\n\n");
+        for commit in commits.iter().filter(|commit| !commit.is_merge()).take(200) {
+            message.extend_from_slice(format!("{} ", commit.id.short()).as_bytes());
+            message.extend_from_slice(crate::transform::text::printable(&commit.subject()).as_bytes());
+            message.push(b'\n');
+        }
+        let formatted = self.store.commit_like(head, &self.store.tree_of(head)?, upstream, Some(&message))?;
+        Ok(Step { origin: *head, formatted, message: Some(message) })
+    }
+
+    /// Says which commits' metadata has no effect since they have no patch of their own.
+    fn lost_metadata(&self, steps: &BTreeSet<CommitId>) -> Vec<Finding> {
+        let absorbed = self.history.commits.iter().filter(|commit| !commit.is_merge() && !steps.contains(&commit.id));
+        let lost = absorbed.filter(|commit| {
+            self.commits.get(&commit.id).is_some_and(|said| said.metadata.source != message::MetadataSource::None)
+        });
+        let finding = |commit: &Commit| {
+            Finding::warning("what its message says about its patch is lost: it is part of a merge's patch")
+                .about(crate::transform::Subject::Commit(commit.id))
+                .remedy("rebase the branch so that it has no merges, or repeat the trailers in the merge commit")
+        };
+        lost.map(finding).collect()
+    }
+}
+
+fn by_commit(patches: Vec<FormattedPatch>) -> HashMap<CommitId, FormattedPatch> {
+    patches.into_iter().map(|patch| (patch.commit, patch)).collect()
+}
+
+/// Writes the commit that a patch stands for into its first line, where git was asked for another.
+fn with_commit(mut mail: Vec<u8>, formatted: &CommitId, origin: &CommitId) -> Vec<u8> {
+    let id = origin.to_string();
+    if formatted != origin
+        && let Some(place) = mail.get_mut(5..45)
+    {
+        place.copy_from_slice(id.as_bytes());
+    }
+    mail
+}
+
+fn defused_finding(commit: &CommitId, lines: &[BString]) -> Option<Finding> {
+    let first = lines.first()?;
+    let text = format!(
+        "{} of its message look like part of a patch or mail and are indented in the patch file, such as {}",
+        if lines.len() == 1 { "a line".to_owned() } else { format!("{} lines", lines.len()) },
+        quoted(first)
+    );
+    Some(Finding::note(text).about(crate::transform::Subject::Commit(*commit)))
+}
+
+fn patch_file(patch: &SeriesPatch) -> PatchFile<'_> {
+    PatchFile { name: patch.file_name.as_str().as_bytes(), content: &patch.content, prefix: patch.prefix }
+}
+
+/// The series as it is written has to apply as well, without the patches that are ignored.
+fn check_without_ignored(maker: &Maker<'_>, measure: &Measure, series: &[SeriesPatch]) -> Result<()> {
+    if series.iter().all(|patch| patch.place != Place::Ignored) {
+        return Ok(());
+    }
+    let emitted = series.iter().filter(|patch| patch.place != Place::Ignored && !patch.content.is_empty());
+    let emitted: Vec<_> = emitted.map(patch_file).collect();
+    if let Some((name, reason)) = measure.stops_at(maker.store, &emitted)? {
+        let text = format!("{} does not apply without the ignored patches before it ({reason})", quoted(&name));
+        let commit = series.iter().find(|patch| patch.file_name.as_str().as_bytes() == name.as_bytes());
+        let refusal =
+            Refusal::new(text, "remove `Ignore-patch` from the commit that it builds on, or ignore it as well");
+        bail!(match commit.and_then(SeriesPatch::subject) {
+            Some(subject) => refusal.about(subject),
+            None => refusal,
+        });
+    }
+    Ok(())
+}
+
+/// Refuses what the build would never see: the content of a submodule, or of a file that Git LFS keeps elsewhere.
+fn refused_content(patch: &SeriesPatch) -> Result<Option<Finding>> {
+    if patch.place == Place::Ignored {
+        return Ok(None);
+    }
+    for file in patched_files(patch)? {
+        let commit = patch.subject();
+        let path = file.path().map(ToString::to_string).unwrap_or_default();
+        let refusal = if file.is_gitlink() {
+            Refusal::new(
+                format!("it changes the submodule {path}, whose content a patch cannot carry"),
+                "bring the submodule's files by an archive in `sources`, or set `Ignore-patch: true` in the commit",
+            )
+        } else if file.lfs_pointer {
+            Refusal::new(
+                format!("it changes {path}, which Git LFS keeps elsewhere: the patch would hold a pointer"),
+                "commit the file itself, bring it by an archive in `sources`, or set `Ignore-patch: true` in the commit",
+            )
+        } else {
+            continue;
+        };
+        bail!(match commit {
+            Some(subject) => refusal.about(subject),
+            None => refusal,
+        });
+    }
+    Ok(None)
+}
+
+fn patched_files(patch: &SeriesPatch) -> Result<Vec<PatchedFile>> {
+    let mut files = Vec::new();
+    for mail in mail::split(&patch.content) {
+        files.extend(mail::diff_of(mail).with_context(|| format!("reading {}", patch.file_name))?);
+    }
+    Ok(files)
+}
+
+fn patch_reports(
+    series: &[SeriesPatch],
+    kept: &[Option<BString>],
+    outputs: &Outputs,
+    place: &SpecPlace,
+    before: &FileTree,
+    after: &FileTree,
+) -> Result<Vec<PatchReport>> {
+    let mut reports = Vec::new();
+    for (patch, kept) in series.iter().zip(kept) {
+        let path = place.patch(&patch.file_name)?;
+        let change = match (patch.place, kept, before.get(&path)) {
+            (Place::Ignored, ..) => PatchChange::Ignored,
+            (_, Some(old), _) if old.as_bytes() != patch.file_name.as_str().as_bytes() => {
+                PatchChange::Renamed { from: RepoPath::parse(old)? }
+            }
+            (_, _, Some(old)) if after.get(&path) == Some(old) => PatchChange::Kept,
+            (_, _, Some(_)) => PatchChange::Changed,
+            (_, _, None) => PatchChange::Added,
+        };
+        let commits = patch.commits.iter().map(|(id, subject)| PatchCommit { id: *id, subject: subject.clone() });
+        reports.push(PatchReport {
+            file: patch.file_name.to_string(),
+            change,
+            number: outputs.numbers.get(patch.file_name.as_str().as_bytes().as_bstr()).copied().flatten(),
+            commits: commits.collect(),
+        });
+    }
+    let renamed: BTreeSet<_> = kept.iter().flatten().collect();
+    let gone = before.keys().filter(|path| place.holds_patch(path) && !after.contains_key(*path));
+    for path in gone.filter(|path| !renamed.contains(&path.file_name().to_owned())) {
+        let file = crate::transform::text::printable(path.file_name());
+        reports.push(PatchReport { file, change: PatchChange::Dropped, number: None, commits: Vec::new() });
+    }
+    Ok(reports)
+}

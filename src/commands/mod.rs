@@ -1,0 +1,28 @@
+//! One file a command: observe, plan, show or apply.
+
+mod generate;
+mod show;
+mod update_dist_git;
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+use crate::terminal::Paint;
+
+/// What a command has from the process it runs in.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The variable `PATH`: where git is looked for.
+    pub search_path: OsString,
+    /// How standard output is painted.
+    pub paint: Paint,
+}
+
+/// Runs the command that was typed.
+pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
+    match &cli.command {
+        Command::UpdateDistGit(arguments) => update_dist_git::run(arguments, &cli.global, surroundings),
+    }
+}

@@ -1,0 +1,140 @@
+//! What people see: colours where they are wanted, and errors with their causes and hints.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use crate::exit::UsageError;
+use crate::transform::Refusal;
+use crate::transform::text::printable;
+
+/// Whether to use colours (`--color`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the variable `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Decides for a stream; `no_color` says whether the variable `NO_COLOR` is set and not empty (no-color.org).
+    pub fn on(self, stream: &impl io::IsTerminal, no_color: bool) -> Paint {
+        match self {
+            Self::Auto if no_color || !stream.is_terminal() => Paint::Plain,
+            Self::Auto | Self::Always => Paint::Colored,
+            Self::Never => Paint::Plain,
+        }
+    }
+}
+
+/// How text is shown. No meaning is carried by colour alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// As it is.
+    Plain,
+    /// With ANSI colours.
+    Colored,
+}
+
+impl Paint {
+    fn with(self, code: &str, text: impl Display) -> String {
+        match self {
+            Self::Plain => text.to_string(),
+            Self::Colored => format!("\x1b[{code}m{text}\x1b[0m"),
+        }
+    }
+
+    /// For what is wrong, or removed.
+    pub fn red(self, text: impl Display) -> String {
+        self.with("31", text)
+    }
+
+    /// For what is right, or added.
+    pub fn green(self, text: impl Display) -> String {
+        self.with("32", text)
+    }
+
+    /// For what to look at, or changed.
+    pub fn yellow(self, text: impl Display) -> String {
+        self.with("33", text)
+    }
+
+    /// For places in a diff.
+    pub fn cyan(self, text: impl Display) -> String {
+        self.with("36", text)
+    }
+
+    /// For headings.
+    pub fn bold(self, text: impl Display) -> String {
+        self.with("1", text)
+    }
+
+    /// For what matters less.
+    pub fn dim(self, text: impl Display) -> String {
+        self.with("2", text)
+    }
+}
+
+/// Returns the lines that tell of an error: what, because of what, and what to do about it.
+pub fn error_lines(error: &anyhow::Error, paint: Paint) -> String {
+    let mut lines = String::new();
+    let mut hint = None;
+    for (number, cause) in error.chain().enumerate() {
+        let label = if number == 0 { paint.red(paint.bold("error")) } else { paint.dim("caused by") };
+        lines.push_str(&format!("{label}: {}\n", printable(cause.to_string().as_bytes())));
+        if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+            hint = Some(&refusal.remedy);
+        } else if let Some(usage) = cause.downcast_ref::<UsageError>() {
+            hint = Some(&usage.hint);
+        }
+    }
+    if let Some(hint) = hint {
+        lines.push_str(&format!("{}: {hint}\n", paint.cyan("hint")));
+    }
+    lines
+}
+
+/// Writes to standard output. A reader that went away is no error: nobody is left to tell.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes to standard error, where nothing can be done about a failure.
+pub fn complain(text: &str) {
+    drop(io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// The paint for standard output.
+pub fn stdout_paint(color: Color, no_color: bool) -> Paint {
+    color.on(&io::stdout(), no_color)
+}
+
+/// The paint for standard error.
+pub fn stderr_paint(color: Color, no_color: bool) -> Paint {
+    color.on(&io::stderr(), no_color)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_why_and_what_to_do() {
+        let refused: anyhow::Result<()> = Err(Refusal::new("it is empty", "write something")).context("reading x.spec");
+        let error = refused.unwrap_err();
+        assert_eq!(
+            error_lines(&error, Paint::Plain),
+            "error: reading x.spec\ncaused by: it is empty\nhint: write something\n"
+        );
+        assert!(error_lines(&error, Paint::Colored).contains("\x1b[2mcaused by\x1b[0m: it is empty"));
+    }
+}
