@@ -306,7 +306,7 @@ proptest! {
         let two = defused(&git, &format!("{child}..{last}"), &last).mail.into_owned();
         let both = [one.clone(), two.clone()].concat();
         prop_assert_eq!(mail::split(&both), [&one[..], &two[..]]);
-        prop_assert_eq!(mail::commit_of(&two).unwrap().to_string(), last);
+        prop_assert_eq!(&mail::commit_of(&two).unwrap().to_string(), &last);
         let names: Vec<_> = mail::diff_of(&two).unwrap().iter().map(|f| (f.path().unwrap().to_string(), f.binary)).collect();
         prop_assert_eq!(names, [("binary".to_owned(), true), ("w\u{e4}rm".to_owned(), false)]);
         prop_assert_eq!(mail::diff_of(&one).unwrap()[0].renamed, no_hunk);
