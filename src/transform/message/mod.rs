@@ -33,6 +33,9 @@ use super::{CommitId, Finding, Refusal, Subject};
 /// The highest number that a Patch tag can have: rpm reads it into a signed 32-bit integer.
 const HIGHEST_NUMBER: u32 = i32::MAX as u32;
 
+/// The longest message, in bytes; the longest ones in real repositories have a hundredth of it.
+const LONGEST_MESSAGE: usize = 1024 * 1024;
+
 /// What a commit says about its patch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PatchMetadata {
@@ -100,8 +103,11 @@ impl Token {
 /// Reads what `message` says about the patch of `commit`.
 ///
 /// The message is what `git log --format=%B` prints. The findings are warnings about lines that look like metadata and
-/// are not read. A value that cannot be used is refused, with its line.
+/// are not read. A value that cannot be used is refused, with its line; so is a message of more than 1 MiB.
 pub fn read(commit: &CommitId, message: &[u8]) -> Result<(PatchMetadata, Vec<Finding>), Refusal> {
+    if message.len() > LONGEST_MESSAGE {
+        return Err(Refusal::new("the message is longer than 1 MiB", "shorten the message").about_commit(commit));
+    }
     let mut findings = Vec::new();
     let block = trailers::find(message);
     let known: Vec<_> =
