@@ -134,16 +134,14 @@ fn from_trailers(
     let mut metadata = PatchMetadata { source: MetadataSource::Trailers, ..PatchMetadata::default() };
     for token in Token::ALL {
         let mut same = known.iter().filter(|(t, _)| *t == token).map(|(_, trailer)| *trailer);
-        let Some(mut trailer) = same.next() else { continue };
+        let Some(trailer) = same.next_back() else { continue };
         let key = Key { name: token.as_str(), line: trailer.line };
-        if let Some(last) = same.next_back() {
+        if same.next().is_some() {
             findings.push(
                 Finding::warning(format!("`{}:` is there more than once, the last one counts", key.name))
                     .remedy(format!("keep one `{}:` line in the message", key.name)),
             );
-            trailer = last;
         }
-        let key = Key { line: trailer.line, ..key };
         let value = scalar::read(&key, trailer.value)?;
         match token {
             Token::Name => metadata.file_name = Some(file_name(&key, &value)?),
