@@ -33,6 +33,8 @@ struct Search {
     by_git: bool,
     /// The last line was the row of stars above a hunk of a context diff.
     stars: bool,
+    /// A file of the mail before waits for a hunk; another name would be taken for its name.
+    waiting: bool,
 }
 
 impl Search {
@@ -41,7 +43,7 @@ impl Search {
     fn after(diff: &[u8]) -> Self {
         let last = diff.rfind(b"\ndiff --git ").unwrap_or(0);
         let open = diff.get(last..).is_some_and(|file| !file.is_empty() && file.find(b"\n@@ -").is_none());
-        Self { named: open, by_git: open, stars: false }
+        Self { named: open, by_git: open, stars: false, waiting: open }
     }
 
     fn stops_at(&mut self, line: &[u8]) -> bool {
@@ -65,9 +67,10 @@ impl Search {
         if (self.by_git && is_git_header(line)) || (self.named && hunk) {
             return true;
         }
-        self.named |=
+        let names_file =
             line.starts_with(b"Index:") || marks(dashes, b"---") || marks(line, b"+++") || marks(line, b"***");
-        false
+        self.named |= names_file;
+        names_file && self.waiting
     }
 }
 
@@ -137,6 +140,14 @@ mod tests {
     }
 
     #[test]
+    fn a_diff_in_a_folded_subject_or_a_file_name_is_seen() {
+        let subject = format!("{}--- a/g\n +++ b/g\n @@ -1 +1 @@\n\n{DIFF}", HEAD.replace("x\n\n", "x\n "));
+        assert_eq!(message_line_read_by_patch(subject.as_bytes()), Some(&b" @@ -1 +1 @@"[..]));
+        let name = format!("{HEAD}{}", DIFF.replace(" f |", " --- f | 1 +\n @@ -1 |"));
+        assert_eq!(message_line_read_by_patch(name.as_bytes()), Some(&b" @@ -1 | 2 +-"[..]));
+    }
+
+    #[test]
     fn parts_of_a_diff_are_nothing() {
         for body in [
             "",
@@ -157,6 +168,8 @@ mod tests {
         let after = |diff: &str| message_line_read_by_patch(format!("{HEAD}{diff}{second}").as_bytes()).is_some();
         assert!(after(RENAME));
         assert!(!after(DIFF));
+        let name = format!("{HEAD}{RENAME}{HEAD} --- a/g\n{DIFF}");
+        assert_eq!(message_line_read_by_patch(name.as_bytes()), Some(&b" --- a/g"[..]));
         let plain = format!("{HEAD}{RENAME}{HEAD}text\n{DIFF}");
         assert_eq!(message_line_read_by_patch(plain.as_bytes()), None);
     }

@@ -49,8 +49,7 @@ struct Parsed {
 pub(super) fn find(message: &[u8]) -> Option<Legacy> {
     let mut places = places(message);
     let skipped = places.len().saturating_sub(PLACES);
-    places.drain(..skipped).for_each(drop);
-    places.into_iter().find_map(|(first_line, start)| {
+    places.split_off(skipped).into_iter().find_map(|(first_line, start)| {
         let parsed: Parsed = scalar::parse(message.get(start..)?)?;
         let bytes = |value: Option<String>| value.map(|text| scalar::to_bytes(&text));
         let found = Legacy {

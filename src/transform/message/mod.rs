@@ -33,6 +33,9 @@ use super::{CommitId, Finding, Refusal, Subject};
 /// The highest number that a Patch tag can have: rpm reads it into a signed 32-bit integer.
 const HIGHEST_NUMBER: u32 = i32::MAX as u32;
 
+/// The longest message, in bytes; the longest ones in real repositories have a hundredth of it.
+const LONGEST_MESSAGE: usize = 1024 * 1024;
+
 /// What a commit says about its patch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PatchMetadata {
@@ -100,8 +103,11 @@ impl Token {
 /// Reads what `message` says about the patch of `commit`.
 ///
 /// The message is what `git log --format=%B` prints. The findings are warnings about lines that look like metadata and
-/// are not read. A value that cannot be used is refused, with its line.
+/// are not read. A value that cannot be used is refused, with its line; so is a message of more than 1 MiB.
 pub fn read(commit: &CommitId, message: &[u8]) -> Result<(PatchMetadata, Vec<Finding>), Refusal> {
+    if message.len() > LONGEST_MESSAGE {
+        return Err(Refusal::new("the message is longer than 1 MiB", "shorten the message").about_commit(commit));
+    }
     let mut findings = Vec::new();
     let block = trailers::find(message);
     let known: Vec<_> =
@@ -128,16 +134,14 @@ fn from_trailers(
     let mut metadata = PatchMetadata { source: MetadataSource::Trailers, ..PatchMetadata::default() };
     for token in Token::ALL {
         let mut same = known.iter().filter(|(t, _)| *t == token).map(|(_, trailer)| *trailer);
-        let Some(mut trailer) = same.next() else { continue };
+        let Some(trailer) = same.next_back() else { continue };
         let key = Key { name: token.as_str(), line: trailer.line };
-        if let Some(last) = same.next_back() {
+        if same.next().is_some() {
             findings.push(
                 Finding::warning(format!("`{}:` is there more than once, the last one counts", key.name))
                     .remedy(format!("keep one `{}:` line in the message", key.name)),
             );
-            trailer = last;
         }
-        let key = Key { line: trailer.line, ..key };
         let value = scalar::read(&key, trailer.value)?;
         match token {
             Token::Name => metadata.file_name = Some(file_name(&key, &value)?),

@@ -26,7 +26,8 @@ pub(super) fn find(message: &[u8], trailers: Option<&Block<'_>>, legacy_from: Op
     for (index, line) in message.lines().enumerate() {
         let number = index + 1;
         place = place.after(line);
-        if read_as_trailer(number) || legacy_from.is_some_and(|first| number >= first) {
+        let read_as_legacy = legacy_from.is_some_and(|first| number >= first) && legacy::key(line).is_some();
+        if read_as_legacy || read_as_trailer(number) {
             continue;
         }
         if let Some(miss) = Miss::of(line, place) {
@@ -89,10 +90,11 @@ impl Miss {
         }
         // `no-prefix: handle empty names` is an ordinary subject
         let may_be_subject = place == Place::FirstLine;
-        let meant = Token::ALL.into_iter().find(|token| {
-            let short = token.as_str().strip_prefix("Patch-").filter(|_| *token == Token::PresentInSpecfile);
-            same_letters(written, token.as_str()) || short.is_some_and(|short| same_letters(written, short))
-        })?;
+        let meant = if same_letters(written, "Present-in-specfile") {
+            Token::PresentInSpecfile
+        } else {
+            Token::ALL.into_iter().find(|token| same_letters(written, token.as_str()))?
+        };
         (!may_be_subject).then_some(Self { meant, how: Spelling::Other })
     }
 
@@ -132,7 +134,8 @@ fn token_for(key: &str) -> Option<Token> {
 
 /// Says whether two keys differ in nothing but case, dashes, underscores and spaces.
 fn same_letters(written: &[u8], token: &str) -> bool {
-    let letters =
-        |text: &[u8]| -> Vec<u8> { text.iter().filter(|b| !b"-_ ".contains(b)).map(u8::to_ascii_lowercase).collect() };
-    written.len() <= 2 * token.len() && letters(written) == letters(token.as_bytes())
+    fn letters(text: &[u8]) -> impl Iterator<Item = u8> {
+        text.iter().filter(|b| !b"-_ ".contains(b)).map(u8::to_ascii_lowercase)
+    }
+    letters(written).eq(letters(token.as_bytes()))
 }

@@ -130,6 +130,13 @@ fn a_value_has_a_bound() {
 }
 
 #[test]
+fn a_message_has_a_bound() {
+    assert_eq!(refusal(&"x\n".repeat(600_000)).text, "the message is longer than 1 MiB");
+    let (metadata, findings) = read(&commit(), "a: b\n\n".repeat(40_000).as_bytes()).unwrap();
+    assert_eq!((metadata, findings), (PatchMetadata::default(), vec![]));
+}
+
+#[test]
 fn a_yaml_bomb_is_text() {
     let bomb =
         "S\n\nPatch-status: {a: &a [x,x,x,x,x,x,x,x], b: &b [*a,*a,*a,*a,*a,*a,*a,*a], c: [*b,*b,*b,*b,*b,*b,*b]}\n";
@@ -220,6 +227,7 @@ fn near_misses_are_reported_with_the_line_that_counts() {
         ("S\n\nText.\nPatch-name: a.patch\n", "it is not in a last paragraph", "Patch-name: a.patch"),
         ("S\n\n---\nIgnore-patch: true\n", "a line of three dashes", "Ignore-patch: true"),
         ("S\nPatch-id: 5\n", "it stands in the first paragraph", "Patch-id: 5"),
+        ("S\n\npatch_name: a.patch\nPatch-id: 5\n", "it is not in a last paragraph", "Patch-id: 5"),
         ("S\n\npatch_name: a.patch\ntext\n", "the older notation", "Patch-name: a.patch"),
     ] {
         let (_, findings) = read(&commit(), message.as_bytes()).unwrap();
