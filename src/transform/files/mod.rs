@@ -54,6 +54,9 @@ pub enum Delete {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncItem {
     /// Paths or globs in source-git. A trailing slash means the contents of a directory, not itself.
+    ///
+    /// A path whose last component does not exist is ignored; as with rsync, the directory that it is in, and one
+    /// whose contents are meant, must exist.
     pub src: Vec<BString>,
     /// A path in dist-git. A trailing slash says that it is a directory.
     pub dest: BString,
@@ -194,7 +197,7 @@ fn bad_path(number: usize, key: &str, text: &BString, why: &PathError) -> Refusa
 enum Form {
     /// `a/b`
     Plain,
-    /// `a/b/`, and for rsync `a/b/.` and `a/b/..` too.
+    /// `a/b/`, and for rsync `a/b/.` and `a/b/..` too; packit would take the `.` off before rsync sees it.
     Directory,
 }
 
