@@ -117,7 +117,7 @@ impl SyncPlan {
         Ok(Self { items: items.collect::<Result<_, _>>()? })
     }
 
-    /// Returns what [`sync`] has to be given of source-git; more does no harm.
+    /// Returns what [`fn@sync`] has to be given of source-git; more does no harm.
     pub fn sources_needed(&self) -> SourcesNeeded {
         let mut needed = BTreeSet::new();
         for source in self.sources() {

@@ -22,7 +22,7 @@ pub enum ReceiverFiles {
     StayOwn,
 }
 
-/// What [`sync`] returns.
+/// What [`fn@sync`] returns.
 #[derive(Clone, Debug)]
 pub struct Synced {
     /// The files of dist-git after the transfer.
