@@ -54,6 +54,9 @@ pub enum Delete {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncItem {
     /// Paths or globs in source-git. A trailing slash means the contents of a directory, not itself.
+    ///
+    /// A path whose last component does not exist is ignored; as with rsync, the directory that it is in, and one
+    /// whose contents are meant, must exist.
     pub src: Vec<BString>,
     /// A path in dist-git. A trailing slash says that it is a directory.
     pub dest: BString,
@@ -114,7 +117,7 @@ impl SyncPlan {
         Ok(Self { items: items.collect::<Result<_, _>>()? })
     }
 
-    /// Returns what [`sync`] has to be given of source-git; more does no harm.
+    /// Returns what [`fn@sync`] has to be given of source-git; more does no harm.
     pub fn sources_needed(&self) -> SourcesNeeded {
         let mut needed = BTreeSet::new();
         for source in self.sources() {
@@ -194,7 +197,7 @@ fn bad_path(number: usize, key: &str, text: &BString, why: &PathError) -> Refusa
 enum Form {
     /// `a/b`
     Plain,
-    /// `a/b/`, and for rsync `a/b/.` and `a/b/..` too.
+    /// `a/b/`, and for rsync `a/b/.` and `a/b/..` too; packit would take the `.` off before rsync sees it.
     Directory,
 }
 

@@ -100,6 +100,12 @@ impl Wildcard {
 
     /// Says whether the pattern matches all of the joined `parts`, from one of the places that `start` allows.
     pub(super) fn matches(&self, parts: &[&[u8]], start: Start) -> bool {
+        // Most names are ruled out by their last byte: `*.patch`.
+        if let (Gap::None, Some((_, unit))) = (self.last_gap, self.steps.last())
+            && !parts.iter().rev().find_map(|part| part.last()).is_some_and(|byte| unit.accepts(*byte))
+        {
+            return false;
+        }
         let mut places = vec![0];
         let mut next = Vec::new();
         for byte in parts.iter().flat_map(|part| part.iter().copied()) {

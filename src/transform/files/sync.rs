@@ -22,7 +22,7 @@ pub enum ReceiverFiles {
     StayOwn,
 }
 
-/// What [`sync`] returns.
+/// What [`fn@sync`] returns.
 #[derive(Clone, Debug)]
 pub struct Synced {
     /// The files of dist-git after the transfer.
@@ -210,28 +210,32 @@ enum Seen {
 #[derive(Debug)]
 struct OpenDirectories<T> {
     top: T,
-    stack: Vec<(BString, T)>,
+    /// The name entered last; the directories are beginnings of it.
+    name: BString,
+    /// Where the name of each directory ends, outermost first.
+    stack: Vec<(usize, T)>,
 }
 
 impl<T: Copy> OpenDirectories<T> {
     fn new(top: T) -> Self {
-        Self { top, stack: Vec::new() }
+        Self { top, name: BString::default(), stack: Vec::new() }
     }
 
     /// Goes to the directory of `name` and returns what is known of it; `judge` is asked about each one entered,
     /// with what is known of its parent.
     fn enter(&mut self, name: &BStr, mut judge: impl FnMut(T, &BStr) -> T) -> T {
-        let inside = |directory: &BString| name.strip_prefix(directory.as_slice()).is_some_and(|r| r.starts_with(b"/"));
-        while self.stack.last().is_some_and(|(directory, _)| !inside(directory)) {
+        let shared = self.name.iter().zip(name.iter()).take_while(|(old, new)| old == new).count();
+        // A directory stays open where its slash too is shared.
+        while self.stack.last().is_some_and(|(end, _)| *end >= shared) {
             self.stack.pop();
         }
-        let mut known = self.stack.last().map_or(self.top, |(_, known)| *known);
-        let entered = self.stack.last().map_or(0, |(directory, _)| directory.len().saturating_add(1));
-        for (slash, _) in name.bytes().enumerate().skip(entered).filter(|(_, byte)| *byte == b'/') {
-            let directory = name.get(..slash).unwrap_or_default().as_bstr();
-            known = judge(known, directory);
-            self.stack.push((directory.to_owned(), known));
+        let (entered, mut known) =
+            self.stack.last().map_or((0, self.top), |(end, known)| (end.saturating_add(1), *known));
+        for (end, _) in name.bytes().enumerate().skip(entered).filter(|(_, byte)| *byte == b'/') {
+            known = judge(known, name.get(..end).unwrap_or_default().as_bstr());
+            self.stack.push((end, known));
         }
+        self.name = name.to_owned();
         known
     }
 }
@@ -323,7 +327,7 @@ impl<'a> State<'a> {
         }
         for (name, sent) in &sent.files {
             let path = directory.map_or_else(|| RepoPath::parse(name), |directory| directory.join(name));
-            // Parts of a path are one.
+            // It always is a path: a name is the end of one, and `directory` is another.
             if let Ok(path) = path {
                 self.place(path, sent)?;
             }
