@@ -7,7 +7,7 @@ use bstr::{BString, ByteSlice as _};
 use super::comment::comment_line;
 use super::entries::{Entries, HIGHEST, SpecPatch, Unknown};
 use super::insert::{Like, NoPlace, Place, place, tag_line};
-use super::lines::Lines;
+use super::lines::{Line, Lines};
 use super::macros::Macros;
 use super::prep::{Applies, ApplyStyle};
 use crate::transform::finding::quoted;
@@ -366,7 +366,7 @@ impl Insertion {
                 Self { at: line.stop(), bytes: added.iter().flat_map(|line| [end, line]).collect::<Vec<_>>().concat() }
             }
             line => Self {
-                at: line.map_or(0, super::lines::Line::stop),
+                at: line.map_or(0, Line::stop),
                 bytes: added.iter().flat_map(|line| [line, end]).collect::<Vec<_>>().concat(),
             },
         }

@@ -19,13 +19,20 @@ pub(super) struct Call<'a> {
 pub(super) fn calls(text: &[u8]) -> Vec<Call<'_>> {
     let mut calls = Vec::new();
     let mut braces = 0_usize;
+    let mut begins_line = true;
     let mut at = 0;
     while let Some(byte) = text.get(at) {
         let rest = text.get(at..).unwrap_or_default();
         at = at.saturating_add(1);
         match byte {
-            b'}' => braces = braces.saturating_sub(1),
-            b'%' if rest.starts_with(b"%%") => at = at.saturating_add(1),
+            b'}' => {
+                braces = braces.saturating_sub(1);
+                begins_line = false;
+            }
+            b'%' if rest.starts_with(b"%%") => {
+                at = at.saturating_add(1);
+                begins_line = false;
+            }
             b'%' => {
                 let braced = rest.starts_with(b"%{");
                 let from = rest.get(if braced { 2 } else { 1 }..).unwrap_or_default();
@@ -38,32 +45,26 @@ pub(super) fn calls(text: &[u8]) -> Vec<Call<'_>> {
                 if takes_line && name != b"patches" && !tests {
                     let end = end_of_arguments(behind, braced || braces > 0);
                     let arguments = behind.get(..end).unwrap_or_default();
-                    let start = text.len().saturating_sub(rest.len());
-                    let begins_line = text.get(..start).is_some_and(begins_nothing_else);
                     calls.push(Call { name, arguments, conditional: braces > 0, begins_line });
+                    begins_line = false;
                     at = text.len().saturating_sub(behind.len()).saturating_add(end);
                     braces = braces.saturating_add(usize::from(braced));
                 } else {
                     if !tests && !name.is_empty() {
                         calls.push(Call { name, arguments: b"", conditional: braces > 0, begins_line: false });
                     }
+                    begins_line &= tests;
                     braces = braces.saturating_add(usize::from(braced));
-                    at = text.len().saturating_sub(behind.len());
+                    at = text.len().saturating_sub(behind.len()).saturating_add(usize::from(tests));
                 }
             }
-            _ => {}
+            byte => begins_line &= byte.is_ascii_whitespace(),
         }
     }
     calls
 }
 
 const WORD: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
-
-/// Says whether `before` is blank or only begins macros.
-fn begins_nothing_else(before: &[u8]) -> bool {
-    let before = before.trim();
-    before.is_empty() || (before.starts_with(b"%{") && before.ends_with(b":") && !before.contains(&b' '))
-}
 
 /// Returns the length of the arguments at the start of `text`: to its end, or to the brace that closes around them.
 fn end_of_arguments(text: &[u8], in_braces: bool) -> usize {

@@ -347,12 +347,16 @@ fn find_patch(text: &[u8]) -> impl Iterator<Item = usize> {
     text.windows(5).enumerate().filter(|(_, window)| window.eq_ignore_ascii_case(b"patch")).map(|(at, _)| at)
 }
 
+/// How much of a text is looked at for a tag that begins within it, lest many of them take long.
+const LONGEST_TAG: usize = 512;
+
 /// Finds a Patch tag that begins within `text`: behind a blank, a quote or a colon, as in `%{?el9:Patch1: x}`.
 fn tag_within(text: &[u8]) -> Option<Tag<'_>> {
     find_patch(text).find_map(|at| {
         let before = at.checked_sub(1).and_then(|before| text.get(before));
         let begins = before.is_none_or(|b| matches!(b, b' ' | b'\t' | b':' | b'"' | b'\'' | b'[' | b'}'));
         let tail = text.get(at..)?;
+        let tail = tail.get(..LONGEST_TAG).unwrap_or(tail);
         // Only the number comes between the name and the colon.
         let number = tail.get(5..)?;
         let end = number.find_not_byteset(b"0123456789").unwrap_or(number.len());

@@ -1,7 +1,7 @@
 //! Where in a spec a line may be put: outside conditions, macro bodies and continued lines.
 
 use super::entries::{Entries, Form, Tag};
-use super::lines::{Lines, Role, Section};
+use super::lines::{Line, Lines, Role, Section};
 
 /// Where the names of further patches go.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,7 @@ pub(super) fn place<'a>(lines: &Lines<'a>, entries: &Entries<'a>) -> Result<Plac
         Form::Listed | Form::InMacro => None,
     });
     let preamble = || {
-        let tags = |line: &super::lines::Line<'_>| line.section == Section::Preamble && line.role == Role::Text;
+        let tags = |line: &Line<'_>| line.section == Section::Preamble && line.role == Role::Text;
         lines.lines.iter().enumerate().rev().filter(move |(_, line)| tags(line))
     };
     let source = || preamble().find_map(|(at, line)| Tag::parse(line.text, "source").map(|tag| (at, tag)));
@@ -73,7 +73,7 @@ pub(super) fn place<'a>(lines: &Lines<'a>, entries: &Entries<'a>) -> Result<Plac
         Err(NoPlace::Straddles(line)) => {
             // The condition holds the header of another section: before it is the only place left, which is one
             // only where no patch that rpm counts itself comes later.
-            let after = line.checked_sub(2);
+            let after = lines.group_of(line.saturating_sub(1)).0.checked_sub(1);
             let here = after.is_none_or(|at| lines.lines.get(at).is_some_and(|line| tags_go(line.section)));
             let counted_later = entries.entries.iter().any(|entry| {
                 after.is_none_or(|at| entry.line > at)

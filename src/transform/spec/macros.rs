@@ -13,8 +13,8 @@ use super::lines::{Lines, Role, Section, begins_with_word};
 const DEEPEST: usize = 16;
 /// How many macros are put in for one text: a file name has a few, a hostile spec doubles them at each level.
 const MOST: usize = 100;
-/// How long a text may become, in bytes; names are shorter.
-const LONGEST: usize = 4096;
+/// How long a text may become, in bytes: a file's name is shorter, and most URLs are.
+const LONGEST: usize = 512;
 
 /// What the macros of a spec stand for; `None` for one whose meaning depends on a condition or changes.
 #[derive(Debug, Default)]
@@ -80,6 +80,9 @@ impl<'a> Macros<'a> {
     }
 
     fn expand_into(&self, text: &[u8], depth: usize, out: &mut Expansion) {
+        if text.len() > LONGEST {
+            return out.wildcard();
+        }
         let mut rest = text;
         while let Some(at) = rest.find_byte(b'%') {
             let (before, from) = rest.split_at_checked(at).unwrap_or((rest, b""));
@@ -92,7 +95,7 @@ impl<'a> Macros<'a> {
             let (reference, after) = reference(from);
             let body = reference.and_then(|name| self.bodies.get(name).copied().flatten());
             match body {
-                Some(body) if depth < DEEPEST && out.left > 0 => {
+                Some(body) if depth < DEEPEST && out.left > 0 && out.length <= LONGEST => {
                     out.left = out.left.saturating_sub(1);
                     self.expand_into(body, depth.saturating_add(1), out);
                 }

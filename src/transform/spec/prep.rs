@@ -3,6 +3,8 @@
 //! The rules are those of rpm's `macros.in` (`%autosetup`, `%autopatch`, `%__scm_apply_…`) and of `doPatchMacro` in
 //! its `build/parsePrep.c`. Nothing is expanded: an option that comes from a macro is not seen.
 
+use std::collections::HashSet;
+
 use bstr::ByteSlice as _;
 
 use super::calls::{Arguments, Blocks, calls};
@@ -12,7 +14,7 @@ use super::macros::{Macros, definition};
 use super::{NewPatch, Strip};
 
 /// The program that applies a patch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tool {
     /// `patch`, or one no abler (`hg`, `bzr`, `quilt`): no binary changes.
     Patch,
@@ -25,7 +27,7 @@ pub enum Tool {
 }
 
 /// One way in which `%prep` applies a patch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Way {
     /// What does it.
     pub tool: Tool,
@@ -134,14 +136,9 @@ impl ApplyStyle {
     ///
     /// Without a number, only what applies all patches is meant. Empty where nothing is seen to apply it.
     pub fn ways(&self, number: Option<u32>) -> Vec<Way> {
-        let mut ways = Vec::new();
-        for step in &self.steps {
-            if number.map_or_else(|| step.which.is_all(), |number| step.which.has(number)) && !ways.contains(&step.way)
-            {
-                ways.push(step.way);
-            }
-        }
-        ways
+        let meant = |step: &&Step| number.map_or_else(|| step.which.is_all(), |number| step.which.has(number));
+        let mut seen = HashSet::new();
+        self.steps.iter().filter(meant).map(|step| step.way).filter(|way| seen.insert(*way)).collect()
     }
 
     /// Says whether `%prep` speaks of patch files itself, as in `patch -p1 < %{PATCH3}` or a loop over `%{patches}`,
@@ -330,7 +327,11 @@ impl Reader<'_, '_> {
     fn autosetup(&mut self, arguments: &[u8], sure: bool, nesting: Nesting) {
         let arguments = Arguments::read(arguments, b"abnSp");
         // A second `%autosetup` is that of another branch, which knows nothing of this one's `-S`.
-        self.scm = arguments.value(b'S').unwrap_or(&self.default_scm).to_vec();
+        self.scm = match arguments.value(b'S') {
+            Some(scm) => scm.to_vec(),
+            None if arguments.may_hold(b"-S") => b"%".to_vec(),
+            None => self.default_scm.clone(),
+        };
         if !arguments.has(b'N') {
             let strip = self.number(arguments.value(b'p'));
             let sure = sure && !arguments.may_hold(b"-N");
