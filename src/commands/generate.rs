@@ -110,7 +110,7 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     })?;
     let mut after = outputs.files.clone();
     for (path, made) in &outputs.made {
-        after.insert(path.clone(), File { mode: made.mode, blob: store.write(&made.content)? });
+        after.insert(path.clone(), File { mode: made.mode, blob: store.keep(&made.content)? });
     }
     findings.extend(outputs.findings.iter().cloned());
     let report = Report {
@@ -184,6 +184,9 @@ struct Step {
     /// The message of `formatted`, where it is not that of `origin`.
     message: Option<BString>,
 }
+
+/// The first line of a patch that stands for everything, and what git makes part of a file name of it.
+const ONE_PATCH_SUBJECT: (&str, &str) = ("All downstream changes", "All-downstream-changes");
 
 /// A series that gives the source tree.
 struct Proven {
@@ -275,39 +278,39 @@ impl Maker<'_> {
 
     fn make(&self, steps: &[Step]) -> Result<(Vec<SeriesPatch>, Vec<Finding>)> {
         let formatted: Vec<_> = steps.iter().map(|step| step.formatted).collect();
-        let mut mails = by_commit(patches::format(self.store, &formatted, self.ignored, Prefix::Shown)?);
+        let head = &self.history.head;
+        let mut mails = by_commit(patches::format(self.store, head, &formatted, self.ignored, Prefix::Shown)?);
         let without_prefix: Vec<_> = steps
             .iter()
             .filter(|step| self.commits.get(&step.origin).is_some_and(|said| said.metadata.no_prefix))
             .map(|step| step.formatted)
             .collect();
-        for patch in patches::format(self.store, &without_prefix, self.ignored, Prefix::Omitted)? {
-            if let Some(named) = mails.get_mut(&patch.commit) {
-                named.mail = patch.mail;
-            }
-        }
+        mails.extend(by_commit(patches::format(self.store, head, &without_prefix, self.ignored, Prefix::Omitted)?));
         let mut downstream = Vec::new();
         let mut findings = Vec::new();
         for step in steps {
             let Some(said) = self.commits.get(&step.origin) else { continue };
-            let patch = mails.remove(&step.formatted);
-            let (git_name, mail) = match patch {
-                Some(patch) => {
-                    let mail = with_commit(patch.mail, &step.formatted, &step.origin);
+            let mail = match mails.remove(&step.formatted) {
+                Some(mail) => {
+                    let mail = with_commit(mail, &step.formatted, &step.origin);
                     let message = step.message.as_ref().unwrap_or(&said.commit.message);
                     let defused = mail::defuse(&mail, message).map_err(|error| {
                         Refusal::new(format!("its patch cannot be read: {error}"), "reword the commit message in UTF-8")
                             .about_commit(&step.origin)
                     })?;
                     findings.extend(defused_finding(&step.origin, &defused.indented));
-                    (Some(patch.file_name), defused.mail.into_owned())
+                    Some(defused.mail.into_owned())
                 }
-                None => (None, Vec::new()),
+                None => None,
+            };
+            let file_subject = match &step.message {
+                Some(_) => ONE_PATCH_SUBJECT.1.into(),
+                None => said.commit.file_subject.clone(),
             };
             downstream.push(DownstreamPatch {
                 commit: step.origin,
                 subject: said.commit.subject(),
-                git_name,
+                file_subject,
                 mail,
                 metadata: said.metadata.clone(),
                 comment: said.comment.clone(),
@@ -353,7 +356,7 @@ impl Maker<'_> {
     /// One step that makes the head of the upstream ref.
     fn one_step(&self) -> Result<Step> {
         let History { upstream, head, commits } = self.history;
-        let mut message = BString::from("All downstream changes\n\n");
+        let mut message = BString::from(format!("{}\n\n", ONE_PATCH_SUBJECT.0));
         for commit in commits.iter().filter(|commit| !commit.is_merge()).take(200) {
             message.extend_from_slice(format!("{} ", commit.id.short()).as_bytes());
             message.extend_from_slice(crate::transform::text::printable(&commit.subject()).as_bytes());
@@ -378,8 +381,8 @@ impl Maker<'_> {
     }
 }
 
-fn by_commit(patches: Vec<FormattedPatch>) -> HashMap<CommitId, FormattedPatch> {
-    patches.into_iter().map(|patch| (patch.commit, patch)).collect()
+fn by_commit(patches: Vec<FormattedPatch>) -> HashMap<CommitId, Vec<u8>> {
+    patches.into_iter().map(|patch| (patch.commit, patch.mail)).collect()
 }
 
 /// Writes the commit that a patch stands for into its first line, where git was asked for another.

@@ -32,6 +32,8 @@ pub struct Commit {
     pub author_email: BString,
     /// Its message, in UTF-8 where git can tell.
     pub message: BString,
+    /// Its subject as git makes part of a file name of it (`%f` of git-log(1)).
+    pub file_subject: BString,
     /// The files it changes, renames taken apart; empty for a merge.
     pub files: Vec<RepoPath>,
     /// Those of them that were, or become, submodules.
@@ -76,7 +78,7 @@ impl History {
             .args([
                 "--no-show-signature",
                 "--encoding=UTF-8",
-                "--format=tformat:%H%x00%P%x00%T%x00%an%x00%ae%x00%B%x00",
+                "--format=tformat:%H%x00%P%x00%T%x00%an%x00%ae%x00%f%x00%B%x00",
             ])
             .args([format!("{upstream}..{head}"), "--".to_owned()])
             .output_limit(LOG_LIMIT)
@@ -129,7 +131,7 @@ fn refuse_unrelated(store: &Store, upstream: &CommitId, head: &CommitId) -> Resu
     })
 }
 
-/// Reads `git log -z --raw` with the format above: six fields and an empty one, each ended by NUL, then for each file
+/// Reads `git log -z --raw` with the format above: seven fields and an empty one, each ended by NUL, then for each file
 /// `:mode mode blob blob status` and its path (git-diff(1), RAW OUTPUT FORMAT). No field can hold a NUL.
 fn parse(log: &[u8]) -> Result<Vec<Commit>> {
     let mut fields = log.split(|b| *b == 0).peekable();
@@ -144,6 +146,7 @@ fn parse(log: &[u8]) -> Result<Vec<Commit>> {
         let parents = parents.context("reading the list of commits")?;
         let tree = TreeId::parse(next("tree")?).context("reading the list of commits")?;
         let (author_name, author_email) = (next("author")?.into(), next("address")?.into());
+        let file_subject = next("subject")?.into();
         let message = next("message")?;
         if message.len() > MESSAGE_LIMIT {
             let text = format!("its message has {} bytes, more than the {MESSAGE_LIMIT} that are read", message.len());
@@ -156,6 +159,7 @@ fn parse(log: &[u8]) -> Result<Vec<Commit>> {
             author_name,
             author_email,
             message: message.into(),
+            file_subject,
             files: Vec::new(),
             submodules: Vec::new(),
         };
@@ -188,8 +192,8 @@ mod tests {
     #[test]
     fn commits_are_read_with_their_files() {
         let log = format!(
-            "{A}\0{B}\0{A}\0An Author\0a@example.com\0Subject\n\nBody\n\0\0\n:100644 160000 {A} {B} T\0lib\0:000000 100644 {A} {B} A\0:odd\0\
-             {B}\0{A} {B}\0{A}\0\0\0\0\0"
+            "{A}\0{B}\0{A}\0An Author\0a@example.com\0Subject\0Subject\n\nBody\n\0\0\n:100644 160000 {A} {B} T\0lib\0:000000 100644 {A} {B} A\0:odd\0\
+             {B}\0{A} {B}\0{A}\0\0\0\0\0\0"
         );
         let commits = parse(log.as_bytes()).unwrap();
         assert_eq!(commits.len(), 2);
@@ -202,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_list_cut_short_is_an_error_not_a_panic() {
-        let log = format!("{A}\0{B}\0{A}\0An Author\0a@example.com\0Subject\0\0\n:100644 100644 {A} {B} M");
+        let log = format!("{A}\0{B}\0{A}\0An Author\0a@example.com\0Subject\0Subject\0\0\n:100644 100644 {A} {B} M");
         assert!(parse(log.as_bytes()).is_err());
         for end in 0..log.len() {
             drop(parse(&log.as_bytes()[..end]));
@@ -211,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_message_without_end_is_refused_by_its_commit() {
-        let log = format!("{A}\0{B}\0{A}\0An Author\0a@example.com\0{}", "x".repeat(MESSAGE_LIMIT + 1));
+        let log = format!("{A}\0{B}\0{A}\0An Author\0a@example.com\0Subject\0{}", "x".repeat(MESSAGE_LIMIT + 1));
         let error = parse(log.as_bytes()).unwrap_err();
         assert_eq!(error.downcast::<Refusal>().unwrap().subject.unwrap().to_string(), "commit aaaaaaaaaa");
     }

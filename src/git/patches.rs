@@ -1,8 +1,6 @@
 //! `git format-patch` for a list of commits, in one process.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
@@ -12,18 +10,16 @@ use crate::transform::series::Prefix;
 use crate::transform::{CommitId, Refusal};
 
 /// The largest patch of one commit.
-const PATCH_LIMIT: u64 = 64 << 20;
+const PATCH_LIMIT: usize = 64 << 20;
 
 /// The largest series.
-const SERIES_LIMIT: u64 = 512 << 20;
+const SERIES_LIMIT: usize = 256 << 20;
 
 /// One commit's patch, as `git format-patch` writes it.
 #[derive(Clone, Debug)]
 pub struct FormattedPatch {
     /// The commit.
     pub commit: CommitId,
-    /// The file name that git gives it: `0001-subject.patch`.
-    pub file_name: BString,
     /// The mail.
     pub mail: Vec<u8>,
 }
@@ -32,36 +28,44 @@ pub struct FormattedPatch {
 /// `ignored` (git pathspecs that exclude) has none.
 ///
 /// The bytes are those of `git format-patch --no-numbered --no-signature --full-index --binary` for each commit.
-pub fn format(store: &Store, commits: &[CommitId], ignored: &[BString], prefix: Prefix) -> Result<Vec<FormattedPatch>> {
+/// `head` is a commit that contains all of them: its id ends each mail in git's output, since no content of theirs can
+/// hold an id that was computed from that content.
+pub fn format(
+    store: &Store,
+    head: &CommitId,
+    commits: &[CommitId],
+    ignored: &[BString],
+    prefix: Prefix,
+) -> Result<Vec<FormattedPatch>> {
     if commits.is_empty() {
         return Ok(Vec::new());
     }
-    let directory = tempfile::tempdir_in(store.scratch("")).context("making a directory for patches")?;
-    let output = directory.path();
-    // format-patch collects the commits and writes them last to first.
-    let input: String = commits.iter().rev().map(|commit| format!("{commit}\n")).collect();
+    // format-patch collects the commits and writes them last to first. A commit that stands alone would mean all that
+    // came after it; named twice it means itself.
+    let named = commits.iter().rev().chain(commits.first());
+    let input: String = named.map(|commit| format!("{commit}\n")).collect();
     let mut command = store
         .command()
-        .args(["format-patch", "--no-numbered", "--no-signature", "--full-index", "--binary"])
-        // A single commit without a count would mean all that came after it.
-        .args(["--no-walk=unsorted", &format!("--max-count={}", commits.len()), "--stdin", "-o"])
-        .arg(output)
-        .input(input.into_bytes());
+        .args(["format-patch", "--stdout", "--no-numbered", "--full-index", "--binary"])
+        .arg(format!("--signature={head}"))
+        .args(["--no-walk=unsorted", "--stdin"])
+        .input(input.into_bytes())
+        .output_limit(SERIES_LIMIT);
     if prefix == Prefix::Omitted {
         command = command.arg("--no-prefix");
     }
-    let printed = command.args(pathspecs(ignored)?).output()?;
+    let finished = command.args(pathspecs(ignored)?).run()?;
+    let end = format!("-- \n{head}\n\n");
     let mut patches = Vec::new();
-    let mut left = SERIES_LIMIT;
-    for path in printed.lines() {
-        let path = super::store::os_path(path.as_bstr())?;
-        let file = File::open(&path).with_context(|| format!("reading {}", path.display()))?;
-        let mut mail = Vec::new();
-        file.take(PATCH_LIMIT + 1).read_to_end(&mut mail).with_context(|| format!("reading {}", path.display()))?;
+    let mut rest = &finished.stdout[..];
+    while !rest.is_empty() {
+        let length = rest.find(&end);
+        // git puts a blank line between mails.
+        let mail = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
+        let mail = if patches.is_empty() { mail } else { mail.strip_prefix(b"\n").unwrap_or(mail) };
         let commit = mail.get(5..45).and_then(|id| CommitId::parse(id).ok());
-        let commit = commit.with_context(|| format!("{} does not begin with its commit", path.display()))?;
-        let size = mail.len() as u64;
-        if size > PATCH_LIMIT || size > left {
+        let commit = commit.context("git format-patch wrote a mail that does not begin with its commit")?;
+        if mail.len() > PATCH_LIMIT || finished.truncated && length.is_none() {
             let text = format!(
                 "the patches are too large: no patch may have more than {} MiB, the series {} MiB",
                 PATCH_LIMIT >> 20,
@@ -69,11 +73,12 @@ pub fn format(store: &Store, commits: &[CommitId], ignored: &[BString], prefix: 
             );
             bail!(Refusal::new(text, "put large files into an archive in the lookaside cache").about_commit(&commit));
         }
-        left -= size;
-        // The files are needed no longer than they are read: a series has them only once on disk.
-        fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
-        let file_name = path.file_name().and_then(<[u8]>::from_os_str).unwrap_or_default().into();
-        patches.push(FormattedPatch { commit, file_name, mail });
+        let Some(length) = length else { bail!("git format-patch ended within a mail: {}", finished.stderr) };
+        patches.push(FormattedPatch { commit, mail: mail.to_vec() });
+        rest = rest.get(length + end.len()..).unwrap_or_default();
+    }
+    if !finished.status.success() {
+        bail!("`git format-patch` failed ({}): {}", finished.status, finished.stderr);
     }
     Ok(patches)
 }

@@ -4,8 +4,7 @@
 //! history touch, so the cost follows the change. git's apply knows no fuzz: a context line that differs is a failure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
@@ -17,9 +16,6 @@ use super::work_tree::changes;
 use super::{History, Store};
 use crate::transform::series::Prefix;
 use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, RepoPath, TreeId};
-
-/// How many patch files one call of `git apply` is given; the length of a command line is limited.
-const FILES_PER_CALL: usize = 500;
 
 /// A patch file as it will be pushed.
 #[derive(Clone, Copy, Debug)]
@@ -51,13 +47,12 @@ pub enum Proof {
 /// What a series is measured by: upstream's files, and what the source tree makes of them outside the ignored paths.
 #[derive(Debug)]
 pub struct Measure {
-    upstream: TreeId,
     /// The tree that a series has to give.
     pub expected: TreeId,
     /// upstream's files at every path that anything touches.
     before: FileTree,
-    /// Each path at which the expected tree differs from upstream's, and what it has there.
-    changed: BTreeMap<RepoPath, Option<File>>,
+    /// What the expected tree has at these paths; elsewhere it is upstream's.
+    after: FileTree,
 }
 
 impl Measure {
@@ -69,64 +64,61 @@ impl Measure {
         let touched: BTreeSet<_> =
             history.commits.iter().flat_map(|commit| &commit.files).chain(changed.keys()).collect();
         let before = store.files_at(&upstream, touched)?;
-        Ok(Self { upstream, expected, before, changed })
+        let mut after = before.clone();
+        for (path, file) in changed {
+            match file {
+                Some(file) => drop(after.insert(path, file)),
+                None => drop(after.remove(&path)),
+            }
+        }
+        Ok(Self { expected, before, after })
     }
 
     /// Applies `series` to upstream's files and compares the outcome.
     pub fn prove(&self, store: &Store, series: &[PatchFile<'_>]) -> Result<Proof> {
-        match self.apply(store, series)? {
-            Applied::Stopped { patch, reason } => Ok(Proof::DoesNotApply { patch, reason }),
-            Applied::Gives(after) => {
-                let got = store.tree_with(&self.upstream, &changes(&self.before, &after))?;
-                if got == self.expected {
-                    return Ok(Proof::Holds(got));
-                }
-                let mut expected = self.before.clone();
-                for (path, file) in &self.changed {
-                    match file {
-                        Some(file) => drop(expected.insert(path.clone(), *file)),
-                        None => drop(expected.remove(path)),
-                    }
-                }
-                Ok(Proof::Differs(changes(&expected, &after).into_keys().take(5).collect()))
-            }
+        // All at once is what costs little. git then takes the series for one patch, in which a file may not, say, be
+        // renamed twice: where that fails nothing is said yet, and the files are applied one after the other.
+        let holds = |applied: &Applied| matches!(applied, Applied::Gives(after) if *after == self.after);
+        if holds(&self.apply(store, series, Calls::OneForAll)?) {
+            return Ok(Proof::Holds(self.expected));
         }
+        Ok(match self.apply(store, series, Calls::OneForEach)? {
+            Applied::Stopped { patch, reason } => Proof::DoesNotApply { patch, reason },
+            Applied::Gives(after) if after == self.after => Proof::Holds(self.expected),
+            Applied::Gives(after) => Proof::Differs(changes(&self.after, &after).into_keys().take(5).collect()),
+        })
     }
 
     /// Says whether `series` applies at all; where not, which patch stops it and why.
     pub fn stops_at(&self, store: &Store, series: &[PatchFile<'_>]) -> Result<Option<(BString, String)>> {
-        Ok(match self.apply(store, series)? {
+        Ok(match self.apply(store, series, Calls::OneForEach)? {
             Applied::Stopped { patch, reason } => Some((patch, reason)),
             Applied::Gives(_) => None,
         })
     }
 
-    fn apply(&self, store: &Store, series: &[PatchFile<'_>]) -> Result<Applied> {
+    fn apply(&self, store: &Store, series: &[PatchFile<'_>], calls: Calls) -> Result<Applied> {
         let directory = tempfile::tempdir_in(store.scratch("")).context("making a directory for the proof")?;
         let index = directory.path().join("index");
         write_index(&index, &self.before)?;
-        let mut files: Vec<(&PatchFile<'_>, PathBuf)> = Vec::new();
-        for (number, patch) in series.iter().enumerate() {
-            let path = directory.path().join(format!("{number}.patch"));
-            fs::write(&path, patch.content).context("writing a patch for the proof")?;
-            files.push((patch, path));
-        }
-        for group in files.chunk_by(|a, b| a.0.prefix == b.0.prefix).flat_map(|group| group.chunks(FILES_PER_CALL)) {
-            let saved = fs::read(&index).context("reading the proof's index")?;
-            if apply_files(store, &index, group)?.is_none() {
-                continue;
+        let together = |a: &PatchFile<'_>, b: &PatchFile<'_>| calls == Calls::OneForAll && a.prefix == b.prefix;
+        for group in series.chunk_by(together) {
+            if let Some(reason) = apply_patches(store, &index, group)? {
+                let patch = group.first().map(|patch| patch.name).unwrap_or_default().into();
+                return Ok(Applied::Stopped { patch, reason });
             }
-            // Something in this group stops: once more from where it started, one by one, to learn what and why.
-            fs::write(&index, saved).context("writing the proof's index")?;
-            for one in group {
-                if let Some(reason) = apply_files(store, &index, std::slice::from_ref(one))? {
-                    return Ok(Applied::Stopped { patch: one.0.name.into(), reason });
-                }
-            }
-            bail!("git applies these patches one by one, but not together");
         }
         read_index(&index).map(Applied::Gives)
     }
+}
+
+/// How often git is called to apply a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Calls {
+    /// Once for all neighbours that agree on the prefix.
+    OneForAll,
+    /// Once for each patch file.
+    OneForEach,
 }
 
 enum Applied {
@@ -135,8 +127,8 @@ enum Applied {
 }
 
 /// Applies patch files that agree on the prefix; returns what git says where it will not.
-fn apply_files(store: &Store, index: &std::path::Path, files: &[(&PatchFile<'_>, PathBuf)]) -> Result<Option<String>> {
-    let Some((first, _)) = files.first() else { return Ok(None) };
+fn apply_patches(store: &Store, index: &Path, patches: &[PatchFile<'_>]) -> Result<Option<String>> {
+    let Some(first) = patches.first() else { return Ok(None) };
     let strip = match first.prefix {
         Prefix::Shown => "-p1",
         Prefix::Omitted => "-p0",
@@ -144,8 +136,8 @@ fn apply_files(store: &Store, index: &std::path::Path, files: &[(&PatchFile<'_>,
     let finished = store
         .command()
         .env("GIT_INDEX_FILE", index)
-        .args(["apply", "--cached", "--whitespace=nowarn", "--allow-empty", strip])
-        .args(files.iter().map(|(_, path)| path))
+        .args(["apply", "--cached", "--whitespace=nowarn", "--allow-empty", strip, "-"])
+        .input(patches.iter().flat_map(|patch| patch.content).copied().collect())
         .run()?;
     Ok(if finished.status.success() { None } else { Some(finished.stderr) })
 }
@@ -186,7 +178,7 @@ fn difference(
     Ok(changed)
 }
 
-fn write_index(path: &std::path::Path, files: &FileTree) -> Result<()> {
+fn write_index(path: &Path, files: &FileTree) -> Result<()> {
     let mut index = Index::open(path).context("making an index")?;
     for (path, file) in files {
         let zero = IndexTime::new(0, 0);
@@ -209,7 +201,7 @@ fn write_index(path: &std::path::Path, files: &FileTree) -> Result<()> {
     index.write().context("writing an index")
 }
 
-fn read_index(path: &std::path::Path) -> Result<FileTree> {
+fn read_index(path: &Path) -> Result<FileTree> {
     let index = Index::open(path).context("reading the proof's index")?;
     let mut files = FileTree::new();
     for entry in index.iter() {

@@ -24,8 +24,24 @@ const DEPTH_LIMIT: usize = 2048;
 /// A temporary bare repository; it goes when the value goes.
 pub struct Store {
     git: Git,
+    /// What is written here, git processes see.
     repository: Repository,
+    /// What is written here stays in memory: most of what is computed no git process needs, and making a file on disk
+    /// costs more than all else that is done to its content.
+    memory: Repository,
     directory: TempDir,
+}
+
+/// libgit2 asks backends in descending order of this; its own have 1 and 2.
+const MEMORY_PRIORITY: i32 = 1000;
+
+fn open_in_memory(git_dir: &Path) -> Result<Repository> {
+    let repository = Repository::open_bare(git_dir).context("opening the temporary repository")?;
+    repository
+        .odb()
+        .and_then(|odb| odb.add_new_mempack_backend(MEMORY_PRIORITY).map(drop))
+        .context("writing to memory")?;
+    Ok(repository)
 }
 
 impl std::fmt::Debug for Store {
@@ -42,7 +58,8 @@ impl Store {
         options.bare(true).external_template(false).initial_head("none");
         let repository = Repository::init_opts(directory.path().join("store.git"), &options)
             .context("making a temporary repository")?;
-        Ok(Self { git: git.clone(), repository, directory })
+        let memory = open_in_memory(repository.path())?;
+        Ok(Self { git: git.clone(), repository, memory, directory })
     }
 
     /// Lets the store read the objects in each of `directories` (`objects` directories of other repositories), and
@@ -65,6 +82,7 @@ impl Store {
         }
         // libgit2 reads the list of alternates when a repository is opened.
         self.repository = Repository::open_bare(&git_dir).context("opening the temporary repository")?;
+        self.memory = open_in_memory(&git_dir)?;
         Ok(())
     }
 
@@ -97,12 +115,12 @@ impl Store {
     }
 
     fn tree(&self, id: &TreeId) -> Result<Tree<'_>> {
-        self.repository.find_tree(oid(id.as_bytes())).with_context(|| format!("reading tree {id}"))
+        self.memory.find_tree(oid(id.as_bytes())).with_context(|| format!("reading tree {id}"))
     }
 
     /// Returns the content of `blob`; an error where it is larger than 256 MiB.
     pub fn read(&self, blob: &BlobId) -> Result<Vec<u8>> {
-        let odb = self.repository.odb().context("opening the object store")?;
+        let odb = self.memory.odb().context("opening the object store")?;
         let id = oid(blob.as_bytes());
         let (size, kind) = odb.read_header(id).with_context(|| format!("reading blob {blob}"))?;
         if kind != ObjectType::Blob {
@@ -114,9 +132,9 @@ impl Store {
         Ok(odb.read(id).with_context(|| format!("reading blob {blob}"))?.data().to_vec())
     }
 
-    /// Stores `content`.
-    pub fn write(&self, content: &[u8]) -> Result<BlobId> {
-        Ok(BlobId::from_bytes(raw(self.repository.blob(content).context("writing a blob")?)))
+    /// Keeps `content`, for [`Store::read`].
+    pub fn keep(&self, content: &[u8]) -> Result<BlobId> {
+        Ok(BlobId::from_bytes(raw(self.memory.blob(content).context("keeping a file")?)))
     }
 
     /// Returns the file or the directory at `path`.
@@ -130,7 +148,7 @@ impl Store {
             match (components.peek(), is_tree) {
                 (None, true) => return Ok(Some(Entry::Directory(TreeId::from_bytes(raw(id))))),
                 (None, false) => return file(mode, id).map(Entry::File).map(Some),
-                (Some(_), true) => current = self.repository.find_tree(id).context("reading a tree")?,
+                (Some(_), true) => current = self.memory.find_tree(id).context("reading a tree")?,
                 (Some(_), false) => return Ok(None),
             }
         }
@@ -205,7 +223,7 @@ impl Store {
         match id {
             Some(id) => Ok(TreeId::from_bytes(raw(id))),
             None => {
-                let empty = self.repository.treebuilder(None).and_then(|builder| builder.write());
+                let empty = self.memory.treebuilder(None).and_then(|builder| builder.write());
                 Ok(TreeId::from_bytes(raw(empty.context("writing the empty tree")?)))
             }
         }
@@ -213,7 +231,7 @@ impl Store {
 
     /// Returns the tree with the changes made, `None` where nothing is left in it.
     fn rebuilt(&self, base: Option<&Tree<'_>>, changes: &[Change<'_>]) -> Result<Option<Oid>> {
-        let mut builder = self.repository.treebuilder(base).context("starting a tree")?;
+        let mut builder = self.memory.treebuilder(base).context("starting a tree")?;
         let mut below: BTreeMap<&[u8], Vec<Change<'_>>> = BTreeMap::new();
         let mut here = Vec::new();
         for (path, file) in changes {
@@ -231,7 +249,7 @@ impl Store {
         for (name, changes) in below {
             let old = base.and_then(|base| base.get_name_bytes(name)).map(|entry| (entry.kind(), entry.id()));
             let subtree = match old {
-                Some((Some(ObjectType::Tree), id)) => Some(self.repository.find_tree(id).context("reading a tree")?),
+                Some((Some(ObjectType::Tree), id)) => Some(self.memory.find_tree(id).context("reading a tree")?),
                 _ => None,
             };
             match self.rebuilt(subtree.as_ref(), &changes)? {
@@ -297,6 +315,11 @@ fn file(mode: i32, id: Oid) -> Result<File> {
     let mode = u32::try_from(mode).ok().and_then(FileMode::from_git);
     let mode = mode.ok_or_else(|| anyhow!("object {id} has a file mode that git does not use"))?;
     Ok(File { mode, blob: BlobId::from_bytes(raw(id)) })
+}
+
+/// Returns the name that git gives to `content`.
+pub(super) fn blob_id(content: &[u8]) -> Result<BlobId> {
+    Ok(BlobId::from_bytes(raw(Oid::hash_object(ObjectType::Blob, content).context("hashing a file")?)))
 }
 
 /// git2's name of an object.

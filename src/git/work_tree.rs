@@ -9,13 +9,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use bstr::ByteSlice as _;
-use git2::{ObjectType, Oid};
-
-use super::store::{os_path, raw};
+use super::store::{blob_id, os_path};
 use super::{LocalRepository, Store};
 use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath};
+use anyhow::{Context as _, Result, anyhow, bail};
+use bstr::ByteSlice as _;
 
 /// What each path becomes: a file, or nothing.
 pub type Changes = BTreeMap<RepoPath, Option<File>>;
@@ -179,8 +177,7 @@ fn holds(place: &Path, metadata: &Metadata, file: Option<&File>) -> Result<bool>
     } else {
         return Ok(false);
     };
-    let blob = Oid::hash_object(ObjectType::Blob, &content).context("hashing a file")?;
-    Ok(file.mode == mode && file.blob == BlobId::from_bytes(raw(blob)))
+    Ok(file.mode == mode && file.blob == blob_id(&content)?)
 }
 
 /// Says whether everything below the directory at `path` is removed by `changes`.
@@ -218,12 +215,16 @@ fn check_parents(clone: &LocalRepository, path: &RepoPath, changes: &Changes) ->
     Ok(())
 }
 
-/// Copies the objects of `changes` that `clone` may lack.
+/// Gives the content of `changes` to the object store of `clone`, exactly as it is: `git add` would filter it.
 fn give_objects(clone: &LocalRepository, store: &Store, changes: &Changes) -> Result<()> {
-    let blobs: String = changes.values().flatten().map(|file| format!("{}\n", file.blob)).collect();
-    let pack = store.command().args(["pack-objects", "-q", "--stdout", "--window=0"]).input(blobs.into_bytes());
-    let pack = pack.output_limit(1 << 30).output()?;
-    clone.command().args(["unpack-objects", "-q"]).input(pack).output()?;
+    let mut stream = Vec::new();
+    for file in changes.values().flatten() {
+        let content = store.read(&file.blob)?;
+        write!(stream, "blob\ndata {}\n", content.len())?;
+        stream.extend_from_slice(&content);
+        stream.push(b'\n');
+    }
+    clone.command().args(["fast-import", "--quiet"]).input(stream).output()?;
     Ok(())
 }
 

@@ -41,10 +41,10 @@ pub struct DownstreamPatch {
     pub commit: CommitId,
     /// Its subject, for people.
     pub subject: BString,
-    /// The file name that git gives the patch; `None` for a commit that changes nothing.
-    pub git_name: Option<BString>,
-    /// The mail that `git format-patch` writes; empty for a commit that changes nothing.
-    pub mail: Vec<u8>,
+    /// The subject as git makes part of a file name of it.
+    pub file_subject: BString,
+    /// The mail that `git format-patch` writes; `None` for a commit that changes nothing.
+    pub mail: Option<Vec<u8>>,
     /// What the message says about the patch.
     pub metadata: PatchMetadata,
     /// The lines of the comment in the spec.
@@ -81,8 +81,10 @@ impl SeriesPatch {
 pub fn assemble(patches: Vec<DownstreamPatch>) -> Result<(Vec<SeriesPatch>, Vec<Finding>), Refusal> {
     let mut findings = Vec::new();
     let mut series: Vec<SeriesPatch> = Vec::new();
+    let mut mails = 0;
     for group in groups(patches) {
-        let Some(patch) = joined(group, &mut findings)? else { continue };
+        mails += group.iter().filter(|patch| patch.mail.is_some()).count();
+        let Some(patch) = joined(group, mails, &mut findings)? else { continue };
         series.push(patch);
     }
     let mut names: BTreeMap<&PatchFileName, &SeriesPatch> = BTreeMap::new();
@@ -138,17 +140,36 @@ fn leader(group: &[DownstreamPatch]) -> Option<&DownstreamPatch> {
     group.iter().find(|patch| patch.metadata.source != MetadataSource::None).or(group.first())
 }
 
-fn joined(group: Vec<DownstreamPatch>, findings: &mut Vec<Finding>) -> Result<Option<SeriesPatch>, Refusal> {
+/// Returns the name that `git format-patch` gives the patch of this number: the number, the subject, `.patch`, cut to
+/// 64 bytes with the NUL that ends it in C (git-config(1), `format.filenameMaxLength`).
+fn git_name(number: usize, file_subject: &[u8]) -> BString {
+    const SUFFIX: &[u8] = b".patch";
+    let mut name = format!("{number:04}-").into_bytes();
+    name.extend_from_slice(file_subject);
+    name.truncate(64 - SUFFIX.len() - 1);
+    name.extend_from_slice(SUFFIX);
+    name.into()
+}
+
+/// Makes one patch file of `group`, whose last mail is number `last` of all mails, counted from 1.
+fn joined(
+    group: Vec<DownstreamPatch>,
+    last: usize,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<SeriesPatch>, Refusal> {
     let Some(leader) = leader(&group) else { return Ok(None) };
     let metadata = leader.metadata.clone();
     let commit = leader.commit;
-    let git_name = group.iter().rev().find_map(|patch| patch.git_name.clone());
-    let file_name = match (metadata.file_name, git_name) {
+    let last_mail = group.iter().rev().find(|patch| patch.mail.is_some());
+    let file_name = match (metadata.file_name, last_mail) {
         (Some(name), _) => name,
-        (None, Some(name)) => PatchFileName::parse(&name).map_err(|error| {
-            Refusal::new(format!("git names its patch {}: {error}", quoted(&name)), "give it a `Patch-name`")
-                .about_commit(&commit)
-        })?,
+        (None, Some(patch)) => {
+            let name = git_name(last, &patch.file_subject);
+            PatchFileName::parse(&name).map_err(|error| {
+                Refusal::new(format!("git names its patch {}: {error}", quoted(&name)), "give it a `Patch-name`")
+                    .about_commit(&commit)
+            })?
+        }
         (None, None) => return Ok(None),
     };
     for patch in &group {
@@ -182,7 +203,7 @@ fn joined(group: Vec<DownstreamPatch>, findings: &mut Vec<Finding>) -> Result<Op
         (false, true) => Place::PresentInSpec,
         (false, false) => Place::InSpec,
     };
-    let content: Vec<u8> = group.iter().flat_map(|patch| &patch.mail).copied().collect();
+    let content: Vec<u8> = group.iter().filter_map(|patch| patch.mail.as_deref()).flatten().copied().collect();
     if content.is_empty() && place != Place::PresentInSpec {
         return Ok(None);
     }
