@@ -120,8 +120,8 @@ fn patches(text: &mut String, report: &Report, paint: Paint) {
 fn commits_of(patch: &PatchReport) -> String {
     match &patch.commits[..] {
         [] => String::new(),
-        [one] => one.id.short(),
-        many => format!("{} commits", many.len()),
+        [one] => format!("{} {}", one.id.short(), printable(&one.subject)),
+        [first, rest @ ..] => format!("{} {} (and {} more)", first.id.short(), printable(&first.subject), rest.len()),
     }
 }
 
@@ -160,12 +160,16 @@ fn merges(text: &mut String, merges: &MergeReport) {
 fn proof(text: &mut String, report: &Report, paint: Paint) {
     let proof = &report.proof;
     let upstream = printable(report.upstream.name.as_bytes());
-    let patches = if proof.patches == 1 { "1 patch".to_owned() } else { format!("{} patches", proof.patches) };
     let tree = proof.tree.short();
+    let what = match proof.patches {
+        0 => format!("no patches, and {upstream} itself is tree {tree}"),
+        1 => format!("1 patch on {upstream} gives tree {tree}"),
+        many => format!("{many} patches on {upstream} give tree {tree}"),
+    };
     if proof.verified {
-        line(text, &format!("{}: {patches} on {upstream} give tree {tree}", paint.green("verified")));
+        line(text, &format!("{}: {what}", paint.green("verified")));
     } else {
-        let what = format!("{patches} on {upstream} give tree {tree} with git, but the spec cannot apply them all");
+        let what = format!("{what} with git, but the spec's own way of applying patches cannot apply each of them");
         line(text, &format!("{}: {what}", paint.red("not verified")));
     }
     line(text, &paint.dim("  (of the upstream commit; what the archive in Source0 holds was not looked at)"));

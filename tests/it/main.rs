@@ -11,5 +11,8 @@
 )]
 
 mod files;
+mod licences;
 mod message;
 mod spec;
+mod support;
+mod update_dist_git;

@@ -1,0 +1,58 @@
+//! The licences of everything that is built into the program.
+
+use std::process::Command;
+
+/// What may be part of a program under MIT or Apache-2.0. libgit2, in `libgit2-sys`, is under the GPL with an exception
+/// that allows linking it without limits; the crate names its own licence only.
+const ALLOWED: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CC0-1.0",
+    "ISC",
+    "MIT",
+    "MPL-2.0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+#[test]
+fn every_dependency_has_a_licence_that_fits() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--locked", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 20, "{}", packages.len());
+    for package in packages {
+        let licence = package["license"].as_str().unwrap_or("none stated");
+        assert!(fits(licence), "{} {}: {licence}", package["name"], package["version"]);
+    }
+}
+
+/// Evaluates an SPDX expression, in which `AND` binds closer than `OR`; the old `/` means `OR`.
+fn fits(expression: &str) -> bool {
+    let expression = expression.replace('/', " OR ");
+    if let Some((before, rest)) = expression.split_once('(') {
+        let (inner, after) = rest.rsplit_once(')').expect("parentheses close");
+        let inner = if fits(inner) { "MIT" } else { "none" };
+        return fits(&format!("{before}{inner}{after}"));
+    }
+    expression.split(" OR ").any(|all| all.split(" AND ").all(|one| ALLOWED.contains(&one.trim())))
+}
+
+#[test]
+fn expressions_are_read_as_spdx_means_them() {
+    for good in ["MIT", "MIT OR GPL-3.0", "GPL-2.0/MIT", "(MIT OR GPL-2.0) AND Unicode-3.0"] {
+        assert!(fits(good), "{good}");
+    }
+    for bad in ["GPL-3.0", "MIT AND GPL-3.0", "(GPL-2.0 OR GPL-3.0) AND MIT", "none stated"] {
+        assert!(!fits(bad), "{bad}");
+    }
+}
