@@ -7,8 +7,9 @@ use super::ConfigError;
 use super::error::nearest;
 use crate::transform::text::printable;
 
-/// The longest instance file, in bytes.
-const SIZE_LIMIT: usize = 64 << 10;
+/// The longest instance file, in bytes: many times what anybody writes, and short enough for the time that the YAML
+/// parser takes for nested brackets, which grows with the square of their number.
+const SIZE_LIMIT: usize = 16 << 10;
 
 /// An instance file as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -64,7 +65,7 @@ pub(super) struct TargetKeys {
 /// The keys of a mapping, and the mappings below it.
 struct Keys {
     known: &'static [&'static str],
-    below: &'static [(&'static str, Keys)],
+    below: &'static [(&'static str, Self)],
 }
 
 const GITLAB: Keys = Keys { known: &["url", "ca_file", "proxy"], below: &[] };

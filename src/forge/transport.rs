@@ -292,6 +292,12 @@ impl Transport {
     }
 }
 
+impl Drop for Transport {
+    fn drop(&mut self) {
+        tracing::debug!("{} requests to {}", self.requests(), self.api);
+    }
+}
+
 /// Returns `<base>/api/v4/`.
 fn api_url(base: &Url) -> Result<Url, ForgeError> {
     let wrong = |why: &str| ForgeError::Misconfigured(format!("GitLab's address {why}"));
