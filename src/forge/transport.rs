@@ -294,7 +294,7 @@ impl Transport {
 
 impl Drop for Transport {
     fn drop(&mut self) {
-        tracing::debug!("{} requests to {}", self.requests(), self.api);
+        tracing::debug!("requests to {}: {}", self.api, self.requests());
     }
 }
 
