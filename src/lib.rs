@@ -3,9 +3,14 @@
 //! `transform` is the heart: pure functions that turn source-git content into dist-git content. `git` runs the
 //! git process and reads objects; `commands` puts both to work.
 
+<<<<<<< HEAD
 pub mod cli;
 pub mod commands;
 pub mod exit;
 pub mod git;
 pub mod terminal;
+=======
+pub mod config;
+pub mod forge;
+>>>>>>> forge
 pub mod transform;

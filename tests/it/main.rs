@@ -11,6 +11,7 @@
 )]
 
 mod files;
+mod forge;
 mod licences;
 mod message;
 mod spec;

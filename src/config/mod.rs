@@ -1,0 +1,319 @@
+//! The instance: which GitLab, which projects, and how the bot works there (design: a preset, or a YAML file that
+//! extends one).
+//!
+//! Reading and checking only. Nothing here connects anywhere, and no variable of the environment is read but through
+//! [`Environment`], which is filled from a map.
+//!
+//! ```yaml
+//! extends: production
+//! gitlab:
+//!   url: https://gitlab.example.com
+//!   ca_file: ca.pem            # beside this file
+//! namespaces:
+//!   - source_git: packages/src
+//!     dist_git: packages/rpms
+//! forks: {group: packages/forks}   # or `bot`: the bot user's namespace; or `dist-git`: no forks
+//! targets:
+//!   - project: packages/src/.+     # regular expressions, for the whole name
+//!     branch: c[0-9]+s
+//! ```
+
+mod environment;
+mod error;
+mod file;
+mod namespaces;
+mod targets;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use namespaces::{Namespace, NamespaceError, NamespaceMap, NamespacePair};
+pub use targets::{NamePattern, Target, Targets};
+
+use error::nearest;
+use file::{ForksKey, InstanceFile, listed};
+
+/// The longest label that GitLab takes, in characters.
+const LABEL_LIMIT: usize = 255;
+
+/// The instances that come with the program.
+const PRESETS: [(&str, &str); 3] = [
+    ("production", include_str!("presets/production.yaml")),
+    ("staging", include_str!("presets/staging.yaml")),
+    ("centos-stream-staging", include_str!("presets/centos-stream-staging.yaml")),
+];
+
+/// Where the bot works, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// The preset's name, or the file's path.
+    pub name: String,
+    /// How to reach GitLab.
+    pub gitlab: Gitlab,
+    /// Which source-git project belongs to which dist-git project.
+    pub namespaces: NamespaceMap,
+    /// Where the bot's branches live.
+    pub forks: Forks,
+    /// Which merge requests are handled.
+    pub targets: Targets,
+    /// Whose CI files dist-git gets.
+    pub ci_files: CiFiles,
+    /// How dist-git's results are shown on a source-git commit.
+    pub results: Results,
+    /// The label of the bot's dist-git merge requests.
+    pub label: Option<String>,
+}
+
+/// How to reach GitLab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gitlab {
+    /// Its address, `http` or `https`, without user name and password; with a path where it is installed below one.
+    pub url: Url,
+    /// A file of certificates (PEM) to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The proxy to go through, without user name and password.
+    pub proxy: Option<Url>,
+}
+
+/// Where the branches live that the bot opens dist-git merge requests from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forks {
+    /// In forks in the namespace of the bot's user.
+    BotUser,
+    /// In forks in a group.
+    Group(Namespace),
+    /// In the dist-git projects themselves.
+    DistGit,
+}
+
+/// Whose CI files dist-git gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CiFiles {
+    /// dist-git keeps its own, whatever source-git says.
+    DistGit,
+    /// Those of source-git are carried over.
+    SourceGit,
+}
+
+/// How dist-git's results are shown on a source-git commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Results {
+    /// One status for the pipeline.
+    Pipeline,
+    /// One for the pipeline and one for each of its jobs.
+    Jobs,
+}
+
+impl Instance {
+    /// Reads the instance that `--instance` names: a preset by its bare name, else a file.
+    ///
+    /// Where a preset is named, the environment may replace GitLab's address, CA file and proxy. A file alone decides
+    /// about them: then what the environment says is left aside, with a warning.
+    pub fn load(name: &str, environment: &Environment) -> Result<Self, ConfigError> {
+        let Some(preset) = preset(name) else { return Self::load_file(name, environment) };
+        let mut layers = vec![(name, None, preset?)];
+        let from_environment =
+            file::GitlabKeys { url: environment.gitlab_url.clone(), ca_file: None, proxy: environment.proxy.clone() };
+        let overlay = InstanceFile { gitlab: Some(from_environment), ..InstanceFile::default() };
+        layers.push(("the environment", None, overlay));
+        let mut instance = Self::from_layers(name, layers)?;
+        instance.gitlab.ca_file.clone_from(&environment.ca_file);
+        Ok(instance)
+    }
+
+    fn load_file(name: &str, environment: &Environment) -> Result<Self, ConfigError> {
+        let path = Path::new(name);
+        let yaml = fs::read(path).map_err(|error| {
+            let wrong = ConfigError::new(name, format!("cannot be read: {error}"));
+            let presets = PRESETS.map(|(preset, _)| preset);
+            match nearest(name, presets) {
+                Some(preset) => wrong.remedy(format!("did you mean the preset `{preset}`?")),
+                None => wrong.remedy(format!("name a file, or one of the presets {}", listed(&presets))),
+            }
+        })?;
+        for (variable, is_set) in [
+            ("SGB_GITLAB_URL", environment.gitlab_url.is_some()),
+            ("SGB_CA_FILE", environment.ca_file.is_some()),
+            ("SGB_PROXY", environment.proxy.is_some()),
+        ] {
+            if is_set {
+                tracing::warn!("{variable} is not used: the instance file alone decides how GitLab is reached");
+            }
+        }
+        let directory = path.parent().map(Path::to_owned);
+        Self::parse(name, directory, &yaml)
+    }
+
+    /// Reads an instance file's text. Relative paths in it start from `directory`.
+    fn parse(name: &str, directory: Option<PathBuf>, yaml: &[u8]) -> Result<Self, ConfigError> {
+        let overlay = InstanceFile::parse(name, yaml)?;
+        let mut layers = Vec::new();
+        if let Some(extended) = &overlay.extends {
+            let presets = PRESETS.map(|(preset, _)| preset);
+            let Some((preset, _)) = PRESETS.iter().find(|(preset, _)| preset == extended) else {
+                let error = ConfigError::new(name, "must be the name of a preset").at("extends");
+                return Err(match nearest(extended, presets) {
+                    Some(preset) => error.remedy(format!("did you mean `{preset}`?")),
+                    None => error.remedy(format!("the presets are {}", listed(&presets))),
+                });
+            };
+            layers.extend(self::preset(preset).transpose()?.map(|file| (*preset, None, file)));
+        }
+        layers.push((name, directory, overlay));
+        Self::from_layers(name, layers)
+    }
+
+    /// Puts an instance together from layers, the later of which win key by key.
+    fn from_layers(name: &str, layers: Vec<(&str, Option<PathBuf>, InstanceFile)>) -> Result<Self, ConfigError> {
+        let mut parts = Parts::default();
+        for (place, directory, file) in layers {
+            parts.apply(place, directory.as_deref(), file)?;
+        }
+        parts.complete(name)
+    }
+}
+
+/// Returns a preset; nothing where none has this name.
+fn preset(name: &str) -> Option<Result<InstanceFile, ConfigError>> {
+    let (_, yaml) = PRESETS.iter().find(|(preset, _)| *preset == name)?;
+    Some(InstanceFile::parse(name, yaml.as_bytes()))
+}
+
+/// An instance of which some things are not known yet.
+#[derive(Default)]
+struct Parts {
+    url: Option<Url>,
+    ca_file: Option<PathBuf>,
+    proxy: Option<Url>,
+    namespaces: Option<NamespaceMap>,
+    forks: Option<Forks>,
+    targets: Option<Targets>,
+    ci_files: Option<CiFiles>,
+    results: Option<Results>,
+    label: Option<String>,
+}
+
+impl Parts {
+    /// Takes over what `file` says, which is at `place`.
+    fn apply(&mut self, place: &str, directory: Option<&Path>, file: InstanceFile) -> Result<(), ConfigError> {
+        let wrong = |key: &str, text: &str| ConfigError::new(place, text).at(key);
+        let gitlab = file.gitlab.unwrap_or_default();
+        if let Some(text) = gitlab.url {
+            self.url = Some(address(&text).map_err(|why| wrong("gitlab.url", why))?);
+        }
+        if let Some(text) = gitlab.ca_file {
+            if text.is_empty() {
+                return Err(wrong("gitlab.ca_file", "must be the path of a file"));
+            }
+            self.ca_file = Some(directory.map_or_else(|| PathBuf::from(&text), |directory| directory.join(&text)));
+        }
+        if let Some(text) = gitlab.proxy {
+            self.proxy = Some(address(&text).map_err(|why| wrong("gitlab.proxy", why))?);
+        }
+        if let Some(pairs) = file.namespaces {
+            let parse = |key: &str, text: &str| {
+                text.parse::<Namespace>().map_err(|error| wrong(&format!("namespaces.{key}"), &error.to_string()))
+            };
+            let pairs = pairs.iter().map(|pair| {
+                Ok(NamespacePair {
+                    source_git: parse("source_git", &pair.source_git)?,
+                    dist_git: parse("dist_git", &pair.dist_git)?,
+                })
+            });
+            let pairs = pairs.collect::<Result<_, ConfigError>>()?;
+            self.namespaces = Some(NamespaceMap::new(pairs).map_err(|why| wrong("namespaces", &why))?);
+        }
+        if let Some(forks) = file.forks {
+            self.forks = Some(match forks {
+                ForksKey::Word(word) => choice(&word, &[("bot", Forks::BotUser), ("dist-git", Forks::DistGit)])
+                    .map_err(|error| wrong("forks", &format!("{error} or `group: PATH`")))?,
+                ForksKey::Group(keys) => {
+                    let group = keys.group.parse().map_err(|e: NamespaceError| wrong("forks.group", &e.to_string()))?;
+                    Forks::Group(group)
+                }
+            });
+        }
+        if let Some(targets) = file.targets {
+            let pattern = |key: &str, text: Option<String>| {
+                let new = |text: String| NamePattern::new(&text).map_err(|why| wrong(&format!("targets.{key}"), &why));
+                text.map(new).transpose()
+            };
+            let targets = targets.into_iter().map(|keys| {
+                Ok(Target { project: pattern("project", keys.project)?, branch: pattern("branch", keys.branch)? })
+            });
+            self.targets = Some(Targets(targets.collect::<Result<_, ConfigError>>()?));
+        }
+        if let Some(word) = file.ci_files {
+            let choices = [("dist-git", CiFiles::DistGit), ("source-git", CiFiles::SourceGit)];
+            self.ci_files = Some(choice(&word, &choices).map_err(|error| wrong("ci_files", &error))?);
+        }
+        if let Some(word) = file.results {
+            let choices = [("pipeline", Results::Pipeline), ("jobs", Results::Jobs)];
+            self.results = Some(choice(&word, &choices).map_err(|error| wrong("results", &error))?);
+        }
+        if let Some(label) = file.label {
+            let is_good = label.chars().count() <= LABEL_LIMIT
+                && label.trim() == label
+                && !label.contains(',')
+                && !label.contains(crate::transform::text::is_unseen);
+            if !is_good {
+                return Err(wrong(
+                    "label",
+                    "must be a label of at most 255 characters without comma; or empty for none",
+                ));
+            }
+            self.label = Some(label);
+        }
+        Ok(())
+    }
+
+    /// Returns the instance, where all that has no default is known.
+    fn complete(self, name: &str) -> Result<Instance, ConfigError> {
+        let missing = |key: &'static str| {
+            move || ConfigError::new(name, "missing").at(key).remedy("set it, or let the file extend a preset")
+        };
+        Ok(Instance {
+            name: name.to_owned(),
+            gitlab: Gitlab {
+                url: self.url.ok_or_else(missing("gitlab.url"))?,
+                ca_file: self.ca_file,
+                proxy: self.proxy,
+            },
+            namespaces: self.namespaces.ok_or_else(missing("namespaces"))?,
+            forks: self.forks.unwrap_or(Forks::BotUser),
+            targets: self.targets.unwrap_or_default(),
+            ci_files: self.ci_files.unwrap_or(CiFiles::DistGit),
+            results: self.results.unwrap_or(Results::Pipeline),
+            label: self.label.filter(|label| !label.is_empty()),
+        })
+    }
+}
+
+/// Reads the address of a server; an error says what it has to be, without showing what could be a password.
+fn address(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "must be an address such as `https://gitlab.com`")?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("must begin with `https://` or `http://`");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must hold neither user name nor password");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must end with its path, without `?` or `#`");
+    }
+    Ok(url)
+}
+
+/// Reads one of a few words; an error lists them.
+fn choice<T: Clone>(word: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+    let found = choices.iter().find(|(known, _)| *known == word);
+    found.map(|(_, meaning)| meaning.clone()).ok_or_else(|| format!("must be one of {}", listed(&words)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Which merge requests an instance handles: by project and target branch.
+
+use regex::{Regex, RegexBuilder};
+
+/// The most memory that a compiled pattern may take, in bytes: enough for any list of names, not for a trap.
+const PATTERN_LIMIT: usize = 256 << 10;
+
+/// A regular expression that has to match the whole of a name, like Python's `re.fullmatch`.
+#[derive(Clone, Debug)]
+pub struct NamePattern {
+    text: String,
+    whole: Regex,
+}
+
+impl NamePattern {
+    /// Compiles a pattern; an error says why it is none.
+    pub(super) fn new(text: &str) -> Result<Self, String> {
+        let compile = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_LIMIT).build();
+        // On its own first: `a)|(b` must not become a pattern by being wrapped.
+        compile(text)
+            .and_then(|_| compile(&format!(r"\A(?:{text})\z")))
+            .map(|whole| Self { text: text.to_owned(), whole })
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => "is too large a regular expression".to_owned(),
+                error => {
+                    // The last line says what is wrong; those before draw the pattern.
+                    let text = error.to_string();
+                    let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                    format!("is not a regular expression: {}", crate::transform::text::printable(why.as_bytes()))
+                }
+            })
+    }
+
+    /// Says whether the whole of `name` matches.
+    pub fn matches(&self, name: &str) -> bool {
+        self.whole.is_match(name)
+    }
+}
+
+impl PartialEq for NamePattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for NamePattern {}
+
+/// One kind of merge request that is handled. What is not set matches anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The path of the source-git project.
+    pub project: Option<NamePattern>,
+    /// The target branch.
+    pub branch: Option<NamePattern>,
+}
+
+/// The merge requests that an instance handles: those that one of its targets matches; all where it names none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targets(pub(super) Vec<Target>);
+
+impl Targets {
+    /// Says whether merge requests of `project` into `branch` are handled.
+    pub fn handle(&self, project: &str, branch: &str) -> bool {
+        let matches =
+            |pattern: &Option<NamePattern>, name| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
+        self.0.is_empty()
+            || self.0.iter().any(|target| matches(&target.project, project) && matches(&target.branch, branch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(project: Option<&str>, branch: Option<&str>) -> Target {
+        let pattern = |text: &str| NamePattern::new(text).unwrap();
+        Target { project: project.map(pattern), branch: branch.map(pattern) }
+    }
+
+    #[test]
+    fn a_pattern_matches_the_whole_name() {
+        let pattern = NamePattern::new("c[0-9]+s|c9").unwrap();
+        assert!(pattern.matches("c9s") && pattern.matches("c10s") && pattern.matches("c9"));
+        for name in ["c9s-src-7", "xc9s", "c9s\n", "c9s\nc9s", ""] {
+            assert!(!pattern.matches(name), "{name:?}");
+        }
+        assert!(!NamePattern::new("(?m)^c9s$").unwrap().matches("c9s\nx"));
+        assert!(NamePattern::new("a|ab").unwrap().matches("ab"));
+    }
+
+    #[test]
+    fn no_targets_are_all_targets() {
+        assert!(Targets::default().handle("any/project", "any"));
+        assert!(Targets(vec![target(None, None)]).handle("any/project", "any"));
+    }
+
+    #[test]
+    fn project_and_branch_of_one_target_have_to_match() {
+        let targets = Targets(vec![target(Some("g/src/.+"), Some("c9s")), target(Some("g/src/bash"), None)]);
+        assert!(targets.handle("g/src/perl", "c9s"));
+        assert!(targets.handle("g/src/bash", "main"));
+        assert!(!targets.handle("g/src/perl", "main"));
+        assert!(!targets.handle("g/srcs/perl", "c9s"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused_in_one_line() {
+        for bad in ["(", "a)|(b", "[", "*", r"\", "(?x)a # comment", "a{1,100000}{1,100000}"] {
+            let error = NamePattern::new(bad).unwrap_err();
+            assert!(error.starts_with("is ") && !error.contains('\n'), "{bad}: {error}");
+        }
+        assert_eq!(NamePattern::new("(").unwrap_err(), "is not a regular expression: unclosed group");
+    }
+}

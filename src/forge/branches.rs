@@ -1,0 +1,55 @@
+//! Branches of a project.
+
+use gitlab::api::projects::repository::branches::Branch as GetBranch;
+use serde::Deserialize;
+
+use super::{BranchName, Forge, ForgeError, ProjectId, endpoint};
+use crate::transform::CommitId;
+
+/// A branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// The commit at its tip.
+    pub tip: CommitId,
+    /// Whether pushing to it takes more than the role Developer.
+    pub is_protected: bool,
+    /// Whether this user may push to it; nothing where GitLab does not say.
+    pub can_push: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct RawBranch {
+    commit: RawCommit,
+    #[serde(default)]
+    protected: bool,
+    #[serde(default)]
+    can_push: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct RawCommit {
+    #[serde(deserialize_with = "commit_id")]
+    id: CommitId,
+}
+
+/// Reads the name of a commit.
+pub(super) fn commit_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<CommitId, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+impl Forge {
+    /// Returns a branch; nothing where the project has none of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::NotFoundOrNoAccess`] where there is no such project, or its repository may not be read.
+    pub fn branch(&self, project: ProjectId, name: &BranchName) -> Result<Option<Branch>, ForgeError> {
+        let request = endpoint(GetBranch::builder().project(project.0).branch(name.as_str()).build())?;
+        match self.query::<RawBranch>(&request) {
+            Ok(raw) => Ok(Some(Branch { tip: raw.commit.id, is_protected: raw.protected, can_push: raw.can_push })),
+            // GitLab's sentence is all that tells a missing branch from a missing project.
+            Err(ForgeError::NotFoundOrNoAccess(failure)) if failure.message.contains("Branch Not Found") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

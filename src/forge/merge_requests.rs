@@ -1,0 +1,332 @@
+//! Merge requests: reading, finding, creating and changing them.
+
+use std::borrow::Cow;
+
+use gitlab::api::common::NameOrId;
+use gitlab::api::endpoint_prelude::{Endpoint, Method};
+use gitlab::api::projects::merge_requests as api;
+use serde::{Deserialize, Serialize};
+
+use super::branches::commit_id;
+use super::{
+    Forge, ForgeError, MergeRequestId, MergeRequestIid, ProjectId, User, UserId, endpoint, if_known, or_default,
+};
+use crate::transform::CommitId;
+
+/// A merge request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct MergeRequest {
+    /// Its number on its GitLab.
+    pub id: MergeRequestId,
+    /// Its number in its target project.
+    pub iid: MergeRequestIid,
+    /// The project that it is in: the target project.
+    pub target_project_id: ProjectId,
+    /// The project that it comes from; nothing once that was deleted.
+    #[serde(default)]
+    pub source_project_id: Option<ProjectId>,
+    /// The branch that it comes from, as its author named it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub source_branch: String,
+    /// The branch that it is to be merged into.
+    #[serde(default, deserialize_with = "or_default")]
+    pub target_branch: String,
+    /// The title, with `Draft: ` in front where it is a draft.
+    #[serde(default, deserialize_with = "or_default")]
+    pub title: String,
+    /// The description.
+    #[serde(default, deserialize_with = "or_default")]
+    pub description: String,
+    /// Its state.
+    #[serde(default)]
+    pub state: MergeRequestState,
+    /// Whether it is marked as not ready.
+    #[serde(default, deserialize_with = "or_default")]
+    pub draft: bool,
+    /// The commit at the head; nothing while GitLab is still preparing the merge request.
+    #[serde(default, deserialize_with = "if_known")]
+    pub sha: Option<CommitId>,
+    /// The merge commit, once merged with one.
+    #[serde(default, deserialize_with = "if_known")]
+    pub merge_commit_sha: Option<CommitId>,
+    /// Who opened it.
+    pub author: User,
+    /// Its page.
+    #[serde(default, deserialize_with = "or_default")]
+    pub web_url: String,
+    /// Its labels.
+    #[serde(default, deserialize_with = "or_default")]
+    pub labels: Vec<String>,
+    /// When it was opened, as GitLab writes it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub created_at: String,
+    /// When anything about it last changed, as GitLab writes it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub updated_at: String,
+}
+
+/// The state of a merge request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MergeRequestState {
+    /// Open.
+    Opened,
+    /// Closed without being merged.
+    Closed,
+    /// Being merged right now.
+    Locked,
+    /// Merged.
+    Merged,
+    /// None that this program knows.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// A commit of a merge request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Commit {
+    /// Its name.
+    #[serde(deserialize_with = "commit_id")]
+    pub id: CommitId,
+    /// Its author's name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub author_name: String,
+    /// Its author's address.
+    #[serde(default, deserialize_with = "or_default")]
+    pub author_email: String,
+    /// Its message.
+    #[serde(default, deserialize_with = "or_default")]
+    pub message: String,
+}
+
+/// What a merge request held at some time: each push makes a version.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct MergeRequestVersion {
+    /// Its number.
+    pub id: u64,
+    /// The commit at the head.
+    #[serde(rename = "head_commit_sha", deserialize_with = "commit_id")]
+    pub head: CommitId,
+    /// The commit that the changes are shown against.
+    #[serde(rename = "base_commit_sha", default, deserialize_with = "if_known")]
+    pub base: Option<CommitId>,
+}
+
+/// Which merge requests of a target project to list. What is not set does not restrict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MergeRequestQuery<'a> {
+    /// Those from this branch.
+    pub source_branch: Option<&'a str>,
+    /// Those into this branch.
+    pub target_branch: Option<&'a str>,
+    /// Those of this author.
+    pub author: Option<UserId>,
+    /// Those in this state.
+    pub state: StateFilter,
+}
+
+/// Which states to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StateFilter {
+    /// All of them.
+    #[default]
+    Any,
+    /// The open ones.
+    Opened,
+}
+
+/// A merge request to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewMergeRequest<'a> {
+    /// The project that holds the source branch: the fork, or the target project itself.
+    pub source_project: ProjectId,
+    /// The source branch.
+    pub source_branch: &'a str,
+    /// The project to open it in.
+    pub target_project: ProjectId,
+    /// The target branch.
+    pub target_branch: &'a str,
+    /// The title; `Draft: ` in front makes it a draft.
+    pub title: &'a str,
+    /// The description.
+    pub description: &'a str,
+    /// Labels; GitLab creates those that are missing where the user may.
+    pub labels: &'a [&'a str],
+}
+
+/// What to change about a merge request: only what is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MergeRequestEdit {
+    /// The new title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The new description; an empty one removes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The new target branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_branch: Option<String>,
+    /// Close or reopen it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateChange>,
+    /// Labels to add to those it has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub add_labels: Vec<String>,
+}
+
+impl MergeRequestEdit {
+    /// Says whether nothing is to be changed. GitLab refuses such an edit: do not send it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A change of a merge request's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateChange {
+    /// Close it.
+    Close,
+    /// Open it again.
+    Reopen,
+}
+
+struct Versions {
+    project: ProjectId,
+    iid: MergeRequestIid,
+}
+
+impl Endpoint for Versions {
+    fn method(&self) -> Method {
+        Method::GET
+    }
+
+    fn endpoint(&self) -> Cow<'static, str> {
+        format!("projects/{}/merge_requests/{}/versions", self.project, self.iid).into()
+    }
+}
+
+impl Forge {
+    /// Returns a merge request of a target project.
+    pub fn merge_request(&self, project: ProjectId, iid: MergeRequestIid) -> Result<MergeRequest, ForgeError> {
+        self.query(&endpoint(api::MergeRequest::builder().project(project.0).merge_request(iid.0).build())?)
+    }
+
+    /// Returns the merge requests of a target project that `query` asks for, the newest first; read page by page, as
+    /// far as the iterator is followed.
+    pub fn merge_requests<'a>(
+        &'a self,
+        project: ProjectId,
+        query: MergeRequestQuery<'a>,
+    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'a> {
+        let mut request = api::MergeRequests::builder();
+        request.project(project.0).order_by(api::MergeRequestOrderBy::CreatedAt);
+        if let Some(branch) = query.source_branch {
+            request.source_branch(branch);
+        }
+        if let Some(branch) = query.target_branch {
+            request.target_branch(branch);
+        }
+        if let Some(author) = query.author {
+            request.author(NameOrId::Id(author.0));
+        }
+        if query.state == StateFilter::Opened {
+            request.state(api::MergeRequestState::Opened);
+        }
+        self.list(endpoint(request.build()))
+    }
+
+    /// Opens a merge request.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Conflict`] where an open one from the same branch exists; [`ForgeError::MaybeDone`] where it may
+    /// have been opened: [`Forge::merge_requests`] by the source branch tells.
+    pub fn create_merge_request(&self, new: NewMergeRequest<'_>) -> Result<MergeRequest, ForgeError> {
+        let mut request = api::CreateMergeRequest::builder();
+        request
+            .project(new.source_project.0)
+            .source_branch(new.source_branch)
+            .target_project_id(new.target_project.0)
+            .target_branch(new.target_branch)
+            .title(new.title)
+            .description(new.description);
+        if !new.labels.is_empty() {
+            request.labels(new.labels.iter().copied());
+        }
+        self.query(&endpoint(request.build())?)
+    }
+
+    /// Changes a merge request and returns it as it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Conflict`] where it cannot be reopened because another one has its branch.
+    pub fn edit_merge_request(
+        &self,
+        project: ProjectId,
+        iid: MergeRequestIid,
+        edit: &MergeRequestEdit,
+    ) -> Result<MergeRequest, ForgeError> {
+        let mut request = api::EditMergeRequest::builder();
+        request.project(project.0).merge_request(iid.0);
+        if let Some(title) = &edit.title {
+            request.title(title);
+        }
+        if let Some(description) = &edit.description {
+            request.description(description);
+        }
+        if let Some(branch) = &edit.target_branch {
+            request.target_branch(branch);
+        }
+        match edit.state {
+            Some(StateChange::Close) => _ = request.state_event(api::MergeRequestStateEvent::Close),
+            Some(StateChange::Reopen) => _ = request.state_event(api::MergeRequestStateEvent::Reopen),
+            None => {}
+        }
+        for label in &edit.add_labels {
+            request.add_label(label);
+        }
+        self.query(&endpoint(request.build())?)
+    }
+
+    /// Returns the commits of a merge request, the newest first; read page by page.
+    pub fn merge_request_commits(
+        &self,
+        project: ProjectId,
+        iid: MergeRequestIid,
+    ) -> impl Iterator<Item = Result<Commit, ForgeError>> + use<'_> {
+        self.list(endpoint(api::MergeRequestCommits::builder().project(project.0).merge_request(iid.0).build()))
+    }
+
+    /// Returns what a merge request has held, the newest first; read page by page.
+    pub fn merge_request_versions(
+        &self,
+        project: ProjectId,
+        iid: MergeRequestIid,
+    ) -> impl Iterator<Item = Result<MergeRequestVersion, ForgeError>> + use<'_> {
+        self.list(Ok(Versions { project, iid }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_request_that_is_being_prepared_has_no_head() {
+        let json = r#"{"id": 5, "iid": 7, "project_id": 3, "target_project_id": 3, "source_project_id": null,
+            "title": "x", "description": null, "state": "opened", "sha": null, "labels": null, "draft": null,
+            "author": {"id": 9, "username": "u", "name": "U", "avatar_url": null}, "new_in_gitlab_42": {}}"#;
+        let mr: MergeRequest = serde_json::from_str(json).unwrap();
+        assert_eq!((mr.sha, mr.source_project_id, mr.description.as_str()), (None, None, ""));
+        assert_eq!(mr.target_project_id, ProjectId(3));
+    }
+
+    #[test]
+    fn an_edit_of_nothing_is_empty() {
+        assert!(MergeRequestEdit::default().is_empty());
+        assert!(!MergeRequestEdit { description: Some(String::new()), ..MergeRequestEdit::default() }.is_empty());
+    }
+}

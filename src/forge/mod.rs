@@ -1,0 +1,208 @@
+//! GitLab: the operations that the bot needs, and nothing of what they are for.
+//!
+//! Thin on purpose: a call is one request (a list: one a page), its result holds what the bot reads of GitLab's answer,
+//! and nothing is decided. The endpoints are those of the crate `gitlab`, or in its manner where it lacks one. Retries,
+//! limits and errors are the same for all of them ([`retry`](RetryPolicy), [`ForgeError`]).
+//!
+//! Whatever a person wrote (titles, descriptions, notes, names) is handed on as it is: it is hostile, and to be made fit
+//! for its next place by whoever puts it there.
+
+mod branches;
+mod error;
+mod ids;
+mod merge_requests;
+mod notes;
+mod projects;
+mod retry;
+mod transport;
+mod user;
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::vec;
+
+use gitlab::api::Endpoint;
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+
+pub use branches::Branch;
+pub use error::{Failure, ForgeError};
+pub use ids::{BranchName, MergeRequestId, MergeRequestIid, NameError, NoteId, ProjectId, ProjectPath, UserId};
+pub use merge_requests::{
+    Commit, MergeRequest, MergeRequestEdit, MergeRequestQuery, MergeRequestState, MergeRequestVersion, NewMergeRequest,
+    StateChange, StateFilter,
+};
+pub use notes::{Note, NoteOrder};
+pub use projects::{AccessLevel, NewFork, Project, ProjectRef, Visibility};
+pub use retry::RetryPolicy;
+pub use user::{CurrentUser, User};
+
+use transport::{Answer, NextPage, Transport};
+
+/// How many items a page of a list has: GitLab's maximum.
+const PER_PAGE: u64 = 100;
+
+/// The most pages of one list. A list that goes on is taken for a server that counts wrong.
+const PAGES_LIMIT: u64 = 1000;
+
+/// How to reach a GitLab.
+#[derive(Debug)]
+pub struct Connection {
+    /// GitLab's address: `https://gitlab.com`, or with the path of an installation below one.
+    pub base_url: Url,
+    /// The access token (personal, project or group) of the user to act as.
+    pub token: SecretString,
+    /// A file of certificates (PEM) of the only authorities to trust, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The proxy to go through. The environment's is never used.
+    pub proxy: Option<Url>,
+    /// Whether anything may be changed.
+    pub writes: Writes,
+    /// How often and how patiently to try.
+    pub retry: RetryPolicy,
+}
+
+/// Whether requests that change something are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// They are.
+    Allowed,
+    /// They are refused, with [`ForgeError::ReadOnly`]: for `--dry-run`.
+    Refused,
+}
+
+/// A GitLab, seen as one user.
+#[derive(Debug)]
+pub struct Forge {
+    transport: Transport,
+    base_url: Url,
+}
+
+impl Forge {
+    /// Prepares for talking to a GitLab. Sends nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Misconfigured`] where the address, the CA file, the proxy or the token cannot be used.
+    pub fn new(connection: Connection) -> Result<Self, ForgeError> {
+        let mut base_url = connection.base_url.clone();
+        base_url.set_path(&format!("{}/", connection.base_url.path().trim_end_matches('/')));
+        Ok(Self { transport: Transport::new(connection)?, base_url })
+    }
+
+    /// Returns how many requests were sent so far, repeated ones included.
+    pub fn requests(&self) -> u64 {
+        self.transport.requests()
+    }
+
+    /// Returns the address that git fetches a project from and pushes it to.
+    ///
+    /// Put together from the instance's address, not taken from an answer: the token goes nowhere else.
+    pub fn git_url(&self, project: &ProjectPath) -> Url {
+        let mut url = self.base_url.clone();
+        url.set_path(&format!("{}{project}.git", self.base_url.path()));
+        url
+    }
+
+    /// Sends one request and reads its answer.
+    fn query<T: DeserializeOwned>(&self, endpoint: &impl Endpoint) -> Result<T, ForgeError> {
+        decode(self.transport.send(endpoint, &[])?)
+    }
+
+    /// Sends one request whose answer has no content.
+    fn execute(&self, endpoint: &impl Endpoint) -> Result<(), ForgeError> {
+        self.transport.send(endpoint, &[]).map(drop)
+    }
+
+    /// Reads a list, page by page as far as it is asked for.
+    fn list<'a, T, E>(
+        &'a self,
+        endpoint: Result<E, ForgeError>,
+    ) -> impl Iterator<Item = Result<T, ForgeError>> + use<'a, T, E>
+    where
+        T: DeserializeOwned + 'a,
+        E: Endpoint + 'a,
+    {
+        let (endpoint, failed) = match endpoint {
+            Ok(endpoint) => (Some(endpoint), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        failed.into_iter().chain(endpoint.into_iter().flat_map(|endpoint| Pages {
+            transport: &self.transport,
+            endpoint,
+            page: Some(1),
+            items: Vec::new().into_iter(),
+        }))
+    }
+}
+
+/// The items of a list.
+struct Pages<'a, T, E> {
+    transport: &'a Transport,
+    endpoint: E,
+    /// The number of the page to read next.
+    page: Option<u64>,
+    items: vec::IntoIter<T>,
+}
+
+impl<T: DeserializeOwned, E: Endpoint> Pages<'_, T, E> {
+    fn read(&mut self, page: u64) -> Result<(), ForgeError> {
+        let answer = self.transport.send(&self.endpoint, &[("page", page), ("per_page", PER_PAGE)])?;
+        if page >= PAGES_LIMIT {
+            return Err(answer.unreadable("the list has no end"));
+        }
+        let next = answer.next_page;
+        let items: Vec<T> = decode(answer)?;
+        // A page may be shorter than asked for and not be the last (notes): only GitLab knows. The length decides only
+        // where something on the way dropped GitLab's header.
+        let is_full = u64::try_from(items.len()).is_ok_and(|length| length >= PER_PAGE);
+        self.page = match next {
+            NextPage::Number(next) => Some(next).filter(|next| *next > page),
+            NextPage::Unsaid if is_full => Some(page.saturating_add(1)),
+            NextPage::Unsaid | NextPage::None => None,
+        };
+        self.items = items.into_iter();
+        Ok(())
+    }
+}
+
+impl<T: DeserializeOwned, E: Endpoint> Iterator for Pages<'_, T, E> {
+    type Item = Result<T, ForgeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.items.next() {
+                return Some(Ok(item));
+            }
+            let page = self.page.take()?;
+            if let Err(error) = self.read(page) {
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+/// Reads the body of an answer.
+fn decode<T: DeserializeOwned>(answer: Answer) -> Result<T, ForgeError> {
+    serde_json::from_slice(&answer.body).map_err(|error| {
+        // serde's text may quote a value of the body, of any length.
+        let why = crate::transform::text::printable(error.to_string().as_bytes());
+        answer.unreadable(&format!("the answer cannot be understood: {why}"))
+    })
+}
+
+/// Turns the outcome of one of the crate `gitlab`'s builders into ours: it fails only where a field was forgotten.
+fn endpoint<E>(built: Result<E, impl Display>) -> Result<E, ForgeError> {
+    built.map_err(|error| ForgeError::Misconfigured(format!("the request cannot be made: {error}")))
+}
+
+/// Reads a field that may be `null` as its default.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads a field whose value may be `null` or of no form that is known as nothing.
+fn if_known<'de, D: Deserializer<'de>, T: std::str::FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
+}

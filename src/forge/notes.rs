@@ -1,0 +1,122 @@
+//! Notes: the comments on a merge request.
+
+use std::borrow::Cow;
+
+use gitlab::api::common::SortOrder;
+use gitlab::api::endpoint_prelude::{Endpoint, Method};
+use gitlab::api::projects::merge_requests::notes as api;
+use serde::Deserialize;
+
+use super::{Forge, ForgeError, MergeRequestIid, NoteId, ProjectId, User, endpoint, or_default};
+
+/// A note on a merge request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Note {
+    /// Its number.
+    pub id: NoteId,
+    /// What it says.
+    #[serde(default, deserialize_with = "or_default")]
+    pub body: String,
+    /// Who wrote it.
+    pub author: User,
+    /// Whether GitLab wrote it in the author's name: "added 1 commit".
+    #[serde(default, deserialize_with = "or_default")]
+    pub system: bool,
+    /// When it was written, as GitLab writes it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub created_at: String,
+    /// When it was last edited, as GitLab writes it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub updated_at: String,
+}
+
+/// The order of a list of notes, by when they were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoteOrder {
+    /// The oldest first.
+    OldestFirst,
+    /// The newest first.
+    NewestFirst,
+}
+
+/// One note, which the crate `gitlab` can only list.
+struct OneNote {
+    method: Method,
+    project: ProjectId,
+    iid: MergeRequestIid,
+    note: NoteId,
+}
+
+impl Endpoint for OneNote {
+    fn method(&self) -> Method {
+        self.method.clone()
+    }
+
+    fn endpoint(&self) -> Cow<'static, str> {
+        format!("projects/{}/merge_requests/{}/notes/{}", self.project, self.iid, self.note).into()
+    }
+}
+
+impl Forge {
+    /// Returns a note.
+    pub fn note(&self, project: ProjectId, iid: MergeRequestIid, note: NoteId) -> Result<Note, ForgeError> {
+        self.query(&OneNote { method: Method::GET, project, iid, note })
+    }
+
+    /// Returns the notes of a merge request, GitLab's own included; read page by page, as far as the iterator is
+    /// followed.
+    pub fn notes(
+        &self,
+        project: ProjectId,
+        iid: MergeRequestIid,
+        order: NoteOrder,
+    ) -> impl Iterator<Item = Result<Note, ForgeError>> + use<'_> {
+        let sort = match order {
+            NoteOrder::OldestFirst => SortOrder::Ascending,
+            NoteOrder::NewestFirst => SortOrder::Descending,
+        };
+        let request = api::MergeRequestNotes::builder()
+            .project(project.0)
+            .merge_request(iid.0)
+            .order_by(api::NoteOrderBy::CreatedAt)
+            .sort(sort)
+            .build();
+        self.list(endpoint(request))
+    }
+
+    /// Writes a note. GitLab runs the quick actions in its text with the token's rights: the caller defuses what it
+    /// copies.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::MaybeDone`] where it may have been written: [`Forge::notes`] tells.
+    pub fn create_note(&self, project: ProjectId, iid: MergeRequestIid, body: &str) -> Result<Note, ForgeError> {
+        let request = api::CreateMergeRequestNote::builder().project(project.0).merge_request(iid.0).body(body).build();
+        self.query(&endpoint(request)?)
+    }
+
+    /// Replaces the text of a note, and returns it as it is then.
+    pub fn edit_note(
+        &self,
+        project: ProjectId,
+        iid: MergeRequestIid,
+        note: NoteId,
+        body: &str,
+    ) -> Result<Note, ForgeError> {
+        let request = api::EditMergeRequestNote::builder()
+            .project(project.0)
+            .merge_request(iid.0)
+            .note(note.0)
+            .body(body)
+            .build();
+        self.query(&endpoint(request)?)
+    }
+
+    /// Removes a note. One that is not there is removed already: the answer to an earlier try may have been lost.
+    pub fn delete_note(&self, project: ProjectId, iid: MergeRequestIid, note: NoteId) -> Result<(), ForgeError> {
+        match self.execute(&OneNote { method: Method::DELETE, project, iid, note }) {
+            Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(()),
+            outcome => outcome,
+        }
+    }
+}

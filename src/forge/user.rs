@@ -1,0 +1,40 @@
+//! Users: who the bot is, and who wrote what.
+
+use gitlab::api::users::CurrentUser as GetCurrentUser;
+use serde::Deserialize;
+
+use super::{Forge, ForgeError, UserId, endpoint, or_default};
+
+/// A user, as GitLab shows one in other things.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct User {
+    /// The user's number: the one thing about a user that stays.
+    pub id: UserId,
+    /// The name in `@name`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub username: String,
+    /// The name that the user chose to show.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+}
+
+/// The user that the token belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct CurrentUser {
+    /// The user.
+    #[serde(flatten)]
+    pub user: User,
+    /// The address that GitLab itself puts into this user's commits; a push rule may demand it.
+    #[serde(default)]
+    pub commit_email: Option<String>,
+    /// The user's address.
+    #[serde(default)]
+    pub email: Option<String>,
+}
+
+impl Forge {
+    /// Returns the user that the token belongs to.
+    pub fn current_user(&self) -> Result<CurrentUser, ForgeError> {
+        self.query(&endpoint(GetCurrentUser::builder().build())?)
+    }
+}
