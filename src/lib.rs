@@ -1,16 +1,14 @@
 //! Keeps the source-git and dist-git repositories of an RPM distribution in step.
 //!
-//! `transform` is the heart: pure functions that turn source-git content into dist-git content. `git` runs the
-//! git process and reads objects; `commands` puts both to work.
+//! `transform` is the heart: pure functions that turn source-git content into dist-git content. `git` runs the git
+//! process and reads objects, `forge` talks to GitLab, `config` says which instance is served; `commands` puts them to
+//! work.
 
-<<<<<<< HEAD
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod exit;
+pub mod forge;
 pub mod git;
 pub mod terminal;
-=======
-pub mod config;
-pub mod forge;
->>>>>>> forge
 pub mod transform;
