@@ -10,6 +10,7 @@ pub mod local;
 pub mod patches;
 pub mod process;
 pub mod proof;
+pub mod remote;
 pub mod store;
 pub mod work_tree;
 

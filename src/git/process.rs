@@ -143,15 +143,23 @@ enum Environment {
 }
 
 /// One call of git, as it is put together.
-#[derive(Debug)]
 pub struct GitCommand {
     git: Git,
     environment: Environment,
     directory: Option<PathBuf>,
     arguments: Vec<OsString>,
     variables: Vec<(&'static str, OsString)>,
+    /// Configuration that is handed over by the environment, since an argument can be seen by everybody.
+    configuration: Vec<(String, String)>,
     input: Vec<u8>,
     output_limit: usize,
+}
+
+impl fmt::Debug for GitCommand {
+    /// Leaves out the configuration, which may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitCommand").field("arguments", &self.arguments).finish_non_exhaustive()
+    }
 }
 
 /// How a call ended.
@@ -175,6 +183,7 @@ impl GitCommand {
             directory: None,
             arguments: Vec::new(),
             variables: Vec::new(),
+            configuration: Vec::new(),
             input: Vec::new(),
             output_limit: OUTPUT_LIMIT,
         }
@@ -198,6 +207,13 @@ impl GitCommand {
     #[must_use]
     pub fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
         self.variables.push((name, value.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a configuration variable, by the environment (git-config(1), `GIT_CONFIG_COUNT`).
+    #[must_use]
+    pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.configuration.push((key.into(), value.into()));
         self
     }
 
@@ -298,6 +314,12 @@ impl GitCommand {
                 .env("GIT_NO_LAZY_FETCH", "1")
                 .env("GIT_OPTIONAL_LOCKS", "0")
                 .env("GIT_TERMINAL_PROMPT", "0");
+        }
+        if !self.configuration.is_empty() {
+            command.env("GIT_CONFIG_COUNT", self.configuration.len().to_string());
+        }
+        for (number, (key, value)) in self.configuration.iter().enumerate() {
+            command.env(format!("GIT_CONFIG_KEY_{number}"), key).env(format!("GIT_CONFIG_VALUE_{number}"), value);
         }
         if let Some(directory) = &self.directory {
             command.arg("-C").arg(directory);

@@ -1,0 +1,297 @@
+//! Fetches from and pushes to repositories over the network, with the git process.
+//!
+//! Only http and https, no redirects: the token goes to the address that was given and nowhere else. It is handed to
+//! git by the environment, never by an argument, an address or a file. Fetches are partial (no files' content) and
+//! shallow; what content is needed is then asked for in one go.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use bstr::ByteSlice as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use super::Store;
+use super::process::{Finished, GitCommand};
+use crate::transform::{BlobId, CommitId};
+
+/// How often a fetch is tried where the network or the server fails.
+const TRIES: u32 = 4;
+
+/// The most that a fetch may keep on disk is up to the server; what it prints is not needed beyond this.
+const OUTPUT_LIMIT: usize = 1 << 20;
+
+/// A repository on a server.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// What it is called in messages: `source-git` or `dist-git`.
+    pub role: &'static str,
+    /// Its address.
+    pub url: Url,
+    /// How to reach it.
+    pub access: Access,
+}
+
+/// How servers are reached.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The token to show; nothing for what is public.
+    pub token: Option<SecretString>,
+    /// Certificates (PEM) to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The proxy to go through.
+    pub proxy: Option<Url>,
+    /// How long to wait before the first further try; doubled each time.
+    pub first_pause: Duration,
+}
+
+/// Why a repository could not be reached or changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// The network or the server failed, and went on to fail.
+    #[error("{role}: the git server cannot be reached: {said}")]
+    Unavailable {
+        /// Which repository.
+        role: &'static str,
+        /// What git says.
+        said: String,
+    },
+    /// The server does not let this user in, or there is no such repository: GitLab does not tell which.
+    #[error("{role}: no access to the repository, or there is none: {said}")]
+    Denied {
+        /// Which repository.
+        role: &'static str,
+        /// What git says.
+        said: String,
+    },
+    /// A ref that was asked for is not there.
+    #[error("{role}: {said}")]
+    MissingRef {
+        /// Which repository.
+        role: &'static str,
+        /// What git says.
+        said: String,
+    },
+    /// The branch is no longer where it was seen.
+    #[error("{role}: the branch was changed by somebody else meanwhile")]
+    Stale {
+        /// Which repository.
+        role: &'static str,
+    },
+    /// The server lacks history that the pushed commit builds on, and the clone does not have it either.
+    #[error("{role}: the server lacks the commit that the new one builds on")]
+    TooShallow {
+        /// Which repository.
+        role: &'static str,
+    },
+    /// The server refuses, for its own reason.
+    #[error("{role}: the server refuses: {said}")]
+    Refused {
+        /// Which repository.
+        role: &'static str,
+        /// What git and the server say.
+        said: String,
+    },
+}
+
+impl RemoteError {
+    fn of(role: &'static str, said: String) -> Self {
+        let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
+        if has(&["couldn't find remote ref", "not our ref", "remote ref does not exist"]) {
+            Self::MissingRef { role, said }
+        } else if has(&["stale info", "fetch first", "cannot lock ref", "failed to update ref"]) {
+            Self::Stale { role }
+        } else if has(&["shallow update not allowed"]) {
+            Self::TooShallow { role }
+        } else if has(&[
+            "Authentication failed",
+            "error: 401",
+            "error: 403",
+            "error: 404",
+            "not found",
+            "could not read Username",
+        ]) {
+            Self::Denied { role, said }
+        } else if has(&[
+            "Could not resolve",
+            "Failed to connect",
+            "Couldn't connect",
+            "Connection reset",
+            "timed out",
+            "error: 429",
+            "error: 5",
+            "early EOF",
+            "RPC failed",
+            "hung up unexpectedly",
+            "Empty reply",
+            "unexpected disconnect",
+        ]) {
+            Self::Unavailable { role, said }
+        } else {
+            Self::Refused { role, said }
+        }
+    }
+}
+
+/// The name that a remote has while one command runs.
+const NAME: &str = "bot";
+
+impl Remote {
+    /// A git command in `store` that knows this remote as [`NAME`].
+    fn command(&self, store: &Store) -> GitCommand {
+        let mut command = store
+            .command()
+            .config(format!("remote.{NAME}.url"), self.url.as_str())
+            // What was left out on purpose is no damage.
+            .config(format!("remote.{NAME}.promisor"), "true")
+            .config(format!("remote.{NAME}.partialCloneFilter"), "blob:none")
+            .config("protocol.allow", "never")
+            .config("protocol.http.allow", "always")
+            .config("protocol.https.allow", "always")
+            .config("transfer.fsckObjects", "true")
+            // Old mistakes that upstream histories hold and that harm nobody.
+            .config("fetch.fsck.zeroPaddedFilemode", "ignore")
+            .config("fetch.fsck.missingSpaceBeforeDate", "ignore")
+            .config("fetch.fsck.badTimezone", "ignore")
+            .config("fetch.fsck.zeroPaddedDate", "ignore")
+            .config("http.followRedirects", "false")
+            .config("http.lowSpeedLimit", "1")
+            .config("http.lowSpeedTime", "60")
+            .config("credential.helper", "")
+            .output_limit(OUTPUT_LIMIT);
+        if let Some(token) = &self.access.token {
+            // GitLab takes any user name with a token.
+            let login = base64::engine::general_purpose::STANDARD.encode(format!("oauth2:{}", token.expose_secret()));
+            command = command.config("http.extraHeader", format!("Authorization: Basic {login}"));
+        }
+        if let Some(ca_file) = &self.access.ca_file {
+            command = command.config("http.sslCAInfo", ca_file.to_string_lossy());
+        }
+        command.config("http.proxy", self.access.proxy.as_ref().map(Url::as_str).unwrap_or_default())
+    }
+
+    /// Runs what `make` makes, again where the network or the server fails.
+    fn run(&self, make: impl Fn() -> GitCommand) -> Result<Finished> {
+        let mut pause = self.access.first_pause;
+        let mut tries_left = TRIES;
+        loop {
+            let finished = make().run()?;
+            if finished.status.success() {
+                return Ok(finished);
+            }
+            let error = RemoteError::of(self.role, finished.stderr);
+            tries_left -= 1;
+            if tries_left == 0 || !matches!(error, RemoteError::Unavailable { .. }) {
+                return Err(error.into());
+            }
+            tracing::warn!("{error}; {tries_left} more tries");
+            thread::sleep(pause);
+            pause *= 2;
+        }
+    }
+
+    /// Fetches each ref of `refs` (the server's name, the store's name) without files' content, and no more history
+    /// than `depth` commits behind each; returns nothing, the refs are then in the store.
+    pub fn fetch(&self, store: &Store, refs: &[(String, String)], depth: u32) -> Result<()> {
+        let specs = refs.iter().map(|(theirs, ours)| format!("+{theirs}:{ours}"));
+        let specs: Vec<_> = specs.collect();
+        self.run(|| {
+            self.command(store)
+                .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"])
+                .args([format!("--depth={depth}"), "--filter=blob:none".to_owned(), NAME.to_owned()])
+                .args(&specs)
+        })?;
+        Ok(())
+    }
+
+    /// Fetches a branch with all content of its last commit and nothing behind it.
+    pub fn fetch_tip(&self, store: &Store, branch: &str, ours: &str) -> Result<()> {
+        self.run(|| {
+            self.command(store)
+                .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--depth=1"])
+                .args([NAME.to_owned(), format!("+refs/heads/{branch}:{ours}")])
+        })?;
+        Ok(())
+    }
+
+    /// Fetches what lies behind the branch that [`Remote::fetch_tip`] brought.
+    pub fn fetch_rest(&self, store: &Store, branch: &str, ours: &str) -> Result<()> {
+        self.run(|| {
+            self.command(store)
+                .args([
+                    "fetch",
+                    "--quiet",
+                    "--no-tags",
+                    "--no-write-fetch-head",
+                    "--no-auto-maintenance",
+                    "--unshallow",
+                ])
+                .args([NAME.to_owned(), format!("+refs/heads/{branch}:{ours}")])
+        })?;
+        Ok(())
+    }
+
+    /// Fetches the content of files, all in one go.
+    pub fn fetch_blobs(&self, store: &Store, blobs: &[BlobId]) -> Result<()> {
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        let input: String = blobs.iter().map(|blob| format!("{blob}\n")).collect();
+        self.run(|| {
+            self.command(store)
+                .config("fetch.negotiationAlgorithm", "noop")
+                .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"])
+                .args(["--recurse-submodules=no", "--filter=blob:none", "--stdin", NAME])
+                .input(input.clone().into_bytes())
+        })?;
+        Ok(())
+    }
+
+    /// Lists the refs whose full names fit one of `patterns`, tags with what they lead to behind `^{}`.
+    pub fn list(&self, store: &Store, patterns: &[String]) -> Result<Vec<(String, CommitId)>> {
+        let finished = self.run(|| self.command(store).args(["ls-remote", "--quiet", NAME]).args(patterns))?;
+        let mut refs = Vec::new();
+        for line in finished.stdout.lines() {
+            if let Some((id, name)) = line.split_once_str(b"\t") {
+                refs.push((name.to_str_lossy().into_owned(), CommitId::parse(id).context("reading a list of refs")?));
+            }
+        }
+        Ok(refs)
+    }
+
+    /// Puts `branch` at `commit`, provided that it is still at `expected` (`None`: not there).
+    pub fn push(&self, store: &Store, branch: &str, expected: Option<&CommitId>, commit: &CommitId) -> Result<()> {
+        let expected = expected.map(ToString::to_string).unwrap_or_default();
+        let push = || {
+            self.command(store)
+                .args(["push", "--quiet", "--porcelain", "--no-verify"])
+                .arg(format!("--force-with-lease=refs/heads/{branch}:{expected}"))
+                .args([NAME.to_owned(), format!("{commit}:refs/heads/{branch}")])
+        };
+        let finished = push().run()?;
+        if finished.status.success() {
+            return Ok(());
+        }
+        let said = format!("{} {}", crate::transform::text::printable(&finished.stdout), finished.stderr);
+        Err(RemoteError::of(self.role, said).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_says_is_understood() {
+        let of = |said: &str| RemoteError::of("dist-git", said.to_owned());
+        assert!(matches!(of("fatal: couldn't find remote ref refs/heads/c9s"), RemoteError::MissingRef { .. }));
+        assert!(matches!(of("! [rejected] x -> y (stale info)"), RemoteError::Stale { .. }));
+        assert!(matches!(of("fatal: Authentication failed for 'http://x/'"), RemoteError::Denied { .. }));
+        assert!(matches!(of("The requested URL returned error: 503"), RemoteError::Unavailable { .. }));
+        assert!(matches!(of("! [remote rejected] (shallow update not allowed)"), RemoteError::TooShallow { .. }));
+        assert!(matches!(of("! [remote rejected] (pre-receive hook declined)"), RemoteError::Refused { .. }));
+    }
+}
