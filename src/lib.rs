@@ -4,6 +4,7 @@
 //! process and reads objects, `forge` talks to GitLab, `config` says which instance is served; `commands` puts them to
 //! work.
 
+pub mod ci;
 pub mod cli;
 pub mod commands;
 pub mod config;

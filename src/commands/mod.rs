@@ -1,6 +1,7 @@
 //! One file a command: observe, plan, show or apply.
 
 mod generate;
+mod merge_request_reference;
 mod show;
 mod update_dist_git;
 

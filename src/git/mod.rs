@@ -7,11 +7,13 @@
 
 pub mod history;
 pub mod local;
+pub mod partial;
 pub mod patches;
 pub mod process;
 pub mod proof;
 pub mod remote;
 pub mod store;
+pub mod upstream_ref;
 pub mod work_tree;
 
 pub use history::{Commit, History};

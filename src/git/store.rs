@@ -101,6 +101,53 @@ impl Store {
         self.git.in_store(self.git_dir()).args(["-c", "core.fsync=none", "-c", "gc.auto=0"])
     }
 
+    /// Returns the object that a ref of the store names.
+    pub fn object_at(&self, name: &str) -> Result<CommitId> {
+        let found = self.repository.refname_to_id(name).with_context(|| format!("reading {name}"))?;
+        Ok(CommitId::from_bytes(raw(found)))
+    }
+
+    /// Returns the commit that a ref of the store leads to.
+    pub fn commit_at(&self, name: &str) -> Result<CommitId> {
+        let object = self.object_at(name)?;
+        self.peel_to_commit(&object)?.with_context(|| format!("{name} is no commit"))
+    }
+
+    /// Returns the commits behind which nothing was fetched (gitrepository-layout(5), `shallow`).
+    pub fn shallow(&self) -> Result<Vec<CommitId>> {
+        match fs::read(self.git_dir().join("shallow")) {
+            Ok(lines) => {
+                Ok(lines.lines().map(CommitId::parse).collect::<Result<_, _>>().context("reading `shallow`")?)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error).context("reading `shallow`"),
+        }
+    }
+
+    /// Returns the commits that `heads` contain and `base` does not.
+    pub fn commits_between(&self, heads: &[CommitId], base: &CommitId) -> Result<Vec<CommitId>> {
+        let heads = heads.iter().map(ToString::to_string);
+        let listed = self.command().arg("rev-list").args(heads).arg(format!("^{base}")).output()?;
+        Ok(listed.lines().map(CommitId::parse).collect::<Result<_, _>>().context("reading a list of commits")?)
+    }
+
+    /// Says whether `descendant` contains `ancestor`, as far as the history was fetched.
+    pub fn is_ancestor(&self, ancestor: &CommitId, descendant: &CommitId) -> Result<bool> {
+        let arguments =
+            ["merge-base".to_owned(), "--is-ancestor".to_owned(), ancestor.to_string(), descendant.to_string()];
+        let finished = self.command().args(arguments).run()?;
+        match finished.status.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => bail!("`git merge-base` failed: {}", finished.stderr),
+        }
+    }
+
+    /// Says whether the store has the content of `blob`.
+    pub fn has(&self, blob: &BlobId) -> bool {
+        self.memory.odb().is_ok_and(|odb| odb.exists(oid(blob.as_bytes())))
+    }
+
     /// Returns the commit that `object`, a commit or a tag of any depth, stands for; `None` where it is a tree or blob.
     pub fn peel_to_commit(&self, object: &CommitId) -> Result<Option<CommitId>> {
         let object = self.repository.find_object(oid(object.as_bytes()), None).context("reading an object")?;

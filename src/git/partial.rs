@@ -1,0 +1,135 @@
+//! Brings into a store as little as the transformation needs of a merge request's project.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use bstr::ByteSlice as _;
+
+use super::Store;
+use super::remote::Remote;
+use super::upstream_ref::{self, Place, ResolvedRef};
+use crate::transform::{BlobId, CommitId, Refusal, RepoPath};
+
+/// How far behind the refs the first fetch goes: further than most packages have downstream commits.
+const FIRST_DEPTH: u32 = 50;
+
+/// How much deeper each further fetch goes.
+const DEEPENING: u32 = 8;
+
+/// Deeper than any history: `git fetch` takes it for all of it.
+const WHOLE_HISTORY: u32 = 0x7fff_ffff;
+
+/// Names in the store, out of the way of any other ref.
+const HEAD: &str = "refs/bot/head";
+const TARGET: &str = "refs/bot/target";
+const UPSTREAM: &str = "refs/bot/upstream";
+
+/// A merge request's project, as far as it was fetched.
+#[derive(Debug)]
+pub struct PartialFetch<'a> {
+    store: &'a Store,
+    remote: &'a Remote,
+    refs: Vec<(String, String)>,
+    depth: u32,
+    /// The merge request's own head.
+    pub head: CommitId,
+    /// The tip of its target branch.
+    pub target: CommitId,
+}
+
+impl<'a> PartialFetch<'a> {
+    /// Fetches the head of merge request `iid` and the tip of its target branch, with some history.
+    pub fn begin(store: &'a Store, remote: &'a Remote, iid: u64, target_branch: &str) -> Result<Self> {
+        let refs = vec![
+            (format!("refs/merge-requests/{iid}/head"), HEAD.to_owned()),
+            (format!("refs/heads/{target_branch}"), TARGET.to_owned()),
+        ];
+        remote.fetch(store, &refs, FIRST_DEPTH)?;
+        let (head, target) = (store.commit_at(HEAD)?, store.commit_at(TARGET)?);
+        Ok(Self { store, remote, refs, depth: FIRST_DEPTH, head, target })
+    }
+
+    /// Fetches the content of everything below `directory` of the head.
+    pub fn bring_directory(&self, directory: &RepoPath) -> Result<()> {
+        let tree = self.store.tree_of(&self.head)?;
+        let files = self.store.files(&tree, Some(directory))?;
+        self.bring(files.values().filter(|file| file.mode != crate::transform::FileMode::Gitlink).map(|file| file.blob))
+    }
+
+    /// Finds what `upstream_ref` names in this project (never in a fork), and fetches it.
+    pub fn bring_upstream(&mut self, upstream_ref: &str) -> Result<(String, CommitId)> {
+        let patterns = upstream_ref::patterns(upstream_ref, Place::Server)?;
+        let listed = self.remote.list(self.store, &patterns)?;
+        let listed = listed.into_iter().filter(|(name, _)| !name.ends_with("^{}")).collect();
+        let ResolvedRef { name, full_name, object } =
+            upstream_ref::choose(upstream_ref, listed, "the source-git project")?;
+        let theirs = full_name.clone().unwrap_or_else(|| object.to_string());
+        self.refs.push((theirs, UPSTREAM.to_owned()));
+        self.remote.fetch(self.store, &self.refs, self.depth)?;
+        let Some(commit) = self.store.peel_to_commit(&self.store.object_at(UPSTREAM)?)? else {
+            let text =
+                format!("`upstream_ref` {} is no commit", crate::transform::finding::quoted(upstream_ref.as_bytes()));
+            bail!(Refusal::new(text, "set it to a tag, a branch or a full commit id"));
+        };
+        self.deepen(&commit)?;
+        if full_name.is_none() && !self.store.is_ancestor(&commit, &self.target)? {
+            let text = format!("`upstream_ref` is commit {}, which the target branch does not contain", commit.short());
+            bail!(Refusal::new(
+                text,
+                "set `upstream_ref` in .distro/source-git.yaml to a tag or branch of the project"
+            ));
+        }
+        Ok((name, commit))
+    }
+
+    /// Fetches more history until nothing between the upstream ref and the merge request or its target is cut off.
+    fn deepen(&mut self, upstream: &CommitId) -> Result<()> {
+        loop {
+            let cut: BTreeSet<_> = self.store.shallow()?.into_iter().collect();
+            let between = self.store.commits_between(&[self.head, self.target], upstream)?;
+            if cut.is_empty() || self.depth == WHOLE_HISTORY || !between.iter().any(|commit| cut.contains(commit)) {
+                return Ok(());
+            }
+            self.depth = if self.depth > 100_000 { WHOLE_HISTORY } else { self.depth.saturating_mul(DEEPENING) };
+            tracing::info!("fetching more of the history");
+            self.remote.fetch(self.store, &self.refs, self.depth)?;
+        }
+    }
+
+    /// Fetches the content that the commits since `upstream` take away or bring.
+    pub fn bring_changes(&self, upstream: &CommitId) -> Result<()> {
+        let raw = self
+            .store
+            .command()
+            .args([
+                "log",
+                "-z",
+                "--raw",
+                "-r",
+                "--no-abbrev",
+                "--no-renames",
+                "--diff-merges=first-parent",
+                "--format=",
+            ])
+            .args([self.head.to_string(), self.target.to_string(), format!("^{upstream}"), "--".to_owned()])
+            .output()?;
+        let blobs =
+            raw.split(|b| *b == 0).filter_map(|field| field.trim_start().strip_prefix(b":")).flat_map(|change| {
+                let fields: Vec<_> = change.fields().collect();
+                match fields[..] {
+                    [old_mode, new_mode, old, new, _] => [(old_mode, old), (new_mode, new)]
+                        .into_iter()
+                        .filter(|(mode, _)| *mode != b"160000" && *mode != b"000000")
+                        .filter_map(|(_, blob)| BlobId::parse(blob).ok())
+                        .collect(),
+                    _ => Vec::new(),
+                }
+            });
+        self.bring(blobs)
+    }
+
+    fn bring(&self, blobs: impl Iterator<Item = BlobId>) -> Result<()> {
+        let missing: BTreeSet<_> = blobs.filter(|blob| !self.store.has(blob)).collect();
+        self.remote.fetch_blobs(self.store, &missing.into_iter().collect::<Vec<_>>())
+    }
+}

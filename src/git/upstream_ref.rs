@@ -1,0 +1,110 @@
+//! What `upstream_ref` of a package configuration names.
+//!
+//! One rule for clones and servers: a tag before a branch, one's own branch before a remote's; a pattern has to fit
+//! exactly one; else a commit's full name. Pure: refs are listed by others.
+
+use crate::transform::finding::quoted;
+use crate::transform::{CommitId, Refusal};
+
+/// What a name in `upstream_ref` was found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedRef {
+    /// The name, without `refs/tags/` and the like.
+    pub name: String,
+    /// The ref's full name; `None` for a commit's.
+    pub full_name: Option<String>,
+    /// The object it names: a commit, or a tag that leads to one.
+    pub object: CommitId,
+}
+
+/// Where refs are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A person's clone, whose remotes' branches count too.
+    Clone,
+    /// A server.
+    Server,
+}
+
+/// Returns the patterns (git-for-each-ref(1), git-ls-remote(1)) that list every ref that `upstream_ref` can mean.
+pub fn patterns(upstream_ref: &str, place: Place) -> Result<Vec<String>, Refusal> {
+    if !is_ref_name_or_pattern(upstream_ref) {
+        let text = format!("`upstream_ref` is {}, which cannot be a tag or branch", quoted(upstream_ref.as_bytes()));
+        return Err(Refusal::new(text, "set it to a tag, a branch or a full commit id"));
+    }
+    let places: &[&str] = match place {
+        Place::Clone => &["refs/tags/", "refs/heads/", "refs/remotes/", "refs/remotes/*/"],
+        Place::Server => &["refs/tags/", "refs/heads/"],
+    };
+    Ok(places.iter().map(|place| format!("{place}{upstream_ref}")).collect())
+}
+
+/// Chooses among `refs` (full names and objects), which come from `place`'s list for the [`patterns`].
+pub fn choose(upstream_ref: &str, refs: Vec<(String, CommitId)>, place: &str) -> Result<ResolvedRef, Refusal> {
+    let (mut tags, mut branches, mut remote_branches) = (Vec::new(), Vec::new(), Vec::new());
+    for (full_name, object) in refs {
+        for (start, list) in
+            [("refs/tags/", &mut tags), ("refs/heads/", &mut branches), ("refs/remotes/", &mut remote_branches)]
+        {
+            if let Some(name) = full_name.strip_prefix(start) {
+                list.push(ResolvedRef { name: name.to_owned(), full_name: Some(full_name.clone()), object });
+            }
+        }
+    }
+    if !upstream_ref.contains(['*', '?', '[']) {
+        // A name without a pattern also lists what lies below a directory of that name, or ends like it.
+        tags.retain(|tag| tag.name == upstream_ref);
+        branches.retain(|branch| branch.name == upstream_ref);
+        let origin = format!("origin/{upstream_ref}");
+        remote_branches.retain(|branch| {
+            branch.name == upstream_ref || branch.name.split_once('/').is_some_and(|(_, name)| name == upstream_ref)
+        });
+        if remote_branches.iter().any(|branch| branch.name == origin) {
+            remote_branches.retain(|branch| branch.name == origin);
+        }
+    }
+    for found in [tags, branches, remote_branches] {
+        match &found[..] {
+            [] => {}
+            [one, rest @ ..] if rest.iter().all(|other| other.object == one.object) => return Ok(one.clone()),
+            many => {
+                let names: Vec<_> = many.iter().take(5).map(|one| quoted(one.name.as_bytes())).collect();
+                let text = format!("`upstream_ref` {} fits {} refs", quoted(upstream_ref.as_bytes()), many.len());
+                let remedy = format!("set it to exactly one of them, such as {}", names.join(", "));
+                return Err(Refusal::new(text, remedy));
+            }
+        }
+    }
+    if let Ok(object) = upstream_ref.parse() {
+        return Ok(ResolvedRef { name: upstream_ref.to_owned(), full_name: None, object });
+    }
+    let text = format!("`upstream_ref` {} is neither a tag nor a branch of {place}", quoted(upstream_ref.as_bytes()));
+    Err(Refusal::new(text, "fetch it (`git fetch --tags`), or correct `upstream_ref` in .distro/source-git.yaml"))
+}
+
+/// Says whether git could have a ref of this name (git-check-ref-format(1)), or of a name that fits this pattern.
+fn is_ref_name_or_pattern(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 255
+        && !name.contains("..")
+        && !name.contains("//")
+        && !name.contains("@{")
+        && !name.starts_with(['/', '-'])
+        && !name.ends_with(['/', '.'])
+        && !name.chars().any(|c| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_git_could_have_as_a_ref_is_looked_up() {
+        for good in ["v1", "24.10", "upstream/main", "v1.*", "release-[0-9]", "v1@x"] {
+            assert!(is_ref_name_or_pattern(good), "{good}");
+        }
+        for bad in ["", "-v", "a..b", "HEAD^{/x}", "a b", "v1~1", "HEAD@{1}", "a:b", "/v1", "v1/", "x\ny", "a\\b"] {
+            assert!(!is_ref_name_or_pattern(bad), "{bad}");
+        }
+    }
+}
