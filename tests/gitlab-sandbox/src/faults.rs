@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::http::reply::Reply;
 use crate::log::matches_pattern;
 
 /// A fault to happen to requests of one kind; given to [`crate::Handle::fail`].
@@ -19,6 +20,8 @@ pub struct Fault {
     what: Effect,
 }
 
+type Event = Box<dyn FnMut() + Send>;
+
 /// What happens instead of an ordinary answer.
 pub(crate) enum Effect {
     /// An answer with this status; the request has no effect.
@@ -32,7 +35,9 @@ pub(crate) enum Effect {
     HangBefore,
     HangAfter,
     /// Something happens to the world just before the request is answered.
-    Meanwhile(Box<dyn FnMut() + Send>),
+    Meanwhile(Event),
+    /// This answer; the request has no effect.
+    Answer(Reply),
 }
 
 impl fmt::Debug for Effect {
@@ -46,6 +51,7 @@ impl fmt::Debug for Effect {
             Self::HangBefore => formatter.write_str("HangBefore"),
             Self::HangAfter => formatter.write_str("HangAfter"),
             Self::Meanwhile(_) => formatter.write_str("Meanwhile"),
+            Self::Answer(reply) => write!(formatter, "Answer({})", reply.status),
         }
     }
 }
@@ -98,6 +104,20 @@ impl Fault {
     pub fn rate_limited(mut self, retry_after: u64) -> Self {
         self.what = Effect::RateLimited(retry_after);
         self
+    }
+
+    /// Answers with just this; the request has no effect.
+    #[must_use]
+    pub fn answer(mut self, status: u16, content_type: &str, body: &str) -> Self {
+        self.what = Effect::Answer(Reply::text(status, content_type, body));
+        self
+    }
+
+    /// Answers 429 as GitLab's own limits do (notes, projects, …): JSON, and nothing in the headers.
+    #[must_use]
+    pub fn limited_by_gitlab(self) -> Self {
+        let text = "This endpoint has been requested too many times. Try again later.";
+        self.answer(429, "application/json", &format!("{{\"message\":{{\"error\":\"{text}\"}}}}"))
     }
 
     /// Cuts the connection without an answer, before the request has taken effect.
@@ -156,7 +176,7 @@ impl Faults {
     }
 
     /// Takes what is to happen to this request: at most one fault, and any number of events besides.
-    pub(crate) fn take(&mut self, method: &str, path: &str) -> (Vec<Box<dyn FnMut() + Send>>, Option<Effect>) {
+    pub(crate) fn take(&mut self, method: &str, path: &str) -> (Vec<Event>, Option<Effect>) {
         let (mut events, mut effect) = (Vec::new(), None);
         for fault in &mut self.0 {
             let matches = (fault.method == "*" || fault.method == method) && matches_pattern(&fault.pattern, path);
@@ -192,6 +212,7 @@ impl Effect {
             Self::CutAfter => Self::CutAfter,
             Self::HangBefore => Self::HangBefore,
             Self::HangAfter => Self::HangAfter,
+            Self::Answer(reply) => Self::Answer(reply.clone()),
             Self::CutBefore | Self::Meanwhile(_) => Self::CutBefore,
         }
     }

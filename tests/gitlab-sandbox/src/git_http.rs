@@ -25,7 +25,10 @@ struct GitRequest {
 pub(crate) fn answer(shared: &Shared, request: &Request) -> Option<Answered> {
     let asked = take_apart(request)?;
     let (user, prepared) = {
-        let model = shared.model();
+        let mut model = shared.model();
+        if let Some(project) = model.project(&asked.project).map(|project| project.id) {
+            model.project_was_read(project);
+        }
         let token = match git_credentials(&model, request) {
             GitCredentials::Token(token) => Some(token),
             GitCredentials::Wrong => return Some(Answered::quiet(denied())),

@@ -127,6 +127,11 @@ impl Repository {
         Some(String::from_utf8_lossy(&output).trim().to_owned()).filter(|id| !id.is_empty())
     }
 
+    /// How many commits a revision reaches.
+    pub(crate) fn count(&self, revision: &str) -> u64 {
+        self.must(&["rev-list", "--count", revision]).parse().unwrap_or_default()
+    }
+
     pub(crate) fn merge_base(&self, one: &str, other: &str) -> Option<String> {
         let output = self.try_git(&["merge-base", one, other]).ok()?;
         Some(String::from_utf8_lossy(&output).trim().to_owned())

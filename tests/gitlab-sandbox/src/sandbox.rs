@@ -1,7 +1,7 @@
 //! The sandbox as a test holds it: started, looked at, and checked when it is dropped.
 
 use std::fmt;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +19,7 @@ type WriteHook = Arc<dyn Fn(&Write) + Send + Sync>;
 pub(crate) struct Shared {
     /// The path under which GitLab is installed, for example `/gitlab`; usually empty.
     pub(crate) relative_url: String,
+    address: SocketAddr,
     model: Mutex<Model>,
     log: Mutex<Log>,
     faults: Mutex<Faults>,
@@ -67,6 +68,9 @@ pub struct Settings {
     pub relative_url: String,
     /// The port to listen on; 0 for any that is free.
     pub port: u16,
+    /// The address that GitLab believes to have, where it is reached through a proxy (the sandbox takes a proxy's
+    /// requests as well, so it can stand for both); usually the one it listens on.
+    pub external_url: Option<String>,
 }
 
 /// A running GitLab. Everything that it can do is on [`Handle`], which it dereferences to.
@@ -104,9 +108,12 @@ impl Sandbox {
         let listener = TcpListener::bind(("127.0.0.1", settings.port)).expect("the port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
         let relative_url = settings.relative_url.trim_end_matches('/').to_owned();
-        let model = Model::new(format!("http://{address}{relative_url}"), directory.path().to_owned());
+        let own = format!("http://{address}{relative_url}");
+        let url = settings.external_url.as_deref().map_or(own, |url| url.trim_end_matches('/').to_owned());
+        let model = Model::new(url, directory.path().to_owned());
         let shared = Arc::new(Shared {
             relative_url,
+            address,
             model: Mutex::new(model),
             log: Mutex::default(),
             faults: Mutex::default(),
@@ -148,6 +155,12 @@ impl Handle {
     #[must_use]
     pub fn url(&self) -> String {
         self.0.model().base_url.clone()
+    }
+
+    /// Where it listens, for a proxy setting or a client of one's own.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
     }
 
     /// The address of the REST API, as `CI_API_V4_URL` has it.

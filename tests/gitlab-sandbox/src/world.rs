@@ -74,7 +74,7 @@ impl Handle {
         let model = &mut *self.0.model();
         let (user_id, kind, id) = (user_id(model, user), kind(model), model.next_id());
         let prefix = if kind == TokenKind::Access { "glpat" } else { "glcbt" };
-        let value = format!("{prefix}-{user}_+/{id}-s3cr3t");
+        let value = format!("{prefix}-{user}-{id}_s3cr3t");
         let scopes = scopes.to_vec();
         model.tokens.push(Token { id, value: value.clone(), user: user_id, scopes, kind, expired: false });
         value
@@ -157,8 +157,8 @@ impl Handle {
 
     /// Removes a project with its repository; merge requests from it stay, without a source.
     pub fn delete_project(&self, project: &str) {
-        let model = &mut *self.0.model();
-        let id = project_id(model, project);
+        let mut model = self.0.model();
+        let id = project_id(&model, project);
         model.projects.remove(&id);
     }
 
@@ -212,7 +212,7 @@ impl Handle {
         let tree = known.repository.changed_tree(parent.as_deref(), &bytes);
         let parents: Vec<&str> = parent.as_deref().into_iter().collect();
         // A second later than the parent, counted from a fixed day.
-        let age = parent.as_ref().map_or(0, |parent| known.repository.log(&[parent]).len() as u64);
+        let age = parent.as_ref().map_or(0, |parent| known.repository.count(parent));
         let commit = known.repository.commit_tree(&tree, &parents, message, 1_700_000_000 + age);
         known.repository.set_ref(&format!("refs/heads/{branch}"), &commit);
         let someone = model.users.keys().next().copied().unwrap_or_default();
@@ -284,7 +284,6 @@ impl Handle {
 /// Merge requests, notes, pipelines.
 impl Handle {
     /// Starts a merge request by a user; see [`MergeRequestBuilder`].
-    #[must_use]
     pub fn open(&self, author: &str) -> MergeRequestBuilder {
         let text = String::new;
         MergeRequestBuilder {

@@ -48,6 +48,7 @@ pub(crate) fn answer(shared: &Shared, mut request: Request) -> Outcome {
         Some(Effect::CutBefore) => Some(Outcome::Cut),
         Some(Effect::HangBefore) => Some(Outcome::Hang),
         Some(Effect::Status(status)) => Some(Outcome::Reply(failure(*status))),
+        Some(Effect::Answer(reply)) => Some(Outcome::Reply(reply.clone())),
         Some(Effect::RateLimited(seconds)) => Some(Outcome::Reply(
             Reply::text(429, "text/plain", "Retry later\n").with_header("retry-after", seconds.to_string()),
         )),

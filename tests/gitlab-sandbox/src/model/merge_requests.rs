@@ -251,7 +251,7 @@ impl Model {
             )?;
         }
         if let Some(title) = title.filter(|title| *title != old.title) {
-            self.set_title(user, id, title);
+            self.set_title(user, id, &title);
         }
         if let Some(text) = change.description {
             let (description, commands) = stored(&text);
@@ -377,11 +377,11 @@ impl Model {
         }
     }
 
-    fn set_title(&mut self, user: u64, id: u64, title: String) {
+    fn set_title(&mut self, user: u64, id: u64, title: &str) {
         let mut old = String::new();
-        self.edit(id, |request| old = std::mem::replace(&mut request.title, title.clone()));
+        self.edit(id, |request| old = std::mem::replace(&mut request.title, title.to_owned()));
         self.system_note(id, user, &format!("changed title from **{old}** to **{title}**"));
-        self.act_on(user, id, Place::Title, &title, &[]);
+        self.act_on(user, id, Place::Title, title, &[]);
     }
 
     fn set_target_branch(&mut self, user: u64, id: u64, branch: String) {

@@ -10,6 +10,7 @@ pub mod projects;
 pub(crate) mod pushes;
 pub mod text;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -49,6 +50,8 @@ pub struct Model {
     /// For how many readings a new merge request stays unprepared (no head, no diff refs).
     pub unprepared_readings: u32,
     pub(crate) clock: Clock,
+    /// Whether a target and a head conflict: asking git for each line of a list would be slow.
+    conflicts: RefCell<BTreeMap<(String, String), bool>>,
     pub(crate) root: PathBuf,
     last_id: u64,
 }
@@ -70,6 +73,7 @@ impl Model {
             fork_import: ForkImport::AfterReadings(1),
             unprepared_readings: 0,
             clock: Clock::default(),
+            conflicts: RefCell::default(),
             last_id: 1000,
         }
     }
@@ -81,6 +85,13 @@ impl Model {
 
     pub(crate) fn now(&mut self) -> Moment {
         self.clock.tick()
+    }
+
+    /// Whether merging a head into the tip of a target branch conflicts.
+    pub(crate) fn conflict(&self, target: &Project, tip: &str, head: &str) -> bool {
+        let mut known = self.conflicts.borrow_mut();
+        let conflict = known.entry((tip.to_owned(), head.to_owned()));
+        *conflict.or_insert_with(|| target.repository.merged_tree(tip, head).is_none())
     }
 
     /// Finds a user by name, in any case, as GitLab does.

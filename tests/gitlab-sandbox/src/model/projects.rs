@@ -67,7 +67,7 @@ pub struct Namespace {
 /// How a fork's repository comes to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForkImport {
-    /// After the project has been read this many times: `scheduled`, then `started`, then `finished`.
+    /// When the project is read once more than this, by API or git: `scheduled`, then `started`, then `finished`.
     AfterReadings(u32),
     /// When the test calls `finish_import`.
     ByHand,
@@ -242,7 +242,7 @@ impl Model {
         id
     }
 
-    /// Counts a reading of a project: an import that waits for readings goes on.
+    /// Counts a reading of a project, by API or git: an import that waits for readings goes on.
     pub(crate) fn project_was_read(&mut self, id: u64) {
         let Some(project) = self.projects.get_mut(&id) else { return };
         if let ImportState::Scheduled(Some(readings)) = &mut project.import {
@@ -263,7 +263,7 @@ impl Model {
         fork.repository.borrow_objects(&parent.repository);
         match &fork.only_branch {
             Some(branch) => {
-                fork.repository.fetch(&parent.repository, &[&format!("+refs/heads/{branch}:refs/heads/{branch}")])
+                fork.repository.fetch(&parent.repository, &[&format!("+refs/heads/{branch}:refs/heads/{branch}")]);
             }
             None => {
                 fork.repository.fetch(&parent.repository, &["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);

@@ -5,6 +5,7 @@ use super::Model;
 use super::access::Role;
 use super::merge_requests::{MergeRequest, State, Version};
 use super::projects::ImportState;
+use super::text::Place;
 use crate::repository::NO_COMMIT;
 
 /// One branch or tag that moved: its full name, from where, to where (zeros for none).
@@ -91,6 +92,13 @@ impl Model {
         let base = target.repository.merge_base(&head, &start).unwrap_or_default();
         let same = request.versions.last().is_some_and(|last| (&last.head, &last.base) == (&head, &base));
         if !same {
+            let range = if base.is_empty() { head.clone() } else { format!("{base}..{head}") };
+            let messages: Vec<_> =
+                target.repository.log(&["-n", "100", &range]).into_iter().map(|c| c.message).collect();
+            let author = request.author;
+            for message in messages {
+                self.act_on(author, id, Place::Commit, &message, &[]);
+            }
             self.edit(id, |request| request.versions.push(Version { id: version_id, head, base, start, created_at }));
         }
     }

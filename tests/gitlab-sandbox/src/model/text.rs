@@ -15,6 +15,8 @@ pub enum Place {
     Description,
     /// A note.
     Note,
+    /// The message of a commit that a merge request brings.
+    Commit,
 }
 
 /// What kind of thing a text set off.
@@ -242,11 +244,15 @@ impl Model {
         let mut acts: Vec<Act> =
             commands.iter().map(|command| Act { text: format!("/{command}"), ..base.clone() }).collect();
         for name in mentions(&plain) {
+            // Commits set off references, but notify nobody.
+            if place == Place::Commit {
+                break;
+            }
             if name == "all" || self.user(&name).is_some() || self.namespace(&name).is_some() {
                 acts.push(Act { kind: ActKind::Mention, text: format!("@{name}"), ..base.clone() });
             }
         }
-        if place == Place::Description {
+        if matches!(place, Place::Description | Place::Commit) {
             for words in closing_words(&plain, &self.base_url) {
                 acts.push(Act { kind: ActKind::ClosingWord, text: words, ..base.clone() });
             }

@@ -137,7 +137,7 @@ fn full(model: &Model, user: Option<u64>, request: &MergeRequest, prepared: Prep
 fn has_conflicts(model: &Model, request: &MergeRequest) -> bool {
     let Some(target) = model.projects.get(&request.target_project) else { return false };
     let (Some(head), Some(tip)) = (request.head(), target.branches.get(&request.target_branch)) else { return true };
-    request.state == State::Opened && target.repository.merged_tree(tip, head).is_none()
+    request.state == State::Opened && model.conflict(target, tip, head)
 }
 
 const fn prepared(request: &MergeRequest) -> Prepared {

@@ -177,8 +177,12 @@ impl Context<'_> {
     /// Finds a merge request by project and number.
     fn merge_request(&self, project: &str, iid: &str) -> Result<&MergeRequest, Refusal> {
         let project = self.code(project)?.id;
-        let iid = iid.parse::<u64>().map_err(|_| Refusal::Parameter("merge_request_iid is invalid".to_owned()))?;
-        self.model.merge_request(project, iid).ok_or_else(|| Refusal::not_found(""))
+        if iid.is_empty() || iid.contains(|character: char| !character.is_ascii_digit()) {
+            return Err(Refusal::Parameter("merge_request_iid is invalid".to_owned()));
+        }
+        // A number too big for any merge request is one that does not exist.
+        let found = iid.parse().ok().and_then(|iid| self.model.merge_request(project, iid));
+        found.ok_or_else(|| Refusal::not_found(""))
     }
 
     /// One page of these records.

@@ -179,8 +179,8 @@ pub(super) fn page_of(context: &Context<'_>, mut ids: Vec<u64>) -> Answer {
 pub(super) fn get(context: &mut Context<'_>, path: &[&str]) -> Answer {
     context.parameters.accept(&["license", "statistics", "with_custom_attributes"]);
     let id = context.project(segment(path, 1))?.id;
-    let shown = render(context.model, context.caller.user, context.project(segment(path, 1))?);
     context.model.project_was_read(id);
+    let shown = render(context.model, context.caller.user, context.project(segment(path, 1))?);
     Ok(Reply::json(200, &shown))
 }
 
