@@ -42,13 +42,13 @@ pub(crate) fn answer(shared: &Shared, request: &Request) -> Option<Answered> {
         Err(reply) => return Some(Answered { user, ..Answered::quiet(reply) }),
     };
     let _pushing = asked.pushing.then(|| lock(&shared.pushing));
-    let before = if asked.pushing { all_refs(&prepared.repository) } else { BTreeMap::new() };
+    let before = if asked.pushing { prepared.repository.all_refs() } else { BTreeMap::new() };
     let reply = backend(&prepared, &asked, request);
     count(shared, &prepared.path, asked.pushing, request.body.len(), reply.body.len());
     let mut writes = Vec::new();
     if asked.pushing && request.method == "POST" {
         let mut model = shared.model();
-        let after = all_refs(&prepared.repository);
+        let after = prepared.repository.all_refs();
         model.notice_push(prepared.project, prepared.user.unwrap_or_default());
         drop(model);
         writes = moved_refs(&before, &after, &prepared.path, user.as_deref());
@@ -180,14 +180,6 @@ fn count(shared: &Shared, project: &str, pushing: bool, received: usize, sent: u
     };
     *total_received += received as u64;
     *total_sent += sent as u64;
-}
-
-fn all_refs(repository: &Repository) -> BTreeMap<String, String> {
-    let mut refs = BTreeMap::new();
-    for prefix in ["refs/heads/", "refs/tags/"] {
-        refs.extend(repository.refs(prefix).into_iter().map(|(name, id)| (format!("{prefix}{name}"), id)));
-    }
-    refs
 }
 
 fn moved_refs(

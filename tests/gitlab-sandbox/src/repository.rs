@@ -121,15 +121,20 @@ impl Repository {
         pairs.map(|(id, name)| (name.strip_prefix(prefix).unwrap_or(name).to_owned(), id.to_owned())).collect()
     }
 
+    /// Every branch and tag by full name, with the commit or tag object it names.
+    pub(crate) fn all_refs(&self) -> BTreeMap<String, String> {
+        let listing = self.must(&["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/", "refs/tags/"]);
+        listing
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(id, name)| (name.to_owned(), id.to_owned()))
+            .collect()
+    }
+
     /// The commit that a branch, tag or id names.
     pub(crate) fn commit_id(&self, revision: &str) -> Option<String> {
         let output = self.try_git(&["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]).ok()?;
         Some(String::from_utf8_lossy(&output).trim().to_owned()).filter(|id| !id.is_empty())
-    }
-
-    /// How many commits a revision reaches.
-    pub(crate) fn count(&self, revision: &str) -> u64 {
-        self.must(&["rev-list", "--count", revision]).parse().unwrap_or_default()
     }
 
     pub(crate) fn merge_base(&self, one: &str, other: &str) -> Option<String> {
@@ -176,22 +181,28 @@ impl Repository {
         Some(entries.collect())
     }
 
-    /// Brings refs and their objects over from another repository of the sandbox, overwriting.
-    pub(crate) fn fetch(&self, from: &Self, refspecs: &[&str]) {
-        let source = from.path.to_string_lossy().into_owned();
-        self.must(
-            &[&["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--force", &source], refspecs].concat(),
-        );
-    }
-
     /// Shares the objects of another repository, as GitLab's object pools do.
     pub(crate) fn borrow_objects(&self, from: &Self) {
         let line = format!("{}\n", from.path.join("objects").display());
-        std::fs::write(self.path.join("objects/info/alternates"), line).expect("the repository is writable");
+        let file = self.path.join("objects/info/alternates");
+        let known = std::fs::read_to_string(&file).unwrap_or_default();
+        if !known.contains(&line) {
+            std::fs::write(file, known + &line).expect("the repository is writable");
+        }
     }
 
-    pub(crate) fn set_ref(&self, name: &str, id: &str) {
-        self.must(&["update-ref", name, id]);
+    /// Sets refs to objects that are there.
+    pub(crate) fn set_refs(&self, refs: &[(&str, &str)]) {
+        let lines: String = refs.iter().map(|(name, id)| format!("update {name} {id}\n")).collect();
+        let mut command = git_command(&self.path);
+        command.args(["update-ref", "--stdin"]);
+        run(command, lines.as_bytes()).unwrap_or_else(|error| panic!("setting {refs:?}: {error}"));
+    }
+
+    /// Makes a branch the one that clones check out.
+    pub(crate) fn set_head(&self, branch: &str) {
+        std::fs::write(self.path.join("HEAD"), format!("ref: refs/heads/{branch}\n"))
+            .expect("the repository is writable");
     }
 
     pub(crate) fn delete_ref(&self, name: &str) {
@@ -216,36 +227,26 @@ impl Repository {
         String::from_utf8_lossy(&output.expect("the tree and the parents exist")).trim().to_owned()
     }
 
-    /// Makes the tree of a commit with some files written (`Some`) or removed (`None`).
-    pub(crate) fn changed_tree(&self, base: Option<&str>, changes: &[(&str, Option<&[u8]>)]) -> String {
-        let index = self.path.join("sandbox-index");
-        let with_index = |arguments: &[&str], input: &[u8]| {
-            let mut command = git_command(&self.path);
-            command.args(arguments).env("GIT_INDEX_FILE", &index);
-            match run(command, input) {
-                Ok(output) => String::from_utf8_lossy(&output).trim().to_owned(),
-                Err(error) => panic!("git {arguments:?}: {error}"),
-            }
-        };
-        match base {
-            Some(base) => with_index(&["read-tree", base], b""),
-            None => with_index(&["read-tree", "--empty"], b""),
-        };
-        let mut lines = Vec::new();
+    /// Commits on a branch, on top of what is there, with some files written (`Some`) or removed (`None`). The date
+    /// decides the id, so that the same history always has the same ids.
+    pub(crate) fn commit_files(&self, branch: &str, message: &str, seconds: u64, changes: &[(&str, Option<&str>)]) {
+        let reference = format!("refs/heads/{branch}");
+        let mut stream = format!("commit {reference}\ncommitter Sandbox <sandbox@example.com> {seconds} +0000\n");
+        let data = |text: &str| format!("data {}\n{text}\n", text.len());
+        stream += &data(message);
+        if let Some(parent) = self.commit_id(&reference) {
+            stream += &format!("from {parent}\n");
+        }
         for (path, content) in changes {
+            let path = path.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
             match content {
-                Some(content) => {
-                    let blob = with_index(&["hash-object", "-w", "--stdin"], content);
-                    lines.extend_from_slice(format!("100644 {blob}\t{path}\0").as_bytes());
-                }
-                None => lines.extend_from_slice(format!("0 {NO_COMMIT}\t{path}\0").as_bytes()),
+                Some(content) => stream += &format!("M 100644 inline \"{path}\"\n{}", data(content)),
+                None => stream += &format!("D \"{path}\"\n"),
             }
         }
-        with_index(&["update-index", "-z", "--index-info"], &lines);
-        let tree = with_index(&["write-tree"], b"");
-        // A leftover index would only slow the next one down.
-        drop(std::fs::remove_file(&index));
-        tree
+        let mut command = git_command(&self.path);
+        command.args(["fast-import", "--quiet", "--force"]);
+        run(command, stream.as_bytes()).unwrap_or_else(|error| panic!("committing {message:?}: {error}"));
     }
 }
 

@@ -13,6 +13,9 @@ use crate::model::text::Act;
 use crate::repository::{git_command, run};
 use crate::sandbox::Handle;
 
+/// The date of the first commit that a test makes; each further one is a minute later.
+const FIRST_COMMIT: u64 = 1_700_000_000;
+
 fn user_id(model: &Model, name: &str) -> u64 {
     model.user(name).unwrap_or_else(|| panic!("there is no user {name}")).id
 }
@@ -202,22 +205,16 @@ impl Handle {
 /// Branches and commits.
 impl Handle {
     /// Commits files (`None` removes one) on a branch, which is made where it does not exist (without history, or from
-    /// where [`Handle::branch_at`] put it), and gives the commit's id. The same history always has the same ids.
+    /// where [`Handle::branch_at`] put it), and gives the commit's id. The same calls always give the same ids.
     pub fn commit(&self, project: &str, branch: &str, message: &str, changes: &[(&str, Option<&str>)]) -> String {
-        let bytes: Vec<_> = changes.iter().map(|(path, content)| (*path, content.map(str::as_bytes))).collect();
         let model = &mut *self.0.model();
         let id = project_id(model, project);
-        let known = project_mut(model, project);
-        let parent = known.branches.get(branch).cloned();
-        let tree = known.repository.changed_tree(parent.as_deref(), &bytes);
-        let parents: Vec<&str> = parent.as_deref().into_iter().collect();
-        // A second later than the parent, counted from a fixed day.
-        let age = parent.as_ref().map_or(0, |parent| known.repository.count(parent));
-        let commit = known.repository.commit_tree(&tree, &parents, message, 1_700_000_000 + age);
-        known.repository.set_ref(&format!("refs/heads/{branch}"), &commit);
+        model.commits_made += 1;
+        let seconds = FIRST_COMMIT + 60 * model.commits_made;
+        project_mut(model, project).repository.commit_files(branch, message, seconds, changes);
         let someone = model.users.keys().next().copied().unwrap_or_default();
         model.notice_push(id, someone);
-        commit
+        project_mut(model, project).branches.get(branch).cloned().unwrap_or_default()
     }
 
     /// Puts a branch where a commit, branch or tag is.
@@ -226,7 +223,7 @@ impl Handle {
         let id = project_id(model, project);
         let repository = project_mut(model, project).repository.clone();
         let commit = repository.commit_id(revision).unwrap_or_else(|| panic!("{project} has no {revision}"));
-        repository.set_ref(&format!("refs/heads/{branch}"), &commit);
+        repository.set_refs(&[(&format!("refs/heads/{branch}"), &commit)]);
         let someone = model.users.keys().next().copied().unwrap_or_default();
         model.notice_push(id, someone);
     }

@@ -356,7 +356,7 @@ impl Model {
         );
         let now = self.now();
         let commit = repository.commit_tree(&tree, &[&tip, head], &message, now.0 / 1000);
-        repository.set_ref(&format!("refs/heads/{}", request.target_branch), &commit);
+        repository.set_refs(&[(&format!("refs/heads/{}", request.target_branch), &commit)]);
         self.edit(id, |request| request.merge_commit = Some(commit));
         self.mark_merged(user, id);
         self.notice_push(request.target_project, user);

@@ -53,6 +53,8 @@ pub struct Model {
     /// Whether a target and a head conflict: asking git for each line of a list would be slow.
     conflicts: RefCell<BTreeMap<(String, String), bool>>,
     pub(crate) root: PathBuf,
+    /// How many commits tests have made, which gives each its date.
+    pub(crate) commits_made: u64,
     last_id: u64,
 }
 
@@ -74,6 +76,7 @@ impl Model {
             unprepared_readings: 0,
             clock: Clock::default(),
             conflicts: RefCell::default(),
+            commits_made: 0,
             last_id: 1000,
         }
     }

@@ -261,14 +261,12 @@ impl Model {
         let Some(fork) = self.projects.get(&id) else { return };
         let Some(parent) = fork.forked_from.and_then(|parent| self.projects.get(&parent)) else { return };
         fork.repository.borrow_objects(&parent.repository);
-        match &fork.only_branch {
-            Some(branch) => {
-                fork.repository.fetch(&parent.repository, &[&format!("+refs/heads/{branch}:refs/heads/{branch}")]);
-            }
-            None => {
-                fork.repository.fetch(&parent.repository, &["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
-            }
+        let mut refs = parent.repository.all_refs();
+        if let Some(branch) = &fork.only_branch {
+            refs.retain(|name, _| *name == format!("refs/heads/{branch}"));
         }
+        let refs: Vec<(&str, &str)> = refs.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
+        fork.repository.set_refs(&refs);
         let default_branch = fork.only_branch.clone().or_else(|| parent.default_branch.clone());
         let branches = fork.repository.refs("refs/heads/");
         if let Some(fork) = self.projects.get_mut(&id) {
@@ -283,7 +281,7 @@ impl Project {
     /// Sets the default branch, which GitLab protects: Maintainers push, nobody forces.
     pub(crate) fn set_default_branch(&mut self, branch: Option<String>) {
         if let Some(branch) = &branch {
-            self.repository.must(&["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")]);
+            self.repository.set_head(branch);
             if self.protection(branch).is_none() {
                 let (pattern, push) = (branch.clone(), Some(Role::Maintainer));
                 self.protected.push(ProtectedBranch { pattern, push, force_push: false });

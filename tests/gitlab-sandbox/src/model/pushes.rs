@@ -83,12 +83,9 @@ impl Model {
         let start = target.branches.get(&request.target_branch).cloned().unwrap_or_default();
         let reference = format!("refs/merge-requests/{}/head", request.iid);
         if source.id != target.id {
-            target
-                .repository
-                .fetch(&source.repository, &[&format!("+refs/heads/{}:{reference}", request.source_branch)]);
+            target.repository.borrow_objects(&source.repository);
         }
-        target.repository.set_ref(&reference, &head);
-        target.repository.set_ref(&format!("refs/keep-around/{head}"), &head);
+        target.repository.set_refs(&[(&reference, &head), (&format!("refs/keep-around/{head}"), &head)]);
         let base = target.repository.merge_base(&head, &start).unwrap_or_default();
         let same = request.versions.last().is_some_and(|last| (&last.head, &last.base) == (&head, &base));
         if !same {

@@ -13,7 +13,7 @@ use crate::client::{call, furnished};
 fn git(directory: &Path, token: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new("git");
     command.current_dir(directory).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ASKPASS", "true").env("LC_ALL", "C");
+    command.env("GIT_TERMINAL_PROMPT", "0").env_remove("GIT_ASKPASS").env_remove("SSH_ASKPASS").env("LC_ALL", "C");
     let who = [
         ("GIT_AUTHOR_NAME", "A"),
         ("GIT_AUTHOR_EMAIL", "a@x"),
