@@ -1,9 +1,17 @@
 //! A project's bare repository: everything the model asks git for. It knows nothing of users, projects or HTTP.
+//!
+//! The model reads and writes objects and refs through libgit2, because a test may set up a thousand merge requests and
+//! a process for each question would take minutes. What clients see comes from git itself.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use git2::build::TreeUpdateBuilder;
+use git2::{FileMode, ObjectType, Oid, RepositoryInitOptions, Signature, Sort, Time, TreeWalkMode, TreeWalkResult};
+
+use crate::clock::Moment;
 
 /// The object id that git writes for "no such ref".
 pub const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
@@ -74,8 +82,10 @@ impl Repository {
     /// Makes an empty bare repository with the server's settings and its hook.
     pub(crate) fn create(path: PathBuf) -> Self {
         let repository = Self { path };
-        std::fs::create_dir_all(&repository.path).expect("the sandbox's temporary directory is writable");
-        repository.must(&["init", "--quiet", "--bare", "--initial-branch=main", "."]);
+        let mut options = RepositoryInitOptions::new();
+        options.bare(true).mkpath(true).initial_head("main").external_template(false);
+        let made = git2::Repository::init_opts(&repository.path, &options);
+        made.expect("the sandbox's temporary directory is writable");
         let config = concat!(
             "[http]\n\treceivepack = true\n\tuploadpack = true\n",
             "[gc]\n\tauto = 0\n[receive]\n\tautogc = false\n\thideRefs = refs/merge-requests\n\thideRefs = refs/keep-around\n",
@@ -114,71 +124,97 @@ impl Repository {
         }
     }
 
+    fn open(&self) -> git2::Repository {
+        git2::Repository::open_bare(&self.path).expect("the sandbox's repositories stay where they are")
+    }
+
     /// Every ref under a prefix, without it, with the commit or tag object it names.
     pub(crate) fn refs(&self, prefix: &str) -> BTreeMap<String, String> {
-        let listing = self.must(&["for-each-ref", "--format=%(objectname) %(refname)", prefix]);
-        let pairs = listing.lines().filter_map(|line| line.split_once(' '));
-        pairs.map(|(id, name)| (name.strip_prefix(prefix).unwrap_or(name).to_owned(), id.to_owned())).collect()
+        let repository = self.open();
+        let found = repository.references_glob(&format!("{prefix}*")).expect("the prefix is a valid glob");
+        let pairs = found.flatten().filter_map(|reference| {
+            let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+            Some((name.strip_prefix(prefix)?.to_owned(), reference.target()?.to_string()))
+        });
+        pairs.collect()
     }
 
     /// Every branch and tag by full name, with the commit or tag object it names.
     pub(crate) fn all_refs(&self) -> BTreeMap<String, String> {
-        let listing = self.must(&["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/", "refs/tags/"]);
-        listing
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(id, name)| (name.to_owned(), id.to_owned()))
-            .collect()
+        let full =
+            |prefix: &'static str| self.refs(prefix).into_iter().map(move |(name, id)| (format!("{prefix}{name}"), id));
+        full("refs/heads/").chain(full("refs/tags/")).collect()
     }
 
     /// The commit that a branch, tag or id names.
     pub(crate) fn commit_id(&self, revision: &str) -> Option<String> {
-        let output = self.try_git(&["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]).ok()?;
-        Some(String::from_utf8_lossy(&output).trim().to_owned()).filter(|id| !id.is_empty())
+        let repository = self.open();
+        let object = repository.revparse_single(revision).ok()?;
+        Some(object.peel_to_commit().ok()?.id().to_string())
     }
 
     pub(crate) fn merge_base(&self, one: &str, other: &str) -> Option<String> {
-        let output = self.try_git(&["merge-base", one, other]).ok()?;
-        Some(String::from_utf8_lossy(&output).trim().to_owned())
+        let base = self.open().merge_base(Oid::from_str(one).ok()?, Oid::from_str(other).ok()?).ok()?;
+        Some(base.to_string())
     }
 
     pub(crate) fn is_ancestor(&self, ancestor: &str, descendant: &str) -> bool {
-        self.try_git(&["merge-base", "--is-ancestor", ancestor, descendant]).is_ok()
+        let (Ok(old), Ok(new)) = (Oid::from_str(ancestor), Oid::from_str(descendant)) else { return false };
+        old == new || self.open().graph_descendant_of(new, old).unwrap_or(false)
     }
 
-    /// Commits as `git log` finds them with these arguments, newest first.
-    pub(crate) fn log(&self, arguments: &[&str]) -> Vec<Commit> {
-        let format = "--format=%H%x1f%P%x1f%an%x1f%ae%x1f%aI%x1f%cn%x1f%ce%x1f%cI%x1f%B";
-        let Ok(output) = self.try_git(&[&["log", "-z", format], arguments].concat()) else { return Vec::new() };
-        let text = String::from_utf8_lossy(&output).into_owned();
-        text.split('\0').filter_map(parse_commit).collect()
+    /// The commits that `head` reaches and `base` does not, newest first, at most `limit`.
+    pub(crate) fn commits(&self, base: &str, head: &str, limit: usize) -> Vec<Commit> {
+        let repository = self.open();
+        let (Ok(mut walk), Ok(head)) = (repository.revwalk(), Oid::from_str(head)) else { return Vec::new() };
+        let begun = walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME).and_then(|()| walk.push(head));
+        let hidden = Oid::from_str(base).ok().filter(|_| !base.is_empty()).map_or(Ok(()), |base| walk.hide(base));
+        if begun.and(hidden).is_err() {
+            return Vec::new();
+        }
+        walk.flatten()
+            .take(limit)
+            .filter_map(|id| repository.find_commit(id).ok())
+            .map(|commit| describe(&commit))
+            .collect()
     }
 
     pub(crate) fn commit(&self, revision: &str) -> Option<Commit> {
-        let id = self.commit_id(revision)?;
-        self.log(&["-1", &id]).into_iter().next()
+        let repository = self.open();
+        let commit = repository.revparse_single(revision).ok()?.peel_to_commit().ok()?;
+        Some(describe(&commit))
     }
 
     pub(crate) fn blob(&self, revision: &str, path: &str) -> Option<Vec<u8>> {
-        self.try_git(&["cat-file", "blob", &format!("{revision}:{path}")]).ok()
+        let repository = self.open();
+        let tree = repository.revparse_single(revision).ok()?.peel_to_tree().ok()?;
+        let object = tree.get_path(Path::new(path)).ok()?.to_object(&repository).ok()?;
+        Some(object.as_blob()?.content().to_vec())
     }
 
     pub(crate) fn tree(&self, revision: &str, path: &str, recursive: bool) -> Option<Vec<TreeEntry>> {
-        let tree = format!("{revision}:{path}");
-        let mut arguments = vec!["ls-tree", "-z", "--full-tree"];
-        if recursive {
-            arguments.extend(["-r", "-t"]);
+        let repository = self.open();
+        let mut tree = repository.revparse_single(revision).ok()?.peel_to_tree().ok()?;
+        if !path.is_empty() {
+            tree = tree.get_path(Path::new(path)).ok()?.to_object(&repository).ok()?.peel_to_tree().ok()?;
         }
-        let output = self.try_git(&[arguments.as_slice(), &[&tree]].concat()).ok()?;
         let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
-        let text = String::from_utf8_lossy(&output).into_owned();
-        let entries = text.split('\0').filter_map(|line| {
-            let (facts, name) = line.split_once('\t')?;
-            let mut facts = facts.split(' ').map(str::to_owned);
-            let (mode, kind, id) = (facts.next()?, facts.next()?, facts.next()?);
-            Some(TreeEntry { mode, kind, id, path: format!("{prefix}{name}") })
+        let mut entries = Vec::new();
+        let walked = tree.walk(TreeWalkMode::PreOrder, |directory, entry| {
+            let kind = match entry.kind() {
+                Some(ObjectType::Tree) => "tree",
+                Some(ObjectType::Commit) => "commit",
+                _ => "blob",
+            };
+            entries.push(TreeEntry {
+                mode: format!("{:06o}", entry.filemode()),
+                kind: kind.to_owned(),
+                id: entry.id().to_string(),
+                path: format!("{prefix}{directory}{}", String::from_utf8_lossy(entry.name_bytes())),
+            });
+            if recursive { TreeWalkResult::Ok } else { TreeWalkResult::Skip }
         });
-        Some(entries.collect())
+        walked.ok().map(|()| entries)
     }
 
     /// Shares the objects of another repository, as GitLab's object pools do.
@@ -193,10 +229,11 @@ impl Repository {
 
     /// Sets refs to objects that are there.
     pub(crate) fn set_refs(&self, refs: &[(&str, &str)]) {
-        let lines: String = refs.iter().map(|(name, id)| format!("update {name} {id}\n")).collect();
-        let mut command = git_command(&self.path);
-        command.args(["update-ref", "--stdin"]);
-        run(command, lines.as_bytes()).unwrap_or_else(|error| panic!("setting {refs:?}: {error}"));
+        let repository = self.open();
+        for (name, id) in refs {
+            let set = Oid::from_str(id).and_then(|id| repository.reference(name, id, true, ""));
+            set.unwrap_or_else(|error| panic!("setting {name} to {id}: {error}"));
+        }
     }
 
     /// Makes a branch the one that clones check out.
@@ -206,7 +243,9 @@ impl Repository {
     }
 
     pub(crate) fn delete_ref(&self, name: &str) {
-        self.must(&["update-ref", "-d", name]);
+        let repository = self.open();
+        let deleted = repository.find_reference(name).and_then(|mut reference| reference.delete());
+        deleted.unwrap_or_else(|error| panic!("deleting {name}: {error}"));
     }
 
     /// Merges two commits without a work tree: the tree, or nothing where they conflict.
@@ -217,46 +256,63 @@ impl Repository {
 
     /// Makes a commit of a tree; the date decides the id, so that the same history always has the same ids.
     pub(crate) fn commit_tree(&self, tree: &str, parents: &[&str], message: &str, seconds: u64) -> String {
-        let mut command = git_command(&self.path);
-        let date = format!("{seconds} +0000");
-        command.args(["commit-tree", tree]).env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date);
-        for parent in parents {
-            command.args(["-p", parent]);
-        }
-        let output = run(command, message.as_bytes());
-        String::from_utf8_lossy(&output.expect("the tree and the parents exist")).trim().to_owned()
+        let repository = self.open();
+        let id = |text: &str| Oid::from_str(text).expect("ids come from git");
+        let tree = repository.find_tree(id(tree)).expect("the tree has just been made");
+        let parents: Vec<_> = parents.iter().map(|parent| repository.find_commit(id(parent))).collect();
+        let parents: Vec<_> = parents.into_iter().map(|parent| parent.expect("the parent exists")).collect();
+        let parents: Vec<&git2::Commit<'_>> = parents.iter().collect();
+        let time = Time::new(i64::try_from(seconds).unwrap_or(i64::MAX), 0);
+        let someone = Signature::new("Sandbox", "sandbox@example.com", &time).expect("the name is not empty");
+        let commit = repository.commit(None, &someone, &someone, message, &tree, &parents);
+        commit.expect("the repository is writable").to_string()
     }
 
-    /// Commits on a branch, on top of what is there, with some files written (`Some`) or removed (`None`). The date
-    /// decides the id, so that the same history always has the same ids.
+    /// Commits on a branch, on top of what is there, with some files written (`Some`) or removed (`None`).
     pub(crate) fn commit_files(&self, branch: &str, message: &str, seconds: u64, changes: &[(&str, Option<&str>)]) {
+        let repository = self.open();
         let reference = format!("refs/heads/{branch}");
-        let mut stream = format!("commit {reference}\ncommitter Sandbox <sandbox@example.com> {seconds} +0000\n");
-        let data = |text: &str| format!("data {}\n{text}\n", text.len());
-        stream += &data(message);
-        if let Some(parent) = self.commit_id(&reference) {
-            stream += &format!("from {parent}\n");
-        }
-        for (path, content) in changes {
-            let path = path.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            match content {
-                Some(content) => stream += &format!("M 100644 inline \"{path}\"\n{}", data(content)),
-                None => stream += &format!("D \"{path}\"\n"),
+        let parent = self.commit_id(&reference);
+        let tree = || {
+            let base = match &parent {
+                Some(parent) => repository.find_commit(Oid::from_str(parent)?)?.tree()?,
+                None => repository.find_tree(repository.treebuilder(None)?.write()?)?,
+            };
+            let mut update = TreeUpdateBuilder::new();
+            for (path, content) in changes {
+                match content {
+                    Some(content) => update.upsert(*path, repository.blob(content.as_bytes())?, FileMode::Blob),
+                    None => update.remove(*path),
+                };
             }
-        }
-        let mut command = git_command(&self.path);
-        command.args(["fast-import", "--quiet", "--force"]);
-        run(command, stream.as_bytes()).unwrap_or_else(|error| panic!("committing {message:?}: {error}"));
+            update.create_updated(&repository, &base)
+        };
+        let tree = tree().unwrap_or_else(|error: git2::Error| panic!("committing {message:?}: {error}"));
+        let parents: Vec<&str> = parent.as_deref().into_iter().collect();
+        let commit = self.commit_tree(&tree.to_string(), &parents, message, seconds);
+        self.set_refs(&[(&reference, &commit)]);
     }
 }
 
-fn parse_commit(record: &str) -> Option<Commit> {
-    let mut fields = record.splitn(9, '\u{1f}').map(str::to_owned);
-    let (id, parents) = (fields.next().filter(|id| !id.is_empty())?, fields.next()?);
-    let author = (fields.next()?, fields.next()?, fields.next()?);
-    let committer = (fields.next()?, fields.next()?, fields.next()?);
-    let message = fields.next()?;
-    Some(Commit { id, parents: parents.split_whitespace().map(str::to_owned).collect(), author, committer, message })
+fn describe(commit: &git2::Commit<'_>) -> Commit {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let person = |who: &Signature<'_>| (text(who.name_bytes()), text(who.email_bytes()), iso_with_offset(who.when()));
+    Commit {
+        id: commit.id().to_string(),
+        parents: commit.parent_ids().map(|id| id.to_string()).collect(),
+        author: person(&commit.author()),
+        committer: person(&commit.committer()),
+        message: text(commit.message_bytes()),
+    }
+}
+
+/// A date as GitLab shows those of commits: in the committer's own time zone, `2019-09-10T16:05:10.000+02:00`.
+fn iso_with_offset(time: Time) -> String {
+    let offset = time.offset_minutes();
+    let local = u64::try_from(time.seconds().saturating_add(i64::from(offset) * 60)).unwrap_or_default();
+    let local = Moment(local.saturating_mul(1000)).iso();
+    let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
+    format!("{}{sign}{:02}:{:02}", local.trim_end_matches('Z'), minutes / 60, minutes % 60)
 }
 
 /// The rules of a push, as a real hook: GitLab's wording, from `lib/gitlab/checks/branch_check.rb`.

@@ -70,6 +70,8 @@ impl Server {
             loop {
                 // A connection that fails while being accepted is the client's loss.
                 let Ok((stream, _)) = listener.accept().await else { continue };
+                // Without this, small answers would wait for the client's acknowledgements.
+                drop(stream.set_nodelay(true));
                 let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
                     let service = service_fn(move |request| answer(Arc::clone(&shared), request));

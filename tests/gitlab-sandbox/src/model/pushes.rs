@@ -89,9 +89,8 @@ impl Model {
         let base = target.repository.merge_base(&head, &start).unwrap_or_default();
         let same = request.versions.last().is_some_and(|last| (&last.head, &last.base) == (&head, &base));
         if !same {
-            let range = if base.is_empty() { head.clone() } else { format!("{base}..{head}") };
-            let messages: Vec<_> =
-                target.repository.log(&["-n", "100", &range]).into_iter().map(|c| c.message).collect();
+            let commits = target.repository.commits(&base, &head, 100);
+            let messages: Vec<String> = commits.into_iter().map(|commit| commit.message).collect();
             let author = request.author;
             for message in messages {
                 self.act_on(author, id, Place::Commit, &message, &[]);

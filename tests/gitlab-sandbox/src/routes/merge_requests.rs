@@ -319,10 +319,9 @@ pub(super) fn update(context: &mut Context<'_>, path: &[&str]) -> Answer {
 pub(super) fn commits(context: &mut Context<'_>, path: &[&str]) -> Answer {
     let request = context.merge_request(segment(path, 1), segment(path, 3))?;
     let project = context.code(segment(path, 1))?;
-    let commits = request
-        .versions
-        .last()
-        .map_or_else(Vec::new, |version| project.repository.log(&[&format!("{}..{}", version.base, version.head)]));
+    let commits = request.versions.last();
+    let commits = commits.map(|version| project.repository.commits(&version.base, &version.head, usize::MAX));
+    let commits = commits.unwrap_or_default();
     context.page(&commits, |commit| Some(repository::render_commit(context.model, project, commit)))
 }
 

@@ -177,7 +177,7 @@ pub(super) fn file(context: &mut Context<'_>, path: &[&str]) -> Answer {
     let (commit, bytes) = contents(context, path)?;
     let (project, name) = (context.code(segment(path, 1))?, segment(path, 4));
     let blob = project.repository.must(&["rev-parse", &format!("{commit}:{name}")]);
-    let last = project.repository.log(&["-1", &commit, "--", name]).into_iter().next();
+    let last = project.repository.must(&["log", "-1", "--format=%H", &commit, "--", name]);
     Ok(Reply::json(
         200,
         &json!({
@@ -189,7 +189,7 @@ pub(super) fn file(context: &mut Context<'_>, path: &[&str]) -> Answer {
             "ref": reference,
             "blob_id": blob,
             "commit_id": commit,
-            "last_commit_id": last.map(|commit| commit.id),
+            "last_commit_id": last,
             "execute_filemode": false,
         }),
     ))

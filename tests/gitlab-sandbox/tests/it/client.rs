@@ -1,6 +1,6 @@
 //! A plain HTTP client, so that nothing between the test and the sandbox can hide what is on the wire.
 
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -48,7 +48,8 @@ pub(crate) fn send(
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
-    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
+    // In one piece: small pieces wait for each other on the wire.
+    stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
