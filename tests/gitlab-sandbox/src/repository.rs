@@ -1,0 +1,361 @@
+//! A project's bare repository: everything the model asks git for. It knows nothing of users, projects or HTTP.
+//!
+//! The model reads and writes objects and refs through libgit2, because a test may set up a thousand merge requests and
+//! a process for each question would take minutes. What clients see comes from git itself.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use git2::build::TreeUpdateBuilder;
+use git2::{FileMode, ObjectType, Oid, RepositoryInitOptions, Signature, Sort, Time, TreeWalkMode, TreeWalkResult};
+
+use crate::clock::Moment;
+
+/// The object id that git writes for "no such ref".
+pub const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
+
+/// A bare repository on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Repository {
+    path: PathBuf,
+}
+
+/// A commit as the API shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Commit {
+    pub(crate) id: String,
+    pub(crate) parents: Vec<String>,
+    pub(crate) author: (String, String, String),
+    pub(crate) committer: (String, String, String),
+    pub(crate) message: String,
+}
+
+/// An entry of a tree listing.
+#[derive(Debug)]
+pub(crate) struct TreeEntry {
+    pub(crate) mode: String,
+    pub(crate) kind: String,
+    pub(crate) id: String,
+    pub(crate) path: String,
+}
+
+/// Starts git with nothing of the user's in its environment.
+#[expect(clippy::disallowed_methods, reason = "the sandbox is a program of its own; this is its one place for git")]
+pub(crate) fn git_command(directory: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.env_clear().current_dir(directory);
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command.envs([
+        ("HOME", "/nonexistent"),
+        ("LC_ALL", "C"),
+        ("TZ", "UTC"),
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("GIT_AUTHOR_NAME", "Sandbox"),
+        ("GIT_AUTHOR_EMAIL", "sandbox@example.com"),
+        ("GIT_COMMITTER_NAME", "Sandbox"),
+        ("GIT_COMMITTER_EMAIL", "sandbox@example.com"),
+    ]);
+    command
+}
+
+/// Runs a prepared command with this input and gives its output, or what it said on stderr.
+pub(crate) fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>, String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    let stdin = child.stdin.take();
+    let output = std::thread::scope(|scope| {
+        // The child may end without reading all of its input: that shows in its exit status, not here.
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+        child.wait_with_output()
+    });
+    let output = output.map_err(|error| error.to_string())?;
+    if output.status.success() { Ok(output.stdout) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+impl Repository {
+    /// Makes an empty bare repository with the server's settings and its hook.
+    pub(crate) fn create(path: PathBuf) -> Self {
+        let repository = Self { path };
+        let mut options = RepositoryInitOptions::new();
+        options.bare(true).mkpath(true).initial_head("main").external_template(false);
+        let made = git2::Repository::init_opts(&repository.path, &options);
+        made.expect("the sandbox's temporary directory is writable");
+        let config = concat!(
+            "[http]\n\treceivepack = true\n\tuploadpack = true\n",
+            "[gc]\n\tauto = 0\n[receive]\n\tautogc = false\n\thideRefs = refs/merge-requests\n\thideRefs = refs/keep-around\n",
+            "[uploadpack]\n\thideRefs = refs/keep-around\n\tallowReachableSHA1InWant = true\n",
+            "\tallowAnySHA1InWant = true\n\tallowFilter = true\n",
+        );
+        let file = repository.path.join("config");
+        let old = std::fs::read_to_string(&file).expect("git has just written the configuration");
+        std::fs::write(&file, old + config).expect("the repository is writable");
+        write_hook(&repository.path.join("hooks/pre-receive"));
+        repository
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Switches partial clone and fetching by object id on or off.
+    pub(crate) fn allow_partial_clone(&self, allowed: bool) {
+        for key in ["allowFilter", "allowReachableSHA1InWant", "allowAnySHA1InWant"] {
+            self.must(&["config", &format!("uploadpack.{key}"), if allowed { "true" } else { "false" }]);
+        }
+    }
+
+    pub(crate) fn try_git(&self, arguments: &[&str]) -> Result<Vec<u8>, String> {
+        let mut command = git_command(&self.path);
+        command.args(arguments);
+        run(command, b"")
+    }
+
+    /// Runs git and gives its output without the last line end; stops the test where git fails.
+    pub(crate) fn must(&self, arguments: &[&str]) -> String {
+        match self.try_git(arguments) {
+            Ok(output) => String::from_utf8_lossy(&output).trim_end_matches('\n').to_owned(),
+            Err(error) => panic!("git {arguments:?} in {}: {error}", self.path.display()),
+        }
+    }
+
+    fn open(&self) -> git2::Repository {
+        git2::Repository::open_bare(&self.path).expect("the sandbox's repositories stay where they are")
+    }
+
+    /// Every ref under a prefix, without it, with the commit or tag object it names.
+    pub(crate) fn refs(&self, prefix: &str) -> BTreeMap<String, String> {
+        let repository = self.open();
+        let found = repository.references_glob(&format!("{prefix}*")).expect("the prefix is a valid glob");
+        let pairs = found.flatten().filter_map(|reference| {
+            let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+            Some((name.strip_prefix(prefix)?.to_owned(), reference.target()?.to_string()))
+        });
+        pairs.collect()
+    }
+
+    /// Every branch and tag by full name, with the commit or tag object it names.
+    pub(crate) fn all_refs(&self) -> BTreeMap<String, String> {
+        let full =
+            |prefix: &'static str| self.refs(prefix).into_iter().map(move |(name, id)| (format!("{prefix}{name}"), id));
+        full("refs/heads/").chain(full("refs/tags/")).collect()
+    }
+
+    /// The commit that a branch, tag or id names.
+    pub(crate) fn commit_id(&self, revision: &str) -> Option<String> {
+        let repository = self.open();
+        let object = repository.revparse_single(revision).ok()?;
+        Some(object.peel_to_commit().ok()?.id().to_string())
+    }
+
+    pub(crate) fn merge_base(&self, one: &str, other: &str) -> Option<String> {
+        let base = self.open().merge_base(Oid::from_str(one).ok()?, Oid::from_str(other).ok()?).ok()?;
+        Some(base.to_string())
+    }
+
+    pub(crate) fn is_ancestor(&self, ancestor: &str, descendant: &str) -> bool {
+        let (Ok(old), Ok(new)) = (Oid::from_str(ancestor), Oid::from_str(descendant)) else { return false };
+        old == new || self.open().graph_descendant_of(new, old).unwrap_or(false)
+    }
+
+    /// The commits that `head` reaches and `base` does not, newest first, at most `limit`.
+    pub(crate) fn commits(&self, base: &str, head: &str, limit: usize) -> Vec<Commit> {
+        let repository = self.open();
+        let (Ok(mut walk), Ok(head)) = (repository.revwalk(), Oid::from_str(head)) else { return Vec::new() };
+        let begun = walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME).and_then(|()| walk.push(head));
+        let hidden = Oid::from_str(base).ok().filter(|_| !base.is_empty()).map_or(Ok(()), |base| walk.hide(base));
+        if begun.and(hidden).is_err() {
+            return Vec::new();
+        }
+        walk.flatten()
+            .take(limit)
+            .filter_map(|id| repository.find_commit(id).ok())
+            .map(|commit| describe(&commit))
+            .collect()
+    }
+
+    pub(crate) fn commit(&self, revision: &str) -> Option<Commit> {
+        let repository = self.open();
+        let commit = repository.revparse_single(revision).ok()?.peel_to_commit().ok()?;
+        Some(describe(&commit))
+    }
+
+    pub(crate) fn blob(&self, revision: &str, path: &str) -> Option<Vec<u8>> {
+        let repository = self.open();
+        let tree = repository.revparse_single(revision).ok()?.peel_to_tree().ok()?;
+        let object = tree.get_path(Path::new(path)).ok()?.to_object(&repository).ok()?;
+        Some(object.as_blob()?.content().to_vec())
+    }
+
+    pub(crate) fn tree(&self, revision: &str, path: &str, recursive: bool) -> Option<Vec<TreeEntry>> {
+        let repository = self.open();
+        let mut tree = repository.revparse_single(revision).ok()?.peel_to_tree().ok()?;
+        if !path.is_empty() {
+            tree = tree.get_path(Path::new(path)).ok()?.to_object(&repository).ok()?.peel_to_tree().ok()?;
+        }
+        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let mut entries = Vec::new();
+        let walked = tree.walk(TreeWalkMode::PreOrder, |directory, entry| {
+            let kind = match entry.kind() {
+                Some(ObjectType::Tree) => "tree",
+                Some(ObjectType::Commit) => "commit",
+                _ => "blob",
+            };
+            entries.push(TreeEntry {
+                mode: format!("{:06o}", entry.filemode()),
+                kind: kind.to_owned(),
+                id: entry.id().to_string(),
+                path: format!("{prefix}{directory}{}", String::from_utf8_lossy(entry.name_bytes())),
+            });
+            if recursive { TreeWalkResult::Ok } else { TreeWalkResult::Skip }
+        });
+        walked.ok().map(|()| entries)
+    }
+
+    /// Shares the objects of another repository, as GitLab's object pools do.
+    pub(crate) fn borrow_objects(&self, from: &Self) {
+        let line = format!("{}\n", from.path.join("objects").display());
+        let file = self.path.join("objects/info/alternates");
+        let known = std::fs::read_to_string(&file).unwrap_or_default();
+        if !known.contains(&line) {
+            std::fs::write(file, known + &line).expect("the repository is writable");
+        }
+    }
+
+    /// Sets refs to objects that are there.
+    pub(crate) fn set_refs(&self, refs: &[(&str, &str)]) {
+        let repository = self.open();
+        for (name, id) in refs {
+            let set = Oid::from_str(id).and_then(|id| repository.reference(name, id, true, ""));
+            set.unwrap_or_else(|error| panic!("setting {name} to {id}: {error}"));
+        }
+    }
+
+    /// Makes a branch the one that clones check out.
+    pub(crate) fn set_head(&self, branch: &str) {
+        std::fs::write(self.path.join("HEAD"), format!("ref: refs/heads/{branch}\n"))
+            .expect("the repository is writable");
+    }
+
+    pub(crate) fn delete_ref(&self, name: &str) {
+        let repository = self.open();
+        let deleted = repository.find_reference(name).and_then(|mut reference| reference.delete());
+        deleted.unwrap_or_else(|error| panic!("deleting {name}: {error}"));
+    }
+
+    /// Merges two commits without a work tree: the tree, or nothing where they conflict.
+    pub(crate) fn merged_tree(&self, ours: &str, theirs: &str) -> Option<String> {
+        let output = self.try_git(&["merge-tree", "--write-tree", ours, theirs]).ok()?;
+        Some(String::from_utf8_lossy(&output).lines().next()?.to_owned())
+    }
+
+    /// Makes a commit of a tree; the date decides the id, so that the same history always has the same ids.
+    pub(crate) fn commit_tree(&self, tree: &str, parents: &[&str], message: &str, seconds: u64) -> String {
+        let repository = self.open();
+        let id = |text: &str| Oid::from_str(text).expect("ids come from git");
+        let tree = repository.find_tree(id(tree)).expect("the tree has just been made");
+        let parents: Vec<_> = parents.iter().map(|parent| repository.find_commit(id(parent))).collect();
+        let parents: Vec<_> = parents.into_iter().map(|parent| parent.expect("the parent exists")).collect();
+        let parents: Vec<&git2::Commit<'_>> = parents.iter().collect();
+        let time = Time::new(i64::try_from(seconds).unwrap_or(i64::MAX), 0);
+        let someone = Signature::new("Sandbox", "sandbox@example.com", &time).expect("the name is not empty");
+        let commit = repository.commit(None, &someone, &someone, message, &tree, &parents);
+        commit.expect("the repository is writable").to_string()
+    }
+
+    /// Commits on a branch, on top of what is there, with some files written (`Some`) or removed (`None`).
+    pub(crate) fn commit_files(&self, branch: &str, message: &str, seconds: u64, changes: &[(&str, Option<&str>)]) {
+        let repository = self.open();
+        let reference = format!("refs/heads/{branch}");
+        let parent = self.commit_id(&reference);
+        let tree = || {
+            let base = match &parent {
+                Some(parent) => repository.find_commit(Oid::from_str(parent)?)?.tree()?,
+                None => repository.find_tree(repository.treebuilder(None)?.write()?)?,
+            };
+            let mut update = TreeUpdateBuilder::new();
+            for (path, content) in changes {
+                match content {
+                    Some(content) => update.upsert(*path, repository.blob(content.as_bytes())?, FileMode::Blob),
+                    None => update.remove(*path),
+                };
+            }
+            update.create_updated(&repository, &base)
+        };
+        let tree = tree().unwrap_or_else(|error: git2::Error| panic!("committing {message:?}: {error}"));
+        let parents: Vec<&str> = parent.as_deref().into_iter().collect();
+        let commit = self.commit_tree(&tree.to_string(), &parents, message, seconds);
+        self.set_refs(&[(&reference, &commit)]);
+    }
+}
+
+fn describe(commit: &git2::Commit<'_>) -> Commit {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let person = |who: &Signature<'_>| (text(who.name_bytes()), text(who.email_bytes()), iso_with_offset(who.when()));
+    Commit {
+        id: commit.id().to_string(),
+        parents: commit.parent_ids().map(|id| id.to_string()).collect(),
+        author: person(&commit.author()),
+        committer: person(&commit.committer()),
+        message: text(commit.message_bytes()),
+    }
+}
+
+/// A date as GitLab shows those of commits: in the committer's own time zone, `2019-09-10T16:05:10.000+02:00`.
+fn iso_with_offset(time: Time) -> String {
+    let offset = time.offset_minutes();
+    let local = u64::try_from(time.seconds().saturating_add(i64::from(offset) * 60)).unwrap_or_default();
+    let local = Moment(local.saturating_mul(1000)).iso();
+    let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
+    format!("{}{sign}{:02}:{:02}", local.trim_end_matches('Z'), minutes / 60, minutes % 60)
+}
+
+/// The rules of a push, as a real hook: GitLab's wording, from `lib/gitlab/checks/branch_check.rb`.
+///
+/// `git_http` hands over what the hook cannot know: whether the user may push to protected branches
+/// (`SANDBOX_PROTECTED`, a line `pattern push force` each) and the default branch. Without them (a push by the test
+/// itself) everything is allowed.
+fn write_hook(path: &Path) {
+    let hook = r#"#!/bin/sh
+[ -n "$SANDBOX_PUSHER" ] || exit 0
+zeros=0000000000000000000000000000000000000000
+refuse() { echo "GitLab: $1" >&2; exit 1; }
+while read -r old new ref; do
+    case $ref in refs/heads/*) name=${ref#refs/heads/} ;; *) continue ;; esac
+    if [ "$new" = "$zeros" ] && [ "$name" = "$SANDBOX_DEFAULT_BRANCH" ]; then
+        refuse "The default branch of a project cannot be deleted."
+    fi
+    if [ "$old" = "$zeros" ] && echo "$name" | grep -Eq '^[0-9a-f]{40}([-/].*)?$'; then
+        refuse "You cannot create a branch with a 40-character hexadecimal branch name."
+    fi
+    while read -r pattern push force; do
+        [ -n "$pattern" ] || continue
+        case $name in $pattern) ;; *) continue ;; esac
+        if [ "$new" = "$zeros" ]; then
+            refuse "You are not allowed to delete protected branches from this project. Only a project maintainer or owner can delete a protected branch."
+        fi
+        if [ "$push" = no ]; then
+            [ "$old" = "$zeros" ] && refuse "You are not allowed to create protected branches on this project."
+            refuse "You are not allowed to push code to protected branches on this project."
+        fi
+        if [ "$force" = no ] && [ "$old" != "$zeros" ] && ! git merge-base --is-ancestor "$old" "$new"; then
+            refuse "You are not allowed to force push code to a protected branch on this project."
+        fi
+    done <<EOF
+$SANDBOX_PROTECTED
+EOF
+done
+exit 0
+"#;
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).expect("the repository is writable");
+    }
+    std::fs::write(path, hook).expect("the repository is writable");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(path, mode).expect("the hook is ours");
+}
