@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bstr::{BStr, ByteSlice as _};
-use git2::{ObjectType, Oid, Repository, RepositoryInitOptions, Tree};
+use git2::{ObjectType, Oid, Repository, RepositoryInitOptions, Signature, Tree};
 use tempfile::TempDir;
 
 use super::process::{Git, GitCommand};
@@ -264,54 +264,38 @@ impl Store {
     /// Returns `tree` with `changes` made to it: a file put in place, or (`None`) removed. Only the directories on the
     /// way are read and written. A file in the way of a directory gives way, and a directory to a file.
     pub fn tree_with(&self, tree: &TreeId, changes: &BTreeMap<RepoPath, Option<File>>) -> Result<TreeId> {
-        let changes: Vec<_> = changes.iter().map(|(path, file)| (path.as_bytes(), file.as_ref())).collect();
-        let base = if tree.to_string() == super::process::EMPTY_TREE { None } else { Some(self.tree(tree)?) };
-        let id = self.rebuilt(base.as_ref(), &changes)?;
-        match id {
-            Some(id) => Ok(TreeId::from_bytes(raw(id))),
-            None => {
-                let empty = self.memory.treebuilder(None).and_then(|builder| builder.write());
-                Ok(TreeId::from_bytes(raw(empty.context("writing the empty tree")?)))
-            }
-        }
+        tree_in(&self.memory, tree, changes)
     }
 
-    /// Returns the tree with the changes made, `None` where nothing is left in it.
-    fn rebuilt(&self, base: Option<&Tree<'_>>, changes: &[Change<'_>]) -> Result<Option<Oid>> {
-        let mut builder = self.memory.treebuilder(base).context("starting a tree")?;
-        let mut below: BTreeMap<&[u8], Vec<Change<'_>>> = BTreeMap::new();
-        let mut here = Vec::new();
-        for (path, file) in changes {
-            match path.split_once_str(b"/") {
-                Some((name, rest)) => below.entry(name).or_default().push((rest, *file)),
-                None => here.push((*path, *file)),
-            }
+    /// Like [`Store::tree_with`], where git processes see the outcome and all that it holds.
+    pub fn write_tree_with(&self, tree: &TreeId, changes: &BTreeMap<RepoPath, Option<File>>) -> Result<TreeId> {
+        let odb = self.repository.odb().context("opening the object store")?;
+        for file in changes.values().flatten().filter(|file| !odb.exists(oid(file.blob.as_bytes()))) {
+            self.repository.blob(&self.read(&file.blob)?).context("writing a blob")?;
         }
-        // Removals first, so that a file makes room for a directory of its name.
-        for (name, file) in &here {
-            if file.is_none() && base.is_some_and(|base| base.get_name_bytes(name).is_some()) {
-                builder.remove(name_of(name)?).context("removing from a tree")?;
-            }
-        }
-        for (name, changes) in below {
-            let old = base.and_then(|base| base.get_name_bytes(name)).map(|entry| (entry.kind(), entry.id()));
-            let subtree = match old {
-                Some((Some(ObjectType::Tree), id)) => Some(self.memory.find_tree(id).context("reading a tree")?),
-                _ => None,
-            };
-            match self.rebuilt(subtree.as_ref(), &changes)? {
-                Some(id) => drop(builder.insert(name_of(name)?, id, 0o040_000).context("adding to a tree")?),
-                None if subtree.is_some() => builder.remove(name_of(name)?).context("removing from a tree")?,
-                None => {}
-            }
-        }
-        for (name, file) in here {
-            if let Some(file) = file {
-                let mode = i32::try_from(file.mode.to_git()).unwrap_or(0o100_644);
-                builder.insert(name_of(name)?, oid(file.blob.as_bytes()), mode).context("adding to a tree")?;
-            }
-        }
-        if builder.is_empty() { Ok(None) } else { Ok(Some(builder.write().context("writing a tree")?)) }
+        tree_in(&self.repository, tree, changes)
+    }
+
+    /// Stores a commit of the bot's, made now, where git processes see it.
+    pub fn commit(&self, tree: &TreeId, parent: &CommitId, who: &Person, message: &str) -> Result<CommitId> {
+        let signature = Signature::now(&who.name, &who.email).context("using the bot's name and address")?;
+        let tree = self.repository.find_tree(oid(tree.as_bytes())).context("reading the new tree")?;
+        let parent = self.repository.find_commit(oid(parent.as_bytes())).context("reading the commit to build on")?;
+        let made = self.repository.commit(None, &signature, &signature, message, &tree, &[&parent]);
+        Ok(CommitId::from_bytes(raw(made.context("writing a commit")?)))
+    }
+
+    /// Returns what a commit says of itself.
+    pub fn describe(&self, commit: &CommitId) -> Result<Description> {
+        let found = self.repository.find_commit(oid(commit.as_bytes()));
+        let found = found.with_context(|| format!("reading commit {commit}"))?;
+        let committer = found.committer();
+        Ok(Description {
+            tree: TreeId::from_bytes(raw(found.tree_id())),
+            parents: found.parent_ids().map(|id| CommitId::from_bytes(raw(id))).collect(),
+            committer_email: committer.email_bytes().to_str_lossy().into_owned(),
+            message: found.message_raw_bytes().to_str_lossy().into_owned(),
+        })
     }
 
     /// Stores a commit with the tree, the only parent and the message given, and author, committer and dates as in
@@ -342,8 +326,81 @@ impl Store {
     }
 }
 
+fn tree_in(repository: &Repository, tree: &TreeId, changes: &BTreeMap<RepoPath, Option<File>>) -> Result<TreeId> {
+    let changes: Vec<_> = changes.iter().map(|(path, file)| (path.as_bytes(), file.as_ref())).collect();
+    let base = match tree.to_string() == super::process::EMPTY_TREE {
+        true => None,
+        false => Some(repository.find_tree(oid(tree.as_bytes())).with_context(|| format!("reading tree {tree}"))?),
+    };
+    let id = match rebuilt(repository, base.as_ref(), &changes)? {
+        Some(id) => id,
+        None => repository.treebuilder(None).and_then(|b| b.write()).context("writing the empty tree")?,
+    };
+    Ok(TreeId::from_bytes(raw(id)))
+}
+
+/// Returns the tree with the changes made, `None` where nothing is left in it.
+fn rebuilt(repository: &Repository, base: Option<&Tree<'_>>, changes: &[Change<'_>]) -> Result<Option<Oid>> {
+    let mut builder = repository.treebuilder(base).context("starting a tree")?;
+    let mut below: BTreeMap<&[u8], Vec<Change<'_>>> = BTreeMap::new();
+    let mut here = Vec::new();
+    for (path, file) in changes {
+        match path.split_once_str(b"/") {
+            Some((name, rest)) => below.entry(name).or_default().push((rest, *file)),
+            None => here.push((*path, *file)),
+        }
+    }
+    // Removals first, so that a file makes room for a directory of its name.
+    for (name, file) in &here {
+        if file.is_none() && base.is_some_and(|base| base.get_name_bytes(name).is_some()) {
+            builder.remove(name_of(name)?).context("removing from a tree")?;
+        }
+    }
+    for (name, changes) in below {
+        let old = base.and_then(|base| base.get_name_bytes(name)).map(|entry| (entry.kind(), entry.id()));
+        let subtree = match old {
+            Some((Some(ObjectType::Tree), id)) => Some(repository.find_tree(id).context("reading a tree")?),
+            _ => None,
+        };
+        match rebuilt(repository, subtree.as_ref(), &changes)? {
+            Some(id) => drop(builder.insert(name_of(name)?, id, 0o040_000).context("adding to a tree")?),
+            None if subtree.is_some() => builder.remove(name_of(name)?).context("removing from a tree")?,
+            None => {}
+        }
+    }
+    for (name, file) in here {
+        if let Some(file) = file {
+            let mode = i32::try_from(file.mode.to_git()).unwrap_or(0o100_644);
+            builder.insert(name_of(name)?, oid(file.blob.as_bytes()), mode).context("adding to a tree")?;
+        }
+    }
+    if builder.is_empty() { Ok(None) } else { Ok(Some(builder.write().context("writing a tree")?)) }
+}
+
 /// What a path below some directory becomes.
 type Change<'a> = (&'a [u8], Option<&'a File>);
+
+/// Who a commit of the bot's is by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The name.
+    pub name: String,
+    /// The address.
+    pub email: String,
+}
+
+/// What a commit says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Its tree.
+    pub tree: TreeId,
+    /// Its parents.
+    pub parents: Vec<CommitId>,
+    /// The committer's address.
+    pub committer_email: String,
+    /// The message.
+    pub message: String,
+}
 
 /// What a tree has at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
