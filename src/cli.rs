@@ -21,7 +21,7 @@ pub struct Cli {
 }
 
 const EXIT_STATUS: &str = "Exit status: 0 done, or nothing to do; 1 failed; 2 bad usage or configuration; \
-    3 the input cannot be synced, and the message says why.";
+    3 the input cannot be synced, and the message says why; 4 no credentials here; 5 GitLab unreachable or overloaded.";
 
 /// Options of all commands.
 #[derive(Clone, Debug, Args)]
@@ -29,6 +29,10 @@ pub struct Global {
     /// Show what would be done, and do nothing
     #[arg(long, global = true)]
     pub dry_run: bool,
+
+    /// The instance to work for: `production`, `staging`, `centos-stream-staging`, or a file that extends one
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub instance: Option<String>,
 
     /// How to show what was done
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
@@ -82,9 +86,22 @@ impl From<PatchComments> for message::PatchComments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Open or update the dist-git merge request of a source-git merge request
+    Sync(Sync),
     /// Turn a source-git clone's commit into patches, spec and files of a dist-git clone
     UpdateDistGit(UpdateDistGit),
 }
+
+/// Arguments of `sync`.
+#[derive(Debug, Args)]
+#[command(after_help = SYNC_HELP)]
+pub struct Sync {
+    /// The source-git merge request, by its address or as `group/project!7`; in its own pipeline it is known
+    #[arg(long, value_name = "URL|PATH!IID")]
+    pub merge_request: Option<String>,
+}
+
+const SYNC_HELP: &str = "The token of the bot's user is read from the variable SGB_TOKEN.";
 
 /// Arguments of `update-dist-git`.
 #[derive(Debug, Args)]

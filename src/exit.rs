@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use crate::config::ConfigError;
+use crate::forge::ForgeError;
+use crate::git::remote::RemoteError;
 use crate::transform::Refusal;
 
 /// How a command ends.
@@ -16,6 +19,10 @@ pub enum ExitStatus {
     Usage = 2,
     /// The input cannot be synced; what was said tells why, and what its author can do.
     CannotBeSynced = 3,
+    /// There are no credentials here; in a contributor's fork that is as it should be.
+    NoCredentials = 4,
+    /// GitLab cannot be reached or is overloaded: worth a retry.
+    Unavailable = 5,
 }
 
 impl ExitStatus {
@@ -23,8 +30,14 @@ impl ExitStatus {
     pub fn of(error: &anyhow::Error) -> Self {
         if error.downcast_ref::<Refusal>().is_some() {
             Self::CannotBeSynced
-        } else if error.downcast_ref::<UsageError>().is_some() {
+        } else if error.downcast_ref::<UsageError>().is_some() || error.downcast_ref::<ConfigError>().is_some() {
             Self::Usage
+        } else if error.downcast_ref::<NoCredentials>().is_some() {
+            Self::NoCredentials
+        } else if error.downcast_ref::<ForgeError>().is_some_and(ForgeError::is_worth_a_retry)
+            || matches!(error.downcast_ref(), Some(RemoteError::Unavailable { .. }))
+        {
+            Self::Unavailable
         } else {
             Self::Failed
         }
@@ -45,6 +58,17 @@ pub struct UsageError {
     pub text: String,
     /// What to do about it.
     pub hint: String,
+}
+
+/// There is no token to act with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no token to open the dist-git merge request with")]
+pub struct NoCredentials;
+
+impl NoCredentials {
+    /// What to do about it, fit for a contributor: nothing.
+    pub const HINT: &str = "in a fork this is as it should be: the bot looks at the merge request from its own project \
+        soon. Elsewhere, set SGB_TOKEN to a token of the bot's user with the scope `api`";
 }
 
 #[cfg(test)]

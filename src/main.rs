@@ -36,7 +36,12 @@ fn main() -> ExitCode {
         .with_target(false)
         .without_time()
         .init();
-    let surroundings = Surroundings { search_path, paint: terminal::stdout_paint(cli.global.color, no_color) };
+    let variables = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let surroundings = Surroundings {
+        search_path,
+        variables: variables.collect(),
+        paint: terminal::stdout_paint(cli.global.color, no_color),
+    };
     match commands::run(&cli, &surroundings) {
         Ok(()) => ExitStatus::Done.into(),
         Err(error) => {

@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
-use crate::exit::UsageError;
+use crate::config::ConfigError;
+use crate::exit::{NoCredentials, UsageError};
+use crate::forge::ForgeError;
 use crate::transform::Refusal;
 use crate::transform::text::printable;
 
@@ -85,16 +87,27 @@ pub fn error_lines(error: &anyhow::Error, paint: Paint) -> String {
     for (number, cause) in error.chain().enumerate() {
         let label = if number == 0 { paint.red(paint.bold("error")) } else { paint.dim("caused by") };
         lines.push_str(&format!("{label}: {}\n", printable(cause.to_string().as_bytes())));
-        if let Some(refusal) = cause.downcast_ref::<Refusal>() {
-            hint = Some(&refusal.remedy);
-        } else if let Some(usage) = cause.downcast_ref::<UsageError>() {
-            hint = Some(&usage.hint);
-        }
+        hint = hint.or(hint_of(cause));
     }
     if let Some(hint) = hint {
         lines.push_str(&format!("{}: {hint}\n", paint.cyan("hint")));
     }
     lines
+}
+
+/// What to do about an error of ours.
+fn hint_of<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
+    if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+        Some(&refusal.remedy)
+    } else if let Some(usage) = cause.downcast_ref::<UsageError>() {
+        Some(&usage.hint)
+    } else if let Some(error) = cause.downcast_ref::<ConfigError>() {
+        error.hint()
+    } else if let Some(error) = cause.downcast_ref::<ForgeError>() {
+        Some(error.remedy())
+    } else {
+        cause.downcast_ref::<NoCredentials>().map(|_| NoCredentials::HINT)
+    }
 }
 
 /// Writes to standard output. A reader that went away is no error: nobody is left to tell.

@@ -3,8 +3,10 @@
 mod generate;
 mod merge_request_reference;
 mod show;
+mod sync;
 mod update_dist_git;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use anyhow::Result;
@@ -17,6 +19,8 @@ use crate::terminal::Paint;
 pub struct Surroundings {
     /// The variable `PATH`: where git is looked for.
     pub search_path: OsString,
+    /// All variables that are text.
+    pub variables: BTreeMap<String, String>,
     /// How standard output is painted.
     pub paint: Paint,
 }
@@ -24,6 +28,7 @@ pub struct Surroundings {
 /// Runs the command that was typed.
 pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
     match &cli.command {
+        Command::Sync(arguments) => sync::run(arguments, &cli.global, surroundings),
         Command::UpdateDistGit(arguments) => update_dist_git::run(arguments, &cli.global, surroundings),
     }
 }

@@ -16,4 +16,5 @@ mod licences;
 mod message;
 mod spec;
 mod support;
+mod sync;
 mod update_dist_git;
