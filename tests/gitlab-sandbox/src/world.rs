@@ -303,6 +303,12 @@ impl Handle {
         model.merge_requests.values().filter(|request| request.target_project == id).cloned().collect()
     }
 
+    /// Lets new merge requests stay unprepared (no head, no diff refs) for this many readings, as GitLab's do for a
+    /// moment.
+    pub fn prepare_slowly(&self, readings: u32) {
+        self.0.model().unprepared_readings = readings;
+    }
+
     /// One merge request.
     ///
     /// # Panics
