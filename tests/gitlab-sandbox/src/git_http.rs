@@ -110,6 +110,7 @@ fn prepare(model: &Model, asked: &GitRequest, token: Option<&Token>) -> Result<P
         hook = vec![
             ("SANDBOX_PUSHER", model.username(user).to_owned()),
             ("SANDBOX_PROTECTED", model.protection_for_hook(user, project.id)),
+            ("SANDBOX_PROJECT_URL", format!("{}/{}", model.base_url, model.path_of(project))),
             ("SANDBOX_DEFAULT_BRANCH", project.default_branch.clone().unwrap_or_default()),
         ];
     }

@@ -23,6 +23,8 @@
 //! ([`Handle::take_writes`], [`Handle::expect_write`]), if something was asked of it that it does not model, or if a
 //! fault was ordered that never happened.
 //!
+//! By hand: `cargo run -p gitlab-sandbox [PORT]`.
+//!
 //! Where to find what: `model` is what GitLab knows and does by itself, `routes` the REST API, `http` the server,
 //! `git_http` git over HTTP, `world` how tests set things up, `sandbox` how they look at what happened.
 

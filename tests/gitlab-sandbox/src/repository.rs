@@ -3,6 +3,8 @@
 //! The model reads and writes objects and refs through libgit2, because a test may set up a thousand merge requests and
 //! a process for each question would take minutes. What clients see comes from git itself.
 
+mod hooks;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -95,7 +97,7 @@ impl Repository {
         let file = repository.path.join("config");
         let old = std::fs::read_to_string(&file).expect("git has just written the configuration");
         std::fs::write(&file, old + config).expect("the repository is writable");
-        write_hook(&repository.path.join("hooks/pre-receive"));
+        hooks::write(&repository.path.join("hooks"));
         repository
     }
 
@@ -313,49 +315,4 @@ fn iso_with_offset(time: Time) -> String {
     let local = Moment(local.saturating_mul(1000)).iso();
     let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
     format!("{}{sign}{:02}:{:02}", local.trim_end_matches('Z'), minutes / 60, minutes % 60)
-}
-
-/// The rules of a push, as a real hook: GitLab's wording, from `lib/gitlab/checks/branch_check.rb`.
-///
-/// `git_http` hands over what the hook cannot know: whether the user may push to protected branches
-/// (`SANDBOX_PROTECTED`, a line `pattern push force` each) and the default branch. Without them (a push by the test
-/// itself) everything is allowed.
-fn write_hook(path: &Path) {
-    let hook = r#"#!/bin/sh
-[ -n "$SANDBOX_PUSHER" ] || exit 0
-zeros=0000000000000000000000000000000000000000
-refuse() { echo "GitLab: $1" >&2; exit 1; }
-while read -r old new ref; do
-    case $ref in refs/heads/*) name=${ref#refs/heads/} ;; *) continue ;; esac
-    if [ "$new" = "$zeros" ] && [ "$name" = "$SANDBOX_DEFAULT_BRANCH" ]; then
-        refuse "The default branch of a project cannot be deleted."
-    fi
-    if [ "$old" = "$zeros" ] && echo "$name" | grep -Eq '^[0-9a-f]{40}([-/].*)?$'; then
-        refuse "You cannot create a branch with a 40-character hexadecimal branch name."
-    fi
-    while read -r pattern push force; do
-        [ -n "$pattern" ] || continue
-        case $name in $pattern) ;; *) continue ;; esac
-        if [ "$new" = "$zeros" ]; then
-            refuse "You are not allowed to delete protected branches from this project. Only a project maintainer or owner can delete a protected branch."
-        fi
-        if [ "$push" = no ]; then
-            [ "$old" = "$zeros" ] && refuse "You are not allowed to create protected branches on this project."
-            refuse "You are not allowed to push code to protected branches on this project."
-        fi
-        if [ "$force" = no ] && [ "$old" != "$zeros" ] && ! git merge-base --is-ancestor "$old" "$new"; then
-            refuse "You are not allowed to force push code to a protected branch on this project."
-        fi
-    done <<EOF
-$SANDBOX_PROTECTED
-EOF
-done
-exit 0
-"#;
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).expect("the repository is writable");
-    }
-    std::fs::write(path, hook).expect("the repository is writable");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(path, mode).expect("the hook is ours");
 }

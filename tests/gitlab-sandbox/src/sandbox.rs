@@ -175,12 +175,12 @@ impl Handle {
         format!("{}/{project}.git", self.url())
     }
 
-    /// Looks at the model. Nothing else happens meanwhile: do not make requests in here.
+    /// Looks at the model. Everything else waits meanwhile: make no requests in here, and call nothing on a handle.
     pub fn inspect<T>(&self, look: impl FnOnce(&Model) -> T) -> T {
         look(&self.0.model())
     }
 
-    /// Changes the model in ways that have no function of their own.
+    /// Changes the model in ways that have no function of their own; as [`Handle::inspect`], everything else waits.
     pub fn arrange<T>(&self, change: impl FnOnce(&mut Model) -> T) -> T {
         change(&mut self.0.model())
     }

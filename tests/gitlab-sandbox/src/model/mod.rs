@@ -97,6 +97,11 @@ impl Model {
         *conflict.or_insert_with(|| target.repository.merged_tree(tip, head).is_none())
     }
 
+    /// The same where somebody has asked before.
+    pub(crate) fn known_conflict(&self, tip: &str, head: &str) -> Option<bool> {
+        self.conflicts.borrow().get(&(tip.to_owned(), head.to_owned())).copied()
+    }
+
     /// Finds a user by name, in any case, as GitLab does.
     #[must_use]
     pub fn user(&self, username: &str) -> Option<&User> {

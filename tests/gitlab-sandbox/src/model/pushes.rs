@@ -46,8 +46,12 @@ impl Model {
     }
 
     fn follow_branch(&mut self, project: u64, user: u64, change: &Moved) {
-        let open: Vec<MergeRequest> =
-            self.merge_requests.values().filter(|r| r.state == State::Opened).cloned().collect();
+        let concerned = self.merge_requests.values().filter(|request| {
+            let source = (request.source_project, &request.source_branch);
+            let target = (request.target_project, &request.target_branch);
+            request.state == State::Opened && (source == (project, &change.name) || target == (project, &change.name))
+        });
+        let open: Vec<MergeRequest> = concerned.cloned().collect();
         for request in open {
             if request.target_project == project && request.target_branch == change.name && change.new != NO_COMMIT {
                 self.notice_merged(user, &request, change);

@@ -16,6 +16,13 @@ enum Prepared {
     NotYet,
 }
 
+/// Whether GitLab tries the merge in order to tell: it does for one merge request, in lists it says what it knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MergeCheck {
+    Now,
+    AsKnown,
+}
+
 impl From<Objection> for Refusal {
     fn from(objection: Objection) -> Self {
         match objection {
@@ -28,14 +35,15 @@ impl From<Objection> for Refusal {
 }
 
 /// A merge request as lists show it.
-fn basic(model: &Model, request: &MergeRequest, prepared: Prepared) -> Value {
+fn basic(model: &Model, request: &MergeRequest, prepared: Prepared, check: MergeCheck) -> Value {
     let path = model.projects.get(&request.target_project).map(|project| model.path_of(project)).unwrap_or_default();
     let person = |event: Option<(Moment, u64)>| event.map_or(Value::Null, |(_, user)| users::basic(model, user));
-    let conflicts = prepared == Prepared::Yes && has_conflicts(model, request);
+    let conflict = if prepared == Prepared::Yes { conflict(model, request, check) } else { None };
     let (merge_status, detailed) = match (prepared, request.state) {
         (Prepared::NotYet, _) => ("checking", "preparing"),
         (_, State::Closed | State::Merged) => ("can_be_merged", "not_open"),
-        (_, State::Opened) if conflicts => ("cannot_be_merged", "conflict"),
+        (_, State::Opened) if conflict == Some(true) => ("cannot_be_merged", "conflict"),
+        (_, State::Opened) if conflict.is_none() => ("unchecked", "unchecked"),
         (_, State::Opened) if request.is_draft() => ("can_be_merged", "draft_status"),
         (_, State::Opened) => ("can_be_merged", "mergeable"),
     };
@@ -97,7 +105,7 @@ fn basic(model: &Model, request: &MergeRequest, prepared: Prepared) -> Value {
         "squash": request.squash,
         "squash_on_merge": request.squash,
         "task_completion_status": { "count": 0, "completed_count": 0 },
-        "has_conflicts": conflicts,
+        "has_conflicts": conflict == Some(true),
         "blocking_discussions_resolved": true,
         "approvals_before_merge": null,
     })
@@ -105,7 +113,7 @@ fn basic(model: &Model, request: &MergeRequest, prepared: Prepared) -> Value {
 
 /// A merge request by itself.
 fn full(model: &Model, user: Option<u64>, request: &MergeRequest, prepared: Prepared) -> Value {
-    let mut shown = basic(model, request, prepared);
+    let mut shown = basic(model, request, prepared, MergeCheck::Now);
     let version = request.versions.last();
     let ready = version.filter(|_| prepared == Prepared::Yes);
     let target = model.projects.get(&request.target_project);
@@ -134,10 +142,19 @@ fn full(model: &Model, user: Option<u64>, request: &MergeRequest, prepared: Prep
     shown
 }
 
-fn has_conflicts(model: &Model, request: &MergeRequest) -> bool {
-    let Some(target) = model.projects.get(&request.target_project) else { return false };
-    let (Some(head), Some(tip)) = (request.head(), target.branches.get(&request.target_branch)) else { return true };
-    request.state == State::Opened && model.conflict(target, tip, head)
+/// Whether it conflicts with its target; nothing where that is not known.
+fn conflict(model: &Model, request: &MergeRequest, check: MergeCheck) -> Option<bool> {
+    let target = model.projects.get(&request.target_project)?;
+    if request.state != State::Opened {
+        return Some(false);
+    }
+    let (Some(head), Some(tip)) = (request.head(), target.branches.get(&request.target_branch)) else {
+        return Some(true);
+    };
+    match check {
+        MergeCheck::Now => Some(model.conflict(target, tip, head)),
+        MergeCheck::AsKnown => model.known_conflict(tip, head),
+    }
 }
 
 const fn prepared(request: &MergeRequest) -> Prepared {
@@ -222,7 +239,7 @@ fn list(context: &Context<'_>, default_scope: &str, within: impl Fn(&MergeReques
     })?;
     let details = parameters.switch("with_labels_details")?.unwrap_or(false);
     context.page(&found, |request| {
-        let mut shown = basic(context.model, request, prepared(request));
+        let mut shown = basic(context.model, request, prepared(request), MergeCheck::AsKnown);
         if let Some(shown) = shown.as_object_mut().filter(|_| details) {
             let labels: Vec<Value> = request.labels.iter().map(|label| json!({ "name": label })).collect();
             shown.insert("labels".to_owned(), Value::Array(labels));

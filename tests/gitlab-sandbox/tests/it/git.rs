@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use gitlab_sandbox::{Role, Sandbox, Scope, Visibility};
+use gitlab_sandbox::{Fault, Role, Sandbox, Scope, Visibility};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -116,7 +116,9 @@ fn pushes_are_refused_in_gitlabs_words() {
     sandbox.member("src/curl", "contributor", Role::Developer);
     let not_protected = "GitLab: You are not allowed to push code to protected branches on this project.";
     refused(&push(&contributor, "HEAD:c10s"), not_protected);
-    ok(&push(&contributor, "HEAD:topic"));
+    let pushed = push(&contributor, "HEAD:topic");
+    ok(&pushed);
+    assert!(String::from_utf8_lossy(&pushed.stderr).contains("remote: To create a merge request for topic, visit:"));
     refused(&push(&contributor, "HEAD:refs/merge-requests/9/head"), "hidden ref");
     let hexadecimal = format!("HEAD:refs/heads/{}", "a".repeat(40));
     refused(&push(&contributor, &hexadecimal), "40-character hexadecimal branch name");
@@ -157,6 +159,20 @@ fn an_unfinished_fork_has_no_repository() {
     sandbox.finish_import("bot/curl");
     assert!(ok(&list()).contains("refs/heads/c10s"));
     sandbox.expect_write("POST", "*/fork");
+}
+
+#[test]
+fn a_push_can_succeed_without_its_answer() {
+    let (sandbox, _, contributor, _) = furnished();
+    sandbox.fail(Fault::on("POST", "/contributor/curl.git/git-receive-pack").cut_after());
+    let local = cloned(&sandbox, "contributor/curl");
+    let push = || git(local.path(), &contributor, &["push", "origin", "HEAD:refs/heads/new"]);
+    assert!(!push().status.success());
+    assert_eq!(sandbox.tip("contributor/curl", "new"), sandbox.tip("contributor/curl", "c10s"));
+    sandbox.expect_write("PUSH", "contributor/curl");
+    let again = push();
+    ok(&again);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("Everything up-to-date"));
 }
 
 #[test]

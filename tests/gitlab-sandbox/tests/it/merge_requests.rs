@@ -168,6 +168,15 @@ fn changes_follow_gitlabs_rules() {
 }
 
 #[test]
+fn its_diff_may_take_a_moment() {
+    let (sandbox, bot, ..) = furnished();
+    sandbox.prepare_slowly(1);
+    sandbox.open("contributor").from("contributor/curl", "fix").into("src/curl", "c10s").create();
+    let states = [0, 1].map(|_| get(&sandbox, &bot, &format!("{TARGET}/1")).json()["sha"].is_null());
+    assert_eq!(states, [true, false]);
+}
+
+#[test]
 fn branches_move_merge_requests() {
     let (sandbox, bot, ..) = furnished();
     sandbox.open("contributor").from("contributor/curl", "fix").into("src/curl", "c10s").create();

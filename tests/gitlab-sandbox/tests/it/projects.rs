@@ -150,6 +150,19 @@ fn groups_list_their_projects() {
 }
 
 #[test]
+fn a_big_world_is_set_up_in_a_moment() {
+    let (sandbox, bot, ..) = furnished();
+    for number in 0..200 {
+        let branch = format!("b{number}");
+        sandbox.branch_at("contributor/curl", &branch, "fix");
+        sandbox.commit("contributor/curl", &branch, "More", &[("c", Some(&branch))]);
+        sandbox.open("contributor").from("contributor/curl", &branch).into("src/curl", "c10s").create();
+    }
+    let list = get(&sandbox, &bot, "/groups/src/merge_requests?state=opened&per_page=100&page=2");
+    assert_eq!((list.header("x-total"), list.json().as_array().unwrap().len()), (Some("200"), 100));
+}
+
+#[test]
 fn repositories_show_branches_commits_trees_and_files() {
     let (sandbox, bot, ..) = furnished();
     let path = "/projects/src%2Fcurl/repository";
