@@ -11,5 +11,6 @@ pub mod config;
 pub mod exit;
 pub mod forge;
 pub mod git;
+pub mod pair;
 pub mod terminal;
 pub mod transform;

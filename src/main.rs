@@ -36,7 +36,8 @@ fn main() -> ExitCode {
         .with_target(false)
         .without_time()
         .init();
-    let variables = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let surroundings = Surroundings {
         search_path,
         variables: variables.collect(),

@@ -29,8 +29,12 @@ pub(super) struct Request<'a> {
     pub(super) config: &'a PackageConfig,
     /// What the configuration had to say.
     pub(super) findings: Vec<Finding>,
-    /// The commit of source-git.
+    /// The commit of source-git whose content is turned into dist-git content.
     pub(super) source: CommitId,
+    /// The commit that people know for it: the head of the merge request that was put on its target.
+    pub(super) known_as: CommitId,
+    /// The commits that people know, for those that stand for them.
+    pub(super) originals: HashMap<CommitId, CommitId>,
     /// What it sits on.
     pub(super) upstream: Upstream,
     /// Commits whose parents the store lacks.
@@ -93,7 +97,7 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     let history = History::read(store, &request.upstream.commit, &request.source, request.shallow)?;
     tracing::info!("{} commits on {}", history.commits.len(), quoted(request.upstream.name.as_bytes()));
     let old = old_patches(store, &before, &place)?;
-    let commits = read_messages(&history, request.comments, &mut findings)?;
+    let commits = read_messages(&history, &request.originals, request.comments, &mut findings)?;
     let maker = Maker { store, history: &history, commits: &commits, ignored: &ignored, old: &old };
     let proven = prove(&maker, &request.upstream.name)?;
     findings.extend(proven.findings);
@@ -116,7 +120,7 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     let report = Report {
         format: FORMAT,
         package: config.package_name.clone(),
-        source: request.source,
+        source: request.known_as,
         upstream: request.upstream,
         patches: patch_reports(&proven.series, &proven.kept, &outputs, &place, &before, &after)?,
         files: report::file_changes(&before, &after, |path| place.holds_patch(path)),
@@ -158,21 +162,24 @@ fn old_patches(store: &Store, before: &FileTree, place: &SpecPlace) -> Result<BT
 /// What the message of a commit says.
 struct Said<'a> {
     commit: &'a Commit,
+    known_as: CommitId,
     metadata: PatchMetadata,
     comment: Vec<BString>,
 }
 
 fn read_messages<'a>(
     history: &'a History,
+    originals: &HashMap<CommitId, CommitId>,
     comments: PatchComments,
     findings: &mut Vec<Finding>,
 ) -> Result<HashMap<CommitId, Said<'a>>> {
     let mut said = HashMap::new();
     for commit in &history.commits {
-        let (metadata, found) = message::read(&commit.id, &commit.message)?;
+        let known_as = *originals.get(&commit.id).unwrap_or(&commit.id);
+        let (metadata, found) = message::read(&known_as, &commit.message)?;
         findings.extend(found);
         let comment = message::comment(&commit.message, &metadata, comments);
-        said.insert(commit.id, Said { commit, metadata, comment });
+        said.insert(commit.id, Said { commit, known_as, metadata, comment });
     }
     Ok(said)
 }
@@ -292,7 +299,7 @@ impl Maker<'_> {
             let Some(said) = self.commits.get(&step.origin) else { continue };
             let mail = match mails.remove(&step.formatted) {
                 Some(mail) => {
-                    let mail = with_commit(mail, &step.formatted, &step.origin);
+                    let mail = with_commit(mail, &step.formatted, &said.known_as);
                     let message = step.message.as_ref().unwrap_or(&said.commit.message);
                     let defused = mail::defuse(&mail, message).map_err(|error| {
                         Refusal::new(format!("its patch cannot be read: {error}"), "reword the commit message in UTF-8")
@@ -308,7 +315,7 @@ impl Maker<'_> {
                 None => said.commit.file_subject.clone(),
             };
             downstream.push(DownstreamPatch {
-                commit: step.origin,
+                commit: said.known_as,
                 subject: said.commit.subject(),
                 file_subject,
                 mail,
@@ -386,9 +393,9 @@ fn by_commit(patches: Vec<FormattedPatch>) -> HashMap<CommitId, Vec<u8>> {
 }
 
 /// Writes the commit that a patch stands for into its first line, where git was asked for another.
-fn with_commit(mut mail: Vec<u8>, formatted: &CommitId, origin: &CommitId) -> Vec<u8> {
-    let id = origin.to_string();
-    if formatted != origin
+fn with_commit(mut mail: Vec<u8>, formatted: &CommitId, known_as: &CommitId) -> Vec<u8> {
+    let id = known_as.to_string();
+    if formatted != known_as
         && let Some(place) = mail.get_mut(5..45)
     {
         place.copy_from_slice(id.as_bytes());

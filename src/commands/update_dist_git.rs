@@ -3,6 +3,7 @@
 //! Takes what is checked out in source-git (the commit, never the work tree) and in dist-git, and writes the outcome
 //! into dist-git's work tree and index; commits it where a message is given.
 
+use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -65,6 +66,8 @@ fn plan(
             config: &config,
             findings,
             source: source_git.head,
+            known_as: source_git.head,
+            originals: HashMap::new(),
             upstream: resolve(store, source_git, &config, arguments.upstream_ref.as_deref())?,
             shallow: &source_git.shallow,
             dist_git: store.tree_of(&dist_git.head)?,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::commit_id;
 use super::{
-    Forge, ForgeError, MergeRequestId, MergeRequestIid, ProjectId, User, UserId, endpoint, if_known, or_default,
+    Forge, ForgeError, MergeRequestId, MergeRequestIid, ProjectId, ProjectRef, User, UserId, endpoint, if_known,
+    or_default,
 };
 use crate::transform::CommitId;
 
@@ -209,8 +210,12 @@ impl Endpoint for Versions {
 
 impl Forge {
     /// Returns a merge request of a target project.
-    pub fn merge_request(&self, project: ProjectId, iid: MergeRequestIid) -> Result<MergeRequest, ForgeError> {
-        self.query(&endpoint(api::MergeRequest::builder().project(project.0).merge_request(iid.0).build())?)
+    pub fn merge_request<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+        iid: MergeRequestIid,
+    ) -> Result<MergeRequest, ForgeError> {
+        self.query(&endpoint(api::MergeRequest::builder().project(project.into()).merge_request(iid.0).build())?)
     }
 
     /// Returns the merge requests of a target project that `query` asks for, the newest first; read page by page, as

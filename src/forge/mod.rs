@@ -9,7 +9,6 @@
 
 mod branches;
 mod error;
-mod ids;
 mod merge_requests;
 mod notes;
 mod projects;
@@ -26,9 +25,11 @@ use reqwest::Url;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
+pub use crate::pair::ids::{
+    BranchName, MergeRequestId, MergeRequestIid, NameError, NoteId, ProjectId, ProjectPath, UserId,
+};
 pub use branches::Branch;
 pub use error::{Failure, ForgeError};
-pub use ids::{BranchName, MergeRequestId, MergeRequestIid, NameError, NoteId, ProjectId, ProjectPath, UserId};
 pub use merge_requests::{
     Commit, MergeRequest, MergeRequestEdit, MergeRequestQuery, MergeRequestState, MergeRequestVersion, NewMergeRequest,
     StateChange, StateFilter,

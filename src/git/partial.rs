@@ -128,6 +128,11 @@ impl<'a> PartialFetch<'a> {
         self.bring(blobs)
     }
 
+    /// Fetches the content of one file.
+    pub fn bring_blob(&self, blob: BlobId) -> Result<()> {
+        self.bring(std::iter::once(blob))
+    }
+
     fn bring(&self, blobs: impl Iterator<Item = BlobId>) -> Result<()> {
         let missing: BTreeSet<_> = blobs.filter(|blob| !self.store.has(blob)).collect();
         self.remote.fetch_blobs(self.store, &missing.into_iter().collect::<Vec<_>>())

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use bstr::{BStr, ByteSlice as _};
+use bstr::{BStr, BString, ByteSlice as _};
 use git2::{ObjectType, Oid, Repository, RepositoryInitOptions, Signature, Tree};
 use tempfile::TempDir;
 
@@ -289,8 +289,10 @@ impl Store {
     pub fn describe(&self, commit: &CommitId) -> Result<Description> {
         let found = self.repository.find_commit(oid(commit.as_bytes()));
         let found = found.with_context(|| format!("reading commit {commit}"))?;
-        let committer = found.committer();
+        let (author, committer) = (found.author(), found.committer());
         Ok(Description {
+            author_name: author.name_bytes().into(),
+            author_email: author.email_bytes().into(),
             tree: TreeId::from_bytes(raw(found.tree_id())),
             parents: found.parent_ids().map(|id| CommitId::from_bytes(raw(id))).collect(),
             committer_email: committer.email_bytes().to_str_lossy().into_owned(),
@@ -396,6 +398,10 @@ pub struct Description {
     pub tree: TreeId,
     /// Its parents.
     pub parents: Vec<CommitId>,
+    /// The author's name.
+    pub author_name: BString,
+    /// The author's address.
+    pub author_email: BString,
     /// The committer's address.
     pub committer_email: String,
     /// The message.

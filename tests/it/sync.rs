@@ -93,15 +93,12 @@ fn a_merge_request_gets_its_pair_and_a_rerun_changes_nothing() {
     let patch = world.sandbox.file("bot/hello", &format!("c9s-src-{iid}"), "0001-Return-success.patch").unwrap();
     let head = world.sandbox.tip("contributor/hello", "fix").unwrap();
     assert!(patch.starts_with(format!("From {head} ").as_bytes()));
-    println!("{}", run.stderr);
-    println!("{}\n=====\n{}", opened[0].description, notes[0].body);
-    println!("{}", world.sandbox.git("bot/hello", &["log", "-1", "--format=%an <%ae>%n%B", &format!("c9s-src-{iid}")]));
-    for request in world.sandbox.api_requests() {
-        println!("{} {}", request.method, request.path);
-    }
-    world.sandbox.take_writes();
+    let writes: Vec<_> = world.sandbox.take_writes().into_iter().map(|write| write.method).collect();
+    assert_eq!(writes, ["POST", "PUSH", "POST", "POST"]);
 
+    world.sandbox.clear_log();
     let run = world.sync(iid, &[]);
     run.ends_with(0);
-    assert_eq!(world.sandbox.writes().len(), 0, "{:?}", world.sandbox.take_writes());
+    assert_eq!(world.sandbox.writes().len(), 0, "{:?}", world.sandbox.writes());
+    assert!(run.stderr.contains("everything is as it should be"), "{}", run.stderr);
 }

@@ -30,7 +30,7 @@ number! {
     /// The number of a project, unique on its GitLab. It stays when the project moves.
     ///
     /// ```compile_fail
-    /// use source_git_bot::forge::{ProjectId, UserId};
+    /// use source_git_bot::pair::{ProjectId, UserId};
     /// let user: UserId = ProjectId(7);
     /// ```
     ProjectId

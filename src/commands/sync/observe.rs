@@ -1,0 +1,391 @@
+//! What there is: the merge request's content as dist-git content, and what the bot did for it before.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::Run;
+use crate::ci::Section;
+use crate::commands::generate::{self, Generated, Request};
+use crate::config::{CiFiles, Forks};
+use crate::forge::{
+    ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, NoteOrder, Project, StateFilter, Visibility,
+};
+use crate::git::partial::PartialFetch;
+use crate::git::remote::RemoteError;
+use crate::git::replay::{self, Based};
+use crate::git::store::{Entry, Store};
+use crate::git::work_tree;
+use crate::pair::commit::{Author, SOURCE_TRAILER};
+use crate::pair::note::{Blocked, UpstreamChange};
+use crate::pair::plan::{
+    BranchState, Committer, Content, DistGitMergeRequest, Observed, SourceMergeRequest, SourceNote, State, Tip,
+    VisibilityOfPair,
+};
+use crate::pair::title::Draft;
+use crate::pair::{BranchName, plan};
+use crate::transform::files::ReceiverFiles;
+use crate::transform::message::PatchComments;
+use crate::transform::report::Upstream;
+use crate::transform::{CommitId, Finding, Refusal, RepoPath, TreeId, config};
+
+/// Names in the store.
+const DIST_TIP: &str = "refs/bot/dist-git";
+const BRANCH_TIP: &str = "refs/bot/branch";
+
+/// The most of the bot's merge requests and notes that are looked at; there is one of each, or two after a race.
+const LOOKED_AT: usize = 100;
+
+/// What was seen.
+pub(super) struct Seen {
+    target: BranchName,
+    dist_git: Option<Project>,
+    made: Result<Made, Blocked>,
+    branch: BranchState,
+    merge_requests: Vec<DistGitMergeRequest>,
+    notes: Vec<SourceNote>,
+    authors: Vec<Author>,
+}
+
+/// The content for dist-git.
+pub(super) struct Made {
+    generated: Generated,
+    upstream: Option<UpstreamChange>,
+    /// The tip of dist-git's target branch.
+    base: CommitId,
+    base_tree: TreeId,
+    tree: TreeId,
+}
+
+impl Seen {
+    /// What changes in dist-git, where that is known.
+    pub(super) fn generated(&self) -> Option<&Generated> {
+        self.made.as_ref().ok().map(|made| &made.generated)
+    }
+
+    /// Why nothing can be made of the merge request.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        match &self.made {
+            Err(Blocked::Refused(refusal)) => Some(refusal.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn dist_git(&self) -> Option<&Project> {
+        self.dist_git.as_ref()
+    }
+
+    /// Everything that the plan depends on. Who may see what is asked only where something is to be shown.
+    pub(super) fn observed<'a>(&'a self, run: &Run<'_>) -> Result<Observed<'a>> {
+        let content = match &self.made {
+            Ok(made) => Ok(Content {
+                tree: made.tree,
+                base: made.base,
+                base_tree: made.base_tree,
+                report: &made.generated.report,
+                upstream: made.upstream.as_ref(),
+            }),
+            Err(blocked) => Err(blocked.clone()),
+        };
+        let everybody = plan::Visibility::Public;
+        let mut observed = Observed {
+            bot: run.bot.user.id,
+            source: self.source(run)?,
+            notes: self.notes.clone(),
+            visibility: VisibilityOfPair {
+                source: everybody,
+                source_fork: everybody,
+                dist_git: everybody,
+                bot_fork: everybody,
+            },
+            branch: self.branch.clone(),
+            branch_name: run.branch.clone(),
+            dist_git: run.dist_path.clone(),
+            merge_requests: self.merge_requests.clone(),
+            labels: run.instance.label.iter().cloned().collect(),
+            content,
+        };
+        if plan::sync(&observed).steps.iter().any(|step| matches!(step, plan::Step::PushBranch { .. })) {
+            observed.visibility = self.visibility(run)?;
+        }
+        Ok(observed)
+    }
+
+    fn source(&self, run: &Run<'_>) -> Result<SourceMergeRequest> {
+        let MergeRequest { target_project_id, iid, web_url, state, title, description, draft, sha, .. } = &run.source;
+        Ok(SourceMergeRequest {
+            project: *target_project_id,
+            path: run.source_path.clone(),
+            iid: *iid,
+            url: web_url.clone(),
+            state: state_of(*state),
+            title: title.clone(),
+            description: description.clone(),
+            draft: if *draft { Draft::Yes } else { Draft::No },
+            target: self.target.clone(),
+            head: sha.context("GitLab does not know the merge request's head yet")?,
+            authors: self.authors.clone(),
+        })
+    }
+
+    fn visibility(&self, run: &Run<'_>) -> Result<VisibilityOfPair> {
+        let of = |project: &Project| match project.visibility {
+            Some(Visibility::Public) => plan::Visibility::Public,
+            Some(Visibility::Internal) => plan::Visibility::Internal,
+            Some(Visibility::Private) | None => plan::Visibility::Private,
+        };
+        let source = of(&run.forge.project(run.source.target_project_id)?);
+        let source_fork = match run.source.source_project_id {
+            Some(id) if id == run.source.target_project_id => source,
+            Some(id) => match run.forge.project(id) {
+                Ok(project) => of(&project),
+                // A fork that the bot may not see is less visible than anything.
+                Err(ForgeError::NotFoundOrNoAccess(_)) => plan::Visibility::Private,
+                Err(error) => return Err(error.into()),
+            },
+            // A deleted fork shows nothing that the merge request does not.
+            None => source,
+        };
+        let dist_git = self.dist_git.as_ref().map_or(plan::Visibility::Public, of);
+        // The fork is made as visible as dist-git and stays that way.
+        Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork: dist_git })
+    }
+}
+
+impl Run<'_> {
+    /// Looks at everything; `None` where the merge request's project is none of the bot's business.
+    pub(super) fn observe(&self, store: &mut Store, target: BranchName) -> Result<Option<Seen>> {
+        let remote = self.remote("source-git", &self.source_path);
+        let section = Section::begin(self.log, "fetch_source_git", "fetching from source-git");
+        let mut fetched = PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str())?;
+        fetched.bring_directory(&RepoPath::parse(config::DISTRO)?)?;
+        let path = RepoPath::parse(config::PATH)?;
+        if store.entry(&store.tree_of(&fetched.head)?, &path)?.is_none() {
+            tracing::info!("{path} is not there: nothing to do");
+            return Ok(None);
+        }
+        drop(section);
+        let authors = Vec::new();
+        let dist_git = match self.forge.project(&self.dist_path) {
+            Ok(project) => Some(project),
+            Err(ForgeError::NotFoundOrNoAccess(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let mut seen = Seen {
+            made: Err(Blocked::NoProject { project: self.dist_path.clone() }),
+            target,
+            dist_git,
+            branch: BranchState::Missing,
+            merge_requests: Vec::new(),
+            notes: self.own_notes()?,
+            authors,
+        };
+        if let Some(dist_git) = &seen.dist_git {
+            seen.merge_requests = self.merge_requests(dist_git)?;
+            seen.made = match self.make(store, &mut fetched, &seen.target, &mut seen.authors) {
+                Ok(made) => made,
+                Err(error) => Err(Blocked::Refused(error.downcast::<Refusal>()?)),
+            };
+            seen.branch = self.branch_state(store)?;
+        }
+        Ok(Some(seen))
+    }
+
+    fn own_notes(&self) -> Result<Vec<SourceNote>> {
+        let mut notes = Vec::new();
+        for note in self.forge.notes(self.source.target_project_id, self.source.iid, NoteOrder::OldestFirst) {
+            let note = note?;
+            if note.author.id == self.bot.user.id && !note.system {
+                notes.push(SourceNote { id: note.id, author: note.author.id, body: note.body });
+            }
+        }
+        Ok(notes)
+    }
+
+    /// The bot's dist-git merge requests from its branch for this merge request, in any state.
+    pub(super) fn merge_requests(&self, dist_git: &Project) -> Result<Vec<DistGitMergeRequest>> {
+        let query = MergeRequestQuery {
+            source_branch: Some(self.branch.as_str()),
+            target_branch: None,
+            author: Some(self.bot.user.id),
+            state: StateFilter::Any,
+        };
+        let mut found = Vec::new();
+        for merge_request in self.forge.merge_requests(dist_git.id, query).take(LOOKED_AT) {
+            let merge_request = merge_request?;
+            found.push(DistGitMergeRequest {
+                iid: merge_request.iid,
+                url: merge_request.web_url,
+                author: merge_request.author.id,
+                state: state_of(merge_request.state),
+                title: merge_request.title,
+                description: merge_request.description,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Turns the merge request, put on its target, into dist-git content. A [`Refusal`] in the error is the
+    /// contributor's to mend.
+    fn make(
+        &self,
+        store: &Store,
+        fetched: &mut PartialFetch<'_>,
+        target: &BranchName,
+        authors: &mut Vec<Author>,
+    ) -> Result<Result<Made, Blocked>> {
+        let section = Section::begin(self.log, "fetch_dist_git", "fetching from dist-git");
+        let dist_git = self.remote("dist-git", &self.dist_path);
+        if let Err(error) = dist_git.fetch_tip(store, target.as_str(), DIST_TIP) {
+            return match error.downcast::<RemoteError>()? {
+                RemoteError::MissingRef { .. } => {
+                    Ok(Err(Blocked::NoBranch { project: self.dist_path.clone(), branch: target.clone() }))
+                }
+                other => Err(other.into()),
+            };
+        }
+        drop(section);
+        let base = store.commit_at(DIST_TIP)?;
+        let base_tree = store.tree_of(&base)?;
+
+        let section = Section::begin(self.log, "generate", "turning source-git into dist-git");
+        let (config, findings) = generate::read_config(store, &fetched.head)?;
+        let Some(upstream_ref) = config.upstream_ref.clone() else {
+            let remedy = "add `upstream_ref: TAG` to .distro/source-git.yaml";
+            bail!(Refusal::new("the package configuration has no `upstream_ref`", remedy));
+        };
+        let (name, commit) = fetched.bring_upstream(&upstream_ref)?;
+        fetched.bring_changes(&commit)?;
+        let before = self.upstream_ref_of_target(store, fetched)?;
+        let on_target = self.on_target(store, fetched, before.as_deref(), &upstream_ref)?;
+        *authors = self.authors(store, fetched)?;
+        let upstream = before
+            .filter(|before| *before != upstream_ref)
+            .map(|before| UpstreamChange { from: before, to: upstream_ref.clone() });
+        let receiver_files = match self.instance.ci_files {
+            CiFiles::SourceGit => ReceiverFiles::Carried,
+            CiFiles::DistGit => ReceiverFiles::StayOwn,
+        };
+        let mut generated = generate::generate(
+            store,
+            Request {
+                config: &config,
+                findings,
+                source: on_target.tip,
+                known_as: fetched.head,
+                originals: on_target.originals,
+                upstream: Upstream { name, commit },
+                shallow: &store.shallow()?,
+                dist_git: base_tree,
+                comments: PatchComments::default(),
+                receiver_files,
+            },
+        )?;
+        generated.report.findings.extend(on_target.findings);
+        drop(section);
+        let tree = store.tree_with(&base_tree, &work_tree::changes(&generated.before, &generated.after))?;
+        Ok(Ok(Made { generated, upstream, base, base_tree, tree }))
+    }
+
+    /// What the target branch says that it sits on; `None` where it has no configuration that can be read.
+    fn upstream_ref_of_target(&self, store: &Store, fetched: &PartialFetch<'_>) -> Result<Option<String>> {
+        let path = RepoPath::parse(config::PATH)?;
+        let Some(Entry::File(file)) = store.entry(&store.tree_of(&fetched.target)?, &path)? else { return Ok(None) };
+        fetched.bring_blob(file.blob)?;
+        let parsed = config::PackageConfig::parse(&store.read(&file.blob)?);
+        Ok(parsed.ok().and_then(|(config, _)| config.upstream_ref))
+    }
+
+    /// Puts the merge request on the tip of its target, so that what was merged meanwhile is not taken back.
+    fn on_target(
+        &self,
+        store: &Store,
+        fetched: &PartialFetch<'_>,
+        before: Option<&str>,
+        upstream_ref: &str,
+    ) -> Result<OnTarget> {
+        let mut on_target = OnTarget { tip: fetched.head, originals: HashMap::new(), findings: Vec::new() };
+        if before.is_some_and(|before| before != upstream_ref) {
+            if !store.is_ancestor(&fetched.target, &fetched.head)? {
+                let text = "it changes `upstream_ref`, and does not contain the tip of its target branch";
+                bail!(Refusal::new(text, "rebase the merge request on its target branch"));
+            }
+            return Ok(on_target);
+        }
+        match replay::base_on_target(store, &fetched.head, &fetched.target)? {
+            Based::Contains => {}
+            Based::Replayed { steps, tip, .. } => {
+                on_target.tip = tip;
+                on_target.originals = steps.into_iter().map(|step| (step.replayed, step.original)).collect();
+            }
+            Based::Squashed { tip, reason, .. } => {
+                let text = format!("the merge request became one patch: {reason}");
+                on_target.findings.push(Finding::warning(text).remedy("rebase the merge request on its target branch"));
+                on_target.tip = tip;
+                on_target.originals = HashMap::from([(tip, fetched.head)]);
+            }
+            Based::Conflict { paths } => {
+                let paths: Vec<_> = paths.iter().take(5).map(ToString::to_string).collect();
+                let text = format!("it conflicts with its target branch in {}", paths.join(", "));
+                bail!(Refusal::new(text, "rebase the merge request on its target branch"));
+            }
+        }
+        Ok(on_target)
+    }
+
+    /// Who wrote the commits of the merge request.
+    fn authors(&self, store: &Store, fetched: &PartialFetch<'_>) -> Result<Vec<Author>> {
+        let commits = store.commits_between(&[fetched.head], &fetched.target)?;
+        let mut authors = Vec::new();
+        for commit in commits.iter().rev() {
+            let described = store.describe(commit)?;
+            authors.push(Author { name: described.author_name, email: described.author_email });
+        }
+        Ok(authors)
+    }
+
+    /// What the bot's branch holds.
+    fn branch_state(&self, store: &Store) -> Result<BranchState> {
+        let path = self.fork_path()?;
+        let remote = self.remote("the bot's fork", &path);
+        let name = format!("refs/heads/{}", self.branch);
+        let listed = match remote.list(store, std::slice::from_ref(&name)) {
+            Ok(listed) => listed,
+            Err(error) => match error.downcast::<RemoteError>()? {
+                RemoteError::Denied { .. } if self.instance.forks != Forks::DistGit => return Ok(BranchState::Missing),
+                other => return Err(other.into()),
+            },
+        };
+        let Some((_, commit)) = listed.into_iter().find(|(found, _)| *found == name) else {
+            return Ok(BranchState::Missing);
+        };
+        remote.fetch(store, &[(name, BRANCH_TIP.to_owned())], 1)?;
+        let described = store.describe(&commit)?;
+        let own = described.committer_email == self.person().email && described.message.contains(SOURCE_TRAILER);
+        Ok(BranchState::At(Tip {
+            commit,
+            by: if own { Committer::Bot } else { Committer::Person },
+            parent: match described.parents[..] {
+                [parent] => Some(parent),
+                _ => None,
+            },
+            tree: described.tree,
+            message: described.message,
+        }))
+    }
+}
+
+/// The merge request on its target.
+struct OnTarget {
+    tip: CommitId,
+    originals: HashMap<CommitId, CommitId>,
+    findings: Vec<Finding>,
+}
+
+fn state_of(state: MergeRequestState) -> State {
+    match state {
+        MergeRequestState::Opened => State::Opened,
+        MergeRequestState::Merged => State::Merged,
+        MergeRequestState::Closed | MergeRequestState::Locked | MergeRequestState::Unknown => State::Closed,
+    }
+}
