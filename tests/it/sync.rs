@@ -99,6 +99,6 @@ fn a_merge_request_gets_its_pair_and_a_rerun_changes_nothing() {
     world.sandbox.clear_log();
     let run = world.sync(iid, &[]);
     run.ends_with(0);
-    assert_eq!(world.sandbox.writes().len(), 0, "{:?}", world.sandbox.writes());
+    assert_eq!(world.sandbox.take_writes(), []);
     assert!(run.stderr.contains("everything is as it should be"), "{}", run.stderr);
 }
