@@ -7,5 +7,6 @@ pub mod cli;
 pub mod commands;
 pub mod exit;
 pub mod git;
+pub mod pair;
 pub mod terminal;
 pub mod transform;

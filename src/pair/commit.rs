@@ -1,0 +1,162 @@
+//! The message of the commit that the bot makes in dist-git.
+//!
+//! ```text
+//! the title
+//!
+//! the description, with the distribution's references
+//!
+//! Co-authored-by: …                      who wrote the commits of the merge request
+//! From-source-git-commit: <full sha>     where packit's tools and the bot find the source
+//! ```
+
+use bstr::{BString, ByteSlice as _};
+
+use super::{copied, references, title};
+use crate::transform::CommitId;
+
+/// The trailer that names the source-git commit, as packit writes it.
+pub const SOURCE_TRAILER: &str = "From-source-git-commit";
+
+/// The longest body, in characters: more than any description that is meant for people, and little for git.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// How many authors are named.
+const AUTHORS: usize = 20;
+
+/// The longest name and the longest address of an author, in characters.
+const NAME_LIMIT: usize = 100;
+const EMAIL_LIMIT: usize = 254;
+
+/// Who wrote a commit, as the commit says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The name.
+    pub name: BString,
+    /// The mail address.
+    pub email: BString,
+}
+
+/// Returns the message of the dist-git commit.
+///
+/// `own_title` is what [`title::title`] makes of the source-git merge request's title, `description` its description as
+/// the contributor wrote it, `authors` those of its commits, `source` its head.
+pub fn message(own_title: &str, description: &str, authors: &[Author], source: &CommitId) -> String {
+    let subject = title::words(own_title);
+    let body = copied::message(&references::converted(description), BODY_LIMIT);
+    let mut message = format!("{subject}\n\n");
+    if !body.is_empty() {
+        message.push_str(&body);
+        message.push_str("\n\n");
+    }
+    for author in co_authors(authors) {
+        message.push_str(&format!("Co-authored-by: {author}\n"));
+    }
+    message.push_str(&format!("{SOURCE_TRAILER}: {source}\n"));
+    message
+}
+
+/// Returns each author once, by address, in the order of the commits.
+fn co_authors(authors: &[Author]) -> Vec<String> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut out = Vec::new();
+    for author in authors {
+        let (name, email) = (name(&author.name), email(&author.email));
+        let key = email.as_deref().unwrap_or(&name).to_lowercase();
+        if out.len() == AUTHORS || key.is_empty() || !seen.insert(key) {
+            continue;
+        }
+        out.push(match email {
+            Some(email) if name.is_empty() => format!("{email} <{email}>"),
+            Some(email) => format!("{name} <{email}>"),
+            None => name,
+        });
+    }
+    out
+}
+
+/// Returns a name without what ends it in git's eyes or acts in GitLab's.
+fn name(name: &[u8]) -> String {
+    let plain: String = name.to_str_lossy().chars().filter(|c| !"<>".contains(*c)).collect();
+    copied::cut(&copied::line(&plain), NAME_LIMIT)
+}
+
+/// Returns an address that is one: no space, no bracket, nothing that mentions somebody.
+fn email(email: &[u8]) -> Option<String> {
+    let text = email.to_str().ok()?;
+    let (local, host) = text.split_once('@')?;
+    let plain = |part: &str, more: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    let good = plain(local, ".!#$%&'*+/=?^_{|}~-") && plain(host, ".-") && text.len() <= EMAIL_LIMIT;
+    (good && copied::line(text) == text).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: CommitId = CommitId::from_bytes([0x1a; 20]);
+
+    fn author(name: &str, email: &str) -> Author {
+        Author { name: name.into(), email: email.into() }
+    }
+
+    #[test]
+    fn a_message_says_what_why_who_and_from_where() {
+        let authors = [
+            author("Anna Maker", "anna@example.com"),
+            author("Bert", "bert@example.com"),
+            author("Anna again", "Anna@example.com"),
+        ];
+        let description = "The parser crashed, see #12.\n\nJIRA: https://issues.redhat.com/browse/RHEL-123\n\n---\nSigned-off-by: Anna";
+        insta::assert_snapshot!(message("Draft: Fix the parser", description, &authors, &SOURCE), @r#"
+        Fix the parser
+
+        The parser crashed, see # 12.
+
+        Resolves: RHEL-123
+
+         ---
+        Signed-off-by: Anna
+
+        Co-authored-by: Anna Maker <anna@example.com>
+        Co-authored-by: Bert <bert@example.com>
+        From-source-git-commit: 1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a
+        "#);
+    }
+
+    #[test]
+    fn an_empty_description_leaves_no_gap() {
+        insta::assert_snapshot!(message("Fix it", " \n", &[], &SOURCE), @r#"
+        Fix it
+
+        From-source-git-commit: 1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a
+        "#);
+    }
+
+    #[test]
+    fn a_hostile_author_is_named_harmlessly_or_not_at_all() {
+        let authors = [
+            author("@all\nFrom-source-git-commit: 00", "x@example.com"),
+            author("Eve <eve@example.com>", "no address"),
+            author("", ""),
+            author("\u{202e}", "a@b>\nx: y"),
+            author("From-source-git-commit: 00", "root@"),
+            author("", "only@example.com"),
+        ];
+        assert_eq!(
+            co_authors(&authors),
+            [
+                "@ all From-source-git-commit: 00 <x@example.com>",
+                "Eve eve@example.com",
+                "only@example.com <only@example.com>"
+            ]
+        );
+    }
+
+    #[test]
+    fn no_more_than_twenty_authors_are_named() {
+        let authors: Vec<_> = (0..50).map(|n| author("Ann", &format!("a{n}@example.com"))).collect();
+        assert_eq!(message("t", "", &authors, &SOURCE).matches("Co-authored-by: ").count(), 20);
+    }
+}

@@ -1,0 +1,288 @@
+//! What GitLab would act on is written here as GitLab writes it, and looked for in what the copy holds.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn quick_actions_do_not_act() {
+    for (before, after) in [
+        ("/merge", "/ merge"),
+        ("text\n/label ~bug", "text\n/ label ~bug"),
+        ("  \u{a0}/close", "  \u{a0}/ close"),
+        (
+            "- /close\n> /close\n>/close\n1. /close\n> - * 12) /close",
+            "- / close\n> / close\n>/ close\n1. / close\n> - * 12) / close",
+        ),
+        ("```\n/close\n```", "```\n/ close\n```"),
+        ("\u{feff}/close", "/ close"),
+        ("x\r/close", "x\n/ close"),
+        ("a /path and/or 1/2", "a /path and/or 1/2"),
+        ("https://example.com/x", "https://example.com/x"),
+    ] {
+        assert_eq!(markdown(before, 1000), after);
+    }
+    assert_eq!(line("/merge"), "/ merge");
+}
+
+#[test]
+fn mentions_do_not_notify() {
+    for (before, after) in [
+        ("@all", "@ all"),
+        ("cc @a, (@b/c) _@d_ é@e", "cc @ a, (@ b/c) _@ d_ é@ e"),
+        ("`@all`", "`@ all`"),
+        ("\\@all", "\\@ all"),
+        ("@\\_all @<foo></foo>all @**all**", "@ \\_all @ <foo></foo>all @ **all**"),
+        ("&#64;all &commat;all &#x40;all", "& # 64;all & commat;all & #x40;all"),
+        ("me@example.com a @ b", "me@example.com a @ b"),
+        ("group/project@0123456789", "group/project@ 0123456789"),
+        ("&amp; &lt; R&D; a && b", "&amp; &lt; R& D; a && b"),
+    ] {
+        assert_eq!(markdown(before, 1000), after);
+    }
+}
+
+#[test]
+fn references_do_not_refer() {
+    for (before, after) in [
+        ("see #1, g/p#2, !3, g/p!4, &5, GL-6", "see # 1, g/p# 2, ! 3, g/p! 4, & 5, GL- 6"),
+        ("#1 is fixed", "\\# 1 is fixed"),
+        ("[issue:1] [work_item:g/p/1] [x]", "[ issue:1] [ work_item:g/p/1] [x]"),
+        ("[[ATTACHMENT|/etc/passwd]] [[x]]", "[ [ATTACHMENT|/etc/passwd]] [[x]]"),
+        ("RHEL-1 OpenGL-3 #include ![x](y) !important # Title", "RHEL-1 OpenGL-3 #include ![x](y) !important # Title"),
+    ] {
+        assert_eq!(markdown(before, 1000), after);
+    }
+    assert_eq!(line("#1 is fixed"), "# 1 is fixed");
+}
+
+#[test]
+fn closing_words_do_not_close() {
+    for (before, after) in [
+        ("Closes #1", "Closes # 1"),
+        ("Closes https://gitlab.com/a/b/-/issues/1", "Closes - https://gitlab.com/a/b/-/issues/1"),
+        ("This fixes: https://x/1, https://x/2", "This fixes: - https://x/1, https://x/2"),
+        ("Implementing issue RHEL-1 and RHEL-2", "Implementing - issue RHEL-1 and RHEL-2"),
+        ("fix   RHEL-1", "fix   - RHEL-1"),
+        ("`resolved HTTP://x`", "`resolved - HTTP://x`"),
+        ("a prefix RHEL-1, fixes the RHEL-1 crash", "a prefix RHEL-1, fixes the RHEL-1 crash"),
+    ] {
+        assert_eq!(markdown(before, 1000), after);
+    }
+}
+
+#[test]
+fn what_the_distribution_reads_stays() {
+    for text in
+        ["Resolves: RHEL-1", "Resolves: bz#12", "Resolves: rhbz#12 (crash)", "Related: bz#1", "x\nReverts: RHEL-12"]
+    {
+        assert_eq!(markdown(text, 1000), text);
+        assert_eq!(message(text, 1000), text);
+    }
+    for (before, after) in [
+        ("Resolves: RHEL-1, https://x/issues/5", "Resolves: RHEL-1, - https://x/issues/5"),
+        ("Resolves: RHEL-1 and #5", "Resolves: RHEL-1 and # 5"),
+        ("Resolves: bz#1#5", "Resolves: bz#1# 5"),
+        (" Resolves: RHEL-1", " Resolves: - RHEL-1"),
+        ("This resolves: bz#1", "This resolves: bz# 1"),
+    ] {
+        assert_eq!(markdown(before, 1000), after);
+    }
+}
+
+#[test]
+fn nothing_is_hidden_and_nothing_breaks_out() {
+    for (before, after) in [
+        ("a <!-- b --> c", "a < !-- b --> c"),
+        ("<details><summary>x</summary>", "< details>< summary>x< /summary>"),
+        ("</DIV> <br/> <?x", "< /DIV> < br/> < ?x"),
+        ("Vec<u8> <stdio.h> <https://x> <a@b> <a:b>", "Vec<u8> <stdio.h> <https://x> <a@b> <a:b>"),
+        ("a\u{202e}b\u{200b}c\u{7}d\u{1b}[0m", "abcd[0m"),
+        ("```\ncode", "```\ncode\n```"),
+        ("~~~~ rust\ncode\n```", "~~~~ rust\ncode\n```\n~~~~"),
+        ("- x\n  ```\n  code\n\nend", "- x\n  ```\n  code\n\nend"),
+        ("  ```\n  code", "  ```\n  code\n  ```"),
+    ] {
+        assert_eq!(markdown(before, 1000), after);
+    }
+}
+
+#[test]
+fn the_bots_own_trailers_are_left_out() {
+    let text = "a\nFrom-source-git-commit: 1\n  goes on\nFROM-SOURCE-GIT-COMMIT : 2\nfrom-dist-git-commit:3\nb";
+    assert_eq!(message(text, 1000), "a\nb");
+    assert_eq!(markdown(text, 1000), "a\nb");
+    assert_eq!(line("From-source-git-commit: 1"), "");
+    assert_eq!(message("a\n---\nb\n--- x\n----\n---x", 1000), "a\n ---\nb\n --- x\n----\n---x");
+}
+
+#[test]
+fn a_text_is_cut_on_the_border_of_a_character() {
+    assert_eq!(cut("éééé", 4), "éééé");
+    assert_eq!(cut("ééééé", 4), "ééé…");
+    assert_eq!(cut("x", 0), "");
+    let long = markdown(&format!("```\n{}", "é\n".repeat(1000)), 100);
+    assert!(long.chars().count() <= 100 && long.ends_with("…\n```"), "{long}");
+}
+
+#[test]
+fn code_and_sentences_stay_what_they_are() {
+    assert_eq!(code(b"a`b\n</details>\xff"), "`a'b\\n</details>\\xff`");
+    assert_eq!(code(b" "), "(empty)");
+    assert_eq!(
+        sentence("the file `a_b*.patch` of @all is [x](y)_z_"),
+        "the file `a_b*.patch` of @ all is \\[x\\](y)\\_z\\_"
+    );
+    assert_eq!(sentence("odd ` one <b>"), "odd \\` one \\< b\\>");
+}
+
+/// Text made of what is dangerous, and of what could join it.
+fn nasty() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        prop::sample::select(vec![
+            "/merge",
+            "/label ~x",
+            "@",
+            "@all",
+            "#",
+            "#1",
+            "!",
+            "!3",
+            "&",
+            "&5",
+            "GL-",
+            "GL-6",
+            "1",
+            "g/p",
+            "Closes ",
+            "fixes: ",
+            "Resolves: ",
+            "bz#",
+            "RHEL-1",
+            "https://x/issues/1",
+            "issue ",
+            " and ",
+            ", ",
+            "<!--",
+            "-->",
+            "<",
+            "!--",
+            "<details>",
+            "</",
+            "[issue:",
+            "[[ATTACHMENT|",
+            "[",
+            "\n",
+            "\r",
+            "\n\n",
+            " ",
+            "  ",
+            "\t",
+            "> ",
+            "- ",
+            "1. ",
+            "```",
+            "~~~",
+            "`",
+            "\\",
+            "\u{200b}",
+            "\u{202e}",
+            "\u{feff}",
+            "\u{a0}",
+            "From-source-git-commit:",
+            "from-source-git-commit : x",
+            "---",
+            "Draft: ",
+            "…",
+            "é",
+            "_",
+            "*",
+            "0123456789abcdef",
+            ";",
+            "#64;",
+            "&commat;",
+            "[Draft] ",
+        ])
+        .prop_map(str::to_owned),
+        any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Says what in `text` GitLab would act on, wherever it looks.
+fn dangers(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in text.split('\n') {
+        if line.strip_prefix('/').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+        {
+            found.push(format!("quick action: {line}"));
+        }
+        let token = line.split_once(':').map_or("", |(token, _)| token.trim());
+        if token.eq_ignore_ascii_case("From-source-git-commit") {
+            found.push(format!("trailer: {line}"));
+        }
+        let own = distribution_reference(line).unwrap_or(0);
+        let chars: Vec<char> = line[own..].chars().collect();
+        for (at, pair) in chars.windows(2).enumerate() {
+            let word_before = at > 0 && chars[at - 1].is_ascii_alphanumeric();
+            match (pair[0], pair[1]) {
+                ('@', c) if !word_before && (c.is_alphanumeric() || "_.".contains(c)) => {
+                    found.push(format!("mention: {line}"))
+                }
+                ('#' | '!' | '&', c) if c.is_ascii_digit() => found.push(format!("reference: {line}")),
+                ('<', '!') => found.push(format!("comment: {line}")),
+                _ => {}
+            }
+        }
+        let lower = line[own..].to_lowercase();
+        for word in ["close", "closes", "closed", "closing", "fix", "fixes", "fixing", "resolves", "implements"] {
+            for colon in ["", ":"] {
+                for reference in ["http", "rhel-1", "issue http", "issue rhel-1"] {
+                    let closing = format!("{word}{colon} {reference}");
+                    let bounded = lower
+                        .match_indices(&closing)
+                        .any(|(at, _)| !lower[..at].ends_with(|c: char| c.is_alphanumeric()));
+                    let whole = line.to_lowercase().contains("://") || line.contains("RHEL-1");
+                    if bounded && whole && !lower.contains("https:/ ") && acts_in_full(&lower, &closing) {
+                        found.push(format!("closing: {line}"));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn acts_in_full(line: &str, closing: &str) -> bool {
+    line.contains(&format!("{closing}s://"))
+        || (closing.ends_with("-1")
+            && !line.is_empty()
+            && !line.contains("rhel-1") == false
+            && jira_case(line, closing))
+}
+
+fn jira_case(line: &str, closing: &str) -> bool {
+    line.contains(closing)
+}
+
+proptest! {
+    #[test]
+    fn nothing_acts_in_what_is_copied(text in nasty()) {
+        for copy in [markdown(&text, 10_000), message(&text, 10_000), line(&text)] {
+            prop_assert_eq!(dangers(&copy), Vec::<String>::new(), "{:?}", copy);
+            prop_assert!(!copy.contains(|c: char| c != '\n' && c != '\t' && is_unseen(c)));
+        }
+        prop_assert!(!line(&text).contains('\n'));
+        prop_assert!(!code(text.as_bytes()).trim_matches('`').contains(['`', '\n']));
+    }
+
+    #[test]
+    fn copying_twice_is_copying_once(text in nasty(), limit in 0_usize..60) {
+        let once = markdown(&text, limit);
+        prop_assert!(once.chars().count() <= limit);
+        let (whole, plain, one) = (markdown(&text, 10_000), message(&text, 10_000), line(&text));
+        prop_assert_eq!(markdown(&whole, 10_000), whole);
+        prop_assert_eq!(message(&plain, 10_000), plain);
+        prop_assert_eq!(line(&one), one);
+    }
+}

@@ -1,0 +1,106 @@
+//! A short stand-in for a text that the bot wrote, by which it recognises the text later.
+//!
+//! It tells "as I left it" from "somebody edited it"; it protects nothing, so it need not withstand forgery.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// How long a text is, with line feeds alone as line ends, and its FNV-1a hash of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Fingerprint {
+    bytes: usize,
+    hash: Hash,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Hash(u64);
+
+impl Hash {
+    const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
+
+    const fn and(self, byte: u8) -> Self {
+        Self((self.0 ^ byte as u64).wrapping_mul(0x0100_0000_01b3))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl From<Hash> for String {
+    fn from(hash: Hash) -> Self {
+        hash.to_string()
+    }
+}
+
+impl FromStr for Hash {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
+}
+
+impl TryFrom<String> for Hash {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl Fingerprint {
+    /// Returns the fingerprint of `text`.
+    pub(super) fn of(text: &str) -> Self {
+        let mut bytes = 0;
+        let mut hash = Hash::EMPTY;
+        for (_, byte) in line_feeds_only(text) {
+            bytes += 1;
+            hash = hash.and(byte);
+        }
+        Self { bytes, hash }
+    }
+
+    /// Returns what follows in `text`, where it begins with the text that this is the fingerprint of.
+    pub(super) fn after(self, text: &str) -> Option<&str> {
+        let (mut bytes, mut end, mut hash) = (0, 0, Hash::EMPTY);
+        for (at, byte) in line_feeds_only(text).take(self.bytes) {
+            (bytes, end, hash) = (bytes + 1, at + 1, hash.and(byte));
+        }
+        if (Self { bytes, hash }) == self { text.get(end..) } else { None }
+    }
+}
+
+/// Returns the bytes of `text` with their places, without the carriage returns of line ends: GitLab's forms add them.
+fn line_feeds_only(text: &str) -> impl Iterator<Item = (usize, u8)> {
+    let bytes = text.as_bytes();
+    text.bytes().enumerate().filter(move |(at, byte)| *byte != b'\r' || bytes.get(at + 1) != Some(&b'\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_recognised_at_the_beginning_of_another() {
+        let print = Fingerprint::of("one\ntwo é");
+        assert_eq!(print.after("one\ntwo é"), Some(""));
+        assert_eq!(print.after("one\r\ntwo é\r\nmine"), Some("\r\nmine"));
+        assert_eq!(print.after("one\ntwo e"), None);
+        assert_eq!(print.after("one\ntw"), None);
+        assert_eq!(Fingerprint::of("").after("x"), Some("x"));
+    }
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        // Test vectors of the hash's authors, http://www.isthe.com/chongo/tech/comp/fnv/
+        assert_eq!(Fingerprint::of("").hash.to_string(), "cbf29ce484222325");
+        assert_eq!(Fingerprint::of("a").hash.to_string(), "af63dc4c8601ec8c");
+        assert_eq!(Fingerprint::of("foobar").hash.to_string(), "85944171f73967e8");
+    }
+}

@@ -1,0 +1,399 @@
+//! The bot's one note on the source-git merge request: everything that a contributor sees of dist-git.
+//!
+//! Written for somebody who has never heard of dist-git. The same input gives the same bytes, so that a note that says
+//! nothing new is not edited.
+
+use std::fmt::Write as _;
+
+use super::record::{self, NoteState};
+use super::{BranchName, MergeRequestIid, ProjectPath, copied};
+use crate::transform::report::{FileChange, FileReport, MergeReport, PatchChange, PatchReport, ProofReport, Report};
+use crate::transform::{CommitId, Finding, Level, Refusal, Subject};
+
+/// How many patches, files or findings are listed; a longer list ends in their number.
+const LISTED: usize = 100;
+
+/// Up to how many entries a list stands open.
+const OPEN: usize = 8;
+
+/// What a note says, but for the dist-git merge request, which may be opened between plan and note.
+#[derive(Clone, Debug)]
+pub struct Note<'a> {
+    /// The head of the source-git merge request.
+    pub commit: CommitId,
+    /// What is the case.
+    pub says: Says<'a>,
+}
+
+/// The dist-git merge request, as a note names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistGitLink {
+    /// The dist-git project.
+    pub project: ProjectPath,
+    /// The number.
+    pub merge_request: MergeRequestIid,
+    /// The address.
+    pub url: String,
+}
+
+/// A change of the upstream ref between the target branch and the merge request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamChange {
+    /// What the target branch names.
+    pub from: String,
+    /// What the merge request names.
+    pub to: String,
+}
+
+/// What a note says.
+#[derive(Clone, Debug)]
+pub enum Says<'a> {
+    /// dist-git holds the merge request.
+    Synced {
+        /// What changes there.
+        report: &'a Report,
+        /// The change of the upstream ref, where there is one.
+        upstream: Option<&'a UpstreamChange>,
+    },
+    /// The merge request changes nothing in dist-git, and there is no merge request there.
+    NothingToSync {
+        /// Why.
+        report: &'a Report,
+    },
+    /// The merge request cannot be synced.
+    Blocked(&'a Blocked),
+    /// A person pushed to the bot's branch.
+    PersonPushed {
+        /// That branch.
+        branch: BranchName,
+    },
+    /// A person closed the dist-git merge request.
+    Closed,
+    /// A person merged the dist-git merge request.
+    Merged,
+}
+
+/// Why dist-git was left as it is.
+#[derive(Clone, Debug)]
+pub enum Blocked {
+    /// The content cannot be turned into dist-git content.
+    Refused(Refusal),
+    /// Who may not see the source would see it in dist-git.
+    LessVisible,
+    /// dist-git has no such branch.
+    NoBranch {
+        /// The dist-git project.
+        project: ProjectPath,
+        /// The branch.
+        branch: BranchName,
+    },
+    /// There is no dist-git project.
+    NoProject {
+        /// Where it should be.
+        project: ProjectPath,
+    },
+}
+
+impl Note<'_> {
+    /// Returns the note's text. `dist_git` is the dist-git merge request, where there is one by now.
+    pub fn render(&self, dist_git: Option<&DistGitLink>) -> String {
+        let mut text = String::new();
+        heading(&mut text, dist_git);
+        match &self.says {
+            Says::Synced { report, upstream } => synced(&mut text, &self.commit, report, *upstream),
+            Says::NothingToSync { report } => nothing(&mut text, &self.commit, report),
+            Says::Blocked(why) => blocked(&mut text, &self.commit, why, dist_git),
+            Says::PersonPushed { branch } => person_pushed(&mut text, branch),
+            Says::Closed => paragraph(
+                &mut text,
+                "**The dist-git merge request was closed there**, so the bot no longer updates it. Whoever closed it may have \
+                 said why: see its comments. If this change is still wanted, ask the package's maintainers.",
+            ),
+            Says::Merged => paragraph(
+                &mut text,
+                "**The dist-git merge request was merged**: the package has this change as it stood then. What is pushed here \
+                 from now on does not get there; open a new merge request for it.",
+            ),
+        }
+        let merge_request = dist_git.map(|link| link.merge_request);
+        text.push_str(&record::note_line(&NoteState { commit: self.commit, merge_request }));
+        text
+    }
+}
+
+/// Says whether two bodies of a note are the same but for line ends and trailing white space, which GitLab may change.
+pub fn same(a: &str, b: &str) -> bool {
+    a.trim_end().lines().map(str::trim_end).eq(b.trim_end().lines().map(str::trim_end))
+}
+
+fn heading(text: &mut String, dist_git: Option<&DistGitLink>) {
+    let what = match dist_git {
+        Some(DistGitLink { project, merge_request, url }) => {
+            format!("merge request [{project}!{merge_request}]({url})")
+        }
+        None => "no merge request".to_owned(),
+    };
+    paragraph(text, &format!("#### In dist-git: {what}"));
+    paragraph(
+        text,
+        "The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge \
+         request over to it, so you need not do anything there.",
+    );
+}
+
+fn synced(text: &mut String, commit: &CommitId, report: &Report, upstream: Option<&UpstreamChange>) {
+    if let Some(change) = upstream {
+        upstream_change(text, change, report);
+    }
+    let held = format!("It holds this merge request up to commit {}, put on top of the target branch.", short(commit));
+    paragraph(text, &held);
+    changes(text, report);
+    proof(text, report);
+    merges(text, &report.merges);
+    findings(text, &report.findings);
+    paragraph(
+        text,
+        "**What happens next:** dist-git's CI tests the change. When you push again or edit title or description, the bot \
+         updates dist-git and this note. The package's maintainers review here and there.",
+    );
+}
+
+fn nothing(text: &mut String, commit: &CommitId, report: &Report) {
+    paragraph(
+        text,
+        &format!(
+            "**Commit {} changes nothing in dist-git**: no patch and no file there would differ, so the bot opened no merge \
+             request.",
+            short(commit)
+        ),
+    );
+    findings(text, &report.findings);
+    paragraph(text, "**What happens next:** nothing, until you push something that changes the package.");
+}
+
+fn upstream_change(text: &mut String, change: &UpstreamChange, report: &Report) {
+    let (from, to) = (copied::code(change.from.as_bytes()), copied::code(change.to.as_bytes()));
+    let dropped: Vec<_> = report.patches.iter().filter(|patch| patch.change == PatchChange::Dropped).collect();
+    let effect = match dropped.len() {
+        0 => "No patch goes because of it.".to_owned(),
+        1 => "One patch goes because of it:".to_owned(),
+        many => format!("{many} patches go because of it:"),
+    };
+    paragraph(text, &format!("**This merge request changes `upstream_ref` from {from} to {to}. {effect}**"));
+    if !dropped.is_empty() {
+        let rows = dropped.iter().map(|patch| format!("**{}**", copied::code(patch.file.as_bytes())));
+        rows_of(text, rows, dropped.len());
+    }
+}
+
+fn changes(text: &mut String, report: &Report) {
+    let patches: Vec<_> = report.patches.iter().filter_map(patch_row).collect();
+    let kept = report.patches.iter().filter(|patch| patch.change == PatchChange::Kept).count();
+    if patches.is_empty() && report.files.is_empty() {
+        paragraph(text, "It changes nothing in dist-git any more.");
+        return;
+    }
+    if !patches.is_empty() {
+        let kept = match kept {
+            0 => String::new(),
+            1 => ", 1 stays as it is".to_owned(),
+            many => format!(", {many} stay as they are"),
+        };
+        list(text, &format!("{}{kept}", count(patches.len(), "patch changes", "patches change")), patches);
+    }
+    if !report.files.is_empty() {
+        let title = count(report.files.len(), "other file changes", "other files change");
+        list(text, &title, report.files.iter().map(file_row).collect());
+    }
+}
+
+fn patch_row(patch: &PatchReport) -> Option<String> {
+    let file = copied::code(patch.file.as_bytes());
+    let what = match &patch.change {
+        PatchChange::Added => format!("added: {file}"),
+        PatchChange::Changed => format!("changed: {file}"),
+        PatchChange::Renamed { from } => format!("renamed: {} to {file}", copied::code(from.as_bytes())),
+        PatchChange::Dropped => format!("dropped: {file}"),
+        PatchChange::Ignored => format!("left out, as its commit asks: {file}"),
+        PatchChange::Kept => return None,
+    };
+    let commits = match &patch.commits[..] {
+        [] => String::new(),
+        [one] => format!(", from {} {}", short(&one.id), copied::code(&one.subject)),
+        [first, rest @ ..] => {
+            format!(", from {} {} and {} more", short(&first.id), copied::code(&first.subject), rest.len())
+        }
+    };
+    Some(format!("{what}{commits}"))
+}
+
+fn file_row(file: &FileReport) -> String {
+    let what = match file.change {
+        FileChange::Added => "added",
+        FileChange::Changed => "changed",
+        FileChange::Removed => "removed",
+    };
+    format!("{what}: {}", copied::code(file.path.as_bytes()))
+}
+
+fn proof(text: &mut String, report: &Report) {
+    let ProofReport { patches, tree, verified, outside } = &report.proof;
+    let upstream = copied::code(report.upstream.name.as_bytes());
+    let what = match patches {
+        0 => format!("without any patch, {upstream} is what this merge request holds"),
+        1 => format!("1 patch on {upstream} gives exactly what this merge request holds"),
+        many => format!("{many} patches on {upstream} give exactly what this merge request holds"),
+    };
+    let tree = copied::code(tree.short().as_bytes());
+    let mut said = if *verified {
+        format!("**Verified:** {what} (tree {tree}).")
+    } else {
+        format!(
+            "**Not verified:** {what} (tree {tree}) with git, but the way in which the spec file applies patches cannot apply \
+             each of them. The problems below say which."
+        )
+    };
+    said.push_str(" The upstream archive that the package is built from was not looked at.");
+    paragraph(text, &said);
+    if !outside.is_empty() {
+        let title = count(outside.len(), "patch comes from no commit", "patches come from no commit");
+        list(
+            text,
+            &format!("{title}, so nothing was checked"),
+            outside.iter().map(|f| copied::code(f.as_bytes())).collect(),
+        );
+    }
+}
+
+fn merges(text: &mut String, merges: &MergeReport) {
+    let said = match merges {
+        MergeReport::None | MergeReport::EveryCommit { .. } => return,
+        MergeReport::FirstParent { reason, .. } => format!(
+            "The branch holds merges, and its commits one by one do not give its content ({}). So each merge became one patch, \
+             as on the first-parent line.",
+            copied::sentence(reason)
+        ),
+        MergeReport::OnePatch { reason, .. } => format!(
+            "The branch holds merges, and nothing finer than one patch gives its content ({}). Rebase the branch to get a \
+             patch for each commit.",
+            copied::sentence(reason)
+        ),
+    };
+    paragraph(text, &said);
+}
+
+fn findings(text: &mut String, findings: &[Finding]) {
+    for (level, one, many) in [
+        (Level::Problem, "problem", "problems"),
+        (Level::Warning, "warning", "warnings"),
+        (Level::Note, "remark", "remarks"),
+    ] {
+        let rows: Vec<_> = findings.iter().filter(|finding| finding.level == level).map(finding_row).collect();
+        if !rows.is_empty() {
+            list(text, &count(rows.len(), one, many), rows);
+        }
+    }
+}
+
+fn finding_row(finding: &Finding) -> String {
+    let remedy =
+        finding.remedy.as_deref().map(|r| format!(" To mend it: {}.", copied::sentence(r))).unwrap_or_default();
+    format!("{}{}.{remedy}", subject(finding.subject.as_ref()), copied::sentence(&finding.text))
+}
+
+fn subject(subject: Option<&Subject>) -> String {
+    match subject {
+        None => String::new(),
+        Some(Subject::Commit(id)) => format!("commit {}: ", short(id)),
+        Some(Subject::File(path)) => format!("{}: ", copied::code(path.as_bytes())),
+        Some(Subject::CommitFile(id, path)) => format!("commit {}, {}: ", short(id), copied::code(path.as_bytes())),
+    }
+}
+
+fn blocked(text: &mut String, commit: &CommitId, why: &Blocked, dist_git: Option<&DistGitLink>) {
+    let (what, remedy) = match why {
+        Blocked::Refused(refusal) => (
+            format!("{}{}", subject(refusal.subject.as_ref()), copied::sentence(&refusal.text)),
+            copied::sentence(&refusal.remedy),
+        ),
+        Blocked::LessVisible => (
+            "fewer people may see this merge request than would see it in dist-git".to_owned(),
+            "if it holds nothing secret, make this project and the fork that the merge request comes from as visible as dist-git; \
+             else bring the change to dist-git in the way that is meant for embargoed fixes"
+                .to_owned(),
+        ),
+        Blocked::NoBranch { project, branch } => (
+            format!(
+                "the dist-git project {} has no branch {}",
+                copied::code(project.as_str().as_bytes()),
+                copied::code(branch.as_str().as_bytes())
+            ),
+            "choose another target branch for this merge request, or ask the package's maintainers to create the branch in \
+             dist-git"
+                .to_owned(),
+        ),
+        Blocked::NoProject { project } => (
+            format!("there is no dist-git project {} that the bot can see", copied::code(project.as_str().as_bytes())),
+            "ask the package's maintainers whether this package is meant to be kept in source-git".to_owned(),
+        ),
+    };
+    paragraph(text, &format!("**Commit {} cannot be carried over:** {what}.", short(commit)));
+    paragraph(text, &format!("**To mend it:** {remedy}."));
+    let left = match dist_git {
+        Some(_) => "dist-git was left as it is: its merge request still holds an earlier state of this one.",
+        None => "dist-git was left as it is.",
+    };
+    paragraph(text, &format!("{left} The bot tries again when this merge request changes."));
+}
+
+fn person_pushed(text: &mut String, branch: &BranchName) {
+    paragraph(
+        text,
+        &format!(
+            "**Somebody pushed to the bot's branch {} in dist-git.** So as not to overwrite that work, the bot no longer updates \
+             it, and what dist-git tests is no longer exactly this merge request.",
+            copied::code(branch.as_str().as_bytes())
+        ),
+    );
+    paragraph(
+        text,
+        "**To mend it:** bring what was pushed there into this merge request, and ask whoever pushed it to take it off that \
+         branch again. Once the bot's own commit is its last one, the bot goes on.",
+    );
+}
+
+fn short(id: &CommitId) -> String {
+    copied::code(id.short().as_bytes())
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn paragraph(text: &mut String, said: &str) {
+    text.push_str(said);
+    text.push_str("\n\n");
+}
+
+/// Writes a list below its title; a long one folded up.
+fn list(text: &mut String, title: &str, rows: Vec<String>) {
+    let total = rows.len();
+    if total > OPEN {
+        paragraph(text, &format!("<details><summary>{title}</summary>"));
+        rows_of(text, rows.into_iter(), total);
+        paragraph(text, "</details>");
+    } else {
+        paragraph(text, &format!("{title}:"));
+        rows_of(text, rows.into_iter(), total);
+    }
+}
+
+fn rows_of(text: &mut String, rows: impl Iterator<Item = String>, total: usize) {
+    for row in rows.take(LISTED) {
+        let _ = writeln!(text, "- {row}");
+    }
+    if total > LISTED {
+        let _ = writeln!(text, "- … and {} more", total - LISTED);
+    }
+    text.push('\n');
+}

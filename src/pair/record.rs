@@ -1,0 +1,234 @@
+//! The bot's block at the end of a dist-git merge request's description, and the hidden lines that the bot leaves for
+//! itself there and in its note.
+//!
+//! ```text
+//! whatever people wrote
+//!
+//! <!-- source-git-bot v1: begin -->
+//! information for people
+//! <!-- source-git-bot v1: record {"project":7,…} -->
+//! <!-- source-git-bot v1: end -->
+//! ```
+//!
+//! Anybody can write such lines: whoever reads one must know that the description or note is the bot's own. Text that
+//! the bot copies cannot hold one, because `copied` breaks `<!`.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::fingerprint::Fingerprint;
+use super::{MergeRequestIid, NoteId, ProjectId, ProjectPath};
+use crate::transform::CommitId;
+
+/// Where the block begins and ends. The number rises when an older bot could misread what is between.
+const BEGIN: &str = "<!-- source-git-bot v1: begin -->";
+const END: &str = "<!-- source-git-bot v1: end -->";
+
+/// What stands around the JSON of a record and of a note's state.
+const RECORD: &str = "<!-- source-git-bot v1: record ";
+const STATE: &str = "<!-- source-git-bot v1: note ";
+const CLOSE: &str = " -->";
+
+/// The longest JSON that is read, in bytes: a title of 255 characters and a path of 1024, all of them escaped, fit.
+const LONGEST: usize = 16 * 1024;
+
+/// What the dist-git merge request tells the bot about its origin. Fields that it does not know are passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The source-git project.
+    pub project: ProjectId,
+    /// Its path when the record was written.
+    pub path: ProjectPath,
+    /// The source-git merge request.
+    pub merge_request: MergeRequestIid,
+    /// The bot's note there, where it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<NoteId>,
+    /// The title that the bot wanted last.
+    pub title: String,
+    /// The copied description that the bot wanted last.
+    pub(super) copied: Fingerprint,
+}
+
+/// What the bot's note tells the bot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoteState {
+    /// The source-git commit that the note speaks of.
+    #[serde(with = "as_text")]
+    pub commit: CommitId,
+    /// The dist-git merge request, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge_request: Option<MergeRequestIid>,
+}
+
+mod as_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use super::CommitId;
+
+    pub(super) fn serialize<S: Serializer>(id: &CommitId, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CommitId, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A description, divided at the bot's block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Divided<'a> {
+    /// What stands before the block; everything where there is none.
+    pub(super) before: &'a str,
+    /// The block, markers included; empty where there is none.
+    pub(super) block: &'a str,
+    /// What stands after it.
+    pub(super) after: &'a str,
+}
+
+/// Divides `description` at its last complete block.
+pub(super) fn divide(description: &str) -> Divided<'_> {
+    let found = description.rfind(END).and_then(|end| {
+        let (head, tail) = description.split_at_checked(end)?;
+        let (before, inner) = head.split_at_checked(head.rfind(BEGIN)?)?;
+        let after = tail.get(END.len()..)?;
+        let block = description.get(before.len()..before.len() + inner.len() + END.len())?;
+        Some(Divided { before, block, after })
+    });
+    found.unwrap_or(Divided { before: description, block: "", after: "" })
+}
+
+/// Returns the record in the last block of `description`.
+pub fn read(description: &str) -> Option<Record> {
+    hidden(divide(description).block, RECORD)
+}
+
+/// Returns the state in a note of the bot. A note of anybody without such a line is none of the bot's.
+pub fn read_note(body: &str) -> Option<NoteState> {
+    hidden(body, STATE)
+}
+
+/// Returns the block with what is said to people and the record.
+pub(super) fn block(said: &str, record: &Record) -> String {
+    format!("{BEGIN}\n{said}\n{}\n{END}", line(RECORD, record))
+}
+
+/// Returns the hidden line for the end of a note.
+pub(super) fn note_line(state: &NoteState) -> String {
+    line(STATE, state)
+}
+
+/// Returns `description` with `block` in the place of its last block, or at its end, below a blank line. Every byte
+/// outside the block stays.
+pub fn replace_block(description: &str, block: &str) -> String {
+    let divided = divide(description);
+    if !divided.block.is_empty() {
+        return [divided.before, block, divided.after].concat();
+    }
+    let gap = match description {
+        "" => "",
+        text if text.ends_with("\n\n") || text.ends_with("\r\n\r\n") => "",
+        text if text.ends_with('\n') => "\n",
+        _ => "\n\n",
+    };
+    [description, gap, block].concat()
+}
+
+/// Returns `value` as JSON in an HTML comment, on one line. Nothing in it ends the comment (`-->`, `--!>`) or reads as a
+/// tag: those characters are escaped, which JSON allows in its strings, and here they stand nowhere else.
+fn line<T: Serialize>(open: &str, value: &T) -> String {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let json = json.replace("--", "-\\u002d").replace('<', "\\u003c").replace('>', "\\u003e");
+    format!("{open}{json}{CLOSE}")
+}
+
+fn hidden<T: DeserializeOwned>(text: &str, open: &str) -> Option<T> {
+    let (_, rest) = text.rsplit_once(open)?;
+    let (json, _) = rest.split_once(CLOSE)?;
+    if json.len() > LONGEST {
+        return None;
+    }
+    serde_json::from_str(json).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(title: &str) -> Record {
+        Record {
+            project: ProjectId(11),
+            path: "src/hello".parse().unwrap(),
+            merge_request: MergeRequestIid(7),
+            note: Some(NoteId(12)),
+            title: title.to_owned(),
+            copied: Fingerprint::of("text"),
+        }
+    }
+
+    #[test]
+    fn the_block_is_read_back_whatever_the_title_is() {
+        for title in ["Fix it", "a --> b --!> <!-- c ---", "\"quoted\" \\ é \u{202e}", "----->"] {
+            let record = record(title);
+            let block = block("said", &record);
+            assert_eq!(read(&format!("text\n\n{block}\nmore")), Some(record), "{title}");
+            assert_eq!(block.matches("-->").count(), 3, "{block}");
+            assert_eq!(block.matches("<!--").count(), 3, "{block}");
+            assert_eq!(block.lines().count(), 4);
+        }
+    }
+
+    #[test]
+    fn the_form_of_the_block_is_known_to_older_and_newer_bots() {
+        insta::assert_snapshot!(block("For people.", &record("Fix -- it")), @r#"
+        <!-- source-git-bot v1: begin -->
+        For people.
+        <!-- source-git-bot v1: record {"project":11,"path":"src/hello","merge_request":7,"note":12,"title":"Fix -\u002d it","copied":{"bytes":4,"hash":"fa04f4ef1995407e"}} -->
+        <!-- source-git-bot v1: end -->
+        "#);
+        let newer = block("x", &record("t")).replace("{\"project\"", "{\"new\":[1,{}],\"project\"");
+        assert_eq!(read(&newer), Some(record("t")));
+        assert_eq!(read(&newer.replace("v1", "v2")), None);
+        assert_eq!(read(&newer.replace("\"project\":11", "\"project\":\"x\"")), None);
+    }
+
+    #[test]
+    fn only_the_last_block_counts() {
+        let (first, last) = (block("a", &record("first")), block("b", &record("last")));
+        let both = format!("{first}\n\nmine\n\n{last}");
+        assert_eq!(read(&both).unwrap().title, "last");
+        assert_eq!(replace_block(&both, "NEW"), format!("{first}\n\nmine\n\nNEW"));
+        assert_eq!(divide(&last.replace(END, "")).block, "");
+        assert_eq!(divide(&format!("{END} {BEGIN}")).block, "");
+    }
+
+    #[test]
+    fn a_huge_record_is_not_read() {
+        assert_eq!(read(&block("x", &record(&"x".repeat(20_000)))), None);
+    }
+
+    #[test]
+    fn a_block_is_put_below_what_people_wrote() {
+        assert_eq!(replace_block("", "B"), "B");
+        assert_eq!(replace_block("text", "B"), "text\n\nB");
+        assert_eq!(replace_block("text\n", "B"), "text\n\nB");
+        assert_eq!(replace_block("text\r\n\r\n", "B"), "text\r\n\r\nB");
+    }
+
+    proptest! {
+        #[test]
+        fn text_of_people_stays_byte_for_byte(before in "[a\r\n<!-]{0,20}", after in "[a\r\n>]{0,20}", title: String) {
+            let old = format!("{before}{}{after}", block("old", &record(&title)));
+            let new = block("new", &record("t"));
+            prop_assert_eq!(replace_block(&old, &new), format!("{before}{new}{after}"));
+            prop_assert_eq!(read(&old.replace('\n', "\r\n")), read(&old));
+        }
+
+        #[test]
+        fn no_text_makes_reading_panic(text in "(<!-- source-git-bot v1: (begin|end|record)| -->|\\{\"project\":|[^a]|\n){0,30}") {
+            let _ = (read(&text), read_note(&text), replace_block(&text, "B"));
+        }
+    }
+}
