@@ -1,7 +1,8 @@
 //! Keeps the source-git and dist-git repositories of an RPM distribution in step.
 //!
-//! `transform` is the heart: pure functions that turn source-git content into dist-git content. `git` runs the
-//! git process and reads objects; `commands` puts both to work.
+//! `transform` is the heart: pure functions that turn source-git content into dist-git content. `pair` is as pure,
+//! and ties a source-git merge request to its dist-git merge request. `git` runs the git process and reads objects;
+//! `commands` puts them to work.
 
 pub mod cli;
 pub mod commands;

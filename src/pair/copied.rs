@@ -24,10 +24,14 @@ enum Form {
     Plain,
 }
 
+/// The longest sentence of a finding or refusal, in characters.
+const SENTENCE_LIMIT: usize = 2000;
+
 /// Trailers by which the bot recognises its own commits, in lower case: nobody else's text may bring them.
 const OWN_TRAILERS: [&str; 2] = ["from-source-git-commit", "from-dist-git-commit"];
 
-/// Tags that GitLab lets through to the page (html-pipeline's allowlist and GitLab's additions).
+/// Tags that GitLab lets through to the page (html-pipeline's allowlist and GitLab's additions), and those that other
+/// renderers act on.
 const TAGS: [&str; 84] = [
     "a",
     "abbr",
@@ -119,22 +123,8 @@ const TAGS: [&str; 84] = [
 const ENTITIES: [&str; 6] = ["amp", "lt", "gt", "quot", "apos", "nbsp"];
 
 /// GitLab's references in brackets, `[issue:1]`, and the mark by which its test reports attach files.
-const BRACKETED: [&str; 14] = [
-    "issue:",
-    "work_item:",
-    "epic:",
-    "merge_request:",
-    "vulnerability:",
-    "milestone:",
-    "label:",
-    "contact:",
-    "feature_flag:",
-    "cve:",
-    "snippet:",
-    "iteration:",
-    "alert:",
-    "[attachment",
-];
+const BRACKETED: [&str; 8] =
+    ["issue:", "work_item:", "epic:", "vulnerability:", "feature_flag:", "contact:", "wiki_page:", "[attachment"];
 
 /// The words of GitLab's default closing pattern (`issue_closing_pattern` in gitlab.yml.example), in lower case.
 const CLOSING: [&str; 16] = [
@@ -205,8 +195,8 @@ pub fn code(bytes: &[u8]) -> String {
 /// Returns one of the bot's own sentences, a finding's or a refusal's, as Markdown: what is between backticks stays code,
 /// and no other sign is Markdown, because it may come from a contributor.
 pub fn sentence(text: &str) -> String {
-    let text = line(text);
-    let paired = text.matches('`').count() % 2 == 0;
+    let text = cut(&line(text), SENTENCE_LIMIT);
+    let paired = text.matches('`').count().is_multiple_of(2);
     let mut out = String::with_capacity(text.len());
     let mut in_code = false;
     for c in text.chars() {
@@ -406,10 +396,11 @@ fn closable(text: &str) -> bool {
     starts_with_in_any_case(text, "http://") || starts_with_in_any_case(text, "https://") || jira_key(text).is_some()
 }
 
-/// Returns the length of a JIRA key, such as `RHEL-1`, at the start of `text`: GitLab's `[A-Z][A-Z0-9_]+-\d+`.
+/// Returns the length of a JIRA key, such as `RHEL-1`, at the start of `text`: GitLab's `[A-Z][A-Z0-9_]+-\d+`, but for
+/// `GL-1`, which is GitLab's own name for an issue.
 pub(super) fn jira_key(text: &str) -> Option<usize> {
     let project = text.bytes().take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_').count();
-    if project < 2 || !text.starts_with(|c: char| c.is_ascii_uppercase()) {
+    if project < 2 || !text.starts_with(|c: char| c.is_ascii_uppercase()) || text.starts_with("GL-") {
         return None;
     }
     let number = text.get(project..)?.strip_prefix('-')?;

@@ -13,6 +13,7 @@
 mod files;
 mod licences;
 mod message;
+mod pair;
 mod spec;
 mod support;
 mod update_dist_git;
