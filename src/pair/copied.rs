@@ -151,9 +151,13 @@ const DISTRIBUTION: [&str; 3] = ["Resolves: ", "Related: ", "Reverts: "];
 
 /// Returns `text` as one harmless line: a title, a name. White space is squeezed, line ends are white space.
 pub fn line(text: &str) -> String {
-    let clean = visible(text);
-    let squeezed = clean.split_whitespace().collect::<Vec<_>>().join(" ");
-    if is_own_trailer(&squeezed) { String::new() } else { treated(&squeezed, Form::Plain).trim().to_owned() }
+    let text = one_line(text);
+    if is_own_trailer(&text) { String::new() } else { treated(&text, Form::Plain).trim().to_owned() }
+}
+
+/// Returns `text` on one line and without what hides or steers; not harmless yet.
+pub(super) fn one_line(text: &str) -> String {
+    visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns `text` as a harmless Markdown text of at most `limit` characters, without blank lines around it.
@@ -321,7 +325,7 @@ fn acts(before: &str, c: char, rest: &str, at_start: bool) -> bool {
         '&' => next_is(|n| n.is_numeric() || n == '#' || n == '<') || is_entity(rest),
         '-' => {
             next_is(|n| n.is_numeric())
-                && before.strip_suffix("GL").is_some_and(|b| !b.ends_with(|p: char| p.is_alphanumeric()))
+                && before.strip_suffix("GL").is_some_and(|b| !b.ends_with(|p: char| p.is_ascii_alphanumeric()))
         }
         '<' => next_is(|n| n == '!' || n == '?') || is_tag(rest),
         '[' => BRACKETED.iter().any(|name| starts_with_in_any_case(rest, name)),

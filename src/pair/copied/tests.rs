@@ -131,3 +131,22 @@ fn code_and_sentences_stay_what_they_are() {
     );
     assert_eq!(sentence("odd ` one <b>"), "odd \\` one \\< b\\>");
 }
+
+#[test]
+fn a_hostile_text_takes_no_longer_than_a_harmless_one() {
+    // Each would take very long where a sign looks at everything behind it.
+    for piece in
+        ["fix ", "fix: issue ", "Resolves: A-", "@", "<", "&", "> ", "1. ", "```\n", "[", "#1", "`", "GL-", "From-"]
+    {
+        let text = piece.repeat((1 << 16) / piece.len());
+        let spaced = format!("closes{}{text}", " ".repeat(1 << 15));
+        for text in [&text, &spaced] {
+            assert!(markdown(text, 1 << 20).chars().count() <= 1 << 20);
+            assert!(!line(text).contains('\n'));
+        }
+    }
+    for piece in ["A-1,", "https://x/A-1,", "https://", "AA-1 ", "a"] {
+        let text = format!("JIRA: {}", piece.repeat((1 << 16) / piece.len()));
+        assert!(super::super::references::converted(&text).len() >= text.len());
+    }
+}
