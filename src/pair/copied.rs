@@ -323,10 +323,8 @@ fn acts(before: &str, c: char, rest: &str, at_start: bool) -> bool {
         // Issues, merge requests, epics; the `<` for a tag that is taken out and brings together what it parted.
         '#' | '!' => next_is(|n| n.is_numeric() || n == '<'),
         '&' => next_is(|n| n.is_numeric() || n == '#' || n == '<') || is_entity(rest),
-        '-' => {
-            next_is(|n| n.is_numeric())
-                && before.strip_suffix("GL").is_some_and(|b| !b.ends_with(|p: char| p.is_ascii_alphanumeric()))
-        }
+        // Issues again, `GL-1`: GitLab asks for no boundary before it.
+        '-' => before.ends_with("GL") && next_is(|n| n.is_numeric()),
         '<' => next_is(|n| n == '!' || n == '?') || is_tag(rest),
         '[' => BRACKETED.iter().any(|name| starts_with_in_any_case(rest, name)),
         _ => false,
@@ -401,13 +399,14 @@ fn closable(text: &str) -> bool {
 }
 
 /// Returns the length of a JIRA key, such as `RHEL-1`, at the start of `text`: GitLab's `[A-Z][A-Z0-9_]+-\d+`, but for
-/// `GL-1`, which is GitLab's own name for an issue.
+/// one that ends in `GL-1`, which GitLab reads as an issue of its own.
 pub(super) fn jira_key(text: &str) -> Option<usize> {
     let project = text.bytes().take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_').count();
-    if project < 2 || !text.starts_with(|c: char| c.is_ascii_uppercase()) || text.starts_with("GL-") {
+    if project < 2 || !text.starts_with(|c: char| c.is_ascii_uppercase()) {
         return None;
     }
-    let number = text.get(project..)?.strip_prefix('-')?;
+    let (project_name, number) = text.split_at_checked(project)?;
+    let number = number.strip_prefix('-').filter(|_| !project_name.ends_with("GL"))?;
     let digits = number.bytes().take_while(u8::is_ascii_digit).count();
     (digits > 0).then_some(project + 1 + digits)
 }

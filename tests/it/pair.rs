@@ -17,7 +17,7 @@ const PATTERNS: [(&str, &str); 9] = [
     // User.reference_pattern, on the raw text and where Markdown has taken the emphasis away
     ("mention", r"(?:(?<![A-Za-z0-9_])|(?<![A-Za-z0-9])_)@[A-Za-z0-9_.]"),
     // Issue, MergeRequest and Epic.reference_pattern
-    ("reference", r"(?:#|!|&|\bGL-)\d"),
+    ("reference", r"(?:#|!|&|GL-)\d"),
     ("reference in brackets", r"\[(?:issue|work_item|epic|vulnerability|milestone|label):"),
     // Commit.reference_pattern across projects
     ("commit elsewhere", r"\w@[0-9a-f]{7,40}\b"),

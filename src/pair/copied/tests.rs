@@ -41,11 +41,11 @@ fn mentions_do_not_notify() {
 #[test]
 fn references_do_not_refer() {
     for (before, after) in [
-        ("see #1, g/p#2, !3, g/p!4, &5, GL-6", "see # 1, g/p# 2, ! 3, g/p! 4, & 5, GL- 6"),
+        ("see #1, g/p#2, !3, g/p!4, &5, GL-6 OpenGL-3", "see # 1, g/p# 2, ! 3, g/p! 4, & 5, GL- 6 OpenGL- 3"),
         ("#1 is fixed", "\\# 1 is fixed"),
         ("[issue:1] [work_item:g/p/1] [x]", "[ issue:1] [ work_item:g/p/1] [x]"),
         ("[[ATTACHMENT|/etc/passwd]] [[x]]", "[ [ATTACHMENT|/etc/passwd]] [[x]]"),
-        ("RHEL-1 OpenGL-3 #include ![x](y) !important # Title", "RHEL-1 OpenGL-3 #include ![x](y) !important # Title"),
+        ("RHEL-1 OpenGL-x #include ![x](y) !important # Title", "RHEL-1 OpenGL-x #include ![x](y) !important # Title"),
     ] {
         assert_eq!(markdown(before, 1000), after);
     }
