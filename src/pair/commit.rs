@@ -109,12 +109,29 @@ mod tests {
             author("Anna again", "Anna@example.com"),
         ];
         let description = "The parser crashed, see #12.\n\nJIRA: https://issues.redhat.com/browse/RHEL-123\n\n---\nSigned-off-by: Anna";
-        insta::assert_snapshot!(message("Draft: Fix the parser", description, &authors, &SOURCE), @r"");
+        insta::assert_snapshot!(message("Draft: Fix the parser", description, &authors, &SOURCE), @r#"
+        Fix the parser
+
+        The parser crashed, see # 12.
+
+        Resolves: RHEL-123
+
+         ---
+        Signed-off-by: Anna
+
+        Co-authored-by: Anna Maker <anna@example.com>
+        Co-authored-by: Bert <bert@example.com>
+        From-source-git-commit: 1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a
+        "#);
     }
 
     #[test]
     fn an_empty_description_leaves_no_gap() {
-        insta::assert_snapshot!(message("Fix it", " \n", &[], &SOURCE), @r"");
+        insta::assert_snapshot!(message("Fix it", " \n", &[], &SOURCE), @r#"
+        Fix it
+
+        From-source-git-commit: 1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a
+        "#);
     }
 
     #[test]

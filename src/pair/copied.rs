@@ -24,10 +24,14 @@ enum Form {
     Plain,
 }
 
+/// The longest sentence of a finding or refusal, in characters.
+const SENTENCE_LIMIT: usize = 2000;
+
 /// Trailers by which the bot recognises its own commits, in lower case: nobody else's text may bring them.
 const OWN_TRAILERS: [&str; 2] = ["from-source-git-commit", "from-dist-git-commit"];
 
-/// Tags that GitLab lets through to the page (html-pipeline's allowlist and GitLab's additions).
+/// Tags that GitLab lets through to the page (html-pipeline's allowlist and GitLab's additions), and those that other
+/// renderers act on.
 const TAGS: [&str; 84] = [
     "a",
     "abbr",
@@ -119,22 +123,8 @@ const TAGS: [&str; 84] = [
 const ENTITIES: [&str; 6] = ["amp", "lt", "gt", "quot", "apos", "nbsp"];
 
 /// GitLab's references in brackets, `[issue:1]`, and the mark by which its test reports attach files.
-const BRACKETED: [&str; 14] = [
-    "issue:",
-    "work_item:",
-    "epic:",
-    "merge_request:",
-    "vulnerability:",
-    "milestone:",
-    "label:",
-    "contact:",
-    "feature_flag:",
-    "cve:",
-    "snippet:",
-    "iteration:",
-    "alert:",
-    "[attachment",
-];
+const BRACKETED: [&str; 8] =
+    ["issue:", "work_item:", "epic:", "vulnerability:", "feature_flag:", "contact:", "wiki_page:", "[attachment"];
 
 /// The words of GitLab's default closing pattern (`issue_closing_pattern` in gitlab.yml.example), in lower case.
 const CLOSING: [&str; 16] = [
@@ -161,9 +151,13 @@ const DISTRIBUTION: [&str; 3] = ["Resolves: ", "Related: ", "Reverts: "];
 
 /// Returns `text` as one harmless line: a title, a name. White space is squeezed, line ends are white space.
 pub fn line(text: &str) -> String {
-    let clean = visible(text);
-    let squeezed = clean.split_whitespace().collect::<Vec<_>>().join(" ");
-    if is_own_trailer(&squeezed) { String::new() } else { treated(&squeezed, Form::Plain).trim().to_owned() }
+    let text = one_line(text);
+    if is_own_trailer(&text) { String::new() } else { treated(&text, Form::Plain).trim().to_owned() }
+}
+
+/// Returns `text` on one line and without what hides or steers; not harmless yet.
+pub(super) fn one_line(text: &str) -> String {
+    visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns `text` as a harmless Markdown text of at most `limit` characters, without blank lines around it.
@@ -205,8 +199,8 @@ pub fn code(bytes: &[u8]) -> String {
 /// Returns one of the bot's own sentences, a finding's or a refusal's, as Markdown: what is between backticks stays code,
 /// and no other sign is Markdown, because it may come from a contributor.
 pub fn sentence(text: &str) -> String {
-    let text = line(text);
-    let paired = text.matches('`').count() % 2 == 0;
+    let text = cut(&line(text), SENTENCE_LIMIT);
+    let paired = text.matches('`').count().is_multiple_of(2);
     let mut out = String::with_capacity(text.len());
     let mut in_code = false;
     for c in text.chars() {
@@ -329,10 +323,8 @@ fn acts(before: &str, c: char, rest: &str, at_start: bool) -> bool {
         // Issues, merge requests, epics; the `<` for a tag that is taken out and brings together what it parted.
         '#' | '!' => next_is(|n| n.is_numeric() || n == '<'),
         '&' => next_is(|n| n.is_numeric() || n == '#' || n == '<') || is_entity(rest),
-        '-' => {
-            next_is(|n| n.is_numeric())
-                && before.strip_suffix("GL").is_some_and(|b| !b.ends_with(|p: char| p.is_alphanumeric()))
-        }
+        // Issues again, `GL-1`: GitLab asks for no boundary before it.
+        '-' => before.ends_with("GL") && next_is(|n| n.is_numeric()),
         '<' => next_is(|n| n == '!' || n == '?') || is_tag(rest),
         '[' => BRACKETED.iter().any(|name| starts_with_in_any_case(rest, name)),
         _ => false,
@@ -406,13 +398,15 @@ fn closable(text: &str) -> bool {
     starts_with_in_any_case(text, "http://") || starts_with_in_any_case(text, "https://") || jira_key(text).is_some()
 }
 
-/// Returns the length of a JIRA key, such as `RHEL-1`, at the start of `text`: GitLab's `[A-Z][A-Z0-9_]+-\d+`.
+/// Returns the length of a JIRA key, such as `RHEL-1`, at the start of `text`: GitLab's `[A-Z][A-Z0-9_]+-\d+`, but for
+/// one that ends in `GL-1`, which GitLab reads as an issue of its own.
 pub(super) fn jira_key(text: &str) -> Option<usize> {
     let project = text.bytes().take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_').count();
     if project < 2 || !text.starts_with(|c: char| c.is_ascii_uppercase()) {
         return None;
     }
-    let number = text.get(project..)?.strip_prefix('-')?;
+    let (project_name, number) = text.split_at_checked(project)?;
+    let number = number.strip_prefix('-').filter(|_| !project_name.ends_with("GL"))?;
     let digits = number.bytes().take_while(u8::is_ascii_digit).count();
     (digits > 0).then_some(project + 1 + digits)
 }
@@ -439,7 +433,10 @@ fn is_tag(text: &str) -> bool {
     let text = text.strip_prefix('/').unwrap_or(text);
     let length = text.bytes().take(16).take_while(u8::is_ascii_alphanumeric).count();
     let name = text.get(..length).unwrap_or_default();
-    let ends = text.get(length..).and_then(|rest| rest.chars().next()).is_none_or(|c| !c.is_alphanumeric() && c != ':');
+    let ends = text
+        .get(length..)
+        .and_then(|rest| rest.chars().next())
+        .is_none_or(|c| !c.is_alphanumeric() && !"-:@".contains(c));
     ends && TAGS.iter().any(|tag| name.eq_ignore_ascii_case(tag))
 }
 

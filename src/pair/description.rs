@@ -47,7 +47,9 @@ pub fn following(current: &str, record: Option<&Record>, origin: &Origin<'_>) ->
         Some(record) => record.copied.after(divided.before),
         None => divided.before.trim().is_empty().then_some(divided.before),
     };
-    let others = divided.after.chars().count() + theirs.unwrap_or(divided.before).chars().count();
+    let kept = theirs.unwrap_or(divided.before);
+    let kept = if kept.trim().is_empty() { "" } else { kept };
+    let others = divided.after.chars().count() + kept.chars().count();
     let room = LIMIT.saturating_sub(BLOCK_ROOM).saturating_sub(others);
     let copied = copied::markdown(&references::converted(origin.description), room);
     let block = record::block(&said(origin), &of(origin, Fingerprint::of(&copied)));
@@ -89,4 +91,100 @@ fn said(origin: &Origin<'_>) -> String {
          outside of this section, stays as you left it. Commits that you push to the branch of this merge request are not \
          overwritten, but the bot then stops updating it."
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path() -> ProjectPath {
+        "redhat/centos-stream/src/hello".parse().unwrap()
+    }
+
+    fn origin<'a>(path: &'a ProjectPath, description: &'a str) -> Origin<'a> {
+        Origin {
+            project: ProjectId(11),
+            path,
+            merge_request: MergeRequestIid(7),
+            url: "https://gitlab.com/redhat/centos-stream/src/hello/-/merge_requests/7",
+            description,
+            note: None,
+            title: "Fix the parser",
+        }
+    }
+
+    /// Returns the next description after the contributor wrote `description`.
+    fn next(current: &str, description: &str) -> String {
+        following(current, record::read(current).as_ref(), &origin(&path(), description))
+    }
+
+    #[test]
+    fn a_description_is_what_the_contributor_wrote_and_the_bots_block() {
+        let text = "It crashed on *empty* input, cc @anna.\n\nJIRA: RHEL-123";
+        insta::assert_snapshot!(new(&origin(&path(), text)), @r#"
+        It crashed on *empty* input, cc @ anna.
+
+        Resolves: RHEL-123
+
+        <!-- source-git-bot v1: begin -->
+        ---
+        ###### Information for the package maintainer
+
+        A bot made this merge request from the source-git merge request [redhat/centos-stream/src/hello!7](https://gitlab.com/redhat/centos-stream/src/hello/-/merge_requests/7), and pushes to it again whenever that one changes. Comments on the change itself reach its author there.
+
+        Title and description are copied from there and follow it until you edit them here: what you change, or write outside of this section, stays as you left it. Commits that you push to the branch of this merge request are not overwritten, but the bot then stops updating it.
+        <!-- source-git-bot v1: record {"project":11,"path":"redhat/centos-stream/src/hello","merge_request":7,"title":"Fix the parser","copied":{"bytes":59,"hash":"9332752204546e8b"}} -->
+        <!-- source-git-bot v1: end -->
+        "#);
+    }
+
+    #[test]
+    fn what_nobody_edited_follows() {
+        let first = next("", "one");
+        assert_eq!(next(&first, "one"), first);
+        assert_eq!(next(&first, "two"), next("", "two"));
+        assert_eq!(next(&next(&first, ""), "one"), first);
+        assert_eq!(next(&first.replace('\n', "\r\n"), "two").split("<!--").next(), Some("two\n\n"));
+    }
+
+    #[test]
+    fn what_people_wrote_stays_where_it_is() {
+        let first = next("", "one");
+        let below = first.replace("one\n\n", "one\n\nQE: \tplease look\r\n \n\n");
+        assert!(next(&below, "two").starts_with("two\n\nQE: \tplease look\r\n \n\n<!--"), "{}", next(&below, "two"));
+        let after = format!("{first}\n\nReviewed.\n");
+        assert!(next(&after, "two").ends_with("end -->\n\nReviewed.\n"));
+        let edited = first.replace("one", "One, rather");
+        assert!(next(&edited, "two").starts_with("One, rather\n\n<!--"));
+        assert_eq!(next(&next(&edited, "two"), "two"), next(&edited, "two"));
+        // The block was removed: nobody can say what was copied, so all of it stays.
+        assert!(next("Mine now", "two").starts_with("Mine now\n\n<!--"));
+    }
+
+    #[test]
+    fn a_long_description_leaves_room_for_the_block() {
+        let long = next("", &"é ".repeat(LIMIT));
+        assert!(long.chars().count() <= LIMIT);
+        assert!(record::read(&long).is_some());
+        // Not `assert_eq!`, which would print both.
+        assert!(next(&long, &"é ".repeat(LIMIT)) == long);
+    }
+
+    proptest! {
+        #[test]
+        fn text_outside_survives_any_change(
+            above in "[a-z\r\n]{0,12}[a-z]", below in "[a-z\r\n<!-]{0,12}", old in "[a-z@#1 \n`]{0,20}", new in "\\PC{0,20}"
+        ) {
+            let first = next("", &old);
+            let divided = record::divide(&first);
+            let edited = [divided.before, &above, "\n\n", divided.block, &below].concat();
+            let result = next(&edited, &new);
+            let divided = record::divide(&result);
+            prop_assert!(divided.before.ends_with(&[above.as_str(), "\n\n"].concat()), "{}", result);
+            prop_assert_eq!(divided.after, &below);
+            prop_assert_eq!(next(&result, &new), result);
+        }
+    }
 }

@@ -68,14 +68,11 @@ impl Fingerprint {
 
     /// Returns what follows in `text`, where it begins with the text that this is the fingerprint of.
     pub(super) fn after(self, text: &str) -> Option<&str> {
-        let mut hash = Hash::EMPTY;
-        let mut rest = line_feeds_only(text);
-        for (_, byte) in rest.by_ref().take(self.bytes) {
-            hash = hash.and(byte);
+        let (mut bytes, mut end, mut hash) = (0, 0, Hash::EMPTY);
+        for (at, byte) in line_feeds_only(text).take(self.bytes) {
+            (bytes, end, hash) = (bytes + 1, at + 1, hash.and(byte));
         }
-        let end = rest.next().map_or(text.len(), |(at, _)| at);
-        let long_enough = line_feeds_only(text).take(self.bytes).count() == self.bytes;
-        (long_enough && hash == self.hash).then(|| text.get(end..)).flatten()
+        if (Self { bytes, hash }) == self { text.get(end..) } else { None }
     }
 }
 

@@ -99,8 +99,12 @@ impl Note<'_> {
     pub fn render(&self, dist_git: Option<&DistGitLink>) -> String {
         let mut text = String::new();
         heading(&mut text, dist_git);
+        if let Says::Synced { report, upstream: Some(change) } = &self.says {
+            upstream_change(&mut text, change, report);
+        }
+        explanation(&mut text);
         match &self.says {
-            Says::Synced { report, upstream } => synced(&mut text, &self.commit, report, *upstream),
+            Says::Synced { report, .. } => synced(&mut text, &self.commit, report),
             Says::NothingToSync { report } => nothing(&mut text, &self.commit, report),
             Says::Blocked(why) => blocked(&mut text, &self.commit, why, dist_git),
             Says::PersonPushed { branch } => person_pushed(&mut text, branch),
@@ -134,6 +138,9 @@ fn heading(text: &mut String, dist_git: Option<&DistGitLink>) {
         None => "no merge request".to_owned(),
     };
     paragraph(text, &format!("#### In dist-git: {what}"));
+}
+
+fn explanation(text: &mut String) {
     paragraph(
         text,
         "The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge \
@@ -141,10 +148,7 @@ fn heading(text: &mut String, dist_git: Option<&DistGitLink>) {
     );
 }
 
-fn synced(text: &mut String, commit: &CommitId, report: &Report, upstream: Option<&UpstreamChange>) {
-    if let Some(change) = upstream {
-        upstream_change(text, change, report);
-    }
+fn synced(text: &mut String, commit: &CommitId, report: &Report) {
     let held = format!("It holds this merge request up to commit {}, put on top of the target branch.", short(commit));
     paragraph(text, &held);
     changes(text, report);
@@ -154,7 +158,7 @@ fn synced(text: &mut String, commit: &CommitId, report: &Report, upstream: Optio
     paragraph(
         text,
         "**What happens next:** dist-git's CI tests the change. When you push again or edit title or description, the bot \
-         updates dist-git and this note. The package's maintainers review here and there.",
+         updates dist-git and this note. The package's maintainers review it.",
     );
 }
 
@@ -240,9 +244,9 @@ fn proof(text: &mut String, report: &Report) {
     let ProofReport { patches, tree, verified, outside } = &report.proof;
     let upstream = copied::code(report.upstream.name.as_bytes());
     let what = match patches {
-        0 => format!("without any patch, {upstream} is what this merge request holds"),
-        1 => format!("1 patch on {upstream} gives exactly what this merge request holds"),
-        many => format!("{many} patches on {upstream} give exactly what this merge request holds"),
+        0 => format!("without any patch, {upstream} is the source that this merge request holds"),
+        1 => format!("1 patch on {upstream} gives exactly the source that this merge request holds"),
+        many => format!("{many} patches on {upstream} give exactly the source that this merge request holds"),
     };
     let tree = copied::code(tree.short().as_bytes());
     let mut said = if *verified {
@@ -383,7 +387,7 @@ fn list(text: &mut String, title: &str, rows: Vec<String>) {
         rows_of(text, rows.into_iter(), total);
         paragraph(text, "</details>");
     } else {
-        paragraph(text, &format!("{title}:"));
+        paragraph(text, &format!("**{title}:**"));
         rows_of(text, rows.into_iter(), total);
     }
 }
@@ -397,3 +401,6 @@ fn rows_of(text: &mut String, rows: impl Iterator<Item = String>, total: usize) 
     }
     text.push('\n');
 }
+
+#[cfg(test)]
+mod tests;

@@ -414,3 +414,6 @@ fn note_steps<'a>(plan: &mut Plan<'a>, notes: &[&SourceNote], note: Note<'a>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

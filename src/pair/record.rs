@@ -185,7 +185,7 @@ mod tests {
         insta::assert_snapshot!(block("For people.", &record("Fix -- it")), @r#"
         <!-- source-git-bot v1: begin -->
         For people.
-        <!-- source-git-bot v1: record {"project":11,"path":"src/hello","merge_request":7,"note":12,"title":"Fix -\u002d it","copied":{"bytes":4,"hash":"f7afe5a3dfdb8fa7"}} -->
+        <!-- source-git-bot v1: record {"project":11,"path":"src/hello","merge_request":7,"note":12,"title":"Fix -\u002d it","copied":{"bytes":4,"hash":"fa04f4ef1995407e"}} -->
         <!-- source-git-bot v1: end -->
         "#);
         let newer = block("x", &record("t")).replace("{\"project\"", "{\"new\":[1,{}],\"project\"");

@@ -94,9 +94,8 @@ fn link(text: &str) -> Option<(&str, &str)> {
     if !(text.starts_with("https://") || text.starts_with("http://")) {
         return None;
     }
-    let end = text.find(|c: char| c.is_whitespace() || "<>()[]\"'`|".contains(c)).unwrap_or(text.len());
-    let link = text.get(..end)?.trim_end_matches(['.', ',', ';', ':', '!']);
-    let link = link.split_once([',', ';']).map_or(link, |(first, _)| first);
+    let end = text.find(|c: char| c.is_whitespace() || ",;<>()[]\"'`|".contains(c)).unwrap_or(text.len());
+    let link = text.get(..end)?.trim_end_matches(['.', ':', '!']);
     Some((link, text.get(link.len()..)?))
 }
 
@@ -151,6 +150,7 @@ mod tests {
             "JIRA: https://x/browse/",
             "Bugzilla: http://",
             "JIRA: https://x/browse/RHEL-1?x=1",
+            "JIRA: GL-1",
         ] {
             assert_eq!(converted(text), text);
         }

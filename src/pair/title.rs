@@ -20,10 +20,8 @@ pub enum Draft {
 /// Returns the title for a dist-git merge request: that of the source-git one, harmless, with GitLab's own prefix
 /// exactly once for a draft and not at all otherwise.
 pub fn title(source: &str, draft: Draft) -> String {
-    let text = copied::line(source);
-    // Once more for what is the beginning of a line only now.
-    let words = copied::line(divide(&text).1);
-    joined(draft, divide(&words).1)
+    let source = copied::one_line(source);
+    joined(draft, &copied::line(divide(&source).1))
 }
 
 /// Returns the title that the dist-git merge request should have now.

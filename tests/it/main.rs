@@ -14,6 +14,7 @@ mod files;
 mod forge;
 mod licences;
 mod message;
+mod pair;
 mod spec;
 mod support;
 mod sync;

@@ -1,0 +1,270 @@
+use super::*;
+use crate::transform::report::{FORMAT, PatchCommit, Upstream};
+use crate::transform::{RepoPath, TreeId};
+
+const COMMIT: CommitId = CommitId::from_bytes([0x1a; 20]);
+
+fn path(text: &str) -> RepoPath {
+    RepoPath::parse(text).unwrap()
+}
+
+fn patch(file: &str, change: PatchChange, subject: &str) -> PatchReport {
+    let commits = vec![PatchCommit { id: CommitId::from_bytes([0x2b; 20]), subject: subject.into() }];
+    let commits = if change == PatchChange::Dropped { Vec::new() } else { commits };
+    PatchReport { file: file.to_owned(), change, number: None, commits }
+}
+
+fn report() -> Report {
+    Report {
+        format: FORMAT,
+        package: Some("hello".to_owned()),
+        source: COMMIT,
+        upstream: Upstream { name: "v1.0".to_owned(), commit: CommitId::from_bytes([3; 20]) },
+        patches: vec![
+            patch("0001-Fix-the-parser.patch", PatchChange::Added, "Fix the `parser`"),
+            patch("0002-Old.patch", PatchChange::Kept, "Old"),
+            patch("0003-New-name.patch", PatchChange::Renamed { from: path("0002-New-name.patch") }, "New name"),
+            patch("0004-Gone.patch", PatchChange::Dropped, ""),
+        ],
+        files: vec![FileReport { path: path("hello.spec"), change: FileChange::Changed }],
+        merges: MergeReport::None,
+        proof: ProofReport { patches: 3, tree: TreeId::from_bytes([4; 20]), verified: true, outside: Vec::new() },
+        findings: Vec::new(),
+    }
+}
+
+fn link() -> DistGitLink {
+    DistGitLink {
+        project: "redhat/centos-stream/rpms/hello".parse().unwrap(),
+        merge_request: MergeRequestIid(5),
+        url: "https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5".to_owned(),
+    }
+}
+
+fn render(says: Says<'_>, dist_git: Option<&DistGitLink>) -> String {
+    Note { commit: COMMIT, says }.render(dist_git)
+}
+
+#[test]
+fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
+    let says = Says::Synced { report: &report(), upstream: None };
+    insta::assert_snapshot!(render(says, Some(&link())), @r#"
+    #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
+
+    The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+
+    It holds this merge request up to commit `1a1a1a1a1a`, put on top of the target branch.
+
+    **3 patches change, 1 stays as it is:**
+
+    - added: `0001-Fix-the-parser.patch`, from `2b2b2b2b2b` `Fix the 'parser'`
+    - renamed: `0002-New-name.patch` to `0003-New-name.patch`, from `2b2b2b2b2b` `New name`
+    - dropped: `0004-Gone.patch`
+
+    **1 other file changes:**
+
+    - changed: `hello.spec`
+
+    **Verified:** 3 patches on `v1.0` give exactly the source that this merge request holds (tree `0404040404`). The upstream archive that the package is built from was not looked at.
+
+    **What happens next:** dist-git's CI tests the change. When you push again or edit title or description, the bot updates dist-git and this note. The package's maintainers review it.
+
+    <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
+    "#);
+}
+
+#[test]
+fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
+    let mut report = report();
+    report.proof.verified = false;
+    report.proof.outside = vec!["downstream.patch".to_owned()];
+    report.merges = MergeReport::OnePatch { merges: 2, reason: "`a_b` does not apply @all".to_owned() };
+    report.findings = vec![
+        Finding::warning("the key `<actions>` is never run, says [x](y)")
+            .about(Subject::File(path(".distro/source-git.yaml"))),
+        Finding::problem("the patch holds binary changes")
+            .about(Subject::Commit(COMMIT))
+            .remedy("write `%autosetup -S git` in the spec file"),
+    ];
+    let change = UpstreamChange { from: "v0.9".to_owned(), to: "v1.0`**".to_owned() };
+    let says = Says::Synced { report: &report, upstream: Some(&change) };
+    insta::assert_snapshot!(render(says, Some(&link())), @r#"
+    #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
+
+    **This merge request changes `upstream_ref` from `v0.9` to `v1.0'**`. One patch goes because of it:**
+
+    - **`0004-Gone.patch`**
+
+    The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+
+    It holds this merge request up to commit `1a1a1a1a1a`, put on top of the target branch.
+
+    **3 patches change, 1 stays as it is:**
+
+    - added: `0001-Fix-the-parser.patch`, from `2b2b2b2b2b` `Fix the 'parser'`
+    - renamed: `0002-New-name.patch` to `0003-New-name.patch`, from `2b2b2b2b2b` `New name`
+    - dropped: `0004-Gone.patch`
+
+    **1 other file changes:**
+
+    - changed: `hello.spec`
+
+    **Not verified:** 3 patches on `v1.0` give exactly the source that this merge request holds (tree `0404040404`) with git, but the way in which the spec file applies patches cannot apply each of them. The problems below say which. The upstream archive that the package is built from was not looked at.
+
+    **1 patch comes from no commit, so nothing was checked:**
+
+    - `downstream.patch`
+
+    The branch holds merges, and nothing finer than one patch gives its content (`a_b` does not apply @ all). Rebase the branch to get a patch for each commit.
+
+    **1 problem:**
+
+    - commit `1a1a1a1a1a`: the patch holds binary changes. To mend it: write `%autosetup -S git` in the spec file.
+
+    **1 warning:**
+
+    - `.distro/source-git.yaml`: the key `<actions>` is never run, says \[x\](y).
+
+    **What happens next:** dist-git's CI tests the change. When you push again or edit title or description, the bot updates dist-git and this note. The package's maintainers review it.
+
+    <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
+    "#);
+}
+
+#[test]
+fn long_lists_are_folded_and_cut() {
+    let mut report = report();
+    report.patches = (0..250).map(|n| patch(&format!("{n}.patch"), PatchChange::Added, "x")).collect();
+    let note = render(Says::Synced { report: &report, upstream: None }, Some(&link()));
+    assert!(note.contains("<details><summary>250 patches change</summary>\n\n- added: `0.patch`"), "{note}");
+    assert!(note.contains("- … and 150 more\n\n</details>\n\n"), "{note}");
+}
+
+#[test]
+fn a_merge_request_that_changes_nothing_opens_none() {
+    insta::assert_snapshot!(render(Says::NothingToSync { report: &report() }, None), @r#"
+    #### In dist-git: no merge request
+
+    The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+
+    **Commit `1a1a1a1a1a` changes nothing in dist-git**: no patch and no file there would differ, so the bot opened no merge request.
+
+    **What happens next:** nothing, until you push something that changes the package.
+
+    <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
+    "#);
+}
+
+#[test]
+fn what_cannot_be_synced_is_explained_with_its_remedy() {
+    let refusal = Refusal::new("the patch `x` does not apply", "rebase the merge request onto its target branch")
+        .about_file(&path("src/a|b`c.c"));
+    insta::assert_snapshot!(render(Says::Blocked(&Blocked::Refused(refusal)), Some(&link())), @r#"
+    #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
+
+    The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+
+    **Commit `1a1a1a1a1a` cannot be carried over:** `src/a|b'c.c`: the patch `x` does not apply.
+
+    **To mend it:** rebase the merge request onto its target branch.
+
+    dist-git was left as it is: its merge request still holds an earlier state of this one. The bot tries again when this merge request changes.
+
+    <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
+    "#);
+}
+
+#[test]
+fn what_is_missing_or_secret_is_explained() {
+    let project = link().project;
+    let branch = "c10s".parse().unwrap();
+    insta::assert_snapshot!(render(Says::Blocked(&Blocked::NoBranch { project: project.clone(), branch }), None), @r#"
+    #### In dist-git: no merge request
+
+    The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+
+    **Commit `1a1a1a1a1a` cannot be carried over:** the dist-git project `redhat/centos-stream/rpms/hello` has no branch `c10s`.
+
+    **To mend it:** choose another target branch for this merge request, or ask the package's maintainers to create the branch in dist-git.
+
+    dist-git was left as it is. The bot tries again when this merge request changes.
+
+    <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
+    "#);
+    insta::assert_snapshot!(render(Says::Blocked(&Blocked::NoProject { project }), None), @r#"
+    #### In dist-git: no merge request
+
+    The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+
+    **Commit `1a1a1a1a1a` cannot be carried over:** there is no dist-git project `redhat/centos-stream/rpms/hello` that the bot can see.
+
+    **To mend it:** ask the package's maintainers whether this package is meant to be kept in source-git.
+
+    dist-git was left as it is. The bot tries again when this merge request changes.
+
+    <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
+    "#);
+    insta::assert_snapshot!(render(Says::Blocked(&Blocked::LessVisible), None), @r#"
+    #### In dist-git: no merge request
+
+    The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+
+    **Commit `1a1a1a1a1a` cannot be carried over:** fewer people may see this merge request than would see it in dist-git.
+
+    **To mend it:** if it holds nothing secret, make this project and the fork that the merge request comes from as visible as dist-git; else bring the change to dist-git in the way that is meant for embargoed fixes.
+
+    dist-git was left as it is. The bot tries again when this merge request changes.
+
+    <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
+    "#);
+}
+
+#[test]
+fn what_people_did_in_dist_git_is_told() {
+    let branch = "c9s-src-7".parse().unwrap();
+    insta::assert_snapshot!(render(Says::PersonPushed { branch }, Some(&link())), @r#"
+    #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
+
+    The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+
+    **Somebody pushed to the bot's branch `c9s-src-7` in dist-git.** So as not to overwrite that work, the bot no longer updates it, and what dist-git tests is no longer exactly this merge request.
+
+    **To mend it:** bring what was pushed there into this merge request, and ask whoever pushed it to take it off that branch again. Once the bot's own commit is its last one, the bot goes on.
+
+    <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
+    "#);
+    insta::assert_snapshot!(render(Says::Closed, Some(&link())), @r#"
+    #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
+
+    The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+
+    **The dist-git merge request was closed there**, so the bot no longer updates it. Whoever closed it may have said why: see its comments. If this change is still wanted, ask the package's maintainers.
+
+    <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
+    "#);
+    insta::assert_snapshot!(render(Says::Merged, Some(&link())), @r#"
+    #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
+
+    The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+
+    **The dist-git merge request was merged**: the package has this change as it stood then. What is pushed here from now on does not get there; open a new merge request for it.
+
+    <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
+    "#);
+}
+
+#[test]
+fn the_hidden_state_is_read_back() {
+    let note = render(Says::Closed, Some(&link()));
+    let state = NoteState { commit: COMMIT, merge_request: Some(MergeRequestIid(5)) };
+    assert_eq!(record::read_note(&note), Some(state));
+    assert_eq!(record::read_note("a comment of somebody"), None);
+}
+
+#[test]
+fn what_gitlab_changes_in_a_body_is_no_difference() {
+    let note = render(Says::Merged, Some(&link()));
+    assert!(same(&note, &note.replace("\n\n", "\r\n\r\n")));
+    assert!(same(&note, &format!("{note} \n\n")));
+    assert!(!same(&note, &format!("{note}x")));
+}
