@@ -11,6 +11,7 @@ pub mod patches;
 pub mod process;
 pub mod proof;
 pub mod remote;
+pub mod replay;
 pub mod store;
 pub mod work_tree;
 

@@ -14,6 +14,7 @@ mod files;
 mod forge;
 mod licences;
 mod message;
+mod replay;
 mod spec;
 mod support;
 mod update_dist_git;
