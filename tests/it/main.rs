@@ -15,6 +15,7 @@ mod forge;
 mod licences;
 mod message;
 mod pair;
+mod replay;
 mod spec;
 mod support;
 mod sync;
