@@ -34,8 +34,6 @@ Summary:        Says hello
 License:        MIT
 Source0:        hello-%{version}.tar.gz
 
-BuildRequires:  gcc
-
 %description
 It says hello.
 
@@ -57,21 +55,16 @@ install -D -m 0755 hello %{buildroot}%{_bindir}/hello
 ";
 
 const CONFIG: &str = "\
-upstream_project_url: https://example.com/hello
 upstream_ref: v1.0
 downstream_package_name: hello
 specfile_path: .distro/hello.spec
-patch_generation_ignore_paths:
-- .distro
+patch_generation_ignore_paths: [.distro]
 sync_changelog: true
 files_to_sync:
 - src: .distro/
   dest: .
   delete: true
-  filters:
-  - protect .git*
-  - protect sources
-  - exclude source-git.yaml
+  filters: [protect .git*, protect sources, exclude source-git.yaml]
 ";
 
 const HELLO: &str = "\
@@ -287,8 +280,8 @@ impl Demo {
             .env_clear()
             .env("PATH", env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
-            .env("LC_ALL", "C")
-            .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_AUTHOR_DATE", &date), ("GIT_COMMITTER_DATE", &date)])
+            .envs([("LC_ALL", "C"), ("GIT_CONFIG_NOSYSTEM", "1")])
+            .envs([("GIT_AUTHOR_DATE", &date), ("GIT_COMMITTER_DATE", &date)])
             .env("GIT_CONFIG_GLOBAL", self.path("gitconfig"))
             .output()
             .context("starting git")?;
