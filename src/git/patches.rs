@@ -43,8 +43,9 @@ pub fn format(store: &Store, commits: &[CommitId], ignored: &[BString], prefix: 
     let mut command = store
         .command()
         .args(["format-patch", "--no-numbered", "--no-signature", "--full-index", "--binary"])
-        // A single commit without a count would mean all that came after it.
-        .args(["--no-walk=unsorted", &format!("--max-count={}", commits.len()), "--stdin", "-o"])
+        // A single commit without a count would mean all that came after it. A count makes git walk on to the parents,
+        // so what stops it comes later.
+        .args([&format!("--max-count={}", commits.len()), "--no-walk=unsorted", "--stdin", "-o"])
         .arg(output)
         .input(input.into_bytes());
     if prefix == Prefix::Omitted {
