@@ -94,7 +94,8 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     tracing::info!("{} commits on {}", history.commits.len(), quoted(request.upstream.name.as_bytes()));
     let old = old_patches(store, &before, &place)?;
     let commits = read_messages(&history, request.comments, &mut findings)?;
-    let maker = Maker { store, history: &history, commits: &commits, ignored: &ignored, old: &old };
+    let maker =
+        Maker { store, history: &history, commits: &commits, comments: request.comments, ignored: &ignored, old: &old };
     let proven = prove(&maker, &request.upstream.name)?;
     findings.extend(proven.findings);
 
@@ -181,7 +182,7 @@ fn read_messages<'a>(
 struct Step {
     origin: CommitId,
     formatted: CommitId,
-    /// The message of `formatted`, where it is not that of `origin`.
+    /// The message of `formatted`, where it is not that of `origin`; what `origin` says about its patch is void then.
     message: Option<BString>,
 }
 
@@ -200,6 +201,7 @@ struct Maker<'a> {
     store: &'a Store,
     history: &'a History,
     commits: &'a HashMap<CommitId, Said<'a>>,
+    comments: PatchComments,
     ignored: &'a [BString],
     old: &'a BTreeMap<BString, Vec<u8>>,
 }
@@ -278,6 +280,7 @@ impl Maker<'_> {
         let mut mails = by_commit(patches::format(self.store, &formatted, self.ignored, Prefix::Shown)?);
         let without_prefix: Vec<_> = steps
             .iter()
+            .filter(|step| step.message.is_none())
             .filter(|step| self.commits.get(&step.origin).is_some_and(|said| said.metadata.no_prefix))
             .map(|step| step.formatted)
             .collect();
@@ -304,14 +307,16 @@ impl Maker<'_> {
                 }
                 None => (None, Vec::new()),
             };
-            downstream.push(DownstreamPatch {
-                commit: step.origin,
-                subject: said.commit.subject(),
-                git_name,
-                mail,
-                metadata: said.metadata.clone(),
-                comment: said.comment.clone(),
-            });
+            let (metadata, comment) = match &step.message {
+                None => (said.metadata.clone(), said.comment.clone()),
+                Some(message) => {
+                    let metadata = PatchMetadata::default();
+                    let comment = message::comment(message, &metadata, self.comments);
+                    (metadata, comment)
+                }
+            };
+            let subject = said.commit.subject();
+            downstream.push(DownstreamPatch { commit: step.origin, subject, git_name, mail, metadata, comment });
         }
         let (series, found) = series::assemble(downstream)?;
         findings.extend(found);
@@ -355,7 +360,8 @@ impl Maker<'_> {
         let History { upstream, head, commits } = self.history;
         let mut message = BString::from("All downstream changes\n\n");
         for commit in commits.iter().filter(|commit| !commit.is_merge()).take(200) {
-            message.extend_from_slice(format!("{} ", commit.id.short()).as_bytes());
+            // No commit ids: the same changes, committed again, give the same patch.
+            message.extend_from_slice(b"* ");
             message.extend_from_slice(crate::transform::text::printable(&commit.subject()).as_bytes());
             message.push(b'\n');
         }
