@@ -20,7 +20,7 @@ use crate::transform::report::{
     self, FORMAT, MergeReport, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
 };
 use crate::transform::series::{self, DownstreamPatch, Place, Prefix, SeriesPatch};
-use crate::transform::{CommitId, File, FileTree, Finding, Refusal, RepoPath, TreeId, keep, mail};
+use crate::transform::{CommitId, File, FileMode, FileTree, Finding, Refusal, RepoPath, TreeId, keep, mail};
 
 /// What to turn into what.
 #[derive(Debug)]
@@ -222,9 +222,10 @@ fn prove(maker: &Maker<'_>, upstream: &str) -> Result<Proven> {
         Err(reason) if merges == 0 => {
             let text =
                 format!("the patches do not reproduce the source tree on {}: {reason}", quoted(upstream.as_bytes()));
+            // git's own patches of commits in a row apply; what can fail is several of them in one file.
             bail!(Refusal::new(
                 text,
-                "rebase the downstream commits on the upstream ref so that they follow each other"
+                "give each commit that shares a `Patch-name` a name of its own, or make one commit of those that share it"
             ));
         }
         Err(reason) => coarser(maker, &measure, merges, &reason)?,
@@ -316,11 +317,36 @@ impl Maker<'_> {
                 }
             };
             let subject = said.commit.subject();
-            downstream.push(DownstreamPatch { commit: step.origin, subject, git_name, mail, metadata, comment });
+            let renamed_links = self.renamed_links(&step.formatted, &mail)?;
+            downstream.push(DownstreamPatch {
+                commit: step.origin,
+                subject,
+                git_name,
+                mail,
+                renamed_links,
+                metadata,
+                comment,
+            });
         }
         let (series, found) = series::assemble(downstream)?;
         findings.extend(found);
         Ok((series, findings))
+    }
+
+    /// Finds the symbolic links that `mail` renames without a word about their mode.
+    fn renamed_links(&self, formatted: &CommitId, mail: &[u8]) -> Result<Vec<RepoPath>> {
+        let mut links = Vec::new();
+        if mail.find(b"\nrename to ").is_none() {
+            return Ok(links);
+        }
+        let tree = self.store.tree_of(formatted)?;
+        let renamed = mail::diff_of(mail)?.into_iter().filter(|file| file.renamed && !file.has_hunks && !file.binary);
+        for path in renamed.filter_map(|file| file.new) {
+            if let Some(Entry::File(File { mode: FileMode::Symlink, .. })) = self.store.entry(&tree, &path)? {
+                links.push(path);
+            }
+        }
+        Ok(links)
     }
 
     /// Lets patches that dist-git has keep their bytes where only volatile parts would change.
