@@ -11,5 +11,6 @@
 )]
 
 mod files;
+mod histories;
 mod message;
 mod spec;
