@@ -20,7 +20,7 @@ use crate::transform::report::{
     self, FORMAT, MergeReport, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
 };
 use crate::transform::series::{self, DownstreamPatch, Place, Prefix, SeriesPatch};
-use crate::transform::{CommitId, File, FileTree, Finding, Refusal, RepoPath, TreeId, keep, mail};
+use crate::transform::{CommitId, File, FileMode, FileTree, Finding, Refusal, RepoPath, TreeId, keep, mail};
 
 /// What to turn into what.
 #[derive(Debug)]
@@ -94,7 +94,8 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     tracing::info!("{} commits on {}", history.commits.len(), quoted(request.upstream.name.as_bytes()));
     let old = old_patches(store, &before, &place)?;
     let commits = read_messages(&history, request.comments, &mut findings)?;
-    let maker = Maker { store, history: &history, commits: &commits, ignored: &ignored, old: &old };
+    let maker =
+        Maker { store, history: &history, commits: &commits, comments: request.comments, ignored: &ignored, old: &old };
     let proven = prove(&maker, &request.upstream.name)?;
     findings.extend(proven.findings);
 
@@ -181,7 +182,7 @@ fn read_messages<'a>(
 struct Step {
     origin: CommitId,
     formatted: CommitId,
-    /// The message of `formatted`, where it is not that of `origin`.
+    /// The message of `formatted`, where it is not that of `origin`; what `origin` says about its patch is void then.
     message: Option<BString>,
 }
 
@@ -203,6 +204,7 @@ struct Maker<'a> {
     store: &'a Store,
     history: &'a History,
     commits: &'a HashMap<CommitId, Said<'a>>,
+    comments: PatchComments,
     ignored: &'a [BString],
     old: &'a BTreeMap<BString, Vec<u8>>,
 }
@@ -223,9 +225,10 @@ fn prove(maker: &Maker<'_>, upstream: &str) -> Result<Proven> {
         Err(reason) if merges == 0 => {
             let text =
                 format!("the patches do not reproduce the source tree on {}: {reason}", quoted(upstream.as_bytes()));
+            // git's own patches of commits in a row apply; what can fail is several of them in one file.
             bail!(Refusal::new(
                 text,
-                "rebase the downstream commits on the upstream ref so that they follow each other"
+                "give each commit that shares a `Patch-name` a name of its own, or make one commit of those that share it"
             ));
         }
         Err(reason) => coarser(maker, &measure, merges, &reason)?,
@@ -282,6 +285,7 @@ impl Maker<'_> {
         let mut mails = by_commit(patches::format(self.store, head, &formatted, self.ignored, Prefix::Shown)?);
         let without_prefix: Vec<_> = steps
             .iter()
+            .filter(|step| step.message.is_none())
             .filter(|step| self.commits.get(&step.origin).is_some_and(|said| said.metadata.no_prefix))
             .map(|step| step.formatted)
             .collect();
@@ -307,18 +311,45 @@ impl Maker<'_> {
                 Some(_) => ONE_PATCH_SUBJECT.1.into(),
                 None => said.commit.file_subject.clone(),
             };
+            let (metadata, comment) = match &step.message {
+                None => (said.metadata.clone(), said.comment.clone()),
+                Some(message) => {
+                    let metadata = PatchMetadata::default();
+                    let comment = message::comment(message, &metadata, self.comments);
+                    (metadata, comment)
+                }
+            };
+            let subject = said.commit.subject();
+            let renamed_links = self.renamed_links(&step.formatted, mail.as_deref().unwrap_or_default())?;
             downstream.push(DownstreamPatch {
                 commit: step.origin,
-                subject: said.commit.subject(),
+                subject,
                 file_subject,
                 mail,
-                metadata: said.metadata.clone(),
-                comment: said.comment.clone(),
+                renamed_links,
+                metadata,
+                comment,
             });
         }
         let (series, found) = series::assemble(downstream)?;
         findings.extend(found);
         Ok((series, findings))
+    }
+
+    /// Finds the symbolic links that `mail` renames without a word about their mode.
+    fn renamed_links(&self, formatted: &CommitId, mail: &[u8]) -> Result<Vec<RepoPath>> {
+        let mut links = Vec::new();
+        if mail.find(b"\nrename to ").is_none() {
+            return Ok(links);
+        }
+        let tree = self.store.tree_of(formatted)?;
+        let renamed = mail::diff_of(mail)?.into_iter().filter(|file| file.renamed && !file.has_hunks && !file.binary);
+        for path in renamed.filter_map(|file| file.new) {
+            if let Some(Entry::File(File { mode: FileMode::Symlink, .. })) = self.store.entry(&tree, &path)? {
+                links.push(path);
+            }
+        }
+        Ok(links)
     }
 
     /// Lets patches that dist-git has keep their bytes where only volatile parts would change.
@@ -358,7 +389,8 @@ impl Maker<'_> {
         let History { upstream, head, commits } = self.history;
         let mut message = BString::from(format!("{}\n\n", ONE_PATCH_SUBJECT.0));
         for commit in commits.iter().filter(|commit| !commit.is_merge()).take(200) {
-            message.extend_from_slice(format!("{} ", commit.id.short()).as_bytes());
+            // No commit ids: the same changes, committed again, give the same patch.
+            message.extend_from_slice(b"* ");
             message.extend_from_slice(crate::transform::text::printable(&commit.subject()).as_bytes());
             message.push(b'\n');
         }

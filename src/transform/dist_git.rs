@@ -6,7 +6,7 @@ use bstr::BString;
 
 use super::config::{Changelog, PackageConfig};
 use super::finding::quoted;
-use super::mail;
+use super::mail::{self, PatchLimit};
 use super::message::PatchFileName;
 use super::series::{Place, Prefix, SeriesPatch};
 use super::spec::{self, ApplyStyle, NewPatch, SpecPatch, Strip, Tool};
@@ -242,6 +242,9 @@ fn stale_patches(inputs: &Inputs<'_>, named: &[SpecPatch], made: &BTreeMap<RepoP
         .collect()
 }
 
+/// What to do where `patch` cannot do what git can.
+const GIT_IN_SPEC: &str = "write `%autosetup -S git -p1` and `BuildRequires: git-core` in the spec";
+
 /// Says why the spec's own way of applying patches cannot apply this one.
 fn unappliable(patch: &SeriesPatch, number: Option<u32>, style: &ApplyStyle) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -261,12 +264,31 @@ fn unappliable(patch: &SeriesPatch, number: Option<u32>, style: &ApplyStyle) -> 
         );
     }
     if ways.iter().any(|way| way.tool == Tool::Patch) {
-        let files = mail::split(&patch.content).into_iter().flat_map(|mail| mail::diff_of(mail).unwrap_or_default());
-        for file in files.filter(|file| file.binary) {
-            let path = file.path().map(ToString::to_string).unwrap_or_default();
+        for (path, limit) in mail::files_beyond_patch(&patch.content).unwrap_or_default() {
             problem(
-                format!("{name} changes {path}, a binary file, which `patch` cannot apply"),
-                "write `%autosetup -S git -p1` and `BuildRequires: git-core` in the spec",
+                match limit {
+                    PatchLimit::Binary => format!("{name} changes {path}, a binary file, which `patch` cannot apply"),
+                    PatchLimit::SpaceAtEnd => {
+                        format!("{name} changes {path}, whose name ends in a space, which `patch` does not see")
+                    }
+                    PatchLimit::SpaceWithoutHunks => format!(
+                        "{name} changes no line of {path}, and `patch` cannot read a name with a space where no line changes"
+                    ),
+                    PatchLimit::FileAndDirectory => format!(
+                        "{name} changes {path}, and what was or becomes a file in the place of its directory, which \
+                         `patch` cannot apply"
+                    ),
+                    PatchLimit::RenamedAndChanged => format!(
+                        "{name} renames {path} and changes it in another of its commits, which `patch` cannot apply"
+                    ),
+                },
+                GIT_IN_SPEC,
+            );
+        }
+        for path in &patch.renamed_links {
+            problem(
+                format!("{name} renames {path}, a symbolic link, without changing it, which `patch` cannot apply"),
+                GIT_IN_SPEC,
             );
         }
         if let Some(line) = mail::message_line_read_by_patch(&patch.content) {

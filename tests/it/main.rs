@@ -11,6 +11,7 @@
 )]
 
 mod files;
+mod histories;
 mod licences;
 mod message;
 mod spec;

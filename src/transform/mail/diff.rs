@@ -35,6 +35,11 @@ impl PatchedFile {
         self.new.as_ref().or(self.old.as_ref())
     }
 
+    /// Returns the path before and the path after, as far as there are such.
+    pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
+        self.old.iter().chain(&self.new)
+    }
+
     /// Returns whether it is a submodule, before or after.
     pub fn is_gitlink(&self) -> bool {
         [self.old_mode, self.new_mode].contains(&Some(FileMode::Gitlink))

@@ -22,7 +22,7 @@ use bstr::ByteSlice as _;
 
 pub use defuse::{Defused, defuse};
 pub use diff::{PatchedFile, diff_of};
-pub use gnu_patch::message_line_read_by_patch;
+pub use gnu_patch::{PatchLimit, files_beyond_patch, message_line_read_by_patch};
 
 use super::CommitId;
 
