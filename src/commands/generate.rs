@@ -276,20 +276,33 @@ impl Maker<'_> {
         })
     }
 
+    /// What the message of the step's commit says about its patch: nothing where the patch has a message of its own.
+    fn said(&self, step: &Step) -> Option<Said<'_>> {
+        let said = self.commits.get(&step.origin)?;
+        Some(match step.message {
+            Some(_) => Said {
+                commit: said.commit,
+                metadata: PatchMetadata::default(),
+                comment: vec![ONE_PATCH_SUBJECT.0.into()],
+            },
+            None => Said { commit: said.commit, metadata: said.metadata.clone(), comment: said.comment.clone() },
+        })
+    }
+
     fn make(&self, steps: &[Step]) -> Result<(Vec<SeriesPatch>, Vec<Finding>)> {
         let formatted: Vec<_> = steps.iter().map(|step| step.formatted).collect();
         let head = &self.history.head;
         let mut mails = by_commit(patches::format(self.store, head, &formatted, self.ignored, Prefix::Shown)?);
         let without_prefix: Vec<_> = steps
             .iter()
-            .filter(|step| self.commits.get(&step.origin).is_some_and(|said| said.metadata.no_prefix))
+            .filter(|step| self.said(step).is_some_and(|said| said.metadata.no_prefix))
             .map(|step| step.formatted)
             .collect();
         mails.extend(by_commit(patches::format(self.store, head, &without_prefix, self.ignored, Prefix::Omitted)?));
         let mut downstream = Vec::new();
         let mut findings = Vec::new();
         for step in steps {
-            let Some(said) = self.commits.get(&step.origin) else { continue };
+            let Some(said) = self.said(step) else { continue };
             let mail = match mails.remove(&step.formatted) {
                 Some(mail) => {
                     let mail = with_commit(mail, &step.formatted, &step.origin);
@@ -303,17 +316,17 @@ impl Maker<'_> {
                 }
                 None => None,
             };
-            let file_subject = match &step.message {
-                Some(_) => ONE_PATCH_SUBJECT.1.into(),
-                None => said.commit.file_subject.clone(),
+            let (subject, file_subject) = match &step.message {
+                Some(_) => (ONE_PATCH_SUBJECT.0.into(), ONE_PATCH_SUBJECT.1.into()),
+                None => (said.commit.subject(), said.commit.file_subject.clone()),
             };
             downstream.push(DownstreamPatch {
                 commit: step.origin,
-                subject: said.commit.subject(),
+                subject,
                 file_subject,
                 mail,
-                metadata: said.metadata.clone(),
-                comment: said.comment.clone(),
+                metadata: said.metadata,
+                comment: said.comment,
             });
         }
         let (series, found) = series::assemble(downstream)?;
