@@ -370,6 +370,30 @@ fn a_conflict_resolved_by_hand_becomes_a_patch_of_the_merge() {
 }
 
 #[test]
+fn what_both_sides_of_a_merge_add_or_rename_is_added_or_renamed_once() {
+    for change in ["add", "rename"] {
+        let pair = Pair::new();
+        let both = |message: &str| {
+            match change {
+                "add" => pair.write("source-git", "NEWS", "New.\n"),
+                _ => drop(pair.git("source-git", &["mv", "README", "READ.ME"])),
+            }
+            pair.commit(message);
+        };
+        pair.git("source-git", &["branch", "topic"]);
+        both("On the branch");
+        pair.git("source-git", &["checkout", "-q", "topic"]);
+        both("On the topic");
+        pair.git("source-git", &["checkout", "-q", "c9s"]);
+        pair.git("source-git", &["merge", "-q", "--no-ff", "-m", "Merge topic", "topic"]);
+        let run = pair.update(&["--output", "json"]);
+        run.ends_with(0);
+        assert_eq!(run.json()["merges"]["handling"], "first_parent", "{change}");
+        assert_eq!(run.patches(), pairs(&[("0001-On-the-branch.patch", "added")]), "{change}");
+    }
+}
+
+#[test]
 fn a_merge_of_a_new_upstream_becomes_one_patch() {
     let pair = Pair::new();
     pair.change("hello.c", FIXED, "Return success");
@@ -378,10 +402,16 @@ fn a_merge_of_a_new_upstream_becomes_one_patch() {
     pair.git("source-git", &["tag", "v2.0"]);
     pair.git("source-git", &["checkout", "-q", "c9s"]);
     pair.git("source-git", &["merge", "-q", "-s", "ours", "-m", "Merge v2.0", "v2.0"]);
-    pair.change(".distro/source-git.yaml", CONFIG.replace("v1.0", "v2.0"), "Rebase to 2.0");
+    // What the last commit says about its own patch does not count for that of all the others.
+    pair.change(
+        ".distro/source-git.yaml",
+        CONFIG.replace("v1.0", "v2.0"),
+        "Rebase to 2.0\n\nPatch-name: x.patch\nIgnore-patch: true",
+    );
     let run = pair.update(&["--output", "json"]);
     run.ends_with(0);
     assert_eq!(run.json()["merges"]["handling"], "one_patch");
+    assert!(pair.read("hello.spec").contains("# All downstream changes\nPatch0001:"), "{}", pair.read("hello.spec"));
     assert_eq!(run.patches(), pairs(&[("0001-All-downstream-changes.patch", "added")]));
 }
 
