@@ -69,8 +69,8 @@ impl History {
     /// Reads the commits from `store`.
     ///
     /// Refuses a history in which `upstream` is no ancestor of `head`: patches against something that the head does
-    /// not contain would take upstream's own changes back. Where the clone was cut (`shallow`) before that can be
-    /// told, it says so instead.
+    /// not contain would take upstream's own changes back. Where the clone was cut (`shallow`) in between, neither that
+    /// nor the list itself can be told, and it says so instead.
     pub fn read(store: &Store, upstream: &CommitId, head: &CommitId, shallow: &[CommitId]) -> Result<Self> {
         let log = store
             .command()
@@ -91,15 +91,16 @@ impl History {
         if !log.status.success() {
             bail!("listing the commits of upstream..head failed: {}", log.stderr);
         }
+        // Whatever else is known, a commit without its parents would bring its whole tree as a change.
+        let cut: BTreeSet<_> = shallow.iter().collect();
+        if commits.iter().any(|commit| cut.contains(&commit.id)) {
+            bail!(Refusal::new(
+                "cannot tell which commits lie between the upstream ref and the head: the clone is shallow",
+                "fetch more of the history, for example with `git fetch --unshallow`",
+            ));
+        }
         let reached = head == upstream || commits.iter().any(|commit| commit.parents.contains(upstream));
         if !reached {
-            let cut: BTreeSet<_> = shallow.iter().collect();
-            if commits.iter().any(|commit| cut.contains(&commit.id)) {
-                bail!(Refusal::new(
-                    "cannot tell whether the head contains the upstream ref: the clone is shallow",
-                    "fetch more of the history, for example with `git fetch --unshallow`",
-                ));
-            }
             bail!(refuse_unrelated(store, upstream, head)?);
         }
         Ok(Self { upstream: *upstream, head: *head, commits })

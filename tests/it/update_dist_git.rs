@@ -472,9 +472,22 @@ fn a_clone_that_was_cut_too_short_says_so() {
     let source = source.replace("source-git", "origin");
     pair.git(".", &["clone", "-q", "--depth=1", &source, "source-git"]);
     pair.git("source-git", &["fetch", "-q", "--depth=1", "origin", "tag", "v1.0"]);
-    pair.refuses(&["cannot tell whether the head contains the upstream ref: the clone is shallow"]);
+    pair.refuses(&["cannot tell which commits lie between the upstream ref and the head: the clone is shallow"]);
     pair.git("source-git", &["fetch", "-q", "--unshallow"]);
     pair.update(&[]).ends_with(0);
+}
+
+#[test]
+fn a_clone_that_was_cut_on_one_side_of_a_merge_says_so() {
+    let pair = Pair::new();
+    pair.git("source-git", &["checkout", "-q", "-b", "topic"]);
+    pair.change("NEWS", "One.\n", "One");
+    let cut = pair.change("NEWS", "One.\nTwo.\n", "Two");
+    pair.git("source-git", &["checkout", "-q", "c9s"]);
+    pair.change("hello.c", FIXED, "Return success");
+    pair.git("source-git", &["merge", "-q", "-m", "Merge topic", "topic"]);
+    fs::write(pair.path("source-git/.git/shallow"), format!("{cut}\n")).unwrap();
+    pair.refuses(&["cannot tell which commits lie between", "the clone is shallow"]);
 }
 
 #[test]
