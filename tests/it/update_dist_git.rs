@@ -491,6 +491,33 @@ fn a_clone_that_was_cut_on_one_side_of_a_merge_says_so() {
 }
 
 #[test]
+fn a_merge_that_is_not_finished_is_not_committed() {
+    let pair = Pair::new();
+    pair.change("hello.c", FIXED, "Return success");
+    pair.git("dist-git", &["checkout", "-q", "-b", "other"]);
+    pair.git("dist-git", &["commit", "-q", "--allow-empty", "-m", "Other"]);
+    pair.git("dist-git", &["checkout", "-q", "c9s"]);
+    pair.git("dist-git", &["merge", "-q", "--no-ff", "--no-commit", "other"]);
+    let before = pair.dist_git();
+    let run = pair.update(&["-m", "Update"]);
+    run.ends_with(3);
+    assert!(run.stderr.contains("is in the middle of a merge\nhint: "), "{}", run.stderr);
+    assert_eq!(pair.dist_git(), before);
+}
+
+#[test]
+fn nothing_is_removed_through_a_link() {
+    let pair = Pair::new();
+    pair.write("dist-git", "tests/run", "true\n");
+    pair.git("dist-git", &["add", "-A"]);
+    pair.git("dist-git", &["commit", "-q", "-m", "Add a test"]);
+    fs::rename(pair.path("dist-git/tests"), pair.path("elsewhere")).unwrap();
+    symlink("../elsewhere", pair.path("dist-git/tests")).unwrap();
+    pair.refuses(&["tests in dist-git has changes that are not committed"]);
+    assert!(pair.path("elsewhere/run").exists());
+}
+
+#[test]
 fn bad_input_is_refused_by_name_and_changes_nothing() {
     let with_spec = |spec: &str| {
         let pair = Pair::new();
