@@ -446,7 +446,8 @@ fn upstream_refs_that_lead_nowhere_are_refused() {
     for (given, said) in [
         ("v9", "`v9` is neither a tag nor a branch"),
         ("v1.*", "`v1.*` fits 2 refs"),
-        ("blob", "`blob` is no commit"),
+        ("blob", "`blob` is no commit that source-git has"),
+        (&"12".repeat(20), "is no commit that source-git has"),
         ("other", "have no history in common"),
         ("--help", "`--help`, which cannot be a tag or branch"),
         ("HEAD^{/x}", "cannot be a tag or branch"),
@@ -631,15 +632,22 @@ fn nothing_that_a_contributor_writes_reaches_the_terminal_as_it_is() {
 fn a_repository_that_is_none_is_said_so() {
     let pair = Pair::new();
     fs::create_dir(pair.path("empty")).unwrap();
+    pair.git(".", &["init", "-q", "unborn"]);
+    pair.git(".", &["clone", "-q", "--bare", "source-git", "bare"]);
     for (source, dist, said) in [
         ("missing", "dist-git", "source-git missing is not a directory"),
         ("source-git", "missing", "dist-git missing is not a directory"),
         ("empty", "dist-git", "source-git empty is not a git clone"),
+        ("bare", "dist-git", "source-git bare is not a git clone with a work tree"),
+        ("source-git", "unborn", "dist-git unborn has no commit checked out"),
+        ("source-git", "source-git/.distro", "/"),
     ] {
         let run = Run::of(pair.program().args(["update-dist-git", source, dist]));
-        run.ends_with(1);
+        run.ends_with(2);
         assert!(run.stderr.starts_with(&format!("error: {said}")), "{}", run.stderr);
+        assert!(run.stderr.contains("\nhint: "), "{}", run.stderr);
     }
+    assert_eq!(pair.git("source-git", &["status", "--porcelain"]), "");
 }
 
 #[test]
