@@ -168,7 +168,7 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
     let style = spec::apply_style(&edited.spec);
     let problems: Vec<_> = series
         .iter()
-        .filter(|patch| patch.place == Place::InSpec)
+        .filter(|patch| patch.place != Place::Ignored)
         .flat_map(|patch| unappliable(patch, number_of(&named, patch), &style))
         .collect();
     let applicable = problems.is_empty();
@@ -260,9 +260,25 @@ fn unappliable(patch: &SeriesPatch, number: Option<u32>, style: &ApplyStyle) -> 
             },
         );
     }
+    let mails = mail::split(&patch.content).into_iter().map(|mail| mail::diff_of(mail).unwrap_or_default());
+    let mails: Vec<_> = mails.collect();
+    if ways.iter().any(|way| matches!(way.tool, Tool::Patch | Tool::GitApply))
+        && let Some(file) = mail::renamed_after_a_change(&mails)
+    {
+        let path = file.path().map(ToString::to_string).unwrap_or_default();
+        problem(
+            format!("{name} renames {path} after an earlier commit in it changes that, which only `git am` applies"),
+            "give the commits `Patch-name`s that differ, or write `%autosetup -S git_am -p1` in the spec",
+        );
+    }
     if ways.iter().any(|way| way.tool == Tool::Patch) {
-        let files = mail::split(&patch.content).into_iter().flat_map(|mail| mail::diff_of(mail).unwrap_or_default());
-        for file in files.filter(|file| file.binary) {
+        for (path, why) in mails.iter().filter_map(|files| mail::name_refused_by_patch(files)) {
+            problem(
+                format!("{name} changes {path}, {why}: `patch` cannot apply that"),
+                "write `%autosetup -S git -p1` and `BuildRequires: git-core` in the spec",
+            );
+        }
+        for file in mails.iter().flatten().filter(|file| file.binary) {
             let path = file.path().map(ToString::to_string).unwrap_or_default();
             problem(
                 format!("{name} changes {path}, a binary file, which `patch` cannot apply"),

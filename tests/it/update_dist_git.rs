@@ -614,6 +614,50 @@ fn what_the_spec_cannot_apply_is_a_problem_with_a_remedy() {
     assert!(!run.stdout.contains("logo.png, a binary file"), "{}", run.stdout);
 }
 
+/// Each of these is refused by patch 2.7.6, and the squashed renames by `git apply` too.
+#[test]
+fn what_patch_cannot_apply_though_it_is_text_is_a_problem() {
+    let said = |change: &dyn Fn(&Pair), part: &str| {
+        let pair = Pair::new();
+        change(&pair);
+        let run = pair.update(&[]);
+        run.ends_with(0);
+        assert!(run.stdout.contains("\nnot verified: "), "{}", run.stdout);
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    };
+    let git = |pair: &Pair, arguments: &[&str]| drop(pair.git("source-git", arguments));
+    said(&|pair| drop(pair.change("an empty file", "", "Add")), "whose name has a space");
+    said(&|pair| drop(pair.change("end ", "x\n", "Add")), "whose name ends in a space");
+    said(
+        &|pair| {
+            git(pair, &["mv", "README", "text"]);
+            git(pair, &["rm", "-q", "hello.c"]);
+            pair.change("hello.c/main.c", FIXED, "Make a directory");
+        },
+        "hello.c/main.c, which takes the place of a directory, or a directory its place",
+    );
+    said(
+        &|pair| {
+            for (from, to) in [("README", "one"), ("one", "two")] {
+                git(pair, &["mv", from, to]);
+                pair.commit("Rename\n\nPatch-name: rename.patch");
+            }
+        },
+        "renames two after an earlier commit in it changes that",
+    );
+}
+
+#[test]
+fn a_binary_patch_that_the_spec_names_already_is_a_problem_as_well() {
+    let pair = Pair::new();
+    let message = "Add a logo\n\nPatch-name: logo.patch\nPatch-present-in-specfile: true";
+    pair.change("logo.png", b"\x89PNG\r\n\x1a\n\0\0\0\xff", message);
+    pair.change(".distro/hello.spec", SPEC.replace("Source0:", "Patch7: logo.patch\nSource0:"), "Name the patch");
+    let run = pair.update(&[]);
+    run.ends_with(0);
+    assert!(run.stdout.contains("not verified: 1 patch"), "{}", run.stdout);
+}
+
 #[test]
 fn nothing_that_a_contributor_writes_reaches_the_terminal_as_it_is() {
     let pair = Pair::new();

@@ -1,5 +1,7 @@
 //! What a diff in git's extended format holds, file by file.
 
+use std::collections::HashSet;
+
 use bstr::{BString, ByteSlice as _};
 
 use super::{MailError, diff_start};
@@ -62,6 +64,23 @@ pub fn diff_of(mail: &[u8]) -> Result<Vec<PatchedFile>, MailError> {
     }
     files.extend(current.map(Reader::finish).transpose()?);
     Ok(files)
+}
+
+/// Returns the first file of `mails`, which share a patch file, that is renamed after an earlier one of them changed it.
+///
+/// `git apply` and `patch` take a patch file for one change, in which names mean what they meant before it; `git am`
+/// takes mail by mail.
+pub fn renamed_after_a_change(mails: &[Vec<PatchedFile>]) -> Option<&PatchedFile> {
+    let mut touched = HashSet::new();
+    for files in mails {
+        let names = |file: &'_ PatchedFile| [file.old.clone(), file.new.clone()].into_iter().flatten();
+        let renamed = files.iter().find(|file| file.renamed && names(file).any(|name| touched.contains(&name)));
+        if renamed.is_some() {
+            return renamed;
+        }
+        touched.extend(files.iter().flat_map(names));
+    }
+    None
 }
 
 /// What was read of one file's part of a diff.

@@ -1,12 +1,15 @@
-//! What GNU patch finds in a message.
+//! What GNU patch finds in a message, and what it does not find in a diff.
 //!
 //! patch looks for a diff everywhere, behind any indentation (patch(1): "if the entire diff is indented by a consistent
 //! amount"), so a message that quotes a whole diff cannot be made safe by indenting it. This says where patch would stop
 //! and act; the rules are those of patch 2.7's search for the kind of diff, read on the safe side.
 
+use std::collections::BTreeSet;
+
 use bstr::ByteSlice as _;
 
-use super::{diff_start, split};
+use super::{PatchedFile, diff_start, split};
+use crate::transform::RepoPath;
 
 /// Returns the first line before a diff of `file` that GNU patch would act on: apply it, or ask for a file.
 ///
@@ -22,6 +25,32 @@ pub fn message_line_read_by_patch(file: &[u8]) -> Option<&[u8]> {
         search = Search::after(diff);
     }
     None
+}
+
+/// Returns the first of `files`, the changes of one mail, that GNU patch cannot make because of its name, and why.
+///
+/// Found out with patch 2.7.6: where a change has no hunk (a mode, a plain rename, an empty file) it takes the names from
+/// the line `diff --git`, and there none with a space; from other lines it takes off a space at the end; and it makes a
+/// file before it empties the directory of that name.
+pub fn name_refused_by_patch(files: &[PatchedFile]) -> Option<(&RepoPath, &'static str)> {
+    let names = |file: &'_ PatchedFile| [file.old.clone(), file.new.clone()].into_iter().flatten();
+    let all: BTreeSet<_> = files.iter().flat_map(names).collect();
+    let is_below_another = |path: &RepoPath| {
+        std::iter::successors(path.parent(), RepoPath::parent).any(|directory| all.contains(&directory))
+    };
+    files.iter().find_map(|file| {
+        let path = file.path()?;
+        let names: Vec<_> = names(file).collect();
+        if !file.has_hunks && !file.binary && names.iter().any(|name| name.as_bytes().contains(&b' ')) {
+            Some((path, "whose name has a space, where it changes no line"))
+        } else if names.iter().any(|name| name.as_bytes().ends_with(b" ")) {
+            Some((path, "whose name ends in a space"))
+        } else if is_below_another(path) {
+            Some((path, "which takes the place of a directory, or a directory its place"))
+        } else {
+            None
+        }
+    })
 }
 
 /// What patch remembers while it looks for a diff.

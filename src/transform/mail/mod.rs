@@ -21,8 +21,8 @@ mod gnu_patch;
 use bstr::ByteSlice as _;
 
 pub use defuse::{Defused, defuse};
-pub use diff::{PatchedFile, diff_of};
-pub use gnu_patch::message_line_read_by_patch;
+pub use diff::{PatchedFile, diff_of, renamed_after_a_change};
+pub use gnu_patch::{message_line_read_by_patch, name_refused_by_patch};
 
 use super::CommitId;
 
