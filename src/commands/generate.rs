@@ -95,7 +95,8 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     let old = old_patches(store, &before, &place)?;
     let commits = read_messages(&history, request.comments, &mut findings)?;
     let maker = Maker { store, history: &history, commits: &commits, ignored: &ignored, old: &old };
-    let proven = prove(&maker, &request.upstream.name)?;
+    let measure = Measure::take(store, &history, &ignored)?;
+    let proven = prove(&maker, &measure, &request.upstream.name)?;
     findings.extend(proven.findings);
 
     let outputs = dist_git::assemble(&Inputs {
@@ -108,6 +109,7 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
         source_spec: &source_spec,
         dist_spec: dist_spec.as_deref(),
     })?;
+    check_order(store, &measure, &proven.series, &outputs.order)?;
     let mut after = outputs.files.clone();
     for (path, made) in &outputs.made {
         after.insert(path.clone(), File { mode: made.mode, blob: store.keep(&made.content)? });
@@ -209,13 +211,12 @@ struct Maker<'a> {
 
 /// Finds the finest series that gives the source tree: every commit a patch; else, where there are merges, every step
 /// of the first-parent line; else everything in one.
-fn prove(maker: &Maker<'_>, upstream: &str) -> Result<Proven> {
+fn prove(maker: &Maker<'_>, measure: &Measure, upstream: &str) -> Result<Proven> {
     let merges = maker.history.merges().count();
-    let measure = Measure::take(maker.store, maker.history, maker.ignored)?;
     let every_commit = maker.history.commits.iter().filter(|commit| !commit.is_merge());
     let every_commit: Vec<_> =
         every_commit.map(|commit| Step { origin: commit.id, formatted: commit.id, message: None }).collect();
-    let mut proven = match maker.attempt(&measure, &every_commit)? {
+    let mut proven = match maker.attempt(measure, &every_commit)? {
         Ok(mut proven) => {
             proven.merges = if merges == 0 { MergeReport::None } else { MergeReport::EveryCommit { merges } };
             proven
@@ -228,9 +229,9 @@ fn prove(maker: &Maker<'_>, upstream: &str) -> Result<Proven> {
                 "rebase the downstream commits on the upstream ref so that they follow each other"
             ));
         }
-        Err(reason) => coarser(maker, &measure, merges, &reason)?,
+        Err(reason) => coarser(maker, measure, merges, &reason)?,
     };
-    check_without_ignored(maker, &measure, &proven.series)?;
+    check_without_ignored(maker, measure, &proven.series)?;
     for patch in &proven.series {
         proven.findings.extend(refused_content(patch)?);
     }
@@ -439,6 +440,25 @@ fn check_without_ignored(maker: &Maker<'_>, measure: &Measure, series: &[SeriesP
             Some(subject) => refusal.about(subject),
             None => refusal,
         });
+    }
+    Ok(())
+}
+
+/// The series has to apply in the spec's order as well, where `Patch-present-in-specfile` makes that another one.
+fn check_order(store: &Store, measure: &Measure, series: &[SeriesPatch], order: &[BString]) -> Result<()> {
+    let places: HashMap<&[u8], usize> = order.iter().zip(0..).map(|(name, place)| (name.as_bytes(), place)).collect();
+    let emitted = series.iter().filter(|patch| patch.place != Place::Ignored && !patch.content.is_empty());
+    let mut emitted: Vec<_> = emitted.map(patch_file).collect();
+    let place = |patch: &PatchFile<'_>| places.get(patch.name).copied().unwrap_or(usize::MAX);
+    if emitted.is_sorted_by_key(place) {
+        return Ok(());
+    }
+    emitted.sort_by_key(place);
+    if let Some((name, reason)) = measure.stops_at(store, &emitted)? {
+        let text = format!("{} does not apply where the spec has it among the others ({reason})", quoted(&name));
+        let remedy =
+            "remove its `Patch-present-in-specfile` and its Patch tag, or move its commit to where the spec has it";
+        bail!(Refusal::new(text, remedy));
     }
     Ok(())
 }

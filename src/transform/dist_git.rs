@@ -93,6 +93,8 @@ pub struct Outputs {
     pub files: FileTree,
     /// The files that are made here; they take the place of any other.
     pub made: BTreeMap<RepoPath, Made>,
+    /// The patch files that the spec names, in the order in which it applies them.
+    pub order: Vec<BString>,
     /// The number of each patch file in the spec, by name.
     pub numbers: BTreeMap<BString, Option<u32>>,
     /// Files of dist-git that go because the new spec no longer names them.
@@ -178,9 +180,10 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
     }
     let in_series = |name: &SpecPatch| series.iter().any(|patch| name.may_be(patch.file_name.as_str().as_bytes()));
     let outside = named.iter().filter(|name| !in_series(name)).map(|name| name.written().to_owned()).collect();
+    let order = named.iter().filter_map(|one| Some(one.file_name()?.to_owned())).collect();
     let numbers = named.iter().filter_map(|one| Some((one.file_name()?.to_owned(), one.number))).collect();
     made.insert(place.path().clone(), Made { mode: spec_mode, content: edited.spec });
-    Ok(Outputs { files, made, numbers, stale, outside, applicable, findings })
+    Ok(Outputs { files, made, order, numbers, stale, outside, applicable, findings })
 }
 
 fn new_patch(patch: &SeriesPatch) -> NewPatch {

@@ -659,6 +659,21 @@ fn a_binary_patch_that_the_spec_names_already_is_a_problem_as_well() {
 }
 
 #[test]
+fn a_patch_that_the_spec_applies_too_early_is_refused() {
+    let pair = Pair::new();
+    pair.change("README", "Hello, first.\n", "First");
+    pair.change("README", "Hello, second.\n", "Second\n\nPatch-name: b.patch\nPatch-present-in-specfile: true");
+    pair.change(".distro/hello.spec", SPEC.replace("Source0:", "Patch7: b.patch\nSource0:"), "Name the patch");
+    pair.refuses(&["`b.patch` does not apply where the spec has it"]);
+    // Where it does not matter, the order is the packager's.
+    let pair = Pair::new();
+    pair.change("README", "Hello, first.\n", "First");
+    pair.change("hello.c", FIXED, "Second\n\nPatch-name: b.patch\nPatch-present-in-specfile: true");
+    pair.change(".distro/hello.spec", SPEC.replace("Source0:", "Patch7: b.patch\nSource0:"), "Name the patch");
+    pair.update(&[]).ends_with(0);
+}
+
+#[test]
 fn nothing_that_a_contributor_writes_reaches_the_terminal_as_it_is() {
     let pair = Pair::new();
     pair.change("hello.c", FIXED, "Return \x1b[31mred\x1b[0m\r\n\nPatch_name: \x1b]0;x\x07.patch");
