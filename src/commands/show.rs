@@ -13,7 +13,7 @@ use crate::cli::Output;
 use crate::git::Store;
 use crate::terminal::{self, Paint};
 use crate::transform::report::{FileChange, MergeReport, PatchChange, PatchReport, Report};
-use crate::transform::text::{printable, printable_whole};
+use crate::transform::text::{is_unseen, printable, printable_whole};
 use crate::transform::{File, FileMode, Finding, Level, RepoPath};
 
 /// The largest file that is shown as a diff; of a larger one only the size is told.
@@ -56,9 +56,22 @@ fn json(report: &Report, diffs: &[FileDiff]) -> Result<String> {
         #[serde(skip_serializing_if = "<[FileDiff]>::is_empty")]
         diffs: &'a [FileDiff],
     }
-    let mut text = serde_json::to_string_pretty(&WithDiffs { report, diffs }).context("writing JSON")?;
-    text.push('\n');
-    Ok(text)
+    let json = serde_json::to_string_pretty(&WithDiffs { report, diffs }).context("writing JSON")?;
+    Ok(without_unseen(&json) + "\n")
+}
+
+/// JSON's own escapes for what it lets through and a terminal would act on: DEL, C1 and bidirectional controls. They
+/// stand in strings only, so the data stay the same.
+fn without_unseen(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_unseen(c) {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 fn report_text(report: &Report, diffs: &[FileDiff], paint: Paint) -> String {

@@ -688,6 +688,17 @@ fn nothing_that_a_contributor_writes_reaches_the_terminal_as_it_is() {
 }
 
 #[test]
+fn the_data_hold_no_controls_and_are_what_was_written() {
+    let pair = Pair::new();
+    let config = CONFIG.replace("name: hello", r#"name: "h\x7f\x9b31m\u202e\U000E0041""#);
+    pair.change(".distro/source-git.yaml", config, "Name it");
+    let run = pair.update(&["--output", "json", "--dry-run"]);
+    run.ends_with(0);
+    assert_eq!(run.json()["package"], "h\x7f\u{9b}31m\u{202e}\u{e0041}");
+    assert!(run.stdout.is_ascii() && !run.stdout.contains('\x7f'), "{}", run.stdout);
+}
+
+#[test]
 fn a_repository_that_is_none_is_said_so() {
     let pair = Pair::new();
     fs::create_dir(pair.path("empty")).unwrap();
