@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bstr::ByteSlice as _;
@@ -18,6 +19,10 @@ use crate::transform::{File, FileMode, Finding, Level, RepoPath};
 
 /// The largest file that is shown as a diff; of a larger one only the size is told.
 const DIFF_LIMIT: usize = 1 << 20;
+
+/// How long the shortest diff of one file is looked for; then a longer one is shown. Files without a unique line in
+/// common would take minutes.
+const DIFF_TIME: Duration = Duration::from_secs(1);
 
 /// Whether the changes are shown line by line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,7 +254,8 @@ fn diff(store: &Store, path: &RepoPath, old: Option<&File>, new: Option<&File>) 
         writeln!(text, "{} bytes become {} bytes", old.len(), new.len())?;
         return Ok(text);
     }
-    let changes = TextDiff::configure().algorithm(similar::Algorithm::Patience).diff_lines(&old[..], &new[..]);
+    let changes =
+        TextDiff::configure().algorithm(similar::Algorithm::Patience).timeout(DIFF_TIME).diff_lines(&old[..], &new[..]);
     for hunk in changes.unified_diff().context_radius(3).iter_hunks() {
         writeln!(text, "{}", hunk.header())?;
         for change in hunk.iter_changes() {
