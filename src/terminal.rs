@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 
 use crate::exit::UsageError;
 use crate::transform::Refusal;
-use crate::transform::text::printable;
+use crate::transform::text::printable_whole;
 
 /// Whether to use colours (`--color`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -84,7 +84,7 @@ pub fn error_lines(error: &anyhow::Error, paint: Paint) -> String {
     let mut hint = None;
     for (number, cause) in error.chain().enumerate() {
         let label = if number == 0 { paint.red(paint.bold("error")) } else { paint.dim("caused by") };
-        lines.push_str(&format!("{label}: {}\n", printable(cause.to_string().as_bytes())));
+        lines.push_str(&format!("{label}: {}\n", printable_whole(cause.to_string().as_bytes())));
         if let Some(refusal) = cause.downcast_ref::<Refusal>() {
             hint = Some(&refusal.remedy);
         } else if let Some(usage) = cause.downcast_ref::<UsageError>() {

@@ -101,9 +101,13 @@ impl Store {
         self.git.in_store(self.git_dir()).args(["-c", "core.fsync=none", "-c", "gc.auto=0"])
     }
 
-    /// Returns the commit that `object`, a commit or a tag of any depth, stands for; `None` where it is a tree or blob.
+    /// Returns the commit that `object`, a commit or a tag of any depth, stands for; `None` where it is a tree or blob,
+    /// or is not there.
     pub fn peel_to_commit(&self, object: &CommitId) -> Result<Option<CommitId>> {
-        let object = self.repository.find_object(oid(object.as_bytes()), None).context("reading an object")?;
+        let object = match self.repository.find_object(oid(object.as_bytes()), None) {
+            Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
+            found => found.context("reading an object")?,
+        };
         Ok(object.peel_to_commit().ok().map(|commit| CommitId::from_bytes(raw(commit.id()))))
     }
 

@@ -72,6 +72,8 @@ pub struct SeriesPatch {
     pub prefix: Prefix,
     /// What becomes of it.
     pub place: Place,
+    /// The file of dist-git whose bytes it keeps, where it keeps any.
+    pub kept: Option<BString>,
 }
 
 impl SeriesPatch {
@@ -217,6 +219,7 @@ fn joined(
         number: metadata.number,
         comment: leader.comment.clone(),
         renamed_links: group.iter().flat_map(|patch| &patch.renamed_links).cloned().collect(),
+        kept: None,
         prefix: if metadata.no_prefix { Prefix::Omitted } else { Prefix::Shown },
         place,
         commits: group.into_iter().map(|patch| (patch.commit, patch.subject)).collect(),

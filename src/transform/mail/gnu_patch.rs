@@ -1,4 +1,4 @@
-//! What GNU patch finds in a message.
+//! What GNU patch finds in a message, and what it does not find in a diff.
 //!
 //! patch looks for a diff everywhere, behind any indentation (patch(1): "if the entire diff is indented by a consistent
 //! amount"), so a message that quotes a whole diff cannot be made safe by indenting it. This says where patch would stop
