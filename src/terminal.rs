@@ -7,7 +7,7 @@ use crate::config::ConfigError;
 use crate::exit::{NoCredentials, UsageError};
 use crate::forge::ForgeError;
 use crate::transform::Refusal;
-use crate::transform::text::printable;
+use crate::transform::text::printable_whole;
 
 /// Whether to use colours (`--color`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -86,7 +86,11 @@ pub fn error_lines(error: &anyhow::Error, paint: Paint) -> String {
     let mut hint = None;
     for (number, cause) in error.chain().enumerate() {
         let label = if number == 0 { paint.red(paint.bold("error")) } else { paint.dim("caused by") };
-        lines.push_str(&format!("{label}: {}\n", printable(cause.to_string().as_bytes())));
+        lines.push_str(&format!(
+            "{label}: {}
+",
+            printable_whole(cause.to_string().as_bytes())
+        ));
         hint = hint.or(hint_of(cause));
     }
     if let Some(hint) = hint {

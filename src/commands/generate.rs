@@ -17,10 +17,10 @@ use crate::transform::finding::quoted;
 use crate::transform::mail::PatchedFile;
 use crate::transform::message::{self, PatchComments, PatchMetadata};
 use crate::transform::report::{
-    self, FORMAT, MergeReport, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
+    self, AppliedBySpec, FORMAT, MergeReport, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
 };
 use crate::transform::series::{self, DownstreamPatch, Place, Prefix, SeriesPatch};
-use crate::transform::{CommitId, File, FileTree, Finding, Refusal, RepoPath, TreeId, keep, mail};
+use crate::transform::{CommitId, File, FileMode, FileTree, Finding, Refusal, RepoPath, TreeId, keep, mail};
 
 /// What to turn into what.
 #[derive(Debug)]
@@ -95,11 +95,13 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     let dist_spec = before.get(place.path()).map(|file| store.read(&file.blob)).transpose()?;
 
     let history = History::read(store, &request.upstream.commit, &request.source, request.shallow)?;
-    tracing::info!("{} commits on {}", history.commits.len(), quoted(request.upstream.name.as_bytes()));
+    tracing::info!("downstream commits on {}: {}", quoted(request.upstream.name.as_bytes()), history.commits.len());
     let old = old_patches(store, &before, &place)?;
     let commits = read_messages(&history, &request.originals, request.comments, &mut findings)?;
-    let maker = Maker { store, history: &history, commits: &commits, ignored: &ignored, old: &old };
-    let proven = prove(&maker, &request.upstream.name)?;
+    let maker =
+        Maker { store, history: &history, commits: &commits, comments: request.comments, ignored: &ignored, old: &old };
+    let measure = Measure::take(store, &history, &ignored)?;
+    let proven = prove(&maker, &measure, &request.upstream.name)?;
     findings.extend(proven.findings);
 
     let outputs = dist_git::assemble(&Inputs {
@@ -112,23 +114,29 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
         source_spec: &source_spec,
         dist_spec: dist_spec.as_deref(),
     })?;
+    check_order(store, &measure, &proven.series, &outputs.order)?;
     let mut after = outputs.files.clone();
     for (path, made) in &outputs.made {
         after.insert(path.clone(), File { mode: made.mode, blob: store.keep(&made.content)? });
     }
     findings.extend(outputs.findings.iter().cloned());
+    let in_series = proven.series.iter().map(|patch| place.patch(&patch.file_name));
+    let in_series: BTreeSet<_> = in_series.collect::<Result<_, _>>()?;
     let report = Report {
         format: FORMAT,
         package: config.package_name.clone(),
         source: request.known_as,
         upstream: request.upstream,
-        patches: patch_reports(&proven.series, &proven.kept, &outputs, &place, &before, &after)?,
-        files: report::file_changes(&before, &after, |path| place.holds_patch(path)),
+        patches: patch_reports(&proven.series, &outputs, &place, &before, &after)?,
+        files: report::file_changes(&before, &after, |path| {
+            in_series.contains(path) || (place.holds_patch(path) && !after.contains_key(path))
+        }),
         merges: proven.merges,
         proof: ProofReport {
             patches: proven.series.len(),
             tree: proven.tree,
-            verified: outputs.applicable,
+            verified: outputs.applied_by_spec == AppliedBySpec::Yes,
+            applied_by_spec: outputs.applied_by_spec,
             outside: outputs.outside.iter().map(|name| crate::transform::text::printable(name)).collect(),
         },
         findings,
@@ -188,7 +196,7 @@ fn read_messages<'a>(
 struct Step {
     origin: CommitId,
     formatted: CommitId,
-    /// The message of `formatted`, where it is not that of `origin`.
+    /// The message of `formatted`, where it is not that of `origin`; what `origin` says about its patch is void then.
     message: Option<BString>,
 }
 
@@ -198,8 +206,6 @@ const ONE_PATCH_SUBJECT: (&str, &str) = ("All downstream changes", "All-downstre
 /// A series that gives the source tree.
 struct Proven {
     series: Vec<SeriesPatch>,
-    /// For each patch, the file of dist-git whose bytes were kept.
-    kept: Vec<Option<BString>>,
     tree: TreeId,
     merges: MergeReport,
     findings: Vec<Finding>,
@@ -210,19 +216,19 @@ struct Maker<'a> {
     store: &'a Store,
     history: &'a History,
     commits: &'a HashMap<CommitId, Said<'a>>,
+    comments: PatchComments,
     ignored: &'a [BString],
     old: &'a BTreeMap<BString, Vec<u8>>,
 }
 
 /// Finds the finest series that gives the source tree: every commit a patch; else, where there are merges, every step
 /// of the first-parent line; else everything in one.
-fn prove(maker: &Maker<'_>, upstream: &str) -> Result<Proven> {
+fn prove(maker: &Maker<'_>, measure: &Measure, upstream: &str) -> Result<Proven> {
     let merges = maker.history.merges().count();
-    let measure = Measure::take(maker.store, maker.history, maker.ignored)?;
     let every_commit = maker.history.commits.iter().filter(|commit| !commit.is_merge());
     let every_commit: Vec<_> =
         every_commit.map(|commit| Step { origin: commit.id, formatted: commit.id, message: None }).collect();
-    let mut proven = match maker.attempt(&measure, &every_commit)? {
+    let mut proven = match maker.attempt(measure, &every_commit)? {
         Ok(mut proven) => {
             proven.merges = if merges == 0 { MergeReport::None } else { MergeReport::EveryCommit { merges } };
             proven
@@ -230,14 +236,15 @@ fn prove(maker: &Maker<'_>, upstream: &str) -> Result<Proven> {
         Err(reason) if merges == 0 => {
             let text =
                 format!("the patches do not reproduce the source tree on {}: {reason}", quoted(upstream.as_bytes()));
+            // git's own patches of commits in a row apply; what can fail is several of them in one file.
             bail!(Refusal::new(
                 text,
-                "rebase the downstream commits on the upstream ref so that they follow each other"
+                "give each commit that shares a `Patch-name` a name of its own, or make one commit of those that share it"
             ));
         }
-        Err(reason) => coarser(maker, &measure, merges, &reason)?,
+        Err(reason) => coarser(maker, measure, merges, &reason)?,
     };
-    check_without_ignored(maker, &measure, &proven.series)?;
+    check_without_ignored(maker, measure, &proven.series)?;
     for patch in &proven.series {
         proven.findings.extend(refused_content(patch)?);
     }
@@ -271,15 +278,33 @@ impl Maker<'_> {
     /// Makes a series of `steps` and proves it; the reason where it does not hold.
     fn attempt(&self, measure: &Measure, steps: &[Step]) -> Result<Result<Proven, String>> {
         let (mut series, findings) = self.make(steps)?;
-        let kept = self.keep(&mut series);
+        self.keep(&mut series);
         let files: Vec<_> = series.iter().filter(|patch| !patch.content.is_empty()).map(patch_file).collect();
         Ok(match measure.prove(self.store, &files)? {
-            Proof::Holds(tree) => Ok(Proven { series, kept, tree, merges: MergeReport::None, findings }),
+            Proof::Holds(tree) => Ok(Proven { series, tree, merges: MergeReport::None, findings }),
             Proof::DoesNotApply { patch, reason } => Err(format!("{} does not apply ({reason})", quoted(&patch))),
             Proof::Differs(paths) => {
                 let paths: Vec<_> = paths.iter().map(ToString::to_string).collect();
                 Err(format!("they give something else in {}", paths.join(", ")))
             }
+        })
+    }
+
+    /// What the message of the step's commit says about its patch: nothing where the patch has a message of its own.
+    fn said(&self, step: &Step) -> Option<Said<'_>> {
+        let said = self.commits.get(&step.origin)?;
+        Some(match &step.message {
+            Some(message) => {
+                let metadata = PatchMetadata::default();
+                let comment = message::comment(message, &metadata, self.comments);
+                Said { commit: said.commit, known_as: said.known_as, metadata, comment }
+            }
+            None => Said {
+                commit: said.commit,
+                known_as: said.known_as,
+                metadata: said.metadata.clone(),
+                comment: said.comment.clone(),
+            },
         })
     }
 
@@ -289,14 +314,14 @@ impl Maker<'_> {
         let mut mails = by_commit(patches::format(self.store, head, &formatted, self.ignored, Prefix::Shown)?);
         let without_prefix: Vec<_> = steps
             .iter()
-            .filter(|step| self.commits.get(&step.origin).is_some_and(|said| said.metadata.no_prefix))
+            .filter(|step| self.said(step).is_some_and(|said| said.metadata.no_prefix))
             .map(|step| step.formatted)
             .collect();
         mails.extend(by_commit(patches::format(self.store, head, &without_prefix, self.ignored, Prefix::Omitted)?));
         let mut downstream = Vec::new();
         let mut findings = Vec::new();
         for step in steps {
-            let Some(said) = self.commits.get(&step.origin) else { continue };
+            let Some(said) = self.said(step) else { continue };
             let mail = match mails.remove(&step.formatted) {
                 Some(mail) => {
                     let mail = with_commit(mail, &step.formatted, &said.known_as);
@@ -310,17 +335,19 @@ impl Maker<'_> {
                 }
                 None => None,
             };
-            let file_subject = match &step.message {
-                Some(_) => ONE_PATCH_SUBJECT.1.into(),
-                None => said.commit.file_subject.clone(),
+            let (subject, file_subject) = match &step.message {
+                Some(_) => (ONE_PATCH_SUBJECT.0.into(), ONE_PATCH_SUBJECT.1.into()),
+                None => (said.commit.subject(), said.commit.file_subject.clone()),
             };
+            let renamed_links = self.renamed_links(&step.formatted, mail.as_deref().unwrap_or_default())?;
             downstream.push(DownstreamPatch {
                 commit: said.known_as,
-                subject: said.commit.subject(),
+                subject,
                 file_subject,
                 mail,
-                metadata: said.metadata.clone(),
-                comment: said.comment.clone(),
+                renamed_links,
+                metadata: said.metadata,
+                comment: said.comment,
             });
         }
         let (series, found) = series::assemble(downstream)?;
@@ -328,16 +355,33 @@ impl Maker<'_> {
         Ok((series, findings))
     }
 
-    /// Lets patches that dist-git has keep their bytes where only volatile parts would change.
-    fn keep(&self, series: &mut [SeriesPatch]) -> Vec<Option<BString>> {
-        let new: Vec<_> = series.iter().map(|patch| (patch.file_name.clone(), patch.content.clone())).collect();
-        let found: Vec<_> = keep::find_kept(&new, self.old).into_iter().map(|name| name.cloned()).collect();
-        for (patch, name) in series.iter_mut().zip(&found) {
-            if let Some(old) = name.as_ref().and_then(|name| self.old.get(name)) {
-                patch.content.clone_from(old);
+    /// Finds the symbolic links that `mail` renames without a word about their mode.
+    fn renamed_links(&self, formatted: &CommitId, mail: &[u8]) -> Result<Vec<RepoPath>> {
+        let mut links = Vec::new();
+        if mail.find(b"\nrename to ").is_none() {
+            return Ok(links);
+        }
+        let tree = self.store.tree_of(formatted)?;
+        let renamed = mail::diff_of(mail)?.into_iter().filter(|file| file.renamed && !file.has_hunks && !file.binary);
+        for path in renamed.filter_map(|file| file.new) {
+            if let Some(Entry::File(File { mode: FileMode::Symlink, .. })) = self.store.entry(&tree, &path)? {
+                links.push(path);
             }
         }
-        found
+        Ok(links)
+    }
+
+    /// Lets patches that dist-git has keep their bytes where only volatile parts would change.
+    fn keep(&self, series: &mut [SeriesPatch]) {
+        let written: Vec<_> = series.iter_mut().filter(|patch| patch.place != Place::Ignored).collect();
+        let new: Vec<_> = written.iter().map(|patch| (patch.file_name.clone(), patch.content.clone())).collect();
+        let mut found = keep::find_kept(&new, self.old).into_iter();
+        for patch in written {
+            if let Some((name, old)) = found.next().flatten().and_then(|name| self.old.get_key_value(name)) {
+                patch.content.clone_from(old);
+                patch.kept = Some(name.clone());
+            }
+        }
     }
 
     /// One step for each commit of the first-parent line from the head down to the upstream ref; `None` where that
@@ -365,7 +409,8 @@ impl Maker<'_> {
         let History { upstream, head, commits } = self.history;
         let mut message = BString::from(format!("{}\n\n", ONE_PATCH_SUBJECT.0));
         for commit in commits.iter().filter(|commit| !commit.is_merge()).take(200) {
-            message.extend_from_slice(format!("{} ", commit.id.short()).as_bytes());
+            // No commit ids: the same changes, committed again, give the same patch.
+            message.extend_from_slice(b"* ");
             message.extend_from_slice(crate::transform::text::printable(&commit.subject()).as_bytes());
             message.push(b'\n');
         }
@@ -406,8 +451,8 @@ fn with_commit(mut mail: Vec<u8>, formatted: &CommitId, known_as: &CommitId) -> 
 fn defused_finding(commit: &CommitId, lines: &[BString]) -> Option<Finding> {
     let first = lines.first()?;
     let text = format!(
-        "{} of its message look like part of a patch or mail and are indented in the patch file, such as {}",
-        if lines.len() == 1 { "a line".to_owned() } else { format!("{} lines", lines.len()) },
+        "{} of its message would be taken for part of a patch or mail, so indented in the patch file, such as {}",
+        if lines.len() == 1 { "one line".to_owned() } else { format!("{} lines", lines.len()) },
         quoted(first)
     );
     Some(Finding::note(text).about(crate::transform::Subject::Commit(*commit)))
@@ -433,6 +478,25 @@ fn check_without_ignored(maker: &Maker<'_>, measure: &Measure, series: &[SeriesP
             Some(subject) => refusal.about(subject),
             None => refusal,
         });
+    }
+    Ok(())
+}
+
+/// The series has to apply in the spec's order as well, where `Patch-present-in-specfile` makes that another one.
+fn check_order(store: &Store, measure: &Measure, series: &[SeriesPatch], order: &[BString]) -> Result<()> {
+    let places: HashMap<&[u8], usize> = order.iter().zip(0..).map(|(name, place)| (name.as_bytes(), place)).collect();
+    let emitted = series.iter().filter(|patch| patch.place != Place::Ignored && !patch.content.is_empty());
+    let mut emitted: Vec<_> = emitted.map(patch_file).collect();
+    let place = |patch: &PatchFile<'_>| places.get(patch.name).copied().unwrap_or(usize::MAX);
+    if emitted.is_sorted_by_key(place) {
+        return Ok(());
+    }
+    emitted.sort_by_key(place);
+    if let Some((name, reason)) = measure.stops_at(store, &emitted)? {
+        let text = format!("{} does not apply where the spec has it among the others ({reason})", quoted(&name));
+        let remedy =
+            "remove its `Patch-present-in-specfile` and its Patch tag, or move its commit to where the spec has it";
+        bail!(Refusal::new(text, remedy));
     }
     Ok(())
 }
@@ -476,16 +540,15 @@ fn patched_files(patch: &SeriesPatch) -> Result<Vec<PatchedFile>> {
 
 fn patch_reports(
     series: &[SeriesPatch],
-    kept: &[Option<BString>],
     outputs: &Outputs,
     place: &SpecPlace,
     before: &FileTree,
     after: &FileTree,
 ) -> Result<Vec<PatchReport>> {
     let mut reports = Vec::new();
-    for (patch, kept) in series.iter().zip(kept) {
+    for patch in series {
         let path = place.patch(&patch.file_name)?;
-        let change = match (patch.place, kept, before.get(&path)) {
+        let change = match (patch.place, &patch.kept, before.get(&path)) {
             (Place::Ignored, ..) => PatchChange::Ignored,
             (_, Some(old), _) if old.as_bytes() != patch.file_name.as_str().as_bytes() => {
                 PatchChange::Renamed { from: RepoPath::parse(old)? }
@@ -502,7 +565,7 @@ fn patch_reports(
             commits: commits.collect(),
         });
     }
-    let renamed: BTreeSet<_> = kept.iter().flatten().collect();
+    let renamed: BTreeSet<_> = series.iter().filter_map(|patch| patch.kept.as_ref()).collect();
     let gone = before.keys().filter(|path| place.holds_patch(path) && !after.contains_key(*path));
     for path in gone.filter(|path| !renamed.contains(&path.file_name().to_owned())) {
         let file = crate::transform::text::printable(path.file_name());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bstr::ByteSlice as _;
@@ -14,12 +15,16 @@ use crate::git::Store;
 use crate::pair::note::DistGitLink;
 use crate::pair::plan::{Outcome, Plan, Step};
 use crate::terminal::{self, Paint};
-use crate::transform::report::{FileChange, MergeReport, PatchChange, PatchReport, Report};
-use crate::transform::text::{printable, printable_whole};
+use crate::transform::report::{AppliedBySpec, FileChange, MergeReport, PatchChange, PatchReport, Report};
+use crate::transform::text::{is_unseen, printable, printable_whole};
 use crate::transform::{File, FileMode, Finding, Level, RepoPath};
 
 /// The largest file that is shown as a diff; of a larger one only the size is told.
 const DIFF_LIMIT: usize = 1 << 20;
+
+/// How long the shortest diff of one file is looked for; then a longer one is shown. Files without a unique line in
+/// common would take minutes.
+const DIFF_TIME: Duration = Duration::from_secs(1);
 
 /// Whether the changes are shown line by line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,9 +139,22 @@ fn json(report: &Report, diffs: &[FileDiff]) -> Result<String> {
         #[serde(skip_serializing_if = "<[FileDiff]>::is_empty")]
         diffs: &'a [FileDiff],
     }
-    let mut text = serde_json::to_string_pretty(&WithDiffs { report, diffs }).context("writing JSON")?;
-    text.push('\n');
-    Ok(text)
+    let json = serde_json::to_string_pretty(&WithDiffs { report, diffs }).context("writing JSON")?;
+    Ok(without_unseen(&json) + "\n")
+}
+
+/// JSON's own escapes for what it lets through and a terminal would act on: DEL, C1 and bidirectional controls. They
+/// stand in strings only, so the data stay the same.
+fn without_unseen(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_unseen(c) {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 fn report_text(report: &Report, diffs: &[FileDiff], paint: Paint) -> String {
@@ -244,12 +262,17 @@ fn proof(text: &mut String, report: &Report, paint: Paint) {
         1 => format!("1 patch on {upstream} gives tree {tree}"),
         many => format!("{many} patches on {upstream} give tree {tree}"),
     };
-    if proof.verified {
-        line(text, &format!("{}: {what}", paint.green("verified")));
-    } else {
-        let what = format!("{what} with git, but the spec's own way of applying patches cannot apply each of them");
-        line(text, &format!("{}: {what}", paint.red("not verified")));
-    }
+    let (said, but) = match proof.applied_by_spec {
+        AppliedBySpec::Yes => (paint.green("verified"), ""),
+        AppliedBySpec::No => (
+            paint.red("not verified"),
+            " with git, but the spec's own way of applying patches cannot apply each of them",
+        ),
+        AppliedBySpec::Unknown => {
+            (paint.yellow("not verified"), " with git, but how the spec applies them cannot be told from its text")
+        }
+    };
+    line(text, &format!("{said}: {what}{but}"));
     line(text, &paint.dim("  (of the upstream commit; what the archive in Source0 holds was not looked at)"));
     if !proof.outside.is_empty() {
         line(text, &format!("  not from a commit, so not looked at: {}", proof.outside.join(", ")));
@@ -314,7 +337,8 @@ fn diff(store: &Store, path: &RepoPath, old: Option<&File>, new: Option<&File>) 
         writeln!(text, "{} bytes become {} bytes", old.len(), new.len())?;
         return Ok(text);
     }
-    let changes = TextDiff::configure().algorithm(similar::Algorithm::Patience).diff_lines(&old[..], &new[..]);
+    let changes =
+        TextDiff::configure().algorithm(similar::Algorithm::Patience).timeout(DIFF_TIME).diff_lines(&old[..], &new[..]);
     for hunk in changes.unified_diff().context_radius(3).iter_hunks() {
         writeln!(text, "{}", hunk.header())?;
         for change in hunk.iter_changes() {

@@ -38,6 +38,12 @@ pub(super) fn run(arguments: &UpdateDistGit, global: &Global, surroundings: &Sur
     let git = Git::find(&surroundings.search_path)?;
     let source_git = LocalRepository::open(&git, &arguments.source_git, "source-git")?;
     let dist_git = LocalRepository::open(&git, &arguments.dist_git, "dist-git")?;
+    if source_git.top == dist_git.top {
+        bail!(UsageError {
+            text: format!("{} is named both as source-git and as dist-git", source_git.top.display()),
+            hint: "name two clones; source-git's own files would give way to dist-git's".into(),
+        });
+    }
     let mut store = Store::create(&git)?;
     store.borrow(&[source_git.objects.clone(), dist_git.objects.clone()], &source_git.shallow)?;
 
@@ -86,7 +92,7 @@ fn apply(plan: &Plan, store: &Store, source_git: &LocalRepository, dist_git: &Lo
         return Ok(());
     }
     work_tree::write(dist_git, store, &plan.changes)?;
-    tracing::info!("wrote {} files into {}", plan.changes.len(), dist_git.directory.display());
+    tracing::info!("files written into {}: {}", dist_git.directory.display(), plan.changes.len());
     if let Some(message) = &plan.message {
         work_tree::commit(dist_git, &source_git.head, message)?;
         tracing::info!("committed them");
@@ -107,8 +113,11 @@ fn resolve(
     let found = source_git.resolve(name)?;
     let commit = store.peel_to_commit(&found.object)?;
     let Some(commit) = commit else {
-        let text = format!("`upstream_ref` {} is no commit", crate::transform::finding::quoted(name.as_bytes()));
-        bail!(Refusal::new(text, "set it to a tag, a branch or a full commit id that source-git has"));
+        let text = format!(
+            "`upstream_ref` {} is no commit that source-git has",
+            crate::transform::finding::quoted(name.as_bytes())
+        );
+        bail!(Refusal::new(text, "fetch it, or set `upstream_ref` to a tag, a branch or a full commit id"));
     };
     Ok(Upstream { name: found.name, commit })
 }
@@ -127,11 +136,13 @@ fn read_message(arguments: &UpdateDistGit) -> Result<Option<Vec<u8>>> {
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     let mut message = Vec::new();
-    let size = if path == Path::new("-") {
-        std::io::stdin().take(MESSAGE_LIMIT + 1).read_to_end(&mut message)?
+    let read = if path == Path::new("-") {
+        std::io::stdin().take(MESSAGE_LIMIT + 1).read_to_end(&mut message)
     } else {
-        std::fs::File::open(path)?.take(MESSAGE_LIMIT + 1).read_to_end(&mut message)?
+        std::fs::File::open(path).and_then(|file| file.take(MESSAGE_LIMIT + 1).read_to_end(&mut message))
     };
+    let size =
+        read.map_err(|error| UsageError { text: error.to_string(), hint: "name a file that can be read".into() })?;
     if size as u64 > MESSAGE_LIMIT {
         bail!(UsageError { text: format!("it has more than {MESSAGE_LIMIT} bytes"), hint: "shorten it".into() });
     }

@@ -14,9 +14,6 @@ const LOG_LIMIT: usize = 192 << 20;
 /// The longest message of one commit: a hundred times the longest that people write.
 const MESSAGE_LIMIT: usize = 1 << 20;
 
-/// git's mode of a submodule.
-const GITLINK: &[u8] = b"160000";
-
 /// A commit between the upstream ref and the head.
 #[derive(Clone, Debug)]
 pub struct Commit {
@@ -36,8 +33,6 @@ pub struct Commit {
     pub file_subject: BString,
     /// The files it changes, renames taken apart; empty for a merge.
     pub files: Vec<RepoPath>,
-    /// Those of them that were, or become, submodules.
-    pub submodules: Vec<RepoPath>,
 }
 
 impl Commit {
@@ -69,8 +64,8 @@ impl History {
     /// Reads the commits from `store`.
     ///
     /// Refuses a history in which `upstream` is no ancestor of `head`: patches against something that the head does
-    /// not contain would take upstream's own changes back. Where the clone was cut (`shallow`) before that can be
-    /// told, it says so instead.
+    /// not contain would take upstream's own changes back. Where the clone was cut (`shallow`) in between, neither that
+    /// nor the list itself can be told, and it says so instead.
     pub fn read(store: &Store, upstream: &CommitId, head: &CommitId, shallow: &[CommitId]) -> Result<Self> {
         let log = store
             .command()
@@ -91,15 +86,16 @@ impl History {
         if !log.status.success() {
             bail!("listing the commits of upstream..head failed: {}", log.stderr);
         }
+        // Whatever else is known, a commit without its parents would bring its whole tree as a change.
+        let cut: BTreeSet<_> = shallow.iter().collect();
+        if commits.iter().any(|commit| cut.contains(&commit.id)) {
+            bail!(Refusal::new(
+                "cannot tell which commits lie between the upstream ref and the head: the clone is shallow",
+                "fetch more of the history, for example with `git fetch --unshallow`",
+            ));
+        }
         let reached = head == upstream || commits.iter().any(|commit| commit.parents.contains(upstream));
         if !reached {
-            let cut: BTreeSet<_> = shallow.iter().collect();
-            if commits.iter().any(|commit| cut.contains(&commit.id)) {
-                bail!(Refusal::new(
-                    "cannot tell whether the head contains the upstream ref: the clone is shallow",
-                    "fetch more of the history, for example with `git fetch --unshallow`",
-                ));
-            }
             bail!(refuse_unrelated(store, upstream, head)?);
         }
         Ok(Self { upstream: *upstream, head: *head, commits })
@@ -161,20 +157,15 @@ fn parse(log: &[u8]) -> Result<Vec<Commit>> {
             message: message.into(),
             file_subject,
             files: Vec::new(),
-            submodules: Vec::new(),
         };
         fields.next_if(|field| field.is_empty());
-        while let Some(change) = fields.next_if(|field| field.trim_start().starts_with(b":")) {
+        while fields.next_if(|field| field.trim_start().starts_with(b":")).is_some() {
             let path = fields.next().with_context(|| format!("commit {id} has a change without a file"))?;
             let path = RepoPath::parse(path).map_err(|error| {
                 let remedy = "remove that file from the history";
                 Refusal::new(format!("it changes {}: {error}", crate::transform::finding::quoted(path)), remedy)
                     .about_commit(&id)
             })?;
-            let mut modes = change.trim_start().trim_start_with(|c| c == ':').fields();
-            if modes.by_ref().take(2).any(|mode| mode == GITLINK) {
-                commit.submodules.push(path.clone());
-            }
             commit.files.push(path);
         }
         commits.push(commit);
@@ -198,7 +189,6 @@ mod tests {
         let commits = parse(log.as_bytes()).unwrap();
         assert_eq!(commits.len(), 2);
         assert_eq!(commits[0].files.iter().map(ToString::to_string).collect::<Vec<_>>(), ["lib", ":odd"]);
-        assert_eq!(commits[0].submodules.len(), 1);
         assert_eq!(commits[0].subject(), "Subject");
         assert!(commits[1].is_merge());
         assert!(commits[1].files.is_empty());

@@ -8,6 +8,7 @@ use bstr::ByteSlice as _;
 use super::process::Git;
 use super::store::os_path;
 use super::upstream_ref::{self, Place, ResolvedRef};
+use crate::exit::UsageError;
 use crate::transform::CommitId;
 
 /// A clone, and what was checked out in it when it was opened.
@@ -29,8 +30,12 @@ pub struct LocalRepository {
 impl LocalRepository {
     /// Opens the clone whose work tree holds `directory`. An error names `role`, which is what the person calls it.
     pub fn open(git: &Git, directory: &Path, role: &str) -> Result<Self> {
+        let named = format!("{role} {}", directory.display());
         if !directory.is_dir() {
-            bail!("{role} {} is not a directory", directory.display());
+            bail!(UsageError {
+                text: format!("{named} is not a directory"),
+                hint: format!("name the directory of a {role} clone"),
+            });
         }
         let finished = git
             .in_clone(directory)
@@ -45,13 +50,23 @@ impl LocalRepository {
             .run()?;
         let lines: Vec<_> = finished.stdout.lines().collect();
         let [format, top, common, .., head] = lines[..] else {
-            bail!("{role} {} is not a git clone with a work tree: {}", directory.display(), finished.stderr);
+            let without_commit = finished.stdout.lines().count() == 3;
+            bail!(match without_commit {
+                true => UsageError {
+                    text: format!("{named} has no commit checked out"),
+                    hint: "check out the branch that is meant".into()
+                },
+                false => UsageError {
+                    text: format!("{named} is not a git clone with a work tree: {}", finished.stderr),
+                    hint: format!("name the directory of a {role} clone that is not bare"),
+                },
+            });
         };
-        if !finished.status.success() {
-            bail!("{role} {} has no commit checked out", directory.display());
-        }
         if format != b"sha1" {
-            bail!("{role} {} uses {} for object names; only sha1 is supported", directory.display(), format.as_bstr());
+            bail!(UsageError {
+                text: format!("{named} uses {} for object names", format.as_bstr()),
+                hint: "use a clone with sha1 names: no other are supported".into(),
+            });
         }
         let common = os_path(common.as_bstr())?;
         let shallow = match std::fs::read(common.join("shallow")) {

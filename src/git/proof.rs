@@ -3,7 +3,7 @@
 //! The patches are applied by `git apply --cached` to an index that holds no more files than the series and the
 //! history touch, so the cost follows the change. git's apply knows no fuzz: a context line that differs is a failure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -14,6 +14,7 @@ use super::patches::pathspecs;
 use super::store::{oid, raw};
 use super::work_tree::changes;
 use super::{History, Store};
+use crate::transform::mail::{self, PatchedFile};
 use crate::transform::series::Prefix;
 use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, RepoPath, TreeId};
 
@@ -76,10 +77,10 @@ impl Measure {
 
     /// Applies `series` to upstream's files and compares the outcome.
     pub fn prove(&self, store: &Store, series: &[PatchFile<'_>]) -> Result<Proof> {
-        // All at once is what costs little. git then takes the series for one patch, in which a file may not, say, be
-        // renamed twice: where that fails nothing is said yet, and the files are applied one after the other.
+        // As few calls as can be is what costs little. Where that fails nothing is said yet: one call for each mail
+        // tells which patch it is.
         let holds = |applied: &Applied| matches!(applied, Applied::Gives(after) if *after == self.after);
-        if holds(&self.apply(store, series, Calls::OneForAll)?) {
+        if holds(&self.apply(store, series, Calls::Few)?) {
             return Ok(Proof::Holds(self.expected));
         }
         Ok(match self.apply(store, series, Calls::OneForEach)? {
@@ -101,10 +102,9 @@ impl Measure {
         let directory = tempfile::tempdir_in(store.scratch("")).context("making a directory for the proof")?;
         let index = directory.path().join("index");
         write_index(&index, &self.before)?;
-        let together = |a: &PatchFile<'_>, b: &PatchFile<'_>| calls == Calls::OneForAll && a.prefix == b.prefix;
-        for group in series.chunk_by(together) {
-            if let Some(reason) = apply_patches(store, &index, group)? {
-                let patch = group.first().map(|patch| patch.name).unwrap_or_default().into();
+        for run in runs(series, calls)? {
+            if let Some(reason) = apply_mails(store, &index, &run)? {
+                let patch = run.first().map(|mail| mail.file.name).unwrap_or_default().into();
                 return Ok(Applied::Stopped { patch, reason });
             }
         }
@@ -115,10 +115,48 @@ impl Measure {
 /// How often git is called to apply a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Calls {
-    /// Once for all neighbours that agree on the prefix.
-    OneForAll,
-    /// Once for each patch file.
+    /// As seldom as says the same.
+    Few,
+    /// Once for each mail.
     OneForEach,
+}
+
+/// A mail of a patch file: the change of one commit.
+#[derive(Clone, Copy)]
+struct Mail<'a> {
+    file: PatchFile<'a>,
+    content: &'a [u8],
+}
+
+/// Divides the mails of a series into runs, each of which is one call of git.
+///
+/// Within a call git holds what comes, goes or is renamed against the index as it was before the call: a file could be
+/// made twice. So a mail that does this to a path which its run touches already begins another run.
+fn runs<'a>(series: &[PatchFile<'a>], calls: Calls) -> Result<Vec<Vec<Mail<'a>>>> {
+    let mut runs: Vec<Vec<Mail<'_>>> = Vec::new();
+    let mut touched = HashSet::new();
+    let mails = series.iter().flat_map(|file| mail::split(file.content).into_iter().map(|content| (*file, content)));
+    for (file, content) in mails {
+        let changed = mail::diff_of(content).with_context(|| format!("reading {}", file.name.as_bstr()))?;
+        let paths = |file: &PatchedFile| [file.old.clone(), file.new.clone()].into_iter().flatten();
+        let moves = |file: &PatchedFile| file.old != file.new && paths(file).any(|path| touched.contains(&path));
+        let mail = Mail { file, content };
+        match runs.last_mut() {
+            Some(run)
+                if calls == Calls::Few
+                    && run.first().is_some_and(|first| first.file.prefix == file.prefix)
+                    && !changed.iter().any(moves) =>
+            {
+                run.push(mail);
+            }
+            _ => {
+                runs.push(vec![mail]);
+                touched.clear();
+            }
+        }
+        touched.extend(changed.iter().flat_map(paths));
+    }
+    Ok(runs)
 }
 
 enum Applied {
@@ -126,10 +164,10 @@ enum Applied {
     Stopped { patch: BString, reason: String },
 }
 
-/// Applies patch files that agree on the prefix; returns what git says where it will not.
-fn apply_patches(store: &Store, index: &Path, patches: &[PatchFile<'_>]) -> Result<Option<String>> {
-    let Some(first) = patches.first() else { return Ok(None) };
-    let strip = match first.prefix {
+/// Applies mails that agree on the prefix; returns what git says where it will not.
+fn apply_mails(store: &Store, index: &Path, mails: &[Mail<'_>]) -> Result<Option<String>> {
+    let Some(first) = mails.first() else { return Ok(None) };
+    let strip = match first.file.prefix {
         Prefix::Shown => "-p1",
         Prefix::Omitted => "-p0",
     };
@@ -137,7 +175,7 @@ fn apply_patches(store: &Store, index: &Path, patches: &[PatchFile<'_>]) -> Resu
         .command()
         .env("GIT_INDEX_FILE", index)
         .args(["apply", "--cached", "--whitespace=nowarn", "--allow-empty", strip, "-"])
-        .input(patches.iter().flat_map(|patch| patch.content).copied().collect())
+        .input(mails.iter().flat_map(|mail| mail.content).copied().collect())
         .run()?;
     Ok(if finished.status.success() { None } else { Some(finished.stderr) })
 }

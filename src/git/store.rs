@@ -128,7 +128,7 @@ impl Store {
     pub fn commits_between(&self, heads: &[CommitId], base: &CommitId) -> Result<Vec<CommitId>> {
         let heads = heads.iter().map(ToString::to_string);
         let listed = self.command().arg("rev-list").args(heads).arg(format!("^{base}")).output()?;
-        Ok(listed.lines().map(CommitId::parse).collect::<Result<_, _>>().context("reading a list of commits")?)
+        listed.lines().map(CommitId::parse).collect::<Result<_, _>>().context("reading a list of commits")
     }
 
     /// Says whether `descendant` contains `ancestor`, as far as the history was fetched.
@@ -148,9 +148,13 @@ impl Store {
         self.memory.odb().is_ok_and(|odb| odb.exists(oid(blob.as_bytes())))
     }
 
-    /// Returns the commit that `object`, a commit or a tag of any depth, stands for; `None` where it is a tree or blob.
+    /// Returns the commit that `object`, a commit or a tag of any depth, stands for; `None` where it is a tree or blob,
+    /// or is not there.
     pub fn peel_to_commit(&self, object: &CommitId) -> Result<Option<CommitId>> {
-        let object = self.repository.find_object(oid(object.as_bytes()), None).context("reading an object")?;
+        let object = match self.repository.find_object(oid(object.as_bytes()), None) {
+            Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
+            found => found.context("reading an object")?,
+        };
         Ok(object.peel_to_commit().ok().map(|commit| CommitId::from_bytes(raw(commit.id()))))
     }
 

@@ -61,9 +61,10 @@ pub fn check(clone: &LocalRepository, head: &FileTree, changes: &Changes, purpos
         if !staged_is_known || !content_is_known {
             bail!(refusal(clone, path));
         }
-        if want.is_some() {
-            check_parents(clone, path, changes)?;
-        }
+        check_parents(clone, path, changes)?;
+    }
+    if purpose == Purpose::Commit && is_merging(clone)? {
+        bail!(in_a_merge(clone));
     }
     if purpose == Purpose::Commit
         && let Some((path, _)) = status
@@ -113,7 +114,8 @@ pub fn commit(clone: &LocalRepository, source: &CommitId, message: &[u8]) -> Res
         .args(["-c", "trailer.ifexists=replace", "commit", "--quiet", "--file=-"])
         .arg(format!("--trailer=From-source-git-commit: {source}"))
         .input(message.to_vec())
-        .output()?;
+        .output()
+        .context("the files are written and staged, but not committed")?;
     Ok(())
 }
 
@@ -140,14 +142,22 @@ fn read_status(clone: &LocalRepository) -> Result<BTreeMap<RepoPath, Status>> {
                 let staged = mode.and_then(FileMode::from_git).map(|mode| File { mode, blob });
                 found.insert(path, Status { staged, modified: states.get(1).is_some_and(|state| *state != b'.') });
             }
-            [b"u", ..] => bail!(Refusal::new(
-                format!("{} is in the middle of a merge", clone.directory.display()),
-                "finish or abort it, then run again",
-            )),
+            [b"u", ..] => bail!(in_a_merge(clone)),
             _ => {}
         }
     }
     Ok(found)
+}
+
+/// Says whether the next commit would be that of a merge.
+fn is_merging(clone: &LocalRepository) -> Result<bool> {
+    let found = clone.command().args(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"]).run()?;
+    Ok(found.status.success())
+}
+
+fn in_a_merge(clone: &LocalRepository) -> Refusal {
+    let text = format!("{} is in the middle of a merge", clone.directory.display());
+    Refusal::new(text, "finish or abort it, then run again")
 }
 
 fn in_clone(clone: &LocalRepository, path: &RepoPath) -> Result<PathBuf> {

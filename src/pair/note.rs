@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 
 use super::record::{self, NoteState};
 use super::{BranchName, MergeRequestIid, ProjectPath, copied};
-use crate::transform::report::{FileChange, FileReport, MergeReport, PatchChange, PatchReport, ProofReport, Report};
+use crate::transform::report::{
+    AppliedBySpec, FileChange, FileReport, MergeReport, PatchChange, PatchReport, ProofReport, Report,
+};
 use crate::transform::{CommitId, Finding, Level, Refusal, Subject};
 
 /// How many patches, files or findings are listed; a longer list ends in their number.
@@ -241,7 +243,7 @@ fn file_row(file: &FileReport) -> String {
 }
 
 fn proof(text: &mut String, report: &Report) {
-    let ProofReport { patches, tree, verified, outside } = &report.proof;
+    let ProofReport { patches, tree, applied_by_spec, outside, .. } = &report.proof;
     let upstream = copied::code(report.upstream.name.as_bytes());
     let what = match patches {
         0 => format!("without any patch, {upstream} is the source that this merge request holds"),
@@ -249,13 +251,16 @@ fn proof(text: &mut String, report: &Report) {
         many => format!("{many} patches on {upstream} give exactly the source that this merge request holds"),
     };
     let tree = copied::code(tree.short().as_bytes());
-    let mut said = if *verified {
-        format!("**Verified:** {what} (tree {tree}).")
-    } else {
-        format!(
+    let mut said = match applied_by_spec {
+        AppliedBySpec::Yes => format!("**Verified:** {what} (tree {tree})."),
+        AppliedBySpec::No => format!(
             "**Not verified:** {what} (tree {tree}) with git, but the way in which the spec file applies patches cannot apply \
              each of them. The problems below say which."
-        )
+        ),
+        AppliedBySpec::Unknown => format!(
+            "**Not verified:** {what} (tree {tree}) with git, but how the spec file applies patches cannot be told from its \
+             text."
+        ),
     };
     said.push_str(" The upstream archive that the package is built from was not looked at.");
     paragraph(text, &said);

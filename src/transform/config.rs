@@ -62,7 +62,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "notifications",
     "packages",
     "parse_time_macros",
-    "patch_generation_patch_id_digits",
     "paths",
     "pkg_tool",
     "prerelease_suffix_macro",

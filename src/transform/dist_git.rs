@@ -6,8 +6,9 @@ use bstr::BString;
 
 use super::config::{Changelog, PackageConfig};
 use super::finding::quoted;
-use super::mail;
+use super::mail::{self, PatchLimit};
 use super::message::PatchFileName;
+use super::report::AppliedBySpec;
 use super::series::{Place, Prefix, SeriesPatch};
 use super::spec::{self, ApplyStyle, NewPatch, SpecPatch, Strip, Tool};
 use super::{FileMode, FileTree, Finding, Refusal, RepoPath, Subject};
@@ -93,14 +94,16 @@ pub struct Outputs {
     pub files: FileTree,
     /// The files that are made here; they take the place of any other.
     pub made: BTreeMap<RepoPath, Made>,
+    /// The patch files that the spec names, in the order in which it applies them.
+    pub order: Vec<BString>,
     /// The number of each patch file in the spec, by name.
     pub numbers: BTreeMap<BString, Option<u32>>,
     /// Files of dist-git that go because the new spec no longer names them.
     pub stale: Vec<RepoPath>,
     /// Patches that the spec names and no commit stands for.
     pub outside: Vec<BString>,
-    /// Whether the spec can apply each patch.
-    pub applicable: bool,
+    /// Whether the spec applies each patch.
+    pub applied_by_spec: AppliedBySpec,
     /// What a person should know.
     pub findings: Vec<Finding>,
 }
@@ -125,16 +128,21 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
             return Err(refusal.about_file(&config.spec_path));
         }
     };
+    let mut changelog_findings = Vec::new();
     let base_spec = match (config.changelog, dist_spec) {
         (Changelog::DistGits, Some(dist_spec)) => {
             let (spec, found) = spec::take_changelog(source_spec, dist_spec, &config.spec_path)?;
-            findings.extend(found);
+            changelog_findings = found;
             spec
         }
         _ => source_spec.to_vec(),
     };
     let wanted: Vec<_> = series.iter().filter(|patch| patch.place == Place::InSpec).map(new_patch).collect();
     let edited = spec::add_patches(&base_spec, &config.spec_path, &wanted, config.patch_id_digits)?;
+    // What dist-git has already was said when it came there.
+    if dist_spec != Some(&edited.spec) {
+        findings.extend(changelog_findings);
+    }
     findings.extend(edited.findings);
     let named = spec::patches(&edited.spec);
 
@@ -168,19 +176,28 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
     let style = spec::apply_style(&edited.spec);
     let problems: Vec<_> = series
         .iter()
-        .filter(|patch| patch.place == Place::InSpec)
+        .filter(|patch| patch.place != Place::Ignored)
         .flat_map(|patch| unappliable(patch, number_of(&named, patch), &style))
         .collect();
-    let applicable = problems.is_empty();
+    let unknown = series.iter().filter(|patch| patch.place != Place::Ignored).any(|patch| {
+        let ways = style.ways(number_of(&named, patch));
+        ways.is_empty() || ways.iter().any(|way| way.tool == Tool::Unknown)
+    });
+    let applied_by_spec = match (problems.is_empty(), unknown) {
+        (false, _) => AppliedBySpec::No,
+        (true, true) => AppliedBySpec::Unknown,
+        (true, false) => AppliedBySpec::Yes,
+    };
     findings.extend(problems);
     if let Some(dist_spec) = dist_spec {
         findings.extend(version_without_sources(dist_spec, &edited.spec, inputs));
     }
     let in_series = |name: &SpecPatch| series.iter().any(|patch| name.may_be(patch.file_name.as_str().as_bytes()));
     let outside = named.iter().filter(|name| !in_series(name)).map(|name| name.written().to_owned()).collect();
+    let order = named.iter().filter_map(|one| Some(one.file_name()?.to_owned())).collect();
     let numbers = named.iter().filter_map(|one| Some((one.file_name()?.to_owned(), one.number))).collect();
     made.insert(place.path().clone(), Made { mode: spec_mode, content: edited.spec });
-    Ok(Outputs { files, made, numbers, stale, outside, applicable, findings })
+    Ok(Outputs { files, made, order, numbers, stale, outside, applied_by_spec, findings })
 }
 
 fn new_patch(patch: &SeriesPatch) -> NewPatch {
@@ -242,6 +259,9 @@ fn stale_patches(inputs: &Inputs<'_>, named: &[SpecPatch], made: &BTreeMap<RepoP
         .collect()
 }
 
+/// What to do where `patch` cannot do what git can.
+const GIT_IN_SPEC: &str = "write `%autosetup -S git -p1` and `BuildRequires: git-core` in the spec";
+
 /// Says why the spec's own way of applying patches cannot apply this one.
 fn unappliable(patch: &SeriesPatch, number: Option<u32>, style: &ApplyStyle) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -260,13 +280,45 @@ fn unappliable(patch: &SeriesPatch, number: Option<u32>, style: &ApplyStyle) -> 
             },
         );
     }
+    let mails = mail::split(&patch.content).into_iter().map(|mail| mail::diff_of(mail).unwrap_or_default());
+    let mails: Vec<_> = mails.collect();
+    if ways.iter().any(|way| way.tool == Tool::GitApply)
+        && let Some(file) = mail::moved_after_a_change(&mails)
+    {
+        let path = file.path().map(ToString::to_string).unwrap_or_default();
+        problem(
+            format!(
+                "{name} moves, makes or deletes {path} after an earlier commit in it changes that, which `git apply` gets wrong"
+            ),
+            "give the commits `Patch-name`s that differ, or write `%autosetup -S git_am -p1` in the spec",
+        );
+    }
     if ways.iter().any(|way| way.tool == Tool::Patch) {
-        let files = mail::split(&patch.content).into_iter().flat_map(|mail| mail::diff_of(mail).unwrap_or_default());
-        for file in files.filter(|file| file.binary) {
-            let path = file.path().map(ToString::to_string).unwrap_or_default();
+        for (path, limit) in mail::files_beyond_patch(&patch.content).unwrap_or_default() {
             problem(
-                format!("{name} changes {path}, a binary file, which `patch` cannot apply"),
-                "write `%autosetup -S git -p1` and `BuildRequires: git-core` in the spec",
+                match limit {
+                    PatchLimit::Binary => format!("{name} changes {path}, a binary file, which `patch` cannot apply"),
+                    PatchLimit::SpaceAtEnd => {
+                        format!("{name} changes {path}, whose name ends in a space, which `patch` does not see")
+                    }
+                    PatchLimit::SpaceWithoutHunks => format!(
+                        "{name} changes no line of {path}, and `patch` cannot read a name with a space where no line changes"
+                    ),
+                    PatchLimit::FileAndDirectory => format!(
+                        "{name} changes {path}, and what was or becomes a file in the place of its directory, which \
+                         `patch` cannot apply"
+                    ),
+                    PatchLimit::RenamedAndChanged => format!(
+                        "{name} renames {path} and changes it in another of its commits, which `patch` cannot apply"
+                    ),
+                },
+                GIT_IN_SPEC,
+            );
+        }
+        for path in &patch.renamed_links {
+            problem(
+                format!("{name} renames {path}, a symbolic link, without changing it, which `patch` cannot apply"),
+                GIT_IN_SPEC,
             );
         }
         if let Some(line) = mail::message_line_read_by_patch(&patch.content) {

@@ -106,7 +106,7 @@ impl fmt::Display for RepoPath {
 
 impl Serialize for RepoPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&super::text::printable_whole(&self.0))
     }
 }
 

@@ -151,10 +151,24 @@ pub struct ProofReport {
     pub patches: usize,
     /// The tree that they give on the upstream commit: the source tree without the ignored paths.
     pub tree: TreeId,
-    /// Whether the spec's own way of applying patches can apply each of them.
+    /// Whether that holds for the build as well: the spec's own way of applying patches applies each of them.
     pub verified: bool,
+    /// What is known of that way.
+    pub applied_by_spec: AppliedBySpec,
     /// Patches that the spec names and no commit stands for; nothing is known of them.
     pub outside: Vec<String>,
+}
+
+/// Whether the spec's own way of applying patches applies each patch of the series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AppliedBySpec {
+    /// It does.
+    Yes,
+    /// It cannot apply some; a problem each says which and why.
+    No,
+    /// How the spec applies some of them cannot be told from its text.
+    Unknown,
 }
 
 impl Report {
@@ -165,8 +179,8 @@ impl Report {
     }
 }
 
-/// Returns what becomes of each file that differs, but for those that `is_patch` claims.
-pub fn file_changes(before: &FileTree, after: &FileTree, is_patch: impl Fn(&RepoPath) -> bool) -> Vec<FileReport> {
+/// Returns what becomes of each file that differs, but for those that are `reported` elsewhere.
+pub fn file_changes(before: &FileTree, after: &FileTree, reported: impl Fn(&RepoPath) -> bool) -> Vec<FileReport> {
     let mut changes: Vec<_> = before
         .keys()
         .filter(|path| !after.contains_key(*path))
@@ -176,7 +190,7 @@ pub fn file_changes(before: &FileTree, after: &FileTree, is_patch: impl Fn(&Repo
             Some(_) => Some(FileReport { path: path.clone(), change: FileChange::Changed }),
             None => Some(FileReport { path: path.clone(), change: FileChange::Added }),
         }))
-        .filter(|report| !is_patch(&report.path))
+        .filter(|report| !reported(&report.path))
         .collect();
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     changes

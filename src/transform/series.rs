@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::finding::quoted;
 use super::message::{MetadataSource, PatchFileName, PatchMetadata};
-use super::{CommitId, Finding, Refusal, Subject};
+use super::{CommitId, Finding, Refusal, RepoPath, Subject};
 
 /// Whether paths in a patch begin with `a/` and `b/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +45,8 @@ pub struct DownstreamPatch {
     pub file_subject: BString,
     /// The mail that `git format-patch` writes; `None` for a commit that changes nothing.
     pub mail: Option<Vec<u8>>,
+    /// Symbolic links that it renames and leaves as they are: the mail does not say what they are.
+    pub renamed_links: Vec<RepoPath>,
     /// What the message says about the patch.
     pub metadata: PatchMetadata,
     /// The lines of the comment in the spec.
@@ -64,10 +66,14 @@ pub struct SeriesPatch {
     pub number: Option<u32>,
     /// The lines of the comment in the spec.
     pub comment: Vec<BString>,
+    /// Symbolic links that it renames and leaves as they are: the mails do not say what they are.
+    pub renamed_links: Vec<RepoPath>,
     /// How its paths are written.
     pub prefix: Prefix,
     /// What becomes of it.
     pub place: Place,
+    /// The file of dist-git whose bytes it keeps, where it keeps any.
+    pub kept: Option<BString>,
 }
 
 impl SeriesPatch {
@@ -212,6 +218,8 @@ fn joined(
         content,
         number: metadata.number,
         comment: leader.comment.clone(),
+        renamed_links: group.iter().flat_map(|patch| &patch.renamed_links).cloned().collect(),
+        kept: None,
         prefix: if metadata.no_prefix { Prefix::Omitted } else { Prefix::Shown },
         place,
         commits: group.into_iter().map(|patch| (patch.commit, patch.subject)).collect(),

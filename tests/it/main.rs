@@ -12,6 +12,7 @@
 
 mod files;
 mod forge;
+mod histories;
 mod licences;
 mod message;
 mod pair;

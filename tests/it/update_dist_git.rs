@@ -54,7 +54,7 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
     verified: 1 patch on v1.0 gives tree 612dd15b6f
       (of the upstream commit; what the archive in Source0 holds was not looked at)
     "##);
-    assert_eq!(run.stderr, " INFO 3 commits on `v1.0`\n");
+    assert_eq!(run.stderr, " INFO downstream commits on `v1.0`: 3\n");
 }
 
 #[test]
@@ -370,6 +370,30 @@ fn a_conflict_resolved_by_hand_becomes_a_patch_of_the_merge() {
 }
 
 #[test]
+fn what_both_sides_of_a_merge_add_or_rename_is_added_or_renamed_once() {
+    for change in ["add", "rename"] {
+        let pair = Pair::new();
+        let both = |message: &str| {
+            match change {
+                "add" => pair.write("source-git", "NEWS", "New.\n"),
+                _ => drop(pair.git("source-git", &["mv", "README", "READ.ME"])),
+            }
+            pair.commit(message);
+        };
+        pair.git("source-git", &["branch", "topic"]);
+        both("On the branch");
+        pair.git("source-git", &["checkout", "-q", "topic"]);
+        both("On the topic");
+        pair.git("source-git", &["checkout", "-q", "c9s"]);
+        pair.git("source-git", &["merge", "-q", "--no-ff", "-m", "Merge topic", "topic"]);
+        let run = pair.update(&["--output", "json"]);
+        run.ends_with(0);
+        assert_eq!(run.json()["merges"]["handling"], "first_parent", "{change}");
+        assert_eq!(run.patches(), pairs(&[("0001-On-the-branch.patch", "added")]), "{change}");
+    }
+}
+
+#[test]
 fn a_merge_of_a_new_upstream_becomes_one_patch() {
     let pair = Pair::new();
     pair.change("hello.c", FIXED, "Return success");
@@ -378,10 +402,20 @@ fn a_merge_of_a_new_upstream_becomes_one_patch() {
     pair.git("source-git", &["tag", "v2.0"]);
     pair.git("source-git", &["checkout", "-q", "c9s"]);
     pair.git("source-git", &["merge", "-q", "-s", "ours", "-m", "Merge v2.0", "v2.0"]);
-    pair.change(".distro/source-git.yaml", CONFIG.replace("v1.0", "v2.0"), "Rebase to 2.0");
+    // What the last commit says about its own patch does not count for that of all the others.
+    pair.change(
+        ".distro/source-git.yaml",
+        CONFIG.replace("v1.0", "v2.0"),
+        "Rebase to 2.0\n\nPatch-name: x.patch\nIgnore-patch: true",
+    );
     let run = pair.update(&["--output", "json"]);
     run.ends_with(0);
     assert_eq!(run.json()["merges"]["handling"], "one_patch");
+    assert!(
+        pair.read("hello.spec").contains("# All downstream changes\n#\n# * Add packaging\n"),
+        "{}",
+        pair.read("hello.spec")
+    );
     assert_eq!(run.patches(), pairs(&[("0001-All-downstream-changes.patch", "added")]));
 }
 
@@ -416,7 +450,8 @@ fn upstream_refs_that_lead_nowhere_are_refused() {
     for (given, said) in [
         ("v9", "`v9` is neither a tag nor a branch"),
         ("v1.*", "`v1.*` fits 2 refs"),
-        ("blob", "`blob` is no commit"),
+        ("blob", "`blob` is no commit that source-git has"),
+        (&"12".repeat(20), "is no commit that source-git has"),
         ("other", "have no history in common"),
         ("--help", "`--help`, which cannot be a tag or branch"),
         ("HEAD^{/x}", "cannot be a tag or branch"),
@@ -442,9 +477,49 @@ fn a_clone_that_was_cut_too_short_says_so() {
     let source = source.replace("source-git", "origin");
     pair.git(".", &["clone", "-q", "--depth=1", &source, "source-git"]);
     pair.git("source-git", &["fetch", "-q", "--depth=1", "origin", "tag", "v1.0"]);
-    pair.refuses(&["cannot tell whether the head contains the upstream ref: the clone is shallow"]);
+    pair.refuses(&["cannot tell which commits lie between the upstream ref and the head: the clone is shallow"]);
     pair.git("source-git", &["fetch", "-q", "--unshallow"]);
     pair.update(&[]).ends_with(0);
+}
+
+#[test]
+fn a_clone_that_was_cut_on_one_side_of_a_merge_says_so() {
+    let pair = Pair::new();
+    pair.git("source-git", &["checkout", "-q", "-b", "topic"]);
+    pair.change("NEWS", "One.\n", "One");
+    let cut = pair.change("NEWS", "One.\nTwo.\n", "Two");
+    pair.git("source-git", &["checkout", "-q", "c9s"]);
+    pair.change("hello.c", FIXED, "Return success");
+    pair.git("source-git", &["merge", "-q", "-m", "Merge topic", "topic"]);
+    fs::write(pair.path("source-git/.git/shallow"), format!("{cut}\n")).unwrap();
+    pair.refuses(&["cannot tell which commits lie between", "the clone is shallow"]);
+}
+
+#[test]
+fn a_merge_that_is_not_finished_is_not_committed() {
+    let pair = Pair::new();
+    pair.change("hello.c", FIXED, "Return success");
+    pair.git("dist-git", &["checkout", "-q", "-b", "other"]);
+    pair.git("dist-git", &["commit", "-q", "--allow-empty", "-m", "Other"]);
+    pair.git("dist-git", &["checkout", "-q", "c9s"]);
+    pair.git("dist-git", &["merge", "-q", "--no-ff", "--no-commit", "other"]);
+    let before = pair.dist_git();
+    let run = pair.update(&["-m", "Update"]);
+    run.ends_with(3);
+    assert!(run.stderr.contains("is in the middle of a merge\nhint: "), "{}", run.stderr);
+    assert_eq!(pair.dist_git(), before);
+}
+
+#[test]
+fn nothing_is_removed_through_a_link() {
+    let pair = Pair::new();
+    pair.write("dist-git", "tests/run", "true\n");
+    pair.git("dist-git", &["add", "-A"]);
+    pair.git("dist-git", &["commit", "-q", "-m", "Add a test"]);
+    fs::rename(pair.path("dist-git/tests"), pair.path("elsewhere")).unwrap();
+    symlink("../elsewhere", pair.path("dist-git/tests")).unwrap();
+    pair.refuses(&["tests in dist-git has changes that are not committed"]);
+    assert!(pair.path("elsewhere/run").exists());
 }
 
 #[test]
@@ -543,6 +618,65 @@ fn what_the_spec_cannot_apply_is_a_problem_with_a_remedy() {
     assert!(!run.stdout.contains("logo.png, a binary file"), "{}", run.stdout);
 }
 
+/// Each of these is refused by patch 2.7.6, and the squashed renames by `git apply` too.
+#[test]
+fn what_patch_cannot_apply_though_it_is_text_is_a_problem() {
+    let said = |change: &dyn Fn(&Pair), part: &str| {
+        let pair = Pair::new();
+        change(&pair);
+        let run = pair.update(&[]);
+        run.ends_with(0);
+        assert!(run.stdout.contains("\nnot verified: "), "{}", run.stdout);
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    };
+    let git = |pair: &Pair, arguments: &[&str]| drop(pair.git("source-git", arguments));
+    said(&|pair| drop(pair.change("an empty file", "", "Add")), "a name with a space where no line changes");
+    said(&|pair| drop(pair.change("end ", "x\n", "Add")), "whose name ends in a space");
+    said(
+        &|pair| {
+            git(pair, &["mv", "README", "text"]);
+            git(pair, &["rm", "-q", "hello.c"]);
+            pair.change("hello.c/main.c", FIXED, "Make a directory");
+        },
+        "hello.c/main.c, and what was or becomes a file in the place of its directory",
+    );
+    said(
+        &|pair| {
+            for (from, to) in [("README", "one"), ("one", "two")] {
+                git(pair, &["mv", from, to]);
+                pair.commit("Rename\n\nPatch-name: rename.patch");
+            }
+        },
+        "renames two and changes it in another of its commits",
+    );
+}
+
+#[test]
+fn a_binary_patch_that_the_spec_names_already_is_a_problem_as_well() {
+    let pair = Pair::new();
+    let message = "Add a logo\n\nPatch-name: logo.patch\nPatch-present-in-specfile: true";
+    pair.change("logo.png", b"\x89PNG\r\n\x1a\n\0\0\0\xff", message);
+    pair.change(".distro/hello.spec", SPEC.replace("Source0:", "Patch7: logo.patch\nSource0:"), "Name the patch");
+    let run = pair.update(&[]);
+    run.ends_with(0);
+    assert!(run.stdout.contains("not verified: 1 patch"), "{}", run.stdout);
+}
+
+#[test]
+fn a_patch_that_the_spec_applies_too_early_is_refused() {
+    let pair = Pair::new();
+    pair.change("README", "Hello, first.\n", "First");
+    pair.change("README", "Hello, second.\n", "Second\n\nPatch-name: b.patch\nPatch-present-in-specfile: true");
+    pair.change(".distro/hello.spec", SPEC.replace("Source0:", "Patch7: b.patch\nSource0:"), "Name the patch");
+    pair.refuses(&["`b.patch` does not apply where the spec has it"]);
+    // Where it does not matter, the order is the packager's.
+    let pair = Pair::new();
+    pair.change("README", "Hello, first.\n", "First");
+    pair.change("hello.c", FIXED, "Second\n\nPatch-name: b.patch\nPatch-present-in-specfile: true");
+    pair.change(".distro/hello.spec", SPEC.replace("Source0:", "Patch7: b.patch\nSource0:"), "Name the patch");
+    pair.update(&[]).ends_with(0);
+}
+
 #[test]
 fn nothing_that_a_contributor_writes_reaches_the_terminal_as_it_is() {
     let pair = Pair::new();
@@ -558,18 +692,36 @@ fn nothing_that_a_contributor_writes_reaches_the_terminal_as_it_is() {
 }
 
 #[test]
+fn the_data_hold_no_controls_and_are_what_was_written() {
+    let pair = Pair::new();
+    let config = CONFIG.replace("name: hello", r#"name: "h\x7f\x9b31m\u202e\U000E0041""#);
+    pair.change(".distro/source-git.yaml", config, "Name it");
+    let run = pair.update(&["--output", "json", "--dry-run"]);
+    run.ends_with(0);
+    assert_eq!(run.json()["package"], "h\x7f\u{9b}31m\u{202e}\u{e0041}");
+    assert!(run.stdout.is_ascii() && !run.stdout.contains('\x7f'), "{}", run.stdout);
+}
+
+#[test]
 fn a_repository_that_is_none_is_said_so() {
     let pair = Pair::new();
     fs::create_dir(pair.path("empty")).unwrap();
+    pair.git(".", &["init", "-q", "unborn"]);
+    pair.git(".", &["clone", "-q", "--bare", "source-git", "bare"]);
     for (source, dist, said) in [
         ("missing", "dist-git", "source-git missing is not a directory"),
         ("source-git", "missing", "dist-git missing is not a directory"),
         ("empty", "dist-git", "source-git empty is not a git clone"),
+        ("bare", "dist-git", "source-git bare is not a git clone with a work tree"),
+        ("source-git", "unborn", "dist-git unborn has no commit checked out"),
+        ("source-git", "source-git/.distro", "/"),
     ] {
         let run = Run::of(pair.program().args(["update-dist-git", source, dist]));
-        run.ends_with(1);
+        run.ends_with(2);
         assert!(run.stderr.starts_with(&format!("error: {said}")), "{}", run.stderr);
+        assert!(run.stderr.contains("\nhint: "), "{}", run.stderr);
     }
+    assert_eq!(pair.git("source-git", &["status", "--porcelain"]), "");
 }
 
 #[test]

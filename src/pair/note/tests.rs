@@ -1,5 +1,5 @@
 use super::*;
-use crate::transform::report::{FORMAT, PatchCommit, Upstream};
+use crate::transform::report::{AppliedBySpec, FORMAT, PatchCommit, Upstream};
 use crate::transform::{RepoPath, TreeId};
 
 const COMMIT: CommitId = CommitId::from_bytes([0x1a; 20]);
@@ -28,7 +28,13 @@ fn report() -> Report {
         ],
         files: vec![FileReport { path: path("hello.spec"), change: FileChange::Changed }],
         merges: MergeReport::None,
-        proof: ProofReport { patches: 3, tree: TreeId::from_bytes([4; 20]), verified: true, outside: Vec::new() },
+        proof: ProofReport {
+            patches: 3,
+            tree: TreeId::from_bytes([4; 20]),
+            verified: true,
+            applied_by_spec: AppliedBySpec::Yes,
+            outside: Vec::new(),
+        },
         findings: Vec::new(),
     }
 }
@@ -77,6 +83,7 @@ fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
 fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
     let mut report = report();
     report.proof.verified = false;
+    report.proof.applied_by_spec = AppliedBySpec::No;
     report.proof.outside = vec!["downstream.patch".to_owned()];
     report.merges = MergeReport::OnePatch { merges: 2, reason: "`a_b` does not apply @all".to_owned() };
     report.findings = vec![

@@ -1,6 +1,6 @@
 use super::*;
 use crate::transform::Refusal;
-use crate::transform::report::{FORMAT, MergeReport, ProofReport, Upstream};
+use crate::transform::report::{AppliedBySpec, FORMAT, MergeReport, ProofReport, Upstream};
 
 const BOT: UserId = UserId(1);
 const PERSON: UserId = UserId(2);
@@ -22,7 +22,13 @@ fn report() -> Report {
         patches: Vec::new(),
         files: Vec::new(),
         merges: MergeReport::None,
-        proof: ProofReport { patches: 0, tree: tree(9), verified: true, outside: Vec::new() },
+        proof: ProofReport {
+            patches: 0,
+            tree: tree(9),
+            verified: true,
+            applied_by_spec: AppliedBySpec::Yes,
+            outside: Vec::new(),
+        },
         findings: Vec::new(),
     }
 }

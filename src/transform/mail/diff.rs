@@ -1,5 +1,7 @@
 //! What a diff in git's extended format holds, file by file.
 
+use std::collections::HashSet;
+
 use bstr::{BString, ByteSlice as _};
 
 use super::{MailError, diff_start};
@@ -35,6 +37,11 @@ impl PatchedFile {
         self.new.as_ref().or(self.old.as_ref())
     }
 
+    /// Returns the path before and the path after, as far as there are such.
+    pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
+        self.old.iter().chain(&self.new)
+    }
+
     /// Returns whether it is a submodule, before or after.
     pub fn is_gitlink(&self) -> bool {
         [self.old_mode, self.new_mode].contains(&Some(FileMode::Gitlink))
@@ -62,6 +69,24 @@ pub fn diff_of(mail: &[u8]) -> Result<Vec<PatchedFile>, MailError> {
     }
     files.extend(current.map(Reader::finish).transpose()?);
     Ok(files)
+}
+
+/// Returns the first file of `mails`, which share a patch file, that comes, goes or is renamed after an earlier one of
+/// them changed it.
+///
+/// `git apply` takes a patch file for one change, in which names mean what they meant before it; `git am` takes mail by
+/// mail.
+pub fn moved_after_a_change(mails: &[Vec<PatchedFile>]) -> Option<&PatchedFile> {
+    let mut touched = HashSet::new();
+    for files in mails {
+        let names = |file: &'_ PatchedFile| [file.old.clone(), file.new.clone()].into_iter().flatten();
+        let moved = files.iter().find(|file| file.old != file.new && names(file).any(|name| touched.contains(&name)));
+        if moved.is_some() {
+            return moved;
+        }
+        touched.extend(files.iter().flat_map(names));
+    }
+    None
 }
 
 /// What was read of one file's part of a diff.

@@ -1,12 +1,86 @@
-//! What GNU patch finds in a message.
+//! What GNU patch finds in a message, and what it does not find in a diff.
 //!
 //! patch looks for a diff everywhere, behind any indentation (patch(1): "if the entire diff is indented by a consistent
 //! amount"), so a message that quotes a whole diff cannot be made safe by indenting it. This says where patch would stop
 //! and act; the rules are those of patch 2.7's search for the kind of diff, read on the safe side.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bstr::ByteSlice as _;
 
-use super::{diff_start, split};
+use super::{MailError, PatchedFile, diff_of, diff_start, split};
+use crate::transform::RepoPath;
+
+/// What GNU patch cannot do of what git can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchLimit {
+    /// It knows no binary changes.
+    Binary,
+    /// It takes the space at the end of a name for what follows a name.
+    SpaceAtEnd,
+    /// A change without hunks is known by git's headers alone, in which it reads names only up to a space.
+    SpaceWithoutHunks,
+    /// It does not put a directory in the place of a file or link, nor the other way round.
+    FileAndDirectory,
+    /// Where one patch file holds several mails, it looks for a renamed file under the name it had before them all.
+    RenamedAndChanged,
+}
+
+/// Returns the files of a patch file of one or more defused mails that GNU patch cannot change as it says, with why.
+///
+/// patch's manual says little of git's diffs; this is what patch 2.7.6 does with them, on the safe side.
+pub fn files_beyond_patch(file: &[u8]) -> Result<Vec<(RepoPath, PatchLimit)>, MailError> {
+    let mut files = Vec::new();
+    for (number, mail) in split(file).into_iter().enumerate() {
+        files.extend(diff_of(mail)?.into_iter().map(|file| (number, file)));
+    }
+    let mut touched_by: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (number, file) in &files {
+        for path in file.paths() {
+            touched_by.entry(path).or_default().insert(*number);
+        }
+    }
+    let below_another = below_another(touched_by.keys().copied().collect());
+    let touched_twice = |path: &RepoPath| touched_by.get(path).is_some_and(|mails| mails.len() > 1);
+    let limit_of = |file: &PatchedFile| {
+        let unquoted = || file.paths().map(RepoPath::as_bytes).filter(|path| !is_quoted(path));
+        if file.binary {
+            Some(PatchLimit::Binary)
+        } else if unquoted().any(|path| path.ends_with(b" ")) {
+            Some(PatchLimit::SpaceAtEnd)
+        } else if !file.has_hunks && unquoted().any(|path| path.contains(&b' ')) {
+            Some(PatchLimit::SpaceWithoutHunks)
+        } else if file.paths().any(|path| below_another.contains(path)) {
+            Some(PatchLimit::FileAndDirectory)
+        } else if file.renamed && file.paths().any(touched_twice) {
+            Some(PatchLimit::RenamedAndChanged)
+        } else {
+            None
+        }
+    };
+    Ok(files.iter().filter_map(|(_, file)| Some((file.path()?.clone(), limit_of(file)?))).collect())
+}
+
+/// Returns those of `paths` that lead through another of them.
+fn below_another(mut paths: Vec<&RepoPath>) -> BTreeSet<&RepoPath> {
+    // With the slash before any other byte, what lies below a path follows it at once. No path holds a NUL byte.
+    paths.sort_by_cached_key(|path| path.as_bytes().replace("/", "\0"));
+    let mut below = BTreeSet::new();
+    let mut above: Option<&RepoPath> = None;
+    for path in paths {
+        if above.is_some_and(|above| path.below(above).is_some()) {
+            below.insert(path);
+        } else {
+            above = Some(path);
+        }
+    }
+    below
+}
+
+/// Says whether git puts this name in quotes (git-config(1), `core.quotePath`).
+fn is_quoted(path: &[u8]) -> bool {
+    path.iter().any(|b| !(0x20..0x7f).contains(b) || matches!(b, b'"' | b'\\'))
+}
 
 /// Returns the first line before a diff of `file` that GNU patch would act on: apply it, or ask for a file.
 ///
@@ -116,11 +190,34 @@ mod tests {
 
     const HEAD: &str = "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nSubject: [PATCH] x\n\n";
     const DIFF: &str = "---\n f | 2 +-\n\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n";
+    const RENAMED: &str = "diff --git a/f b/g\nsimilarity index 100%\nrename from f\nrename to g\n";
     const RENAME: &str = "---\n f => g | 0\n\ndiff --git a/f b/g\nsimilarity index 100%\nrename from f\nrename to g\n";
 
     fn read(body: &str) -> Option<String> {
         let file = format!("{HEAD}{body}{DIFF}");
         message_line_read_by_patch(file.as_bytes()).map(|line| line.to_str_lossy().into_owned())
+    }
+
+    #[test]
+    fn what_patch_cannot_do_is_known() {
+        let limits = |diff: &str| {
+            let found = files_beyond_patch(format!("{HEAD}---\n\n{diff}").as_bytes()).unwrap();
+            found.into_iter().map(|(path, limit)| (path.to_string(), limit)).collect::<Vec<_>>()
+        };
+        let mode = |name: &str| format!("diff --git a/{name} b/{name}\nold mode 100644\nnew mode 100755\n");
+        let text =
+            |name: &str| format!("diff --git a/{name} b/{name}\n--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-a\n+b\n");
+        let beyond = |name: &str, limit| vec![(name.to_owned(), limit)];
+        for diff in [mode("f"), text("f"), text("f f"), text("f") + &text("g/f"), RENAMED.to_owned()] {
+            assert_eq!(limits(&diff), [], "{diff}");
+        }
+        assert_eq!(limits(&mode("f f")), beyond("f f", PatchLimit::SpaceWithoutHunks));
+        assert_eq!(limits(&text("f ")), beyond("f ", PatchLimit::SpaceAtEnd));
+        assert_eq!(limits(&(text("f") + &text("f-") + &text("f/g/h"))), beyond("f/g/h", PatchLimit::FileAndDirectory));
+        let two = format!("{}{HEAD}---\n\n{RENAMED}", text("f"));
+        assert_eq!(limits(&two), beyond("g", PatchLimit::RenamedAndChanged));
+        let quoted = "diff --git \"a/\\t f\" \"b/\\t f\"\nold mode 100644\nnew mode 100755\n";
+        assert_eq!(limits(quoted), []);
     }
 
     #[test]

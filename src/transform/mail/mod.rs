@@ -21,8 +21,8 @@ mod gnu_patch;
 use bstr::ByteSlice as _;
 
 pub use defuse::{Defused, defuse};
-pub use diff::{PatchedFile, diff_of};
-pub use gnu_patch::message_line_read_by_patch;
+pub use diff::{PatchedFile, diff_of, moved_after_a_change};
+pub use gnu_patch::{PatchLimit, files_beyond_patch, message_line_read_by_patch};
 
 use super::CommitId;
 
@@ -50,7 +50,7 @@ pub fn commit_of(mail: &[u8]) -> Option<CommitId> {
 
 /// Returns the mails of a patch file, one for each commit, together the whole file.
 ///
-/// Exact for mails that went through [`defuse`]: then no other line begins like a mail.
+/// Exact for mails that went through [`defuse()`]: then no other line begins like a mail.
 pub fn split(file: &[u8]) -> Vec<&[u8]> {
     let mut starts = Vec::new();
     let mut at = 0;
