@@ -1,5 +1,6 @@
 //! The licences of everything that is built into the program.
 
+use std::collections::VecDeque;
 use std::process::Command;
 
 /// What may be part of a program under MIT or Apache-2.0. libgit2, in `libgit2-sys`, is under the GPL with an exception
@@ -11,6 +12,7 @@ const ALLOWED: &[&str] = &[
     "BSD-2-Clause",
     "BSD-3-Clause",
     "CC0-1.0",
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MPL-2.0",
@@ -38,13 +40,40 @@ fn every_dependency_has_a_licence_that_fits() {
 
 /// Evaluates an SPDX expression, in which `AND` binds closer than `OR`; the old `/` means `OR`.
 fn fits(expression: &str) -> bool {
-    let expression = expression.replace('/', " OR ");
-    if let Some((before, rest)) = expression.split_once('(') {
-        let (inner, after) = rest.rsplit_once(')').expect("parentheses close");
-        let inner = if fits(inner) { "MIT" } else { "none" };
-        return fits(&format!("{before}{inner}{after}"));
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+    // An exception belongs to the licence that it goes with.
+    let spaced = spaced.replace(" WITH ", "+WITH+");
+    let mut words = spaced.split_whitespace().collect::<VecDeque<_>>();
+    any(&mut words) && words.is_empty()
+}
+
+fn any(words: &mut VecDeque<&str>) -> bool {
+    let mut fits = all(words);
+    while words.front() == Some(&"OR") {
+        words.pop_front();
+        fits |= all(words);
     }
-    expression.split(" OR ").any(|all| all.split(" AND ").all(|one| ALLOWED.contains(&one.trim())))
+    fits
+}
+
+fn all(words: &mut VecDeque<&str>) -> bool {
+    let mut fits = one(words);
+    while words.front() == Some(&"AND") {
+        words.pop_front();
+        fits &= one(words);
+    }
+    fits
+}
+
+fn one(words: &mut VecDeque<&str>) -> bool {
+    match words.pop_front() {
+        Some("(") => {
+            let fits = any(words);
+            words.pop_front() == Some(")") && fits
+        }
+        Some(licence) => ALLOWED.contains(&licence.replace("+WITH+", " WITH ").as_str()),
+        None => false,
+    }
 }
 
 #[test]

@@ -758,11 +758,16 @@ fn bad_usage_ends_with_2_and_help_with_0() {
     Usage: source-git-bot [OPTIONS] <COMMAND>
 
     Commands:
+      sync             Open or update the dist-git merge request of a source-git merge request
       update-dist-git  Turn a source-git clone's commit into patches, spec and files of a dist-git clone
 
     Options:
           --dry-run
               Show what would be done, and do nothing
+
+          --instance <NAME|FILE>
+              The instance to work for: `production`, `staging`, `centos-stream-staging`, or a file that
+              extends one
 
           --output <FORMAT>
               How to show what was done
@@ -796,7 +801,7 @@ fn bad_usage_ends_with_2_and_help_with_0() {
               Print version
 
     Exit status: 0 done, or nothing to do; 1 failed; 2 bad usage or configuration; 3 the input cannot be
-    synced, and the message says why.
+    synced, and the message says why; 4 no credentials here; 5 GitLab unreachable or overloaded.
     "##);
     let run = Run::of(pair.program().args(["update-dist-git", "--help"]));
     run.ends_with(0);
@@ -816,24 +821,19 @@ fn bad_usage_ends_with_2_and_help_with_0() {
       -m, --message <MESSAGE>
               Commit the result with this message
 
-          --dry-run
-              Show what would be done, and do nothing
-
       -F, --file <FILE>
               Commit the result with the message in this file (`-` for standard input)
 
-          --output <FORMAT>
-              How to show what was done
-
-              Possible values:
-              - text: For people
-              - json: As data; README.md describes the format
-              
-              [default: text]
+          --dry-run
+              Show what would be done, and do nothing
 
           --upstream-ref <REF>
               The tag, branch or commit that the downstream commits sit on, instead of the one in
               source-git.yaml
+
+          --instance <NAME|FILE>
+              The instance to work for: `production`, `staging`, `centos-stream-staging`, or a file that
+              extends one
 
           --patch-comments <WHAT>
               What to write above each new patch in the spec
@@ -845,12 +845,21 @@ fn bad_usage_ends_with_2_and_help_with_0() {
               
               [default: message]
 
-      -v, --verbose...
-              Say more about what is done; twice for every git command
-
       -f, --force
               Update even where the two repositories have diverged (this is not checked yet: it changes
               nothing)
+
+          --output <FORMAT>
+              How to show what was done
+
+              Possible values:
+              - text: For people
+              - json: As data; README.md describes the format
+              
+              [default: text]
+
+      -v, --verbose...
+              Say more about what is done; twice for every git command
 
       -q, --quiet
               Say nothing but errors
