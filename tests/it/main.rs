@@ -17,4 +17,7 @@ mod message;
 mod spec;
 mod support;
 mod sync;
+mod sync_economy;
+mod sync_faults;
+mod sync_faults_world;
 mod update_dist_git;
