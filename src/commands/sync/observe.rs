@@ -396,14 +396,22 @@ impl Run<'_> {
         Ok(authors)
     }
 
-    /// What the bot's branch holds.
+    /// What the bot's branch holds. Only its last commit is read, in a store of its own: git would make a push's pack
+    /// against files of any commit that it knows the server to have, and these files are not fetched.
     fn branch_state(&self, store: &Store) -> Result<(BranchHome, BranchState)> {
         let (home, tip) = self.branch_tip(store)?;
         if tip.is_none() {
             return Ok((home, BranchState::Missing));
         }
+        let store = Store::create(self.git)?;
         let name = format!("refs/heads/{}", self.branch);
-        self.remote(BRANCH_ROLE, &self.fork_path()?).fetch(store, &[(name, BRANCH_TIP.to_owned())], 1)?;
+        let remote = self.remote(BRANCH_ROLE, &self.fork_path()?);
+        if let Err(error) = remote.fetch(&store, &[(name, BRANCH_TIP.to_owned())], 1) {
+            return match error.downcast::<RemoteError>()? {
+                RemoteError::MissingRef { .. } => Ok((home, BranchState::Missing)),
+                other => Err(other.into()),
+            };
+        }
         let commit = store.commit_at(BRANCH_TIP)?;
         let described = store.describe(&commit)?;
         let own = described.committer_email == self.person().email && described.message.contains(SOURCE_TRAILER);
