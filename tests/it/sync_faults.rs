@@ -34,25 +34,19 @@ const FAILURES: [(&str, fn(Fault) -> Fault); 6] = [
 
 #[test]
 fn a_first_sync_survives_each_failure_of_each_write() {
-    for (method, path) in FIRST {
-        for (name, failure) in FAILURES {
-            let case = Case::new();
-            let circumstances = format!("{method} {path}: {name}");
-            case.survives(&circumstances, failure(Fault::on(method, path)));
-            case.is_settled(&circumstances);
-        }
+    for (name, failure) in FAILURES {
+        let case = Case::new();
+        case.survives(name, FIRST.map(|(method, path)| failure(Fault::on(method, path))));
+        case.is_settled(name);
     }
 }
 
 #[test]
 fn an_update_survives_each_failure_of_each_write() {
     let mut case = Case::synced();
-    for (method, path) in UPDATE {
-        for (name, failure) in FAILURES {
-            case.change();
-            let circumstances = format!("{method} {path}: {name}");
-            case.survives(&circumstances, failure(Fault::on(method, path)));
-        }
+    for (name, failure) in FAILURES {
+        case.change();
+        case.survives(name, UPDATE.map(|(method, path)| failure(Fault::on(method, path))));
     }
     case.is_settled("after all of it");
 }
@@ -60,18 +54,25 @@ fn an_update_survives_each_failure_of_each_write() {
 #[test]
 fn a_write_that_goes_on_failing_ends_with_worth_a_retry() {
     let check = |case: &Case, (method, path)| {
-        let run = case.survives(path, Fault::on(method, path).status(503).always());
+        case.world.sandbox.fail(Fault::on(method, path).status(503).always());
+        let run = case.sync();
+        case.world.sandbox.clear_faults();
         assert_eq!(run.status, Some(5), "{method} {path}: {}", run.stderr);
         assert!(run.stderr.contains("503"), "{method} {path}: {}", run.stderr);
     };
+    let mut case = Case::new();
     for write in FIRST {
-        check(&Case::new(), write);
-    }
-    let mut case = Case::synced();
-    for write in UPDATE {
-        case.change();
         check(&case, write);
     }
+    case.sync().ends_with(0);
+    case.is_in_step("a first sync at last");
+    case.change();
+    for write in UPDATE {
+        check(&case, write);
+    }
+    case.sync().ends_with(0);
+    case.is_in_step("an update at last");
+    case.is_settled("an update at last");
 }
 
 #[test]
@@ -87,16 +88,25 @@ fn reads_that_fail_are_repeated_or_worth_a_retry() {
         ("GET", "/rpms/hello.git/info/refs"),
         ("POST", "/bot/hello.git/git-upload-pack"),
     ];
+    case.change();
+    let faults = reads.into_iter().enumerate().map(|(number, (method, path))| {
+        let (_, failure) = FAILURES[[0, 2, 4][number % 3]];
+        failure(Fault::on(method, path))
+    });
+    faults.for_each(|fault| case.world.sandbox.fail(fault));
+    case.sync().ends_with(0);
+    case.is_in_step("each read failed once");
+    case.change();
     for (number, (method, path)) in reads.into_iter().enumerate() {
-        let (name, failure) = FAILURES[[0, 2, 4][number % 3]];
-        case.change();
-        let circumstances = format!("{method} {path}: {name}");
-        let run = case.survives(&circumstances, failure(Fault::on(method, path)));
-        assert_eq!(run.status, Some(0), "{circumstances}: {}", run.stderr);
-        case.change();
-        let run = case.survives(&circumstances, failure(Fault::on(method, path)).always());
-        assert_eq!(run.status, Some(5), "{circumstances}, always: {}", run.stderr);
+        let (name, failure) = FAILURES[[2, 4, 0][number % 3]];
+        case.world.sandbox.fail(failure(Fault::on(method, path)).always());
+        let run = case.sync();
+        case.world.sandbox.clear_faults();
+        assert_eq!(run.status, Some(5), "{method} {path}: {name}: {}", run.stderr);
     }
+    case.sync().ends_with(0);
+    case.is_in_step("each read went on failing");
+    case.is_settled("each read went on failing");
 }
 
 /// Runs the program and kills it right after its write number `n`, before that is answered.
@@ -250,6 +260,7 @@ fn the_token_is_nowhere() {
     let token = case.world.token.clone();
     // A server or proxy that echoes what it was sent.
     for (method, path) in [("GET", "/user"), ("PUT", "/projects/*/notes/*"), ("POST", "*/git-receive-pack")] {
+        case.change();
         let echo = Fault::on(method, path).answer(400, "text/plain", &format!("what is {token}?")).always();
         assert!(matches!(run(&case, &["-vv"], Some(echo)), Some(1 | 5)), "{method} {path}");
         let down = Fault::on(method, path).status(500).always();

@@ -88,24 +88,25 @@ impl Case {
         assert_eq!(self.forget(), [], "{circumstances}");
     }
 
-    /// Runs with a fault: it has to complete, or to end with "worth a retry" and a rerun has to complete it.
+    /// Runs with faults until they are over: each run has to complete, or to end with "worth a retry".
     #[track_caller]
-    pub(crate) fn survives(&self, circumstances: &str, fault: Fault) -> Run {
-        self.world.sandbox.fail(fault);
-        let run = self.sync();
-        self.world.sandbox.clear_faults();
-        match run.status {
-            Some(0) => {}
-            Some(5) => {
-                assert!(run.stderr.contains("error: "), "{circumstances}: {}", run.stderr);
-                let again = self.sync();
-                assert_eq!(again.status, Some(0), "{circumstances}, again: {}", again.stderr);
-            }
-            status => panic!("{circumstances}: ended with {status:?}: {}", run.stderr),
+    pub(crate) fn survives<const N: usize>(&self, circumstances: &str, faults: [Fault; N]) {
+        for fault in faults {
+            self.world.sandbox.fail(fault);
         }
-        self.is_in_step(circumstances);
-        self.forget();
-        run
+        for _ in 0..=N {
+            let run = self.sync();
+            match run.status {
+                Some(0) => {
+                    self.is_in_step(circumstances);
+                    self.forget();
+                    return;
+                }
+                Some(5) => assert!(run.stderr.contains("error: "), "{circumstances}: {}", run.stderr),
+                status => panic!("{circumstances}: ended with {status:?}: {}", run.stderr),
+            }
+        }
+        panic!("{circumstances}: no run completed");
     }
 }
 
