@@ -35,7 +35,7 @@ impl ExitStatus {
         } else if error.downcast_ref::<NoCredentials>().is_some() {
             Self::NoCredentials
         } else if error.downcast_ref::<ForgeError>().is_some_and(ForgeError::is_worth_a_retry)
-            || matches!(error.downcast_ref(), Some(RemoteError::Unavailable { .. }))
+            || matches!(error.downcast_ref(), Some(RemoteError::Unavailable { .. } | RemoteError::Stale { .. }))
         {
             Self::Unavailable
         } else {

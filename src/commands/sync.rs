@@ -6,6 +6,8 @@
 mod apply;
 mod observe;
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use secrecy::SecretString;
 
@@ -17,7 +19,7 @@ use crate::config::{Environment, Forks, Instance};
 use crate::exit::{NoCredentials, UsageError};
 use crate::forge::{Connection, CurrentUser, Forge, MergeRequest, MergeRequestState, ProjectPath, RetryPolicy, Writes};
 use crate::git::Git;
-use crate::git::remote::{Access, Remote};
+use crate::git::remote::{Access, Remote, RemoteError};
 use crate::git::store::{Person, Store};
 use crate::pair::plan::{self, Outcome};
 use crate::pair::{BranchName, branch};
@@ -27,15 +29,16 @@ use crate::transform::Refusal;
 const DEFAULT_INSTANCE: &str = "production";
 
 /// How long to wait before a fetch is tried again.
-const FETCH_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
+const FETCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// What one run works with.
 struct Run<'a> {
     instance: &'a Instance,
     forge: &'a Forge,
     token: &'a SecretString,
-    git: Git,
+    git: &'a Git,
     log: Log,
+    first_pause: Duration,
     bot: CurrentUser,
     source: MergeRequest,
     source_path: ProjectPath,
@@ -66,46 +69,83 @@ pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroun
     };
     let Some(token) = &environment.token else { bail!(NoCredentials) };
     let git = Git::find(&surroundings.search_path)?;
+    let impatient = environment.test_no_pauses.is_some();
     let forge = Forge::new(Connection {
         base_url: instance.gitlab.url.clone(),
         token: token.clone(),
         ca_file: instance.gitlab.ca_file.clone(),
         proxy: instance.gitlab.proxy.clone(),
         writes: if global.dry_run { Writes::Refused } else { Writes::Allowed },
-        retry: RetryPolicy::default(),
+        retry: if impatient { RetryPolicy::default().without_pauses() } else { RetryPolicy::default() },
     })?;
-    let source = {
-        let _section =
-            Section::begin(job.log, "merge_request", &format!("reading {}!{}", reference.project, reference.iid));
-        forge.merge_request(&reference.project, reference.iid)?
-    };
-    if source.state != MergeRequestState::Opened {
-        tracing::info!("the merge request is not open: nothing to do");
-        return Ok(());
-    }
-    if !instance.targets.handle(reference.project.as_str(), &source.target_branch) {
-        tracing::info!("the instance {} does not handle the target branch: nothing to do", instance.name);
-        return Ok(());
-    }
-    let target: BranchName = source.target_branch.parse()?;
-    let run = Run {
+    let work = Work {
         instance: &instance,
         forge: &forge,
         token,
-        git,
+        git: &git,
         log: job.log,
-        bot: forge.current_user()?,
-        branch: branch::name(&target, source.iid)?,
-        source,
-        source_path: reference.project,
+        first_pause: if impatient { Duration::ZERO } else { FETCH_PAUSE },
+        reference,
         dist_path: dist_path.parse()?,
     };
-    run.sync(target, global, surroundings)
+    match work.once(global, surroundings) {
+        Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Stale { .. })) => {
+            tracing::warn!("{error}; looking at everything again");
+            work.once(global, surroundings)
+        }
+        outcome => outcome,
+    }
+}
+
+/// One merge request to be synced, and what that takes.
+struct Work<'a> {
+    instance: &'a Instance,
+    forge: &'a Forge,
+    token: &'a SecretString,
+    git: &'a Git,
+    log: Log,
+    first_pause: Duration,
+    reference: MergeRequestReference,
+    dist_path: ProjectPath,
+}
+
+impl Work<'_> {
+    /// Syncs what is there now.
+    fn once(&self, global: &Global, surroundings: &Surroundings) -> Result<()> {
+        let MergeRequestReference { project, iid, .. } = &self.reference;
+        let source = {
+            let _section = Section::begin(self.log, "merge_request", &format!("reading {project}!{iid}"));
+            self.forge.merge_request(project, *iid)?
+        };
+        if source.state != MergeRequestState::Opened {
+            tracing::info!("the merge request is not open: nothing to do");
+            return Ok(());
+        }
+        if !self.instance.targets.handle(project.as_str(), &source.target_branch) {
+            tracing::info!("the instance {} does not handle the target branch: nothing to do", self.instance.name);
+            return Ok(());
+        }
+        let target: BranchName = source.target_branch.parse()?;
+        let run = Run {
+            instance: self.instance,
+            forge: self.forge,
+            token: self.token,
+            git: self.git,
+            log: self.log,
+            first_pause: self.first_pause,
+            bot: self.forge.current_user()?,
+            branch: branch::name(&target, source.iid)?,
+            source,
+            source_path: project.clone(),
+            dist_path: self.dist_path.clone(),
+        };
+        run.sync(target, global, surroundings)
+    }
 }
 
 impl Run<'_> {
     fn sync(&self, target: BranchName, global: &Global, surroundings: &Surroundings) -> Result<()> {
-        let mut store = Store::create(&self.git)?;
+        let mut store = Store::create(self.git)?;
         let Some(seen) = self.observe(&mut store, target)? else { return Ok(()) };
         let observed = seen.observed(self)?;
         let plan = plan::sync(&observed);
@@ -129,7 +169,7 @@ impl Run<'_> {
             token: Some(self.token.clone()),
             ca_file: self.instance.gitlab.ca_file.clone(),
             proxy: self.instance.gitlab.proxy.clone(),
-            first_pause: FETCH_PAUSE,
+            first_pause: self.first_pause,
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Environment {
     pub ca_file: Option<PathBuf>,
     /// `SGB_PROXY`: the address of the proxy.
     pub proxy: Option<String>,
+    /// `SGB_TEST_NO_PAUSES`: tries again without waiting, for tests.
+    pub test_no_pauses: Option<String>,
 }
 
 impl Environment {

@@ -222,11 +222,11 @@ impl Forge {
     /// far as the iterator is followed.
     pub fn merge_requests<'a>(
         &'a self,
-        project: ProjectId,
+        project: impl Into<ProjectRef<'a>>,
         query: MergeRequestQuery<'a>,
-    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'a> {
+    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> {
         let mut request = api::MergeRequests::builder();
-        request.project(project.0).order_by(api::MergeRequestOrderBy::CreatedAt);
+        request.project(project.into()).order_by(api::MergeRequestOrderBy::CreatedAt);
         if let Some(branch) = query.source_branch {
             request.source_branch(branch);
         }
@@ -268,14 +268,14 @@ impl Forge {
     /// # Errors
     ///
     /// [`ForgeError::Conflict`] where it cannot be reopened because another one has its branch.
-    pub fn edit_merge_request(
+    pub fn edit_merge_request<'a>(
         &self,
-        project: ProjectId,
+        project: impl Into<ProjectRef<'a>>,
         iid: MergeRequestIid,
         edit: &MergeRequestEdit,
     ) -> Result<MergeRequest, ForgeError> {
         let mut request = api::EditMergeRequest::builder();
-        request.project(project.0).merge_request(iid.0);
+        request.project(project.into()).merge_request(iid.0);
         if let Some(title) = &edit.title {
             request.title(title);
         }

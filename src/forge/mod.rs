@@ -17,8 +17,8 @@ mod transport;
 mod user;
 
 use std::fmt::Display;
+use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::vec;
 
 use gitlab::api::Endpoint;
 use reqwest::Url;
@@ -35,7 +35,7 @@ pub use merge_requests::{
     StateChange, StateFilter,
 };
 pub use notes::{Note, NoteOrder};
-pub use projects::{AccessLevel, NewFork, Project, ProjectRef, Visibility};
+pub use projects::{AccessLevel, NewFork, Parent, Project, ProjectRef, Visibility};
 pub use retry::RetryPolicy;
 pub use user::{CurrentUser, User};
 
@@ -129,26 +129,34 @@ impl Forge {
             Ok(endpoint) => (Some(endpoint), None),
             Err(error) => (None, Some(Err(error))),
         };
-        failed.into_iter().chain(endpoint.into_iter().flat_map(|endpoint| Pages {
-            transport: &self.transport,
-            endpoint,
-            page: Some(1),
-            items: Vec::new().into_iter(),
-        }))
+        failed.into_iter().chain(endpoint.into_iter().flat_map(|endpoint| self.pages(endpoint)).flat_map(items))
+    }
+
+    /// Reads the pages of a list as far as they are asked for.
+    fn pages<T, E>(&self, endpoint: E) -> Pages<'_, T, E> {
+        Pages { transport: &self.transport, endpoint, page: Some(1), items: PhantomData }
     }
 }
 
-/// The items of a list.
+fn items<T>(page: Result<Vec<T>, ForgeError>) -> impl Iterator<Item = Result<T, ForgeError>> {
+    let (items, failed) = match page {
+        Ok(items) => (items, None),
+        Err(error) => (Vec::new(), Some(Err(error))),
+    };
+    items.into_iter().map(Ok).chain(failed)
+}
+
+/// The pages of a list.
 struct Pages<'a, T, E> {
     transport: &'a Transport,
     endpoint: E,
     /// The number of the page to read next.
     page: Option<u64>,
-    items: vec::IntoIter<T>,
+    items: PhantomData<T>,
 }
 
 impl<T: DeserializeOwned, E: Endpoint> Pages<'_, T, E> {
-    fn read(&mut self, page: u64) -> Result<(), ForgeError> {
+    fn read(&mut self, page: u64) -> Result<Vec<T>, ForgeError> {
         let answer = self.transport.send(&self.endpoint, &[("page", page), ("per_page", PER_PAGE)])?;
         if page >= PAGES_LIMIT {
             return Err(answer.unreadable("the list has no end"));
@@ -163,24 +171,16 @@ impl<T: DeserializeOwned, E: Endpoint> Pages<'_, T, E> {
             NextPage::Unsaid if is_full => Some(page.saturating_add(1)),
             NextPage::Unsaid | NextPage::None => None,
         };
-        self.items = items.into_iter();
-        Ok(())
+        Ok(items)
     }
 }
 
 impl<T: DeserializeOwned, E: Endpoint> Iterator for Pages<'_, T, E> {
-    type Item = Result<T, ForgeError>;
+    type Item = Result<Vec<T>, ForgeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(item) = self.items.next() {
-                return Some(Ok(item));
-            }
-            let page = self.page.take()?;
-            if let Err(error) = self.read(page) {
-                return Some(Err(error));
-            }
-        }
+        let page = self.page.take()?;
+        Some(self.read(page))
     }
 }
 

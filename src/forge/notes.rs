@@ -57,6 +57,24 @@ impl Endpoint for OneNote {
     }
 }
 
+fn list_of_notes(
+    project: ProjectId,
+    iid: MergeRequestIid,
+    order: NoteOrder,
+) -> Result<api::MergeRequestNotes<'static>, ForgeError> {
+    let sort = match order {
+        NoteOrder::OldestFirst => SortOrder::Ascending,
+        NoteOrder::NewestFirst => SortOrder::Descending,
+    };
+    let request = api::MergeRequestNotes::builder()
+        .project(project.0)
+        .merge_request(iid.0)
+        .order_by(api::NoteOrderBy::CreatedAt)
+        .sort(sort)
+        .build();
+    endpoint(request)
+}
+
 impl Forge {
     /// Returns a note.
     pub fn note(&self, project: ProjectId, iid: MergeRequestIid, note: NoteId) -> Result<Note, ForgeError> {
@@ -71,17 +89,18 @@ impl Forge {
         iid: MergeRequestIid,
         order: NoteOrder,
     ) -> impl Iterator<Item = Result<Note, ForgeError>> + use<'_> {
-        let sort = match order {
-            NoteOrder::OldestFirst => SortOrder::Ascending,
-            NoteOrder::NewestFirst => SortOrder::Descending,
-        };
-        let request = api::MergeRequestNotes::builder()
-            .project(project.0)
-            .merge_request(iid.0)
-            .order_by(api::NoteOrderBy::CreatedAt)
-            .sort(sort)
-            .build();
-        self.list(endpoint(request))
+        self.list(list_of_notes(project, iid, order))
+    }
+
+    /// Returns the notes of a merge request as [`Forge::notes`] does, a page of up to 100 at a time: what is on a page
+    /// costs nothing more to look at.
+    pub fn pages_of_notes(
+        &self,
+        project: ProjectId,
+        iid: MergeRequestIid,
+        order: NoteOrder,
+    ) -> Result<impl Iterator<Item = Result<Vec<Note>, ForgeError>> + use<'_>, ForgeError> {
+        Ok(self.pages(list_of_notes(project, iid, order)?))
     }
 
     /// Writes a note. GitLab runs the quick actions in its text with the token's rights: the caller defuses what it

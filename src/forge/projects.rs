@@ -106,7 +106,7 @@ pub struct Project {
     /// Whether it takes no changes any more.
     pub is_archived: bool,
     /// The project that it is a fork of, where this user may see that.
-    pub forked_from: Option<ProjectId>,
+    pub forked_from: Option<Parent>,
     /// This user's role, of itself or through a group.
     pub access: AccessLevel,
     import: Import,
@@ -133,7 +133,7 @@ struct RawProject {
     #[serde(default, deserialize_with = "or_default")]
     archived: bool,
     #[serde(default)]
-    forked_from_project: Option<RawParent>,
+    forked_from_project: Option<Parent>,
     #[serde(default, deserialize_with = "or_default")]
     permissions: RawPermissions,
     #[serde(default, deserialize_with = "or_default")]
@@ -142,9 +142,14 @@ struct RawProject {
     import_error: String,
 }
 
-#[derive(Deserialize)]
-struct RawParent {
-    id: ProjectId,
+/// The project that another one is a fork of.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Parent {
+    /// Its number.
+    pub id: ProjectId,
+    /// Its path; nothing where GitLab does not say.
+    #[serde(rename = "path_with_namespace", default, deserialize_with = "super::if_known")]
+    pub path: Option<ProjectPath>,
 }
 
 #[derive(Default, Deserialize)]
@@ -171,7 +176,7 @@ impl From<RawProject> for Project {
             default_branch: raw.default_branch.filter(|name| !name.is_empty()),
             visibility: raw.visibility,
             is_archived: raw.archived,
-            forked_from: raw.forked_from_project.map(|parent| parent.id),
+            forked_from: raw.forked_from_project,
             access: access.into_iter().flatten().map(|access| access.access_level).max().unwrap_or_default(),
             import: match raw.import_status.as_str() {
                 "scheduled" | "started" => Import::Running,
@@ -195,7 +200,7 @@ pub struct NewFork<'a> {
 }
 
 struct CreateFork<'a> {
-    project: ProjectId,
+    project: ProjectRef<'a>,
     fork: NewFork<'a>,
 }
 
@@ -205,7 +210,7 @@ impl Endpoint for CreateFork<'_> {
     }
 
     fn endpoint(&self) -> Cow<'static, str> {
-        format!("projects/{}/fork", self.project).into()
+        format!("projects/{}/fork", NameOrId::from(self.project)).into()
     }
 
     fn body(&self) -> Result<Option<(&'static str, Vec<u8>)>, BodyError> {
@@ -230,8 +235,12 @@ impl Forge {
     /// # Errors
     ///
     /// [`ForgeError::Conflict`] where the namespace has a project of that name already.
-    pub fn create_fork(&self, project: ProjectId, fork: NewFork<'_>) -> Result<Project, ForgeError> {
-        self.query(&CreateFork { project, fork })
+    pub fn create_fork<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+        fork: NewFork<'a>,
+    ) -> Result<Project, ForgeError> {
+        self.query(&CreateFork { project: project.into(), fork })
     }
 
     /// Waits until a new project has its repository, and returns it then.
@@ -306,7 +315,7 @@ mod tests {
                 "forked_from_project": {"id": 14233409},
                 "permissions": {"project_access": {"access_level": 40}, "group_access": null}}"#,
         );
-        assert_eq!(project.forked_from, Some(ProjectId(14_233_409)));
+        assert_eq!(project.forked_from, Some(Parent { id: ProjectId(14_233_409), path: None }));
         assert_eq!(project.import, Import::Running);
         assert_eq!(project.access, AccessLevel::MAINTAINER);
         assert_eq!(project.visibility, Some(Visibility::Public));

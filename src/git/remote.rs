@@ -16,6 +16,7 @@ use url::Url;
 
 use super::Store;
 use super::process::{Finished, GitCommand};
+use crate::transform::text::printable;
 use crate::transform::{BlobId, CommitId};
 
 /// How often a fetch is tried where the network or the server fails.
@@ -182,7 +183,9 @@ impl Remote {
             if finished.status.success() {
                 return Ok(finished);
             }
-            let error = RemoteError::of(self.role, finished.stderr);
+            // A push tells on standard output what became of each branch.
+            let said = [printable(&finished.stdout), finished.stderr];
+            let error = RemoteError::of(self.role, said.join(" ").trim().to_owned());
             tries_left -= 1;
             if tries_left == 0 || !matches!(error, RemoteError::Unavailable { .. }) {
                 return Err(error.into());
@@ -271,12 +274,8 @@ impl Remote {
                 .arg(format!("--force-with-lease=refs/heads/{branch}:{expected}"))
                 .args([NAME.to_owned(), format!("{commit}:refs/heads/{branch}")])
         };
-        let finished = push().run()?;
-        if finished.status.success() {
-            return Ok(());
-        }
-        let said = format!("{} {}", crate::transform::text::printable(&finished.stdout), finished.stderr);
-        Err(RemoteError::of(self.role, said).into())
+        // A push whose answer was lost and that is tried again finds the branch moved: it is then stale, by its own doing.
+        self.run(push).map(drop)
     }
 }
 

@@ -20,4 +20,7 @@ mod replay;
 mod spec;
 mod support;
 mod sync;
+mod sync_economy;
+mod sync_faults;
+mod sync_faults_world;
 mod update_dist_git;

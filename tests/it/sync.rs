@@ -8,19 +8,19 @@ use tempfile::TempDir;
 
 use crate::support::{CONFIG, Run, SPEC};
 
-const SOURCE: &str = "src/hello";
-const DIST: &str = "rpms/hello";
-const FIXED: &str = "int main(void)\n{\n    return 0;\n}\n";
+pub(crate) const SOURCE: &str = "src/hello";
+pub(crate) const DIST: &str = "rpms/hello";
+pub(crate) const FIXED: &str = "int main(void)\n{\n    return 0;\n}\n";
 
 /// A package under the bot's care, and a contributor's merge request for it.
-struct World {
-    sandbox: Sandbox,
-    token: String,
-    home: TempDir,
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) token: String,
+    pub(crate) home: TempDir,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let sandbox = Sandbox::start();
         for user in ["root", "bot", "contributor", "maintainer"] {
             sandbox.user(user);
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// A contributor's merge request from a fork, with one commit.
-    fn with_merge_request() -> (Self, u64) {
+    pub(crate) fn with_merge_request() -> (Self, u64) {
         let world = Self::new();
         let fork = world.sandbox.fork(SOURCE, "contributor");
         world.sandbox.branch_at(&fork, "fix", "c9s");
@@ -60,18 +60,19 @@ impl World {
         (world, iid)
     }
 
-    fn program(&self) -> Command {
+    pub(crate) fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_source-git-bot"));
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("SGB_TOKEN", &self.token)
+            .env("SGB_TEST_NO_PAUSES", "1")
             .current_dir(self.home.path())
             .args(["--instance", "instance.yaml"]);
         command
     }
 
-    fn sync(&self, iid: u64, arguments: &[&str]) -> Run {
+    pub(crate) fn sync(&self, iid: u64, arguments: &[&str]) -> Run {
         let run = Run::of(self.program().args(["sync", "--merge-request", &format!("{SOURCE}!{iid}")]).args(arguments));
         assert!(!run.stdout.contains(&self.token) && !run.stderr.contains(&self.token), "the token is told");
         run

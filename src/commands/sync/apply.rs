@@ -3,12 +3,14 @@
 use anyhow::{Context as _, Result};
 
 use super::Run;
-use super::observe::Seen;
-use crate::forge::{ForgeError, MergeRequestEdit, NewFork, NewMergeRequest, Project, ProjectPath};
+use super::observe::{BRANCH_ROLE, Seen};
+use crate::forge::{
+    ForgeError, MergeRequestEdit, NewFork, NewMergeRequest, NoteId, NoteOrder, Parent, Project, ProjectId,
+};
 use crate::git::remote::RemoteError;
 use crate::git::store::Store;
 use crate::git::work_tree;
-use crate::pair::note::DistGitLink;
+use crate::pair::note::{self, DistGitLink};
 use crate::pair::plan::{Plan, State, Step};
 use crate::pair::{BranchName, MergeRequestIid};
 use crate::transform::CommitId;
@@ -20,35 +22,35 @@ impl Run<'_> {
     pub(super) fn apply(&self, store: &Store, seen: &Seen, plan: &Plan<'_>) -> Result<()> {
         if plan.steps.is_empty() {
             tracing::info!("everything is as it should be");
+            return Ok(());
         }
         let mut link = plan.merge_request.clone();
-        let mut fork = None;
+        let mut home = None;
+        let mut branch_at = seen.branch_at();
         for step in &plan.steps {
             match step {
                 Step::PushBranch { branch, expected, parent, message, .. } => {
-                    let made = self.fork(seen)?;
-                    self.push(store, seen, &made.path, branch, expected.as_ref(), parent, message)?;
-                    tracing::info!("pushed {branch} to {}", made.path);
-                    fork = Some(made);
+                    if expected.is_none() {
+                        home = Some(self.home(seen)?);
+                    }
+                    branch_at = Some(self.push(store, seen, branch, expected.as_ref(), parent, message)?);
+                    tracing::info!("pushed {branch} to {}", self.fork_path()?);
                 }
                 Step::OpenMergeRequest { branch, target, title, description, labels } => {
-                    let source_project = match &fork {
-                        Some(fork) => fork.id,
-                        None => self.forge.project(&self.fork_path()?)?.id,
+                    let home = match home.take() {
+                        Some(home) => home,
+                        None => self.forge.project(&self.fork_path()?)?,
                     };
                     let labels: Vec<_> = labels.iter().map(String::as_str).collect();
-                    let opened = self.open(
-                        seen,
-                        NewMergeRequest {
-                            source_project,
-                            source_branch: branch.as_str(),
-                            target_project: self.dist_git(seen)?.id,
-                            target_branch: target.as_str(),
-                            title,
-                            description,
-                            labels: &labels,
-                        },
-                    )?;
+                    let opened = self.open(NewMergeRequest {
+                        source_project: home.id,
+                        source_branch: branch.as_str(),
+                        target_project: self.dist_git(&home)?,
+                        target_branch: target.as_str(),
+                        title,
+                        description,
+                        labels: &labels,
+                    })?;
                     tracing::info!("opened {}", opened.url);
                     link = Some(opened);
                 }
@@ -58,12 +60,11 @@ impl Run<'_> {
                         description: description.clone(),
                         ..MergeRequestEdit::default()
                     };
-                    self.forge.edit_merge_request(self.dist_git(seen)?.id, *iid, &edit)?;
+                    self.forge.edit_merge_request(&self.dist_path, *iid, &edit)?;
                     tracing::info!("edited {}!{iid}", self.dist_path);
                 }
                 Step::CreateNote { note } => {
-                    let text = note.render(link.as_ref());
-                    self.forge.create_note(self.source.target_project_id, self.source.iid, &text)?;
+                    self.create_note(&note.render(link.as_ref()))?;
                     tracing::info!("wrote a note on {}!{}", self.source_path, self.source.iid);
                 }
                 Step::EditNote { id, note } => {
@@ -71,42 +72,77 @@ impl Run<'_> {
                     self.forge.edit_note(self.source.target_project_id, self.source.iid, *id, &text)?;
                     tracing::info!("edited the note on {}!{}", self.source_path, self.source.iid);
                 }
-                Step::DeleteNote { id } => {
-                    self.forge.delete_note(self.source.target_project_id, self.source.iid, *id)?;
-                    tracing::info!("removed a second note from {}!{}", self.source_path, self.source.iid);
-                }
+                Step::DeleteNote { id } => self.delete_note(*id)?,
             }
+        }
+        // Whoever pushes does so first. So where the branch is still as this job knows it, nobody has written anything
+        // newer that this job could have overwritten since; else what it wrote may be what was true before.
+        if seen.has_dist_git() && self.branch_tip(store)?.1 != branch_at {
+            return Err(RemoteError::Stale { role: BRANCH_ROLE }.into());
         }
         Ok(())
     }
 
-    fn dist_git<'a>(&self, seen: &'a Seen) -> Result<&'a Project> {
-        seen.dist_git().with_context(|| format!("{} is not there", self.dist_path))
+    /// The number of the dist-git project, which the fork's own data tells in most cases.
+    fn dist_git(&self, home: &Project) -> Result<ProjectId> {
+        if home.path == self.dist_path {
+            return Ok(home.id);
+        }
+        match &home.forked_from {
+            Some(Parent { id, path: Some(path) }) if *path == self.dist_path => Ok(*id),
+            _ => Ok(self.forge.project(&self.dist_path)?.id),
+        }
     }
 
-    /// The project that holds the bot's branch, made where it is missing.
-    fn fork(&self, seen: &Seen) -> Result<Project> {
-        let dist_git = self.dist_git(seen)?;
+    /// The project that holds the bot's branch, made where it is missing, ready to be pushed to.
+    fn home(&self, seen: &Seen) -> Result<Project> {
         let path = self.fork_path()?;
-        if path == self.dist_path {
-            return Ok(dist_git.clone());
-        }
-        let found = match self.forge.project(&path) {
-            Ok(project) => project,
-            Err(ForgeError::NotFoundOrNoAccess(_)) => {
-                tracing::info!("making the fork {path}");
-                let namespace = Some(path.namespace()).filter(|namespace| *namespace != self.bot.user.username);
-                let fork = NewFork { namespace, name: None, visibility: dist_git.visibility };
-                match self.forge.create_fork(dist_git.id, fork) {
-                    Ok(project) => project,
-                    // Another job was faster, or the answer was lost: it is there now.
-                    Err(ForgeError::Conflict(_) | ForgeError::MaybeDone(_)) => self.forge.project(&path)?,
-                    Err(error) => return Err(error.into()),
-                }
+        let found = if path == self.dist_path || seen.branch_home_answers() {
+            self.forge.project(&path)?
+        } else {
+            tracing::info!("making the fork {path}");
+            let namespace = Some(path.namespace()).filter(|namespace| *namespace != self.bot.user.username);
+            // Nothing is said of who may see it: as many as may see the original, or fewer.
+            let fork = NewFork { namespace, name: None, visibility: None };
+            match self.forge.create_fork(&self.dist_path, fork) {
+                Ok(project) => project,
+                // Another job was faster, or the answer was lost: it is there now, or the error stands.
+                Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => match self.forge.project(&path) {
+                    Err(ForgeError::NotFoundOrNoAccess(_)) => return Err(error.into()),
+                    found => found?,
+                },
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
         };
         Ok(self.forge.wait_for_import(found)?)
+    }
+
+    /// Writes the note, and sees to it that it is the only one: another job may have written one at the same time.
+    fn create_note(&self, text: &str) -> Result<()> {
+        let (project, iid) = (self.source.target_project_id, self.source.iid);
+        let lost = match self.forge.create_note(project, iid, text) {
+            Ok(_) => None,
+            Err(error @ ForgeError::MaybeDone(_)) => Some(error),
+            Err(error) => return Err(error.into()),
+        };
+        let mut pages = self.forge.pages_of_notes(project, iid, NoteOrder::NewestFirst)?;
+        let newest = pages.next().transpose()?.unwrap_or_default();
+        let mut own: Vec<_> = newest.iter().filter(|note| self.is_own(note)).collect();
+        own.sort_by_key(|note| note.id);
+        let [first, others @ ..] = own.as_slice() else {
+            // A replica of GitLab's database may not know of a new note yet.
+            return lost.map_or(Ok(()), |error| Err(error.into()));
+        };
+        if !note::same(&first.body, text) {
+            self.forge.edit_note(project, iid, first.id, text)?;
+        }
+        others.iter().try_for_each(|other| self.delete_note(other.id))
+    }
+
+    fn delete_note(&self, id: NoteId) -> Result<()> {
+        self.forge.delete_note(self.source.target_project_id, self.source.iid, id)?;
+        tracing::info!("removed a second note from {}!{}", self.source_path, self.source.iid);
+        Ok(())
     }
 
     #[expect(clippy::too_many_arguments, reason = "a push has that many parts")]
@@ -114,33 +150,33 @@ impl Run<'_> {
         &self,
         store: &Store,
         seen: &Seen,
-        project: &ProjectPath,
         branch: &BranchName,
         expected: Option<&CommitId>,
         parent: &CommitId,
         message: &str,
-    ) -> Result<()> {
+    ) -> Result<CommitId> {
         let generated = seen.generated().context("there is nothing to push")?;
         let changes = work_tree::changes(&generated.before, &generated.after);
         let tree = store.write_tree_with(&store.tree_of(parent)?, &changes)?;
         let commit = store.commit(&tree, parent, &self.person(), message)?;
-        let remote = self.remote("the bot's fork", project);
+        let remote = self.remote(BRANCH_ROLE, &self.fork_path()?);
         match remote.push(store, branch.as_str(), expected, &commit) {
-            Ok(()) => Ok(()),
+            Ok(()) => {}
             Err(error) => match error.downcast::<RemoteError>()? {
                 RemoteError::TooShallow { .. } => {
                     // The fork lags behind dist-git: what it lacks has to be brought along.
                     let target = &self.source.target_branch;
                     self.remote("dist-git", &self.dist_path).fetch_rest(store, target, DIST_TIP)?;
-                    remote.push(store, branch.as_str(), expected, &commit)
+                    remote.push(store, branch.as_str(), expected, &commit)?;
                 }
-                other => Err(other.into()),
+                other => return Err(other.into()),
             },
         }
+        Ok(commit)
     }
 
     /// Opens the merge request, or finds the one that another job opened meanwhile.
-    fn open(&self, seen: &Seen, new: NewMergeRequest<'_>) -> Result<DistGitLink> {
+    fn open(&self, new: NewMergeRequest<'_>) -> Result<DistGitLink> {
         let link = |iid: MergeRequestIid, url: String| DistGitLink {
             project: self.dist_path.clone(),
             merge_request: iid,
@@ -149,7 +185,7 @@ impl Run<'_> {
         match self.forge.create_merge_request(new) {
             Ok(opened) => Ok(link(opened.iid, opened.web_url)),
             Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => {
-                let mut found = self.merge_requests(self.dist_git(seen)?)?.into_iter();
+                let mut found = self.merge_requests()?.unwrap_or_default().into_iter();
                 let open = found.find(|merge_request| merge_request.state == State::Opened);
                 open.map(|found| link(found.iid, found.url)).ok_or_else(|| error.into())
             }

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use super::Run;
 use crate::ci::Section;
 use crate::commands::generate::{self, Generated, Request};
 use crate::config::{CiFiles, Forks};
 use crate::forge::{
-    ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, NoteOrder, Project, StateFilter, Visibility,
+    ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, NoteOrder, ProjectRef, StateFilter,
+    Visibility,
 };
 use crate::git::partial::PartialFetch;
 use crate::git::remote::RemoteError;
@@ -23,7 +24,7 @@ use crate::pair::plan::{
     VisibilityOfPair,
 };
 use crate::pair::title::Draft;
-use crate::pair::{BranchName, plan};
+use crate::pair::{BranchName, plan, record};
 use crate::transform::files::ReceiverFiles;
 use crate::transform::message::PatchComments;
 use crate::transform::report::Upstream;
@@ -33,18 +34,32 @@ use crate::transform::{CommitId, Finding, Refusal, RepoPath, TreeId, config};
 const DIST_TIP: &str = "refs/bot/dist-git";
 const BRANCH_TIP: &str = "refs/bot/branch";
 
+/// What the repository with the bot's branch is called in messages.
+pub(super) const BRANCH_ROLE: &str = "the bot's fork";
+
 /// The most of the bot's merge requests and notes that are looked at; there is one of each, or two after a race.
 const LOOKED_AT: usize = 100;
 
 /// What was seen.
 pub(super) struct Seen {
     target: BranchName,
-    dist_git: Option<Project>,
+    /// The commit that was fetched as the merge request's head.
+    head: CommitId,
     made: Result<Made, Blocked>,
     branch: BranchState,
+    branch_home: BranchHome,
     merge_requests: Vec<DistGitMergeRequest>,
     notes: Vec<SourceNote>,
     authors: Vec<Author>,
+}
+
+/// The repository that holds the bot's branch, or will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BranchHome {
+    /// git was let in.
+    Answers,
+    /// It was not: there is none yet, or it is still being filled.
+    Absent,
 }
 
 /// The content for dist-git.
@@ -71,8 +86,19 @@ impl Seen {
         }
     }
 
-    pub(super) fn dist_git(&self) -> Option<&Project> {
-        self.dist_git.as_ref()
+    pub(super) fn has_dist_git(&self) -> bool {
+        !matches!(self.made, Err(Blocked::NoProject { .. }))
+    }
+
+    pub(super) fn branch_home_answers(&self) -> bool {
+        self.branch_home == BranchHome::Answers
+    }
+
+    pub(super) fn branch_at(&self) -> Option<CommitId> {
+        match &self.branch {
+            BranchState::At(tip) => Some(tip.commit),
+            BranchState::Missing => None,
+        }
     }
 
     /// Everything that the plan depends on. Who may see what is asked only where something is to be shown.
@@ -90,7 +116,7 @@ impl Seen {
         let everybody = plan::Visibility::Public;
         let mut observed = Observed {
             bot: run.bot.user.id,
-            source: self.source(run)?,
+            source: self.source(run),
             notes: self.notes.clone(),
             visibility: VisibilityOfPair {
                 source: everybody,
@@ -106,14 +132,14 @@ impl Seen {
             content,
         };
         if plan::sync(&observed).steps.iter().any(|step| matches!(step, plan::Step::PushBranch { .. })) {
-            observed.visibility = self.visibility(run)?;
+            observed.visibility = Self::visibility(run)?;
         }
         Ok(observed)
     }
 
-    fn source(&self, run: &Run<'_>) -> Result<SourceMergeRequest> {
-        let MergeRequest { target_project_id, iid, web_url, state, title, description, draft, sha, .. } = &run.source;
-        Ok(SourceMergeRequest {
+    fn source(&self, run: &Run<'_>) -> SourceMergeRequest {
+        let MergeRequest { target_project_id, iid, web_url, state, title, description, draft, .. } = &run.source;
+        SourceMergeRequest {
             project: *target_project_id,
             path: run.source_path.clone(),
             iid: *iid,
@@ -123,31 +149,38 @@ impl Seen {
             description: description.clone(),
             draft: if *draft { Draft::Yes } else { Draft::No },
             target: self.target.clone(),
-            head: sha.context("GitLab does not know the merge request's head yet")?,
+            head: self.head,
             authors: self.authors.clone(),
-        })
+        }
     }
 
-    fn visibility(&self, run: &Run<'_>) -> Result<VisibilityOfPair> {
-        let of = |project: &Project| match project.visibility {
-            Some(Visibility::Public) => plan::Visibility::Public,
-            Some(Visibility::Internal) => plan::Visibility::Internal,
-            Some(Visibility::Private) | None => plan::Visibility::Private,
+    fn visibility(run: &Run<'_>) -> Result<VisibilityOfPair> {
+        let of = |project: ProjectRef<'_>| match run.forge.project(project) {
+            Ok(project) => Ok(project.visibility.map(|visibility| match visibility {
+                Visibility::Public => plan::Visibility::Public,
+                Visibility::Internal => plan::Visibility::Internal,
+                Visibility::Private => plan::Visibility::Private,
+            })),
+            Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(None),
+            Err(error) => Err(error),
         };
-        let source = of(&run.forge.project(run.source.target_project_id)?);
-        let source_fork = match run.source.source_project_id {
-            Some(id) if id == run.source.target_project_id => source,
-            Some(id) => match run.forge.project(id) {
-                Ok(project) => of(&project),
-                // A fork that the bot may not see is less visible than anything.
-                Err(ForgeError::NotFoundOrNoAccess(_)) => plan::Visibility::Private,
-                Err(error) => return Err(error.into()),
-            },
-            // A deleted fork shows nothing that the merge request does not.
-            None => source,
+        // What GitLab does not tell is taken for what gives away most.
+        let of_source = |project| of(project).map(|found| found.unwrap_or(plan::Visibility::Private));
+        let target = run.source.target_project_id;
+        // A deleted fork shows nothing that the merge request does not.
+        let from = run.source.source_project_id.unwrap_or(target);
+        let source_fork = of_source(from.into())?;
+        // Nothing is less visible than what is private, and nothing more than what is public: then one answer tells all.
+        let source = if from == target || source_fork == plan::Visibility::Private {
+            source_fork
+        } else {
+            of_source(target.into())?
         };
-        let dist_git = self.dist_git.as_ref().map_or(plan::Visibility::Public, of);
-        // The fork is made as visible as dist-git and stays that way.
+        let dist_git = match source.min(source_fork) {
+            plan::Visibility::Public => plan::Visibility::Public,
+            _ => of((&run.dist_path).into())?.unwrap_or(plan::Visibility::Public),
+        };
+        // A fork is at most as visible as the original: GitLab allows no other.
         Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork: dist_git })
     }
 }
@@ -165,45 +198,61 @@ impl Run<'_> {
             return Ok(None);
         }
         drop(section);
-        let authors = Vec::new();
-        let dist_git = match self.forge.project(&self.dist_path) {
-            Ok(project) => Some(project),
-            Err(ForgeError::NotFoundOrNoAccess(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
+        let merge_requests = self.merge_requests()?;
         let mut seen = Seen {
             made: Err(Blocked::NoProject { project: self.dist_path.clone() }),
             target,
-            dist_git,
+            head: fetched.head,
             branch: BranchState::Missing,
+            branch_home: BranchHome::Absent,
+            notes: self.own_notes(merge_requests.as_deref().unwrap_or_default())?,
             merge_requests: Vec::new(),
-            notes: self.own_notes()?,
-            authors,
+            authors: Vec::new(),
         };
-        if let Some(dist_git) = &seen.dist_git {
-            seen.merge_requests = self.merge_requests(dist_git)?;
+        if let Some(merge_requests) = merge_requests {
+            seen.merge_requests = merge_requests;
             seen.made = match self.make(store, &mut fetched, &seen.target, &mut seen.authors) {
                 Ok(made) => made,
                 Err(error) => Err(Blocked::Refused(error.downcast::<Refusal>()?)),
             };
-            seen.branch = self.branch_state(store)?;
+            (seen.branch_home, seen.branch) = self.branch_state(store)?;
         }
         Ok(Some(seen))
     }
 
-    fn own_notes(&self) -> Result<Vec<SourceNote>> {
-        let mut notes = Vec::new();
-        for note in self.forge.notes(self.source.target_project_id, self.source.iid, NoteOrder::OldestFirst) {
-            let note = note?;
-            if note.author.id == self.bot.user.id && !note.system {
-                notes.push(SourceNote { id: note.id, author: note.author.id, body: note.body });
+    /// The bot's own notes on the merge request: the one that the dist-git merge request's record names, else those on
+    /// the first page that has one, the oldest first. Two that were written at once are near each other.
+    fn own_notes(&self, merge_requests: &[DistGitMergeRequest]) -> Result<Vec<SourceNote>> {
+        let (project, iid) = (self.source.target_project_id, self.source.iid);
+        let seen = |note: Note| SourceNote { id: note.id, author: note.author.id, body: note.body };
+        let own = merge_requests.iter().filter(|merge_request| merge_request.author == self.bot.user.id);
+        let records = own.filter_map(|merge_request| record::read(&merge_request.description));
+        let mut records = records.filter(|record| record.project == project && record.merge_request == iid);
+        if let Some(id) = records.find_map(|record| record.note) {
+            match self.forge.note(project, iid, id) {
+                Ok(note) if self.is_own(&note) => return Ok(vec![seen(note)]),
+                // Somebody removed it.
+                Ok(_) | Err(ForgeError::NotFoundOrNoAccess(_)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(notes)
+        for page in self.forge.pages_of_notes(project, iid, NoteOrder::OldestFirst)? {
+            let own: Vec<_> = page?.into_iter().filter(|note| self.is_own(note)).map(seen).collect();
+            if !own.is_empty() {
+                return Ok(own);
+            }
+        }
+        Ok(Vec::new())
     }
 
-    /// The bot's dist-git merge requests from its branch for this merge request, in any state.
-    pub(super) fn merge_requests(&self, dist_git: &Project) -> Result<Vec<DistGitMergeRequest>> {
+    /// Says whether a note is one that the bot keeps, in contrast to whatever else its user wrote.
+    pub(super) fn is_own(&self, note: &Note) -> bool {
+        note.author.id == self.bot.user.id && !note.system && record::read_note(&note.body).is_some()
+    }
+
+    /// The bot's dist-git merge requests from its branch for this merge request, in any state; `None` where there is no
+    /// dist-git project.
+    pub(super) fn merge_requests(&self) -> Result<Option<Vec<DistGitMergeRequest>>> {
         let query = MergeRequestQuery {
             source_branch: Some(self.branch.as_str()),
             target_branch: None,
@@ -211,8 +260,11 @@ impl Run<'_> {
             state: StateFilter::Any,
         };
         let mut found = Vec::new();
-        for merge_request in self.forge.merge_requests(dist_git.id, query).take(LOOKED_AT) {
-            let merge_request = merge_request?;
+        for merge_request in self.forge.merge_requests(&self.dist_path, query).take(LOOKED_AT) {
+            let merge_request = match merge_request {
+                Err(ForgeError::NotFoundOrNoAccess(_)) => return Ok(None),
+                merge_request => merge_request?,
+            };
             found.push(DistGitMergeRequest {
                 iid: merge_request.iid,
                 url: merge_request.web_url,
@@ -222,7 +274,7 @@ impl Run<'_> {
                 description: merge_request.description,
             });
         }
-        Ok(found)
+        Ok(Some(found))
     }
 
     /// Turns the merge request, put on its target, into dist-git content. A [`Refusal`] in the error is the
@@ -344,25 +396,26 @@ impl Run<'_> {
         Ok(authors)
     }
 
-    /// What the bot's branch holds.
-    fn branch_state(&self, store: &Store) -> Result<BranchState> {
-        let path = self.fork_path()?;
-        let remote = self.remote("the bot's fork", &path);
+    /// What the bot's branch holds. Only its last commit is read, in a store of its own: git would make a push's pack
+    /// against files of any commit that it knows the server to have, and these files are not fetched.
+    fn branch_state(&self, store: &Store) -> Result<(BranchHome, BranchState)> {
+        let (home, tip) = self.branch_tip(store)?;
+        if tip.is_none() {
+            return Ok((home, BranchState::Missing));
+        }
+        let store = Store::create(self.git)?;
         let name = format!("refs/heads/{}", self.branch);
-        let listed = match remote.list(store, std::slice::from_ref(&name)) {
-            Ok(listed) => listed,
-            Err(error) => match error.downcast::<RemoteError>()? {
-                RemoteError::Denied { .. } if self.instance.forks != Forks::DistGit => return Ok(BranchState::Missing),
-                other => return Err(other.into()),
-            },
-        };
-        let Some((_, commit)) = listed.into_iter().find(|(found, _)| *found == name) else {
-            return Ok(BranchState::Missing);
-        };
-        remote.fetch(store, &[(name, BRANCH_TIP.to_owned())], 1)?;
+        let remote = self.remote(BRANCH_ROLE, &self.fork_path()?);
+        if let Err(error) = remote.fetch(&store, &[(name, BRANCH_TIP.to_owned())], 1) {
+            return match error.downcast::<RemoteError>()? {
+                RemoteError::MissingRef { .. } => Ok((home, BranchState::Missing)),
+                other => Err(other.into()),
+            };
+        }
+        let commit = store.commit_at(BRANCH_TIP)?;
         let described = store.describe(&commit)?;
         let own = described.committer_email == self.person().email && described.message.contains(SOURCE_TRAILER);
-        Ok(BranchState::At(Tip {
+        let tip = Tip {
             commit,
             by: if own { Committer::Bot } else { Committer::Person },
             parent: match described.parents[..] {
@@ -371,7 +424,23 @@ impl Run<'_> {
             },
             tree: described.tree,
             message: described.message,
-        }))
+        };
+        Ok((home, BranchState::At(tip)))
+    }
+
+    /// Where the bot's branch is.
+    pub(super) fn branch_tip(&self, store: &Store) -> Result<(BranchHome, Option<CommitId>)> {
+        let name = format!("refs/heads/{}", self.branch);
+        match self.remote(BRANCH_ROLE, &self.fork_path()?).list(store, std::slice::from_ref(&name)) {
+            Ok(listed) => {
+                let found = listed.into_iter().find(|(found, _)| *found == name);
+                Ok((BranchHome::Answers, found.map(|(_, commit)| commit)))
+            }
+            Err(error) => match error.downcast::<RemoteError>()? {
+                RemoteError::Denied { .. } if self.instance.forks != Forks::DistGit => Ok((BranchHome::Absent, None)),
+                other => Err(other.into()),
+            },
+        }
     }
 }
 
