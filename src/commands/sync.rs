@@ -6,6 +6,8 @@
 mod apply;
 mod observe;
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use secrecy::SecretString;
 
@@ -13,7 +15,7 @@ use super::merge_request_reference::MergeRequestReference;
 use super::{Surroundings, show};
 use crate::ci::{Job, Log, Section};
 use crate::cli::{self, Global};
-use crate::config::{Environment, Forks, Instance};
+use crate::config::{Environment, Forks, Instance, Pauses};
 use crate::exit::{NoCredentials, UsageError};
 use crate::forge::{Connection, CurrentUser, Forge, MergeRequest, MergeRequestState, ProjectPath, RetryPolicy, Writes};
 use crate::git::Git;
@@ -27,12 +29,13 @@ use crate::transform::Refusal;
 const DEFAULT_INSTANCE: &str = "production";
 
 /// How long to wait before a fetch is tried again.
-const FETCH_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
+const FETCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// What one run works with.
 struct Run<'a> {
     instance: &'a Instance,
     forge: &'a Forge,
+    pauses: Pauses,
     token: &'a SecretString,
     git: Git,
     log: Log,
@@ -72,7 +75,10 @@ pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroun
         ca_file: instance.gitlab.ca_file.clone(),
         proxy: instance.gitlab.proxy.clone(),
         writes: if global.dry_run { Writes::Refused } else { Writes::Allowed },
-        retry: RetryPolicy::default(),
+        retry: match environment.pauses() {
+            Pauses::Taken => RetryPolicy::default(),
+            Pauses::Skipped => RetryPolicy::default().without_pauses(),
+        },
     })?;
     let source = {
         let _section =
@@ -91,6 +97,7 @@ pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroun
     let run = Run {
         instance: &instance,
         forge: &forge,
+        pauses: environment.pauses(),
         token,
         git,
         log: job.log,
@@ -110,9 +117,10 @@ impl Run<'_> {
         let observed = seen.observed(self)?;
         let plan = plan::sync(&observed);
         if global.dry_run {
-            return show::print_sync(&store, &plan, seen.generated(), global.output, surroundings.paint);
+            show::print_sync(&store, &plan, seen.generated(), global.output, surroundings.paint)?;
+        } else {
+            self.apply(&store, &seen, &plan)?;
         }
-        self.apply(&store, &seen, &plan)?;
         match (plan.outcome, seen.refusal()) {
             (Outcome::Done, _) => Ok(()),
             (Outcome::CannotBeSynced, Some(refusal)) => bail!(refusal),
@@ -129,7 +137,10 @@ impl Run<'_> {
             token: Some(self.token.clone()),
             ca_file: self.instance.gitlab.ca_file.clone(),
             proxy: self.instance.gitlab.proxy.clone(),
-            first_pause: FETCH_PAUSE,
+            first_pause: match self.pauses {
+                Pauses::Taken => FETCH_PAUSE,
+                Pauses::Skipped => Duration::ZERO,
+            },
         }
     }
 

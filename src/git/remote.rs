@@ -212,6 +212,8 @@ impl Remote {
         self.run(|| {
             self.command(store)
                 .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--depth=1"])
+                // Else the filter that is configured for the remote would count.
+                .arg("--no-filter")
                 .args([NAME.to_owned(), format!("+refs/heads/{branch}:{ours}")])
         })?;
         Ok(())
@@ -228,6 +230,7 @@ impl Remote {
                     "--no-write-fetch-head",
                     "--no-auto-maintenance",
                     "--unshallow",
+                    "--no-filter",
                 ])
                 .args([NAME.to_owned(), format!("+refs/heads/{branch}:{ours}")])
         })?;
@@ -267,7 +270,8 @@ impl Remote {
         let expected = expected.map(ToString::to_string).unwrap_or_default();
         let push = || {
             self.command(store)
-                .args(["push", "--quiet", "--porcelain", "--no-verify"])
+                // Thin packs build on files that the server has; of those the store need not have the content.
+                .args(["push", "--quiet", "--porcelain", "--no-verify", "--no-thin"])
                 .arg(format!("--force-with-lease=refs/heads/{branch}:{expected}"))
                 .args([NAME.to_owned(), format!("{commit}:refs/heads/{branch}")])
         };

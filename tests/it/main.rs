@@ -18,3 +18,4 @@ mod spec;
 mod support;
 mod sync;
 mod update_dist_git;
+mod world;

@@ -1,6 +1,6 @@
 //! Does what is planned, step by step: whatever breaks, the next run completes it.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::Run;
 use super::observe::Seen;
@@ -34,7 +34,7 @@ impl Run<'_> {
                 Step::OpenMergeRequest { branch, target, title, description, labels } => {
                     let source_project = match &fork {
                         Some(fork) => fork.id,
-                        None => self.forge.project(&self.fork_path()?)?.id,
+                        None => seen.fork(self)?.with_context(|| format!("the project of {branch} is gone"))?.id,
                     };
                     let labels: Vec<_> = labels.iter().map(String::as_str).collect();
                     let opened = self.open(
@@ -91,9 +91,9 @@ impl Run<'_> {
         if path == self.dist_path {
             return Ok(dist_git.clone());
         }
-        let found = match self.forge.project(&path) {
-            Ok(project) => project,
-            Err(ForgeError::NotFoundOrNoAccess(_)) => {
+        let found = match seen.fork(self)? {
+            Some(project) => project.clone(),
+            None => {
                 tracing::info!("making the fork {path}");
                 let namespace = Some(path.namespace()).filter(|namespace| *namespace != self.bot.user.username);
                 let fork = NewFork { namespace, name: None, visibility: dist_git.visibility };
@@ -104,8 +104,13 @@ impl Run<'_> {
                     Err(error) => return Err(error.into()),
                 }
             }
-            Err(error) => return Err(error.into()),
         };
+        if found.forked_from != Some(dist_git.id) {
+            bail!(
+                "{path} is not a fork of {}: move it out of the way, or let the forks live elsewhere",
+                self.dist_path
+            );
+        }
         Ok(self.forge.wait_for_import(found)?)
     }
 

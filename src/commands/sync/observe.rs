@@ -1,8 +1,9 @@
 //! What there is: the merge request's content as dist-git content, and what the bot did for it before.
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use super::Run;
 use crate::ci::Section;
@@ -25,6 +26,7 @@ use crate::pair::plan::{
 use crate::pair::title::Draft;
 use crate::pair::{BranchName, plan};
 use crate::transform::files::ReceiverFiles;
+use crate::transform::finding::quoted;
 use crate::transform::message::PatchComments;
 use crate::transform::report::Upstream;
 use crate::transform::{CommitId, Finding, Refusal, RepoPath, TreeId, config};
@@ -39,7 +41,11 @@ const LOOKED_AT: usize = 100;
 /// What was seen.
 pub(super) struct Seen {
     target: BranchName,
+    /// The head that was fetched, which may be newer than what the API said.
+    head: CommitId,
     dist_git: Option<Project>,
+    /// The project that holds the bot's branch, once somebody asked for it.
+    fork: OnceCell<Option<Project>>,
     made: Result<Made, Blocked>,
     branch: BranchState,
     merge_requests: Vec<DistGitMergeRequest>,
@@ -67,8 +73,33 @@ impl Seen {
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match &self.made {
             Err(Blocked::Refused(refusal)) => Some(refusal.clone()),
-            _ => None,
+            Err(Blocked::NoBranch { project, branch }) => Some(Refusal::new(
+                format!("the dist-git project {project} has no branch {}", quoted(branch.as_str().as_bytes())),
+                "choose another target branch, or ask the package's maintainers to create the branch in dist-git",
+            )),
+            Err(Blocked::NoProject { project }) => Some(Refusal::new(
+                format!("there is no dist-git project {project} that the bot can see"),
+                "ask the package's maintainers whether this package is meant to be kept in source-git",
+            )),
+            Err(Blocked::LessVisible) | Ok(_) => None,
         }
+    }
+
+    /// The project that holds the bot's branch, where it is there already; asked for once.
+    pub(super) fn fork(&self, run: &Run<'_>) -> Result<Option<&Project>> {
+        if let Some(found) = self.fork.get() {
+            return Ok(found.as_ref());
+        }
+        let path = run.fork_path()?;
+        let found = match &self.dist_git {
+            Some(dist_git) if path == run.dist_path => Some(dist_git.clone()),
+            _ => match run.forge.project(&path) {
+                Ok(project) => Some(project),
+                Err(ForgeError::NotFoundOrNoAccess(_)) => None,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        Ok(self.fork.get_or_init(|| found).as_ref())
     }
 
     pub(super) fn dist_git(&self) -> Option<&Project> {
@@ -112,7 +143,7 @@ impl Seen {
     }
 
     fn source(&self, run: &Run<'_>) -> Result<SourceMergeRequest> {
-        let MergeRequest { target_project_id, iid, web_url, state, title, description, draft, sha, .. } = &run.source;
+        let MergeRequest { target_project_id, iid, web_url, state, title, description, draft, .. } = &run.source;
         Ok(SourceMergeRequest {
             project: *target_project_id,
             path: run.source_path.clone(),
@@ -123,7 +154,7 @@ impl Seen {
             description: description.clone(),
             draft: if *draft { Draft::Yes } else { Draft::No },
             target: self.target.clone(),
-            head: sha.context("GitLab does not know the merge request's head yet")?,
+            head: self.head,
             authors: self.authors.clone(),
         })
     }
@@ -147,8 +178,9 @@ impl Seen {
             None => source,
         };
         let dist_git = self.dist_git.as_ref().map_or(plan::Visibility::Public, of);
-        // The fork is made as visible as dist-git and stays that way.
-        Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork: dist_git })
+        // A fork that is not there is made as visible as dist-git.
+        let bot_fork = self.fork(run)?.map_or(dist_git, of);
+        Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork })
     }
 }
 
@@ -158,7 +190,7 @@ impl Run<'_> {
         let remote = self.remote("source-git", &self.source_path);
         let section = Section::begin(self.log, "fetch_source_git", "fetching from source-git");
         let mut fetched = PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str())?;
-        fetched.bring_directory(&RepoPath::parse(config::DISTRO)?)?;
+        fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         let path = RepoPath::parse(config::PATH)?;
         if store.entry(&store.tree_of(&fetched.head)?, &path)?.is_none() {
             tracing::info!("{path} is not there: nothing to do");
@@ -174,7 +206,9 @@ impl Run<'_> {
         let mut seen = Seen {
             made: Err(Blocked::NoProject { project: self.dist_path.clone() }),
             target,
+            head: fetched.head,
             dist_git,
+            fork: OnceCell::new(),
             branch: BranchState::Missing,
             merge_requests: Vec::new(),
             notes: self.own_notes()?,
@@ -258,7 +292,17 @@ impl Run<'_> {
         fetched.bring_changes(&commit)?;
         let before = self.upstream_ref_of_target(store, fetched)?;
         let on_target = self.on_target(store, fetched, before.as_deref(), &upstream_ref)?;
-        *authors = self.authors(store, fetched)?;
+        *authors = authors_of(store, fetched, &commit)?;
+        // What was merged meanwhile counts for the configuration as for everything else.
+        let (config, findings) = match on_target.tip == fetched.head {
+            true => (config, findings),
+            false => generate::read_config(store, &on_target.tip)?,
+        };
+        let tip_tree = store.tree_of(&on_target.tip)?;
+        fetched.bring_directory(&on_target.tip, &RepoPath::parse(config::DISTRO)?)?;
+        if let Some(Entry::File(spec)) = store.entry(&tip_tree, &config.spec_path)? {
+            fetched.bring_files([&spec])?;
+        }
         let upstream = before
             .filter(|before| *before != upstream_ref)
             .map(|before| UpstreamChange { from: before, to: upstream_ref.clone() });
@@ -282,6 +326,8 @@ impl Run<'_> {
             },
         )?;
         generated.report.findings.extend(on_target.findings);
+        // Of files that are no more than copied, only the names were known so far.
+        fetched.bring_files(generated.after.values())?;
         drop(section);
         let tree = store.tree_with(&base_tree, &work_tree::changes(&generated.before, &generated.after))?;
         Ok(Ok(Made { generated, upstream, base, base_tree, tree }))
@@ -291,7 +337,7 @@ impl Run<'_> {
     fn upstream_ref_of_target(&self, store: &Store, fetched: &PartialFetch<'_>) -> Result<Option<String>> {
         let path = RepoPath::parse(config::PATH)?;
         let Some(Entry::File(file)) = store.entry(&store.tree_of(&fetched.target)?, &path)? else { return Ok(None) };
-        fetched.bring_blob(file.blob)?;
+        fetched.bring_files([&file])?;
         let parsed = config::PackageConfig::parse(&store.read(&file.blob)?);
         Ok(parsed.ok().and_then(|(config, _)| config.upstream_ref))
     }
@@ -333,17 +379,6 @@ impl Run<'_> {
         Ok(on_target)
     }
 
-    /// Who wrote the commits of the merge request.
-    fn authors(&self, store: &Store, fetched: &PartialFetch<'_>) -> Result<Vec<Author>> {
-        let commits = store.commits_between(&[fetched.head], &fetched.target)?;
-        let mut authors = Vec::new();
-        for commit in commits.iter().rev() {
-            let described = store.describe(commit)?;
-            authors.push(Author { name: described.author_name, email: described.author_email });
-        }
-        Ok(authors)
-    }
-
     /// What the bot's branch holds.
     fn branch_state(&self, store: &Store) -> Result<BranchState> {
         let path = self.fork_path()?;
@@ -373,6 +408,20 @@ impl Run<'_> {
             message: described.message,
         }))
     }
+}
+
+/// Who wrote the commits of the merge request: not those who wrote what it takes over from upstream.
+fn authors_of(store: &Store, fetched: &PartialFetch<'_>, upstream: &CommitId) -> Result<Vec<Author>> {
+    let downstream: HashSet<_> = store.commits_between(&[fetched.head], upstream)?.into_iter().collect();
+    let commits = store.commits_between(&[fetched.head], &fetched.target)?;
+    let mut authors = Vec::new();
+    for commit in commits.iter().rev().filter(|commit| downstream.contains(commit)) {
+        let described = store.describe(commit)?;
+        if described.parents.len() < 2 {
+            authors.push(Author { name: described.author_name, email: described.author_email });
+        }
+    }
+    Ok(authors)
 }
 
 /// The merge request on its target.
