@@ -266,12 +266,14 @@ impl Remote {
     }
 
     /// Puts `branch` at `commit`, provided that it is still at `expected` (`None`: not there).
+    ///
+    /// What the store has of the branch it has to have with all content ([`Remote::fetch_tip`]): git packs the new
+    /// files as differences to the old ones.
     pub fn push(&self, store: &Store, branch: &str, expected: Option<&CommitId>, commit: &CommitId) -> Result<()> {
         let expected = expected.map(ToString::to_string).unwrap_or_default();
         let push = || {
             self.command(store)
-                // Thin packs build on files that the server has; of those the store need not have the content.
-                .args(["push", "--quiet", "--porcelain", "--no-verify", "--no-thin"])
+                .args(["push", "--quiet", "--porcelain", "--no-verify"])
                 .arg(format!("--force-with-lease=refs/heads/{branch}:{expected}"))
                 .args([NAME.to_owned(), format!("{commit}:refs/heads/{branch}")])
         };

@@ -17,5 +17,6 @@ mod message;
 mod spec;
 mod support;
 mod sync;
+mod sync_refusals;
 mod update_dist_git;
 mod world;

@@ -120,7 +120,7 @@ fn files_that_are_copied_from_outside_the_packaging_come_along() {
 #[test]
 fn patches_that_were_merged_meanwhile_stay() {
     let (world, iid) = World::with_merge_request();
-    world.sandbox.commit(SOURCE, "c9s", "Greet", &[("README", Some("Hello, world.\n"))]);
+    world.sandbox.commit(SOURCE, "c9s", "Greet", &[("GREETING", Some("Hello, world.\n"))]);
     world.synced(iid);
     assert_eq!(world.patches(iid), ["0001-Greet.patch", "0002-Return-success.patch"]);
     let head = world.sandbox.tip(FORK, "fix").unwrap();
@@ -132,7 +132,7 @@ fn patches_that_were_merged_meanwhile_stay() {
     world.sandbox.commit(SOURCE, "c9s", "Mention", &[("MORE", Some("More.\n"))]);
     assert_eq!(world.synced(iid), ["PUSH", "PUT"]);
     assert_eq!(world.patches(iid), ["0001-Greet.patch", "0002-Mention.patch", "0003-Return-success.patch"]);
-    assert_eq!(world.pushed(iid, "README.upstream").unwrap(), "Hello, world.\n");
+    assert_eq!(world.pushed(iid, "README.upstream").unwrap(), "Hello.\n");
 }
 
 #[test]
@@ -337,11 +337,11 @@ fn a_new_merge_request_gets_the_label() {
 fn a_merge_request_of_somebody_else_does_not_count() {
     let (world, iid) = World::with_merge_request();
     let branch = format!("c9s-src-{iid}");
-    world.sandbox.group("contributor-2", Visibility::Public);
-    let fork = world.sandbox.fork(DIST, "contributor-2");
+    world.sandbox.user("other");
+    let fork = world.sandbox.fork(DIST, "other");
     world.sandbox.branch_at(&fork, &branch, "c9s");
     world.sandbox.commit(&fork, &branch, "Evil", &[("evil", Some("yes\n"))]);
-    let theirs = world.sandbox.open("contributor").from(&fork, &branch).into(DIST, "c9s").title("Mine").create();
+    let theirs = world.sandbox.open("other").from(&fork, &branch).into(DIST, "c9s").title("Mine").create();
     assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
     assert_eq!(world.sandbox.merge_request(DIST, theirs).title, "Mine");
     assert_eq!(world.sandbox.merge_requests(DIST).len(), 2);
@@ -362,4 +362,109 @@ fn one_note_stays_the_oldest_of_the_bot() {
     assert_eq!(world.synced(iid), ["DELETE"]);
     let left: Vec<_> = world.sandbox.notes(SOURCE, iid).into_iter().map(|note| note.id).collect();
     assert!(left.contains(&others) && left.contains(&words) && !left.contains(&second), "{left:?}");
+}
+
+#[test]
+fn a_dry_run_shows_everything_and_writes_nothing() {
+    let (world, iid) = World::with_merge_request();
+    let run = world.sync(iid, &["--dry-run"]);
+    run.ends_with(0);
+    assert!(world.sandbox.requests().iter().all(|request| request.method != "PUT" && request.method != "DELETE"));
+    assert_eq!(world.written(), [""; 0]);
+    assert!(world.sandbox.inspect(|model| model.project("bot/hello").is_none()));
+    let head = world.sandbox.tip(FORK, "fix").unwrap();
+    let shown = run.stdout.replace(&world.sandbox.url(), "https://gitlab").replace(&head, "<head>");
+    let shown = shown.replace(&head[..12], "<hea>").replace(&head[..10], "<hea>");
+    insta::assert_snapshot!(shown, @r##"
+    hello: source-git commit <hea> on v1.0
+
+    patches
+      added    0001-Return-success.patch  <hea> Return success
+
+    files
+      changed  hello.spec
+
+    --- a/hello.spec
+    +++ b/hello.spec
+    @@ -4,6 +4,10 @@
+     Summary:        Says hello
+     License:        MIT
+     Source0:        hello-%{version}.tar.gz
+    +# Return success
+    +#
+    +# Callers need it.
+    +Patch0001:      0001-Return-success.patch
+     
+     %description
+     It says hello.
+
+    verified: 1 patch on v1.0 gives tree 612dd15b6f
+      (of the upstream commit; what the archive in Source0 holds was not looked at)
+
+    would push the branch c9s-src-1, which is not there
+      | Return success
+      |
+      | Callers need it.
+      |
+      | Resolves: bz#123456
+      |
+      | Co-authored-by: Sandbox <sandbox@example.com>
+      | From-source-git-commit: <head>
+    would open a dist-git merge request from c9s-src-1 into c9s
+      | Return success
+      |
+      | Callers need it.
+      |
+      | Resolves: bz#123456
+      |
+      | <!-- source-git-bot v1: begin -->
+      | ---
+      | ###### Information for the package maintainer
+      |
+      | A bot made this merge request from the source-git merge request [src/hello!1](https://gitlab/src/hello/-/merge_requests/1), and pushes to it again whenever that one changes. Comments on the change itself reach its author there.
+      |
+      | Title and description are copied from there and follow it until you edit them here: what you change, or write outside of this section, stays as you left it. Commits that you push to the branch of this merge request are not overwritten, but the bot then stops updating it.
+      | <!-- source-git-bot v1: record {"project":1010,"path":"src/hello","merge_request":1,"title":"Return success","copied":{"bytes":37,"hash":"d2059e8f028c799f"}} -->
+      | <!-- source-git-bot v1: end -->
+    would write a note on the merge request
+      | #### In dist-git: no merge request
+      |
+      | The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
+      |
+      | It holds this merge request up to commit `<hea>`, put on top of the target branch.
+      |
+      | 1 patch changes:
+      |
+      | - added: `0001-Return-success.patch`, from `<hea>` `Return success`
+      |
+      | 1 other file changes:
+      |
+      | - changed: `hello.spec`
+      |
+      | **Verified:** 1 patch on `v1.0` gives exactly what this merge request holds (tree `612dd15b6f`). The upstream archive that the package is built from was not looked at.
+      |
+      | **What happens next:** dist-git's CI tests the change. When you push again or edit title or description, the bot updates dist-git and this note. The package's maintainers review here and there.
+      |
+      | <!-- source-git-bot v1: note {"commit":"<head>"} -->
+    "##);
+}
+
+#[test]
+fn a_dry_run_as_data_says_the_same() {
+    let (world, iid) = World::with_merge_request();
+    let run = world.sync(iid, &["--dry-run", "--output", "json"]);
+    run.ends_with(0);
+    assert_eq!(world.written(), [""; 0]);
+    let plan = run.json();
+    assert_eq!(plan["can_be_synced"], true);
+    assert_eq!(plan["steps"].as_array().unwrap().len(), 3, "{plan:#}");
+    assert_eq!(plan["report"]["patches"][0]["file"], "0001-Return-success.patch");
+
+    world.sandbox.commit(SOURCE, "c9s", "Return two", &[("hello.c", Some("int main(void)\n{\n    return 2;\n}\n"))]);
+    let run = world.sync(iid, &["--dry-run", "--output", "json"]);
+    run.ends_with(3);
+    let plan = run.json();
+    assert_eq!(plan["can_be_synced"], false);
+    assert_eq!(plan["steps"].as_array().unwrap().len(), 1, "{plan:#}");
+    assert_eq!(world.written(), [""; 0]);
 }

@@ -394,7 +394,7 @@ impl Run<'_> {
         let Some((_, commit)) = listed.into_iter().find(|(found, _)| *found == name) else {
             return Ok(BranchState::Missing);
         };
-        remote.fetch(store, &[(name, BRANCH_TIP.to_owned())], 1)?;
+        remote.fetch_tip(store, self.branch.as_str(), BRANCH_TIP)?;
         let described = store.describe(&commit)?;
         let own = described.committer_email == self.person().email && described.message.contains(SOURCE_TRAILER);
         Ok(BranchState::At(Tip {
