@@ -5,14 +5,15 @@
 
 mod apply;
 mod observe;
+mod show;
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use secrecy::SecretString;
 
+use super::Surroundings;
 use super::merge_request_reference::MergeRequestReference;
-use super::{Surroundings, show};
 use crate::ci::{Job, Log, Section};
 use crate::cli::{self, Global};
 use crate::config::{Environment, Forks, Instance, Pauses};
@@ -117,7 +118,7 @@ impl Run<'_> {
         let observed = seen.observed(self)?;
         let plan = plan::sync(&observed);
         if global.dry_run {
-            show::print_sync(&store, &plan, seen.generated(), global.output, surroundings.paint)?;
+            self.show(&store, &seen, &observed, &plan, global.output, surroundings.paint)?;
         } else {
             self.apply(&store, &seen, &plan)?;
         }

@@ -17,6 +17,7 @@ mod message;
 mod spec;
 mod support;
 mod sync;
+mod sync_dry_run;
 mod sync_refusals;
 mod update_dist_git;
 mod world;
