@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gitlab_sandbox::{Act, Role, Settings, Visibility};
+use gitlab_sandbox::{Act, Fault, Role, Settings, Visibility};
 
 use crate::support::{CONFIG, SPEC};
 use crate::world::{DIST, FORK, SOURCE, World};
@@ -94,15 +94,39 @@ fn a_configuration_that_cannot_be_used_is_told() {
 }
 
 #[test]
-fn a_spec_that_cannot_be_used_is_told() {
+fn a_doubt_whether_the_spec_applies_the_patches_is_told() {
     let (world, iid) = World::with_merge_request();
-    for spec in [SPEC.replace("%autosetup -p1", "%autosetup -N -p1"), "\u{1}\n".to_owned()] {
-        world.change("Change the spec", &[(".distro/hello.spec", Some(&spec))]);
-        let run = world.sync(iid, &[]);
-        assert!(matches!(run.status, Some(0 | 3)), "{}", run.stderr);
-        assert!(!world.note(iid).is_empty());
-    }
-    drop(world.sandbox.take_writes());
+    let spec = SPEC.replace("%autosetup -p1", "%setup -q");
+    world.change("Change the spec", &[(".distro/hello.spec", Some(&spec))]);
+    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    let note = world.note(iid);
+    assert!(note.contains("0001-Return-success.patch") && note.contains("To mend it: "), "{note}");
+}
+
+#[test]
+fn a_push_between_looking_and_pushing_is_not_overwritten() {
+    let (world, iid) = World::with_merge_request();
+    world.synced(iid);
+    world.change("More", &[("MORE", Some("More.\n"))]);
+    let (handle, branch) = (world.sandbox.handle(), format!("c9s-src-{iid}"));
+    let theirs = branch.clone();
+    world.sandbox.fail(Fault::on("GET", "/bot/hello.git/info/refs").nth(3).meanwhile(move || {
+        handle.commit("bot/hello", &theirs, "Mend by hand", &[("mended", Some("yes\n"))]);
+    }));
+    let run = world.sync(iid, &[]);
+    assert!(matches!(run.status, Some(1 | 5)), "{}", run.stderr);
+    assert!(run.stderr.contains("changed by somebody else"), "{}", run.stderr);
+    assert_eq!(world.written(), [""; 0]);
+    assert!(world.sandbox.file("bot/hello", &branch, "mended").is_some());
+}
+
+#[test]
+fn a_merge_request_that_gitlab_still_prepares_is_synced() {
+    let world = World::new();
+    world.sandbox.prepare_slowly(1);
+    let iid = world.contribute();
+    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), [""; 0]);
 }
 
 #[test]
