@@ -12,8 +12,6 @@ use similar::{ChangeTag, TextDiff};
 use super::generate::Generated;
 use crate::cli::Output;
 use crate::git::Store;
-use crate::pair::note::DistGitLink;
-use crate::pair::plan::{Outcome, Plan, Step};
 use crate::terminal::{self, Paint};
 use crate::transform::report::{AppliedBySpec, FileChange, MergeReport, PatchChange, PatchReport, Report};
 use crate::transform::text::{is_unseen, printable, printable_whole};
@@ -48,85 +46,9 @@ pub(super) fn print(store: &Store, generated: &Generated, diffs: Diffs, output: 
     terminal::print(&text).context("writing to standard output")
 }
 
-/// Prints what `sync` would do.
-pub(super) fn print_sync(
-    store: &Store,
-    plan: &Plan<'_>,
-    generated: Option<&Generated>,
-    output: Output,
-    paint: Paint,
-) -> Result<()> {
-    let diffs = generated.map(|generated| diffs_of(store, generated)).transpose()?.unwrap_or_default();
-    let text = match output {
-        Output::Text => sync_text(plan, generated, &diffs, paint),
-        Output::Json => sync_json(plan, generated, &diffs)?,
-    };
-    terminal::print(&text).context("writing to standard output")
-}
-
-fn sync_text(plan: &Plan<'_>, generated: Option<&Generated>, diffs: &[FileDiff], paint: Paint) -> String {
-    let mut text = String::new();
-    if let Some(generated) = generated {
-        text.push_str(&report_text(&generated.report, diffs, paint));
-        line(&mut text, "");
-    }
-    if plan.steps.is_empty() {
-        line(&mut text, "nothing would be done");
-    }
-    for step in &plan.steps {
-        let (heading, body) = step_text(step, plan.merge_request.as_ref());
-        line(&mut text, &paint.bold(format!("would {heading}")));
-        for row in body.lines() {
-            line(&mut text, format!("  | {}", printable_line(row.as_bytes())).trim_end());
-        }
-    }
-    text
-}
-
-/// What a step does, and the text that it writes.
-fn step_text(step: &Step<'_>, merge_request: Option<&DistGitLink>) -> (String, String) {
-    match step {
-        Step::PushBranch { branch, expected, message, .. } => {
-            let from = expected.map_or("which is not there".to_owned(), |commit| format!("now at {}", commit.short()));
-            (format!("push the branch {branch}, {from}"), message.clone())
-        }
-        Step::OpenMergeRequest { branch, target, title, description, .. } => {
-            (format!("open a dist-git merge request from {branch} into {target}"), format!("{title}\n\n{description}"))
-        }
-        Step::EditMergeRequest { iid, title, description } => {
-            let texts: Vec<_> = title.iter().chain(description).map(String::as_str).collect();
-            (format!("edit the dist-git merge request !{iid}"), texts.join("\n\n"))
-        }
-        Step::CreateNote { note } => ("write a note on the merge request".to_owned(), note.render(merge_request)),
-        Step::EditNote { id, note } => (format!("edit the note {id}"), note.render(merge_request)),
-        Step::DeleteNote { id } => (format!("remove the second note {id}"), String::new()),
-    }
-}
-
-fn sync_json(plan: &Plan<'_>, generated: Option<&Generated>, diffs: &[FileDiff]) -> Result<String> {
-    let steps: Vec<_> = plan
-        .steps
-        .iter()
-        .map(|step| {
-            let (step, text) = step_text(step, plan.merge_request.as_ref());
-            serde_json::json!({ "step": step, "text": text })
-        })
-        .collect();
-    let value = serde_json::json!({
-        "format": 1,
-        "can_be_synced": plan.outcome == Outcome::Done,
-        "steps": steps,
-        "report": generated.map(|generated| &generated.report),
-        "diffs": diffs,
-    });
-    let mut text = serde_json::to_string_pretty(&value).context("writing JSON")?;
-    text.push('\n');
-    Ok(text)
-}
-
 /// One file's change, line by line.
 #[derive(Debug, Serialize)]
-struct FileDiff {
+pub(super) struct FileDiff {
     path: RepoPath,
     diff: String,
 }
@@ -157,7 +79,7 @@ fn without_unseen(json: &str) -> String {
     text
 }
 
-fn report_text(report: &Report, diffs: &[FileDiff], paint: Paint) -> String {
+pub(super) fn report_text(report: &Report, diffs: &[FileDiff], paint: Paint) -> String {
     let mut text = String::new();
     let package = report.package.as_deref().map(|name| format!("{}: ", printable(name.as_bytes()))).unwrap_or_default();
     let upstream = printable(report.upstream.name.as_bytes());
@@ -292,7 +214,7 @@ fn one_finding(text: &mut String, finding: &Finding, paint: Paint) {
     }
 }
 
-fn painted(row: &str, paint: Paint) -> String {
+pub(super) fn painted(row: &str, paint: Paint) -> String {
     match row.as_bytes().first() {
         _ if row.starts_with("+++ ") || row.starts_with("--- ") => paint.bold(row),
         Some(b'+') => paint.green(row),
@@ -303,7 +225,7 @@ fn painted(row: &str, paint: Paint) -> String {
 }
 
 /// Diffs of the spec and of everything else that changes; a patch that is new, or goes, is no more than named.
-fn diffs_of(store: &Store, generated: &Generated) -> Result<Vec<FileDiff>> {
+pub(super) fn diffs_of(store: &Store, generated: &Generated) -> Result<Vec<FileDiff>> {
     let Generated { before, after, spec, .. } = generated;
     let paths: BTreeSet<_> =
         before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect();

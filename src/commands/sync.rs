@@ -5,17 +5,18 @@
 
 mod apply;
 mod observe;
+mod show;
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use secrecy::SecretString;
 
+use super::Surroundings;
 use super::merge_request_reference::MergeRequestReference;
-use super::{Surroundings, show};
 use crate::ci::{Job, Log, Section};
 use crate::cli::{self, Global};
-use crate::config::{Environment, Forks, Instance};
+use crate::config::{Environment, Forks, Instance, Pauses};
 use crate::exit::{NoCredentials, UsageError};
 use crate::forge::{Connection, CurrentUser, Forge, MergeRequest, MergeRequestState, ProjectPath, RetryPolicy, Writes};
 use crate::git::Git;
@@ -35,10 +36,10 @@ const FETCH_PAUSE: Duration = Duration::from_secs(2);
 struct Run<'a> {
     instance: &'a Instance,
     forge: &'a Forge,
+    pauses: Pauses,
     token: &'a SecretString,
     git: &'a Git,
     log: Log,
-    first_pause: Duration,
     bot: CurrentUser,
     source: MergeRequest,
     source_path: ProjectPath,
@@ -69,22 +70,24 @@ pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroun
     };
     let Some(token) = &environment.token else { bail!(NoCredentials) };
     let git = Git::find(&surroundings.search_path)?;
-    let impatient = environment.test_no_pauses.is_some();
     let forge = Forge::new(Connection {
         base_url: instance.gitlab.url.clone(),
         token: token.clone(),
         ca_file: instance.gitlab.ca_file.clone(),
         proxy: instance.gitlab.proxy.clone(),
         writes: if global.dry_run { Writes::Refused } else { Writes::Allowed },
-        retry: if impatient { RetryPolicy::default().without_pauses() } else { RetryPolicy::default() },
+        retry: match environment.pauses() {
+            Pauses::Taken => RetryPolicy::default(),
+            Pauses::Skipped => RetryPolicy::default().without_pauses(),
+        },
     })?;
     let work = Work {
         instance: &instance,
         forge: &forge,
+        pauses: environment.pauses(),
         token,
         git: &git,
         log: job.log,
-        first_pause: if impatient { Duration::ZERO } else { FETCH_PAUSE },
         reference,
         dist_path: dist_path.parse()?,
     };
@@ -101,10 +104,10 @@ pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroun
 struct Work<'a> {
     instance: &'a Instance,
     forge: &'a Forge,
+    pauses: Pauses,
     token: &'a SecretString,
     git: &'a Git,
     log: Log,
-    first_pause: Duration,
     reference: MergeRequestReference,
     dist_path: ProjectPath,
 }
@@ -132,7 +135,7 @@ impl Work<'_> {
             token: self.token,
             git: self.git,
             log: self.log,
-            first_pause: self.first_pause,
+            pauses: self.pauses,
             bot: self.forge.current_user()?,
             branch: branch::name(&target, source.iid)?,
             source,
@@ -150,9 +153,10 @@ impl Run<'_> {
         let observed = seen.observed(self)?;
         let plan = plan::sync(&observed);
         if global.dry_run {
-            return show::print_sync(&store, &plan, seen.generated(), global.output, surroundings.paint);
+            self.show(&store, &seen, &observed, &plan, global.output, surroundings.paint)?;
+        } else {
+            self.apply(&store, &seen, &plan)?;
         }
-        self.apply(&store, &seen, &plan)?;
         match (plan.outcome, seen.refusal()) {
             (Outcome::Done, _) => Ok(()),
             (Outcome::CannotBeSynced, Some(refusal)) => bail!(refusal),
@@ -169,7 +173,10 @@ impl Run<'_> {
             token: Some(self.token.clone()),
             ca_file: self.instance.gitlab.ca_file.clone(),
             proxy: self.instance.gitlab.proxy.clone(),
-            first_pause: self.first_pause,
+            first_pause: match self.pauses {
+                Pauses::Taken => FETCH_PAUSE,
+                Pauses::Skipped => Duration::ZERO,
+            },
         }
     }
 

@@ -23,11 +23,25 @@ pub struct Environment {
     pub ca_file: Option<PathBuf>,
     /// `SGB_PROXY`: the address of the proxy.
     pub proxy: Option<String>,
-    /// `SGB_TEST_NO_PAUSES`: tries again without waiting, for tests.
+    /// `SGB_TEST_NO_PAUSES`: set by tests, which have no time to wait.
     pub test_no_pauses: Option<String>,
 }
 
+/// Whether the program waits before it tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pauses {
+    /// It does, so that GitLab comes to rest.
+    Taken,
+    /// It does not: for tests.
+    Skipped,
+}
+
 impl Environment {
+    /// Says whether to wait before trying again.
+    pub const fn pauses(&self) -> Pauses {
+        if self.test_no_pauses.is_some() { Pauses::Skipped } else { Pauses::Taken }
+    }
+
     /// Reads our variables among `variables`; the others do not matter.
     pub fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let ours = variables.into_iter().filter(|(_, value)| !value.is_empty());

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-pub use environment::Environment;
+pub use environment::{Environment, Pauses};
 pub use error::ConfigError;
 pub use namespaces::{Namespace, NamespaceError, NamespaceMap, NamespacePair};
 pub use targets::{NamePattern, Target, Targets};

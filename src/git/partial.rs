@@ -6,9 +6,10 @@ use anyhow::{Result, bail};
 use bstr::ByteSlice as _;
 
 use super::Store;
-use super::remote::Remote;
+use super::remote::{Remote, RemoteError};
 use super::upstream_ref::{self, Place, ResolvedRef};
-use crate::transform::{BlobId, CommitId, Refusal, RepoPath};
+use crate::transform::finding::quoted;
+use crate::transform::{BlobId, CommitId, File, FileMode, Refusal, RepoPath};
 
 /// How far behind the refs the first fetch goes: further than most packages have downstream commits.
 const FIRST_DEPTH: u32 = 50;
@@ -49,11 +50,15 @@ impl<'a> PartialFetch<'a> {
         Ok(Self { store, remote, refs, depth: FIRST_DEPTH, head, target })
     }
 
-    /// Fetches the content of everything below `directory` of the head.
-    pub fn bring_directory(&self, directory: &RepoPath) -> Result<()> {
-        let tree = self.store.tree_of(&self.head)?;
-        let files = self.store.files(&tree, Some(directory))?;
-        self.bring(files.values().filter(|file| file.mode != crate::transform::FileMode::Gitlink).map(|file| file.blob))
+    /// Fetches the content of everything below `directory` of `commit`.
+    pub fn bring_directory(&self, commit: &CommitId, directory: &RepoPath) -> Result<()> {
+        let tree = self.store.tree_of(commit)?;
+        self.bring_files(self.store.files(&tree, Some(directory))?.values())
+    }
+
+    /// Fetches the content of files.
+    pub fn bring_files<'b>(&self, files: impl IntoIterator<Item = &'b File>) -> Result<()> {
+        self.bring(files.into_iter().filter(|file| file.mode != FileMode::Gitlink).map(|file| file.blob))
     }
 
     /// Finds what `upstream_ref` names in this project (never in a fork), and fetches it.
@@ -65,10 +70,14 @@ impl<'a> PartialFetch<'a> {
             upstream_ref::choose(upstream_ref, listed, "the source-git project")?;
         let theirs = full_name.clone().unwrap_or_else(|| object.to_string());
         self.refs.push((theirs, UPSTREAM.to_owned()));
-        self.remote.fetch(self.store, &self.refs, self.depth)?;
+        if let Err(error) = self.remote.fetch(self.store, &self.refs, self.depth) {
+            return Err(match error.downcast::<RemoteError>()? {
+                RemoteError::MissingRef { .. } => neither_tag_nor_branch(upstream_ref).into(),
+                other => other.into(),
+            });
+        }
         let Some(commit) = self.store.peel_to_commit(&self.store.object_at(UPSTREAM)?)? else {
-            let text =
-                format!("`upstream_ref` {} is no commit", crate::transform::finding::quoted(upstream_ref.as_bytes()));
+            let text = format!("`upstream_ref` {} is no commit", quoted(upstream_ref.as_bytes()));
             bail!(Refusal::new(text, "set it to a tag, a branch or a full commit id"));
         };
         self.deepen(&commit)?;
@@ -128,13 +137,14 @@ impl<'a> PartialFetch<'a> {
         self.bring(blobs)
     }
 
-    /// Fetches the content of one file.
-    pub fn bring_blob(&self, blob: BlobId) -> Result<()> {
-        self.bring(std::iter::once(blob))
-    }
-
     fn bring(&self, blobs: impl Iterator<Item = BlobId>) -> Result<()> {
         let missing: BTreeSet<_> = blobs.filter(|blob| !self.store.has(blob)).collect();
         self.remote.fetch_blobs(self.store, &missing.into_iter().collect::<Vec<_>>())
     }
+}
+
+/// For a commit's name that the server does not know: whoever wrote it may have it, the project does not.
+fn neither_tag_nor_branch(upstream_ref: &str) -> Refusal {
+    let text = format!("`upstream_ref` {} is no commit of the source-git project", quoted(upstream_ref.as_bytes()));
+    Refusal::new(text, "set `upstream_ref` in .distro/source-git.yaml to a tag or branch of the project")
 }

@@ -215,6 +215,8 @@ impl Remote {
         self.run(|| {
             self.command(store)
                 .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--depth=1"])
+                // Else the filter that is configured for the remote would count.
+                .arg("--no-filter")
                 .args([NAME.to_owned(), format!("+refs/heads/{branch}:{ours}")])
         })?;
         Ok(())
@@ -231,6 +233,7 @@ impl Remote {
                     "--no-write-fetch-head",
                     "--no-auto-maintenance",
                     "--unshallow",
+                    "--no-filter",
                 ])
                 .args([NAME.to_owned(), format!("+refs/heads/{branch}:{ours}")])
         })?;
@@ -266,6 +269,9 @@ impl Remote {
     }
 
     /// Puts `branch` at `commit`, provided that it is still at `expected` (`None`: not there).
+    ///
+    /// What the store has of the branch it has to have with all content ([`Remote::fetch_tip`]): git packs the new
+    /// files as differences to the old ones.
     pub fn push(&self, store: &Store, branch: &str, expected: Option<&CommitId>, commit: &CommitId) -> Result<()> {
         let expected = expected.map(ToString::to_string).unwrap_or_default();
         let push = || {

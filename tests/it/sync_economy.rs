@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use gitlab_sandbox::{RequestRecord, Role, Visibility};
 
 use crate::support::{CONFIG, SPEC};
-use crate::sync::{DIST, SOURCE, World};
 use crate::sync_faults_world::{BOT_FORK, Case};
+use crate::world::{DIST, SOURCE, World};
 
 /// The API requests so far, but for the creation of a fork: asking for it, and looking whether it is there.
 fn api_requests(case: &Case) -> Vec<String> {
@@ -147,6 +147,7 @@ fn large_history() -> String {
     let _ = write!(stream, "reset refs/tags/v1.0\nfrom :{COMMITS}\n\n");
     let packaging = [(".distro/hello.spec", SPEC), (".distro/source-git.yaml", CONFIG)];
     commit(&mut stream, "c9s", &packaging.map(|(path, content)| (path.to_owned(), content.to_owned())));
+    #[expect(clippy::needless_range_loop, reason = "the number is that of the commit as well")]
     for number in 0..20 {
         let (path, content) = &mut files[number];
         content.push_str("a fix\n");

@@ -9,8 +9,8 @@ use base64::Engine as _;
 use gitlab_sandbox::Fault;
 
 use crate::support::Run;
-use crate::sync::{DIST, SOURCE};
 use crate::sync_faults_world::{BOT_FORK, Case, FROM, change};
+use crate::world::{DIST, SOURCE};
 
 /// The requests that write, in their order: of a first sync, and of one after a change.
 const FIRST: [(&str, &str); 4] = [
@@ -23,7 +23,9 @@ const UPDATE: [(&str, &str); 3] =
     [("POST", "*/git-receive-pack"), ("PUT", "/projects/*/merge_requests/1"), ("PUT", "/projects/*/notes/*")];
 
 /// The ways in which one request can fail once.
-const FAILURES: [(&str, fn(Fault) -> Fault); 6] = [
+type Failure = (&'static str, fn(Fault) -> Fault);
+
+const FAILURES: [Failure; 6] = [
     ("500", |fault| fault.status(500)),
     ("500 after the effect", |fault| fault.status_after(500)),
     ("429", |fault| fault.rate_limited(7)),

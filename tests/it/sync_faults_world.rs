@@ -5,7 +5,7 @@ use std::process::Command;
 use gitlab_sandbox::{Fault, Write};
 
 use crate::support::Run;
-use crate::sync::{DIST, SOURCE, World};
+use crate::world::{DIST, SOURCE, World};
 
 /// The contributor's fork and branch, and the bot's fork.
 pub(crate) const FROM: (&str, &str) = ("contributor/hello", "fix");

@@ -1,6 +1,6 @@
 //! Does what is planned, step by step: whatever breaks, the next run completes it.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::Run;
 use super::observe::{BRANCH_ROLE, Seen};
@@ -114,6 +114,17 @@ impl Run<'_> {
                 Err(error) => return Err(error.into()),
             }
         };
+        let is_fork = match &found.forked_from {
+            Some(Parent { path: Some(path), .. }) => *path == self.dist_path,
+            Some(Parent { id, path: None }) => *id == self.forge.project(&self.dist_path)?.id,
+            None => false,
+        };
+        if found.path != self.dist_path && !is_fork {
+            bail!(
+                "{path} is not a fork of {}: move it out of the way, or let the forks live elsewhere",
+                self.dist_path
+            );
+        }
         Ok(self.forge.wait_for_import(found)?)
     }
 
@@ -145,7 +156,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a push has that many parts")]
     fn push(
         &self,
         store: &Store,

@@ -1,6 +1,6 @@
 //! What there is: the merge request's content as dist-git content, and what the bot did for it before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Result, bail};
 
@@ -26,6 +26,7 @@ use crate::pair::plan::{
 use crate::pair::title::Draft;
 use crate::pair::{BranchName, plan, record};
 use crate::transform::files::ReceiverFiles;
+use crate::transform::finding::quoted;
 use crate::transform::message::PatchComments;
 use crate::transform::report::Upstream;
 use crate::transform::{CommitId, Finding, Refusal, RepoPath, TreeId, config};
@@ -82,7 +83,15 @@ impl Seen {
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match &self.made {
             Err(Blocked::Refused(refusal)) => Some(refusal.clone()),
-            _ => None,
+            Err(Blocked::NoBranch { project, branch }) => Some(Refusal::new(
+                format!("the dist-git project {project} has no branch {}", quoted(branch.as_str().as_bytes())),
+                "choose another target branch, or ask the package's maintainers to create the branch in dist-git",
+            )),
+            Err(Blocked::NoProject { project }) => Some(Refusal::new(
+                format!("there is no dist-git project {project} that the bot can see"),
+                "ask the package's maintainers whether this package is meant to be kept in source-git",
+            )),
+            Err(Blocked::LessVisible) | Ok(_) => None,
         }
     }
 
@@ -132,7 +141,7 @@ impl Seen {
             content,
         };
         if plan::sync(&observed).steps.iter().any(|step| matches!(step, plan::Step::PushBranch { .. })) {
-            observed.visibility = Self::visibility(run)?;
+            observed.visibility = self.visibility(run)?;
         }
         Ok(observed)
     }
@@ -154,7 +163,7 @@ impl Seen {
         }
     }
 
-    fn visibility(run: &Run<'_>) -> Result<VisibilityOfPair> {
+    fn visibility(&self, run: &Run<'_>) -> Result<VisibilityOfPair> {
         let of = |project: ProjectRef<'_>| match run.forge.project(project) {
             Ok(project) => Ok(project.visibility.map(|visibility| match visibility {
                 Visibility::Public => plan::Visibility::Public,
@@ -180,8 +189,15 @@ impl Seen {
             plan::Visibility::Public => plan::Visibility::Public,
             _ => of((&run.dist_path).into())?.unwrap_or(plan::Visibility::Public),
         };
-        // A fork is at most as visible as the original: GitLab allows no other.
-        Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork: dist_git })
+        // A fork that is not there yet is made as visible as dist-git. One with an open merge request is no more visible
+        // than dist-git: GitLab cuts forks off, and closes their merge requests, where the original becomes less visible.
+        let is_linked = self.merge_requests.iter().any(|merge_request| merge_request.state == State::Opened);
+        let bot_fork = match source.min(source_fork) {
+            plan::Visibility::Public => dist_git,
+            _ if is_linked || !self.branch_home_answers() => dist_git,
+            _ => of((&run.fork_path()?).into())?.unwrap_or(plan::Visibility::Public),
+        };
+        Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork })
     }
 }
 
@@ -191,7 +207,7 @@ impl Run<'_> {
         let remote = self.remote("source-git", &self.source_path);
         let section = Section::begin(self.log, "fetch_source_git", "fetching from source-git");
         let mut fetched = PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str())?;
-        fetched.bring_directory(&RepoPath::parse(config::DISTRO)?)?;
+        fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         let path = RepoPath::parse(config::PATH)?;
         if store.entry(&store.tree_of(&fetched.head)?, &path)?.is_none() {
             tracing::info!("{path} is not there: nothing to do");
@@ -310,7 +326,17 @@ impl Run<'_> {
         fetched.bring_changes(&commit)?;
         let before = self.upstream_ref_of_target(store, fetched)?;
         let on_target = self.on_target(store, fetched, before.as_deref(), &upstream_ref)?;
-        *authors = self.authors(store, fetched)?;
+        *authors = authors_of(store, fetched, &commit)?;
+        // What was merged meanwhile counts for the configuration as for everything else.
+        let (config, findings) = match on_target.tip == fetched.head {
+            true => (config, findings),
+            false => generate::read_config(store, &on_target.tip)?,
+        };
+        let tip_tree = store.tree_of(&on_target.tip)?;
+        fetched.bring_directory(&on_target.tip, &RepoPath::parse(config::DISTRO)?)?;
+        if let Some(Entry::File(spec)) = store.entry(&tip_tree, &config.spec_path)? {
+            fetched.bring_files([&spec])?;
+        }
         let upstream = before
             .filter(|before| *before != upstream_ref)
             .map(|before| UpstreamChange { from: before, to: upstream_ref.clone() });
@@ -334,6 +360,8 @@ impl Run<'_> {
             },
         )?;
         generated.report.findings.extend(on_target.findings);
+        // Of files that are no more than copied, only the names were known so far.
+        fetched.bring_files(generated.after.values())?;
         drop(section);
         let tree = store.tree_with(&base_tree, &work_tree::changes(&generated.before, &generated.after))?;
         Ok(Ok(Made { generated, upstream, base, base_tree, tree }))
@@ -343,7 +371,7 @@ impl Run<'_> {
     fn upstream_ref_of_target(&self, store: &Store, fetched: &PartialFetch<'_>) -> Result<Option<String>> {
         let path = RepoPath::parse(config::PATH)?;
         let Some(Entry::File(file)) = store.entry(&store.tree_of(&fetched.target)?, &path)? else { return Ok(None) };
-        fetched.bring_blob(file.blob)?;
+        fetched.bring_files([&file])?;
         let parsed = config::PackageConfig::parse(&store.read(&file.blob)?);
         Ok(parsed.ok().and_then(|(config, _)| config.upstream_ref))
     }
@@ -383,17 +411,6 @@ impl Run<'_> {
             }
         }
         Ok(on_target)
-    }
-
-    /// Who wrote the commits of the merge request.
-    fn authors(&self, store: &Store, fetched: &PartialFetch<'_>) -> Result<Vec<Author>> {
-        let commits = store.commits_between(&[fetched.head], &fetched.target)?;
-        let mut authors = Vec::new();
-        for commit in commits.iter().rev() {
-            let described = store.describe(commit)?;
-            authors.push(Author { name: described.author_name, email: described.author_email });
-        }
-        Ok(authors)
     }
 
     /// What the bot's branch holds. Only its last commit is read, in a store of its own: git would make a push's pack
@@ -442,6 +459,20 @@ impl Run<'_> {
             },
         }
     }
+}
+
+/// Who wrote the commits of the merge request: not those who wrote what it takes over from upstream.
+fn authors_of(store: &Store, fetched: &PartialFetch<'_>, upstream: &CommitId) -> Result<Vec<Author>> {
+    let downstream: HashSet<_> = store.commits_between(&[fetched.head], upstream)?.into_iter().collect();
+    let commits = store.commits_between(&[fetched.head], &fetched.target)?;
+    let mut authors = Vec::new();
+    for commit in commits.iter().rev().filter(|commit| downstream.contains(commit)) {
+        let described = store.describe(commit)?;
+        if described.parents.len() < 2 {
+            authors.push(Author { name: described.author_name, email: described.author_email });
+        }
+    }
+    Ok(authors)
 }
 
 /// The merge request on its target.

@@ -1,0 +1,197 @@
+//! Shows what `sync` would do: as text for people, with diffs against what is there, or as data.
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use similar::TextDiff;
+
+use super::Run;
+use super::observe::Seen;
+use crate::cli::Output;
+use crate::commands::show::{self, FileDiff};
+use crate::git::Store;
+use crate::pair::plan::{BranchState, Observed, Outcome, Plan, Step};
+use crate::terminal::{self, Paint};
+use crate::transform::report::Report;
+use crate::transform::text::printable_whole;
+
+/// One step, as it is shown; also the form of the JSON output.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "step")]
+enum Shown {
+    CreateFork { project: String, of: String },
+    PushBranch { project: String, branch: String, expected: Option<String>, parent: String, message: Change },
+    OpenMergeRequest { branch: String, target: String, title: String, description: Change, labels: Vec<String> },
+    EditMergeRequest { merge_request: u64, title: Option<Change>, description: Option<Change> },
+    CreateNote { text: Change },
+    EditNote { note: u64, text: Change },
+    DeleteNote { note: u64 },
+}
+
+/// A text before and after.
+#[derive(Debug, Serialize)]
+struct Change {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<String>,
+    after: String,
+}
+
+impl Change {
+    fn new(after: impl Into<String>) -> Self {
+        Self { before: None, after: after.into() }
+    }
+
+    fn from(before: Option<&str>, after: impl Into<String>) -> Self {
+        Self { before: before.map(str::to_owned), after: after.into() }
+    }
+
+    /// The text, or what changes in it, behind a bar.
+    fn lines(&self, paint: Paint) -> String {
+        let mut lines = String::new();
+        let mut line = |text: &str| lines.push_str(&format!("{}\n", format!("  | {text}").trim_end()));
+        match &self.before {
+            None => self.after.lines().for_each(|row| line(&plain(row))),
+            Some(before) => {
+                // GitLab takes away what is blank at the end of a text.
+                let (before, after) = (format!("{}\n", before.trim_end()), format!("{}\n", self.after.trim_end()));
+                let diff = TextDiff::from_lines(&before, &after);
+                let diff = diff.unified_diff().context_radius(1).to_string();
+                diff.lines().for_each(|row| line(&show::painted(&plain(row), paint)));
+            }
+        }
+        lines
+    }
+}
+
+/// A line without what a terminal would act on.
+fn plain(row: &str) -> String {
+    printable_whole(row.as_bytes())
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    format: u32,
+    can_be_synced: bool,
+    steps: Vec<Shown>,
+    report: Option<&'a Report>,
+    diffs: &'a [FileDiff],
+}
+
+impl Run<'_> {
+    /// Prints the plan.
+    pub(super) fn show(
+        &self,
+        store: &Store,
+        seen: &Seen,
+        observed: &Observed<'_>,
+        plan: &Plan<'_>,
+        output: Output,
+        paint: Paint,
+    ) -> Result<()> {
+        let generated = seen.generated();
+        let diffs = generated.map(|generated| show::diffs_of(store, generated)).transpose()?.unwrap_or_default();
+        let steps = self.steps(seen, observed, plan)?;
+        let text = match output {
+            Output::Text => {
+                let report = generated.map(|made| show::report_text(&made.report, &diffs, paint) + "\n");
+                report.unwrap_or_default() + &steps_text(&steps, paint)
+            }
+            Output::Json => {
+                let report = generated.map(|generated| &generated.report);
+                let can_be_synced = plan.outcome == Outcome::Done;
+                let json = Json { format: 1, can_be_synced, steps, report, diffs: &diffs };
+                serde_json::to_string_pretty(&json).context("writing JSON")? + "\n"
+            }
+        };
+        terminal::print(&text).context("writing to standard output")
+    }
+
+    fn steps(&self, seen: &Seen, observed: &Observed<'_>, plan: &Plan<'_>) -> Result<Vec<Shown>> {
+        let link = plan.merge_request.as_ref();
+        let mut shown = Vec::new();
+        for step in &plan.steps {
+            if matches!(step, Step::PushBranch { .. })
+                && self.fork_path()? != self.dist_path
+                && !seen.branch_home_answers()
+            {
+                let (project, of) = (self.fork_path()?.to_string(), self.dist_path.to_string());
+                shown.push(Shown::CreateFork { project, of });
+            }
+            shown.push(match step {
+                Step::PushBranch { branch, expected, parent, message, .. } => Shown::PushBranch {
+                    project: self.fork_path()?.to_string(),
+                    branch: branch.to_string(),
+                    expected: expected.map(|commit| commit.to_string()),
+                    parent: parent.to_string(),
+                    message: Change::from(message_before(observed), message),
+                },
+                Step::OpenMergeRequest { branch, target, title, description, labels } => Shown::OpenMergeRequest {
+                    branch: branch.to_string(),
+                    target: target.to_string(),
+                    title: title.clone(),
+                    description: Change::new(description),
+                    labels: labels.clone(),
+                },
+                Step::EditMergeRequest { iid, title, description } => {
+                    let there = observed.merge_requests.iter().find(|there| there.iid == *iid);
+                    let title = title.as_ref().map(|after| Change::from(there.map(|t| t.title.as_str()), after));
+                    let description =
+                        description.as_ref().map(|after| Change::from(there.map(|t| t.description.as_str()), after));
+                    Shown::EditMergeRequest { merge_request: iid.0, title, description }
+                }
+                Step::CreateNote { note } => Shown::CreateNote { text: Change::new(note.render(link)) },
+                Step::EditNote { id, note } => {
+                    let there = observed.notes.iter().find(|there| there.id == *id);
+                    let text = Change::from(there.map(|there| there.body.as_str()), note.render(link));
+                    Shown::EditNote { note: id.0, text }
+                }
+                Step::DeleteNote { id } => Shown::DeleteNote { note: id.0 },
+            });
+        }
+        Ok(shown)
+    }
+}
+
+fn message_before<'a>(observed: &'a Observed<'_>) -> Option<&'a str> {
+    match &observed.branch {
+        BranchState::At(tip) => Some(&tip.message),
+        BranchState::Missing => None,
+    }
+}
+
+fn steps_text(steps: &[Shown], paint: Paint) -> String {
+    if steps.is_empty() {
+        return "nothing would be done\n".to_owned();
+    }
+    let mut text: String = steps.iter().map(|step| step_text(step, paint)).collect();
+    if steps.iter().any(|step| matches!(step, Shown::OpenMergeRequest { .. })) {
+        text.push_str("(once the dist-git merge request is open, the note links to it)\n");
+    }
+    text
+}
+
+fn step_text(step: &Shown, paint: Paint) -> String {
+    let (heading, body) = match step {
+        Shown::CreateFork { project, of } => (format!("make {project}, a fork of {of}"), String::new()),
+        Shown::PushBranch { project, branch, expected, message, .. } => {
+            let from = expected.as_ref().map_or("which is not there".to_owned(), |commit| format!("now at {commit}"));
+            (format!("push the branch {branch} to {project}, {from}"), message.lines(paint))
+        }
+        Shown::OpenMergeRequest { branch, target, title, description, labels } => {
+            let labels = match &labels[..] {
+                [] => String::new(),
+                labels => format!(", labelled {}", labels.join(", ")),
+            };
+            let title = Change::new(format!("{title}\n\n")).lines(paint);
+            let heading = format!("open a dist-git merge request from {branch} into {target}{labels}");
+            (heading, title + &description.lines(paint))
+        }
+        Shown::EditMergeRequest { merge_request, title, description } => {
+            let changes = title.iter().chain(description).map(|change| change.lines(paint));
+            (format!("edit the dist-git merge request !{merge_request}"), changes.collect())
+        }
+        Shown::CreateNote { text } => ("write a note on the merge request".to_owned(), text.lines(paint)),
+        Shown::EditNote { note, text } => (format!("edit the note {note}"), text.lines(paint)),
+        Shown::DeleteNote { note } => (format!("remove the second note {note}"), String::new()),
+    };
+    format!("{}\n{body}", paint.bold(format!("would {heading}")))
+}
