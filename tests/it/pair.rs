@@ -130,7 +130,13 @@ fn without_the_distributions_own(text: &str) -> String {
             let rest = number.trim_start_matches(|c: char| c.is_ascii_digit());
             (rest.len() < number.len()).then(|| format!("own{rest}"))
         };
-        ["bz#", "rhbz#", "RHEL-"].iter().find_map(|prefix| after(prefix))
+        // Any JIRA project's key, not only RHEL's: distributions differ.
+        let project = reference.find('-').and_then(|dash| reference.get(..=dash)).filter(|project| {
+            project.len() > 2
+                && project.starts_with(|c: char| c.is_ascii_uppercase())
+                && project.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b"_-".contains(&b))
+        });
+        ["bz#", "rhbz#"].into_iter().chain(project).find_map(after)
     };
     text.split('\n').map(|line| own(line).unwrap_or_else(|| line.to_owned())).collect::<Vec<_>>().join("\n")
 }

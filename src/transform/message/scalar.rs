@@ -53,8 +53,19 @@ pub(super) fn read(key: &Key, value: &[u8]) -> Result<BString, Refusal> {
     let value = value.trim();
     match parse::<Value>(&[b"value: ", value, b"\n"].concat()) {
         Some(parsed) => Ok(to_bytes(parsed.value.trim_end_matches('\n'))),
-        None => Ok(bstr::join("\n", value.lines().map(|line| line.trim())).into()),
+        None => {
+            // A block that is no YAML (one indented by tabs) is a block all the same: its mark is no text.
+            let mut lines = value.lines().peekable();
+            lines.next_if(|first| is_block_mark(first));
+            Ok(bstr::join("\n", lines.map(|line| line.trim())).into())
+        }
     }
+}
+
+/// Says whether `line` is what YAML begins a block scalar with: `|`, `>-`, `|2+` and the like.
+fn is_block_mark(line: &[u8]) -> bool {
+    let marks = line.trim().strip_prefix(b"|").or_else(|| line.trim().strip_prefix(b">"));
+    marks.is_some_and(|marks| marks.iter().all(|b| b"+-".contains(b) || b.is_ascii_digit()))
 }
 
 #[derive(serde::Deserialize)]
@@ -85,6 +96,8 @@ mod tests {
             ("'it''s'", "it's"),
             ("|\n    # one\n    two: colon", "# one\ntwo: colon"),
             (">\n  one\n  two", "one two"),
+            ("|\n\ttabbed: too", "tabbed: too"),
+            ("| text\n\ttabbed", "| text\ntabbed"),
             ("one\n  two", "one two"),
             ("\"\\u00e9\"", "é"),
             ("!!int 5", "5"),
