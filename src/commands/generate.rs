@@ -21,7 +21,7 @@ use crate::transform::report::{
     self, AppliedBySpec, FORMAT, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
 };
 use crate::transform::series::{Place, SeriesPatch};
-use crate::transform::{CommitId, File, FileTree, Finding, Refusal, RepoPath, TreeId};
+use crate::transform::{CommitId, File, FileTree, Finding, Refusal, RepoPath, Subject, TreeId};
 
 /// What to turn into what.
 #[derive(Debug)]
@@ -104,6 +104,7 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     let measure = Measure::take(store, &history, &ignored)?;
     let proven = prove(&maker, &measure, &request.upstream.name)?;
     findings.extend(proven.findings);
+    findings.extend(nothing_but_ignored(&history, proven.series.is_empty()));
 
     let outputs = dist_git::assemble(&Inputs {
         config,
@@ -143,6 +144,17 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
         findings,
     };
     Ok(Generated { before, after, spec: place.path().clone(), report })
+}
+
+/// A configuration that keeps every change out of the patches is seldom meant.
+fn nothing_but_ignored(history: &History, has_no_patches: bool) -> Option<Finding> {
+    let in_distro = |path: &RepoPath| path.components().next().is_some_and(|first| first == config::DISTRO);
+    let changed =
+        history.commits.iter().find(|commit| !commit.files.iter().all(in_distro)).filter(|_| has_no_patches)?;
+    let text = "no commit gets a patch: all that they change is copied by `files_to_sync` or ignored";
+    let remedy =
+        "see whether `files_to_sync` and `patch_generation_ignore_paths` in .distro/source-git.yaml reach too far";
+    Some(Finding::warning(text).about(Subject::Commit(changed.id)).remedy(remedy))
 }
 
 /// Reads the files of source-git that `files_to_sync` may copy, and no others.

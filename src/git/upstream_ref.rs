@@ -32,6 +32,9 @@ pub fn patterns(upstream_ref: &str, place: Place) -> Result<Vec<String>, Refusal
         let text = format!("`upstream_ref` is {}, which cannot be a tag or branch", quoted(upstream_ref.as_bytes()));
         return Err(Refusal::new(text, "set it to a tag, a branch or a full commit id"));
     }
+    if short(upstream_ref) != upstream_ref {
+        return Ok(vec![upstream_ref.to_owned()]);
+    }
     let places: &[&str] = match place {
         Place::Clone => &["refs/tags/", "refs/heads/", "refs/remotes/", "refs/remotes/*/"],
         Place::Server => &["refs/tags/", "refs/heads/"],
@@ -41,6 +44,7 @@ pub fn patterns(upstream_ref: &str, place: Place) -> Result<Vec<String>, Refusal
 
 /// Chooses among `refs` (full names and objects), which come from `place`'s list for the [`patterns`].
 pub fn choose(upstream_ref: &str, refs: Vec<(String, CommitId)>, place: &str) -> Result<ResolvedRef, Refusal> {
+    let upstream_ref = short(upstream_ref);
     let (mut tags, mut branches, mut remote_branches) = (Vec::new(), Vec::new(), Vec::new());
     for (full_name, object) in refs {
         for (start, list) in
@@ -80,6 +84,12 @@ pub fn choose(upstream_ref: &str, refs: Vec<(String, CommitId)>, place: &str) ->
     }
     let text = format!("`upstream_ref` {} is neither a tag nor a branch of {place}", quoted(upstream_ref.as_bytes()));
     Err(Refusal::new(text, "fetch it (`git fetch --tags`), or correct `upstream_ref` in .distro/source-git.yaml"))
+}
+
+/// Returns a tag's or a branch's full name without its beginning, and any other name as it is.
+fn short(upstream_ref: &str) -> &str {
+    let rest = upstream_ref.strip_prefix("refs/tags/").or_else(|| upstream_ref.strip_prefix("refs/heads/"));
+    rest.unwrap_or(upstream_ref)
 }
 
 /// Says whether git could have a ref of this name (git-check-ref-format(1)), or of a name that fits this pattern.

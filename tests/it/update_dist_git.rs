@@ -337,6 +337,17 @@ fn a_new_version_without_new_sources_is_a_warning() {
 }
 
 #[test]
+fn a_configuration_that_ignores_everything_is_a_warning() {
+    let pair = Pair::new();
+    pair.change("hello.c", FIXED, "Return success");
+    pair.change(".distro/source-git.yaml", CONFIG.replace("[.distro]", "['*']"), "Ignore everything");
+    let run = pair.update(&["--dry-run"]);
+    run.ends_with(0);
+    assert!(run.stdout.contains("warning: commit "), "{}", run.stdout);
+    assert!(run.stdout.contains("no commit gets a patch: all that they change is copied"), "{}", run.stdout);
+}
+
+#[test]
 fn merges_are_taken_apart_as_finely_as_the_proof_allows() {
     let pair = Pair::new();
     pair.change("hello.c", FIXED, "Return success");
@@ -427,9 +438,14 @@ fn upstream_refs_are_found_as_packit_users_write_them() {
     pair.git("source-git", &["tag", "-a", "-m", "Twenty-four", "24.10", "v1.0"]);
     pair.git("source-git", &["tag", "-a", "-m", "A tag of a tag", "nested", "24.10"]);
     let sha = pair.git("source-git", &["rev-parse", "v1.0"]);
-    for (given, name) in
-        [("v1.*", "v1.0"), ("upstream", "origin/upstream"), ("24.10", "24.10"), ("nested", "nested"), (&sha, &sha)]
-    {
+    for (given, name) in [
+        ("v1.*", "v1.0"),
+        ("refs/tags/v1.0", "v1.0"),
+        ("upstream", "origin/upstream"),
+        ("24.10", "24.10"),
+        ("nested", "nested"),
+        (&sha, &sha),
+    ] {
         let run = pair.update(&["--output", "json", "--dry-run", "--upstream-ref", given]);
         run.ends_with(0);
         assert_eq!(run.json()["upstream"], serde_json::json!({"ref": name, "commit": sha}), "{given}");

@@ -486,6 +486,8 @@ fn state_of(state: MergeRequestState) -> State {
     match state {
         MergeRequestState::Opened => State::Opened,
         MergeRequestState::Merged => State::Merged,
-        MergeRequestState::Closed | MergeRequestState::Locked | MergeRequestState::Unknown => State::Closed,
+        // It is being merged: whatever comes of that, nobody closed it.
+        MergeRequestState::Locked => State::Opened,
+        MergeRequestState::Closed | MergeRequestState::Unknown => State::Closed,
     }
 }
