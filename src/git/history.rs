@@ -145,7 +145,7 @@ fn parse(log: &[u8]) -> Result<Vec<Commit>> {
         let file_subject = next("subject")?.into();
         let message = next("message")?;
         if message.len() > MESSAGE_LIMIT {
-            let text = format!("its message has {} bytes, more than the {MESSAGE_LIMIT} that are read", message.len());
+            let text = format!("its message has more than {MESSAGE_LIMIT} bytes");
             bail!(Refusal::new(text, "shorten the message (`git rebase -i`, `reword`)").about_commit(&id));
         }
         let mut commit = Commit {

@@ -572,7 +572,7 @@ fn bad_input_is_refused_by_name_and_changes_nothing() {
     }
     with_message("Return success\n\nPatch-id: x").refuses(&["commit ", "`Patch-id`"]);
     with_message(&format!("Return success\n\n{}", "x".repeat(2 << 20)))
-        .refuses(&["commit ", "its message has 2097168 bytes"]);
+        .refuses(&["commit ", "its message has more than 1048576 bytes"]);
 
     let pair = with_message("Return success\n\nPatch-name: mine.patch");
     pair.change(".distro/mine.patch", "x\n", "A file of that name");
