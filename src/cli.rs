@@ -88,6 +88,8 @@ impl From<PatchComments> for message::PatchComments {
 pub enum Command {
     /// Open or update the dist-git merge request of a source-git merge request
     Sync(Sync),
+    /// Bring dist-git's CI results to the source-git merge request
+    Report(Report),
     /// Turn a source-git clone's commit into patches, spec and files of a dist-git clone
     UpdateDistGit(UpdateDistGit),
 }
@@ -97,6 +99,19 @@ pub enum Command {
 #[command(after_help = SYNC_HELP)]
 pub struct Sync {
     /// The source-git merge request, by its address or as `group/project!7`; in its own pipeline it is known
+    #[arg(long, value_name = "URL|PATH!IID")]
+    pub merge_request: Option<String>,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+#[command(after_help = SYNC_HELP)]
+pub struct Report {
+    /// A pipeline of dist-git or of the bot's fork, by its address; in its own jobs it is known
+    #[arg(long, value_name = "URL|PATH", conflicts_with = "merge_request")]
+    pub pipeline: Option<String>,
+
+    /// The source-git merge request, by its address or as `group/project!7`
     #[arg(long, value_name = "URL|PATH!IID")]
     pub merge_request: Option<String>,
 }

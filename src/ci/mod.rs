@@ -14,6 +14,11 @@ const CI_MERGE_REQUEST_PROJECT_PATH: &str = "CI_MERGE_REQUEST_PROJECT_PATH";
 /// The number of the merge request in that project.
 const CI_MERGE_REQUEST_IID: &str = "CI_MERGE_REQUEST_IID";
 
+/// The path of the project that the pipeline runs in.
+const CI_PROJECT_PATH: &str = "CI_PROJECT_PATH";
+/// The number of the pipeline.
+const CI_PIPELINE_ID: &str = "CI_PIPELINE_ID";
+
 /// What a job's variables say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Job {
@@ -21,6 +26,8 @@ pub struct Job {
     pub log: Log,
     /// The merge request of the pipeline, as `path!number`.
     pub merge_request: Option<String>,
+    /// The pipeline, as `path/-/pipelines/number`.
+    pub pipeline: Option<String>,
 }
 
 /// What shows the output.
@@ -38,9 +45,11 @@ impl Job {
     pub fn read(variables: &BTreeMap<String, String>) -> Self {
         let value = |name| variables.get(name).filter(|value| !value.is_empty());
         let merge_request = value(CI_MERGE_REQUEST_PROJECT_PATH).zip(value(CI_MERGE_REQUEST_IID));
+        let pipeline = value(CI_PROJECT_PATH).zip(value(CI_PIPELINE_ID));
         Self {
             log: if value(GITLAB_CI).is_some_and(|value| value == "true") { Log::GitlabJob } else { Log::Plain },
             merge_request: merge_request.map(|(path, iid)| format!("{path}!{iid}")),
+            pipeline: pipeline.map(|(path, id)| format!("{path}/-/pipelines/{id}")),
         }
     }
 }
@@ -98,7 +107,7 @@ mod tests {
             (CI_MERGE_REQUEST_PROJECT_PATH, "src/hello"),
             (CI_MERGE_REQUEST_IID, "7"),
         ]);
-        assert_eq!(found, Job { log: Log::GitlabJob, merge_request: Some("src/hello!7".to_owned()) });
+        assert_eq!(found, Job { log: Log::GitlabJob, merge_request: Some("src/hello!7".to_owned()), pipeline: None });
     }
 
     #[test]

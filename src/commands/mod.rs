@@ -1,7 +1,13 @@
 //! One file a command: observe, plan, show or apply.
 
+mod bot;
+mod change;
+mod commit_statuses;
 mod generate;
 mod merge_request_reference;
+mod own_notes;
+mod pipeline_reference;
+mod report;
 mod show;
 mod sync;
 mod update_dist_git;
@@ -28,6 +34,7 @@ pub struct Surroundings {
 /// Runs the command that was typed.
 pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
     match &cli.command {
+        Command::Report(arguments) => report::run(arguments, &cli.global, surroundings),
         Command::Sync(arguments) => sync::run(arguments, &cli.global, surroundings),
         Command::UpdateDistGit(arguments) => update_dist_git::run(arguments, &cli.global, surroundings),
     }

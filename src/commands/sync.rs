@@ -10,15 +10,15 @@ mod show;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use secrecy::SecretString;
 
 use super::Surroundings;
+use super::bot::{Bot, Setting};
 use super::merge_request_reference::MergeRequestReference;
-use crate::ci::{Job, Log, Section};
+use crate::ci::Section;
 use crate::cli::{self, Global};
-use crate::config::{Environment, Forks, Instance, Pauses};
-use crate::exit::{NoCredentials, UsageError};
-use crate::forge::{Connection, CurrentUser, Forge, MergeRequest, MergeRequestState, ProjectPath, RetryPolicy, Writes};
+use crate::config::Pauses;
+use crate::exit::UsageError;
+use crate::forge::{CurrentUser, MergeRequest, MergeRequestState, ProjectPath};
 use crate::git::Git;
 use crate::git::remote::{Access, Remote, RemoteError};
 use crate::git::store::{Person, Store};
@@ -26,21 +26,14 @@ use crate::pair::plan::{self, Outcome};
 use crate::pair::{BranchName, branch};
 use crate::transform::Refusal;
 
-/// The instance where none is named.
-const DEFAULT_INSTANCE: &str = "production";
-
 /// How long to wait before a fetch is tried again.
 const FETCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// What one run works with.
 struct Run<'a> {
-    instance: &'a Instance,
-    forge: &'a Forge,
-    pauses: Pauses,
-    token: &'a SecretString,
+    bot: &'a Bot,
     git: &'a Git,
-    log: Log,
-    bot: CurrentUser,
+    myself: &'a CurrentUser,
     source: MergeRequest,
     source_path: ProjectPath,
     dist_path: ProjectPath,
@@ -49,16 +42,14 @@ struct Run<'a> {
 
 /// Runs the command.
 pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroundings) -> Result<()> {
-    let environment = Environment::read(surroundings.variables.clone())?;
-    let job = Job::read(&surroundings.variables);
-    let name = global.instance.as_deref().or(environment.instance.as_deref()).unwrap_or(DEFAULT_INSTANCE);
-    let instance = Instance::load(name, &environment)?;
-    let Some(named) = arguments.merge_request.as_ref().or(job.merge_request.as_ref()) else {
+    let setting = Setting::read(global, surroundings)?;
+    let Some(named) = arguments.merge_request.as_ref().or(setting.job.merge_request.as_ref()) else {
         bail!(UsageError {
             text: "no merge request is named, and this is not a merge request pipeline".to_owned(),
             hint: "name it: `--merge-request group/project!7`".to_owned(),
         });
     };
+    let instance = &setting.instance;
     let reference = MergeRequestReference::parse(named, &instance.gitlab.url)?;
     let Some(dist_path) = instance.namespaces.dist_git_of(reference.project.as_str()) else {
         tracing::info!(
@@ -68,75 +59,53 @@ pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroun
         );
         return Ok(());
     };
-    let Some(token) = &environment.token else { bail!(NoCredentials) };
+    let dist_path = dist_path.parse()?;
+    let bot = setting.connect(global)?;
     let git = Git::find(&surroundings.search_path)?;
-    let forge = Forge::new(Connection {
-        base_url: instance.gitlab.url.clone(),
-        token: token.clone(),
-        ca_file: instance.gitlab.ca_file.clone(),
-        proxy: instance.gitlab.proxy.clone(),
-        writes: if global.dry_run { Writes::Refused } else { Writes::Allowed },
-        retry: match environment.pauses() {
-            Pauses::Taken => RetryPolicy::default(),
-            Pauses::Skipped => RetryPolicy::default().without_pauses(),
-        },
-    })?;
-    let work = Work {
-        instance: &instance,
-        forge: &forge,
-        pauses: environment.pauses(),
-        token,
-        git: &git,
-        log: job.log,
-        reference,
-        dist_path: dist_path.parse()?,
-    };
-    match work.once(global, surroundings) {
-        Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Stale { .. })) => {
-            tracing::warn!("{error}; looking at everything again");
-            work.once(global, surroundings)
-        }
-        outcome => outcome,
-    }
+    let work = Work { bot: &bot, git: &git, reference, dist_path };
+    work.run(global, surroundings)
 }
 
 /// One merge request to be synced, and what that takes.
-struct Work<'a> {
-    instance: &'a Instance,
-    forge: &'a Forge,
-    pauses: Pauses,
-    token: &'a SecretString,
-    git: &'a Git,
-    log: Log,
-    reference: MergeRequestReference,
-    dist_path: ProjectPath,
+pub(super) struct Work<'a> {
+    pub(super) bot: &'a Bot,
+    pub(super) git: &'a Git,
+    pub(super) reference: MergeRequestReference,
+    pub(super) dist_path: ProjectPath,
 }
 
 impl Work<'_> {
+    /// Syncs, twice where somebody else was at it at the same time.
+    pub(super) fn run(&self, global: &Global, surroundings: &Surroundings) -> Result<()> {
+        match self.once(global, surroundings) {
+            Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Stale { .. })) => {
+                tracing::warn!("{error}; looking at everything again");
+                self.once(global, surroundings)
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Syncs what is there now.
     fn once(&self, global: &Global, surroundings: &Surroundings) -> Result<()> {
         let MergeRequestReference { project, iid, .. } = &self.reference;
         let source = {
-            let _section = Section::begin(self.log, "merge_request", &format!("reading {project}!{iid}"));
-            self.forge.merge_request(project, *iid)?
+            let _section = Section::begin(self.bot.log, "merge_request", &format!("reading {project}!{iid}"));
+            self.bot.forge.merge_request(project, *iid)?
         };
         if source.state != MergeRequestState::Opened {
             tracing::info!("the merge request is not open: nothing to do");
             return Ok(());
         }
-        if !self.instance.targets.handle(project.as_str(), &source.target_branch) {
-            tracing::info!("the instance {} does not handle the target branch: nothing to do", self.instance.name);
+        if !self.bot.instance.targets.handle(project.as_str(), &source.target_branch) {
+            tracing::info!("the instance {} does not handle the target branch: nothing to do", self.bot.instance.name);
             return Ok(());
         }
         let target: BranchName = source.target_branch.parse()?;
         let run = Run {
-            instance: self.instance,
-            forge: self.forge,
-            token: self.token,
+            bot: self.bot,
             git: self.git,
-            log: self.log,
-            pauses: self.pauses,
-            bot: self.forge.current_user()?,
+            myself: self.bot.myself()?,
             branch: branch::name(&target, source.iid)?,
             source,
             source_path: project.clone(),
@@ -170,10 +139,10 @@ impl Run<'_> {
     /// How the servers of this instance are reached.
     fn access(&self) -> Access {
         Access {
-            token: Some(self.token.clone()),
-            ca_file: self.instance.gitlab.ca_file.clone(),
-            proxy: self.instance.gitlab.proxy.clone(),
-            first_pause: match self.pauses {
+            token: Some(self.bot.token.clone()),
+            ca_file: self.bot.instance.gitlab.ca_file.clone(),
+            proxy: self.bot.instance.gitlab.proxy.clone(),
+            first_pause: match self.bot.pauses {
                 Pauses::Taken => FETCH_PAUSE,
                 Pauses::Skipped => Duration::ZERO,
             },
@@ -181,23 +150,18 @@ impl Run<'_> {
     }
 
     fn remote(&self, role: &'static str, project: &ProjectPath) -> Remote {
-        Remote { role, url: self.forge.git_url(project), access: self.access() }
+        Remote { role, url: self.bot.forge.git_url(project), access: self.access() }
     }
 
     /// The project that holds the bot's branch, or will.
     fn fork_path(&self) -> Result<ProjectPath> {
-        let name = self.dist_path.name();
-        Ok(match &self.instance.forks {
-            Forks::BotUser => format!("{}/{name}", self.bot.user.username).parse()?,
-            Forks::Group(group) => format!("{}/{name}", group.as_str()).parse()?,
-            Forks::DistGit => self.dist_path.clone(),
-        })
+        self.bot.fork_of(&self.dist_path)
     }
 
     /// Who the bot's commits are by.
     fn person(&self) -> Person {
-        let user = &self.bot.user;
-        let email = self.bot.commit_email.clone().or_else(|| self.bot.email.clone());
+        let user = &self.myself.user;
+        let email = self.myself.commit_email.clone().or_else(|| self.myself.email.clone());
         let email = email.filter(|email| !email.is_empty());
         Person {
             name: user.name.clone(),

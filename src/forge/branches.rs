@@ -1,9 +1,10 @@
-//! Branches of a project.
+//! Branches and commits of a project.
 
 use gitlab::api::projects::repository::branches::Branch as GetBranch;
+use gitlab::api::projects::repository::commits::Commit as GetCommit;
 use serde::Deserialize;
 
-use super::{BranchName, Forge, ForgeError, ProjectId, endpoint};
+use super::{BranchName, Commit, Forge, ForgeError, ProjectId, ProjectRef, endpoint};
 use crate::transform::CommitId;
 
 /// A branch.
@@ -28,16 +29,15 @@ struct RawBranch {
 
 #[derive(Deserialize)]
 struct RawCommit {
-    #[serde(deserialize_with = "commit_id")]
     id: CommitId,
 }
 
-/// Reads the name of a commit.
-pub(super) fn commit_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<CommitId, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-}
-
 impl Forge {
+    /// Returns a commit of a project.
+    pub fn commit<'a>(&self, project: impl Into<ProjectRef<'a>>, commit: &CommitId) -> Result<Commit, ForgeError> {
+        self.query(&endpoint(GetCommit::builder().project(project.into()).commit(commit.to_string()).build())?)
+    }
+
     /// Returns a branch; nothing where the project has none of that name.
     ///
     /// # Errors

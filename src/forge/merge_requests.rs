@@ -7,10 +7,9 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method};
 use gitlab::api::projects::merge_requests as api;
 use serde::{Deserialize, Serialize};
 
-use super::branches::commit_id;
 use super::{
-    Forge, ForgeError, MergeRequestId, MergeRequestIid, ProjectId, ProjectRef, User, UserId, endpoint, if_known,
-    or_default,
+    Forge, ForgeError, MergeRequestId, MergeRequestIid, Pipeline, ProjectId, ProjectRef, User, UserId, endpoint,
+    if_known, or_default,
 };
 use crate::transform::CommitId;
 
@@ -55,6 +54,9 @@ pub struct MergeRequest {
     /// Its page.
     #[serde(default, deserialize_with = "or_default")]
     pub web_url: String,
+    /// The pipeline that its page shows first; in lists there is none.
+    #[serde(default)]
+    pub head_pipeline: Option<Pipeline>,
     /// Its labels.
     #[serde(default, deserialize_with = "or_default")]
     pub labels: Vec<String>,
@@ -88,7 +90,6 @@ pub enum MergeRequestState {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Commit {
     /// Its name.
-    #[serde(deserialize_with = "commit_id")]
     pub id: CommitId,
     /// Its author's name.
     #[serde(default, deserialize_with = "or_default")]
@@ -99,6 +100,9 @@ pub struct Commit {
     /// Its message.
     #[serde(default, deserialize_with = "or_default")]
     pub message: String,
+    /// Its parents.
+    #[serde(default, deserialize_with = "or_default")]
+    pub parent_ids: Vec<CommitId>,
 }
 
 /// What a merge request held at some time: each push makes a version.
@@ -107,7 +111,7 @@ pub struct MergeRequestVersion {
     /// Its number.
     pub id: u64,
     /// The commit at the head.
-    #[serde(rename = "head_commit_sha", deserialize_with = "commit_id")]
+    #[serde(rename = "head_commit_sha")]
     pub head: CommitId,
     /// The commit that the changes are shown against.
     #[serde(rename = "base_commit_sha", default, deserialize_with = "if_known")]

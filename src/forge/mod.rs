@@ -11,8 +11,10 @@ mod branches;
 mod error;
 mod merge_requests;
 mod notes;
+mod pipelines;
 mod projects;
 mod retry;
+mod statuses;
 mod transport;
 mod user;
 
@@ -26,7 +28,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 pub use crate::pair::ids::{
-    BranchName, MergeRequestId, MergeRequestIid, NameError, NoteId, ProjectId, ProjectPath, UserId,
+    BranchName, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath, UserId,
 };
 pub use branches::Branch;
 pub use error::{Failure, ForgeError};
@@ -35,8 +37,10 @@ pub use merge_requests::{
     StateChange, StateFilter,
 };
 pub use notes::{Note, NoteOrder};
+pub use pipelines::{CiState, Job, Pipeline};
 pub use projects::{AccessLevel, NewFork, Parent, Project, ProjectRef, Visibility};
 pub use retry::RetryPolicy;
+pub use statuses::{CommitStatus, NewCommitStatus, Posting};
 pub use user::{CurrentUser, User};
 
 use transport::{Answer, NextPage, Transport};

@@ -102,16 +102,18 @@ pub(super) enum Trouble {
     NotConnected,
     /// The connection broke, or nothing was heard in time, after the request may have been received.
     Interrupted,
-    /// 429: refused before anything was done, by a rate limit.
+    /// 429, or 409 for a commit status: refused before anything was done, by a rate limit or a lock.
     TooManyRequests(Option<Duration>),
     /// 408 or 5xx: GitLab or something before it failed, at an unknown point.
     ServerError(Option<Duration>),
 }
 
 impl Trouble {
-    /// Returns the trouble that an answer's status stands for; nothing where the answer is settled.
-    pub(super) fn from_status(status: u16, retry_after: Option<Duration>) -> Option<Self> {
+    /// Returns the trouble that an answer stands for; nothing where the answer is settled. `path` is that of the request.
+    pub(super) fn from_answer(status: u16, path: &str, retry_after: Option<Duration>) -> Option<Self> {
         match status {
+            // The lock that GitLab takes for each commit was not to be had: nothing was done.
+            409 if path.contains("/statuses/") => Some(Self::TooManyRequests(retry_after)),
             429 => Some(Self::TooManyRequests(retry_after)),
             408 | 500..=599 => Some(Self::ServerError(retry_after)),
             _ => None,
@@ -209,11 +211,11 @@ mod tests {
     #[test]
     fn only_overload_and_failure_are_transient() {
         for status in [200, 201, 301, 400, 401, 403, 404, 405, 409, 422] {
-            assert_eq!(Trouble::from_status(status, None), None, "{status}");
+            assert_eq!(Trouble::from_answer(status, "projects/7", None), None, "{status}");
         }
-        assert_eq!(Trouble::from_status(429, Some(SECOND)), Some(Trouble::TooManyRequests(Some(SECOND))));
+        assert_eq!(Trouble::from_answer(429, "projects/7", Some(SECOND)), Some(Trouble::TooManyRequests(Some(SECOND))));
         for status in [408, 500, 502, 503, 504, 522] {
-            assert_eq!(Trouble::from_status(status, None), Some(Trouble::ServerError(None)), "{status}");
+            assert_eq!(Trouble::from_answer(status, "projects/7", None), Some(Trouble::ServerError(None)), "{status}");
         }
     }
 

@@ -241,7 +241,7 @@ impl Transport {
             return Try::Answer(Answer { body, next_page, failure, method: call.method.clone() });
         }
         failure.message = sentence(&self.masked(body));
-        match Trouble::from_status(status.as_u16(), failure.retry_after) {
+        match Trouble::from_answer(status.as_u16(), &call.path, failure.retry_after) {
             Some(trouble) => Try::Trouble(trouble, failure),
             None => Try::Refused(ForgeError::from_refusal(failure, location)),
         }

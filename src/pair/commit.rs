@@ -55,6 +55,14 @@ pub fn message(own_title: &str, description: &str, authors: &[Author], source: &
     message
 }
 
+/// Returns the source-git commit that a dist-git commit with this message was made from: its last such trailer.
+pub fn source_of(message: &str) -> Option<CommitId> {
+    let value = |line: &str| line.strip_prefix(SOURCE_TRAILER)?.strip_prefix(':')?.trim().parse().ok();
+    // Whatever stands before the last paragraph is text that was copied.
+    let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
+    last.lines().rev().find_map(value)
+}
+
 /// Returns each author once, by address, in the order of the commits.
 fn co_authors(authors: &[Author]) -> Vec<String> {
     let mut seen = std::collections::BTreeSet::new();

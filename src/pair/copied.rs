@@ -192,7 +192,8 @@ pub fn message(text: &str, limit: usize) -> String {
 /// Returns `bytes` as a Markdown code span on one line, in which nothing acts; for names and subjects in the bot's own
 /// texts. Not for a table cell, where `|` would end it.
 pub fn code(bytes: &[u8]) -> String {
-    let text = printable(bytes).replace('`', "'");
+    // The bot's own hidden lines begin so, and it would find this one.
+    let text = printable(bytes).replace('`', "'").replace("<!", "< !");
     if text.trim().is_empty() { "(empty)".to_owned() } else { format!("`{text}`") }
 }
 

@@ -44,6 +44,10 @@ number! {
     MergeRequestId
 }
 number! {
+    /// The number of a pipeline, unique on its GitLab.
+    PipelineId
+}
+number! {
     /// The number of a user.
     UserId
 }

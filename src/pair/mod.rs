@@ -6,6 +6,7 @@
 //! GitLab or a commit through `copied` alone.
 
 pub mod branch;
+pub mod ci_section;
 pub mod commit;
 pub mod copied;
 pub mod description;
@@ -15,6 +16,11 @@ pub mod note;
 pub mod plan;
 pub mod record;
 pub mod references;
+pub mod report;
+pub mod results;
+pub mod statuses;
 pub mod title;
 
-pub use ids::{BranchName, MergeRequestId, MergeRequestIid, NameError, NoteId, ProjectId, ProjectPath, UserId};
+pub use ids::{
+    BranchName, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath, UserId,
+};

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::ci_section::CiSection;
 use super::record::{self, NoteState};
 use super::{BranchName, MergeRequestIid, ProjectPath, copied};
 use crate::transform::report::{
@@ -25,6 +26,8 @@ pub struct Note<'a> {
     pub commit: CommitId,
     /// What is the case.
     pub says: Says<'a>,
+    /// dist-git's CI results, where there is anything to say of them.
+    pub results: Option<CiSection>,
 }
 
 /// The dist-git merge request, as a note names it.
@@ -105,6 +108,12 @@ impl Note<'_> {
             upstream_change(&mut text, change, report);
         }
         explanation(&mut text);
+        // Where all is well, the results are what people look for; else what they have to mend comes first.
+        let (first, last) = match &self.says {
+            Says::Synced { .. } => (self.results.as_ref(), None),
+            _ => (None, self.results.as_ref()),
+        };
+        results(&mut text, first, &self.commit);
         match &self.says {
             Says::Synced { report, .. } => synced(&mut text, &self.commit, report),
             Says::NothingToSync { report } => nothing(&mut text, &self.commit, report),
@@ -121,6 +130,7 @@ impl Note<'_> {
                  from now on does not get there; open a new merge request for it.",
             ),
         }
+        results(&mut text, last, &self.commit);
         let merge_request = dist_git.map(|link| link.merge_request);
         text.push_str(&record::note_line(&NoteState { commit: self.commit, merge_request }));
         text
@@ -130,6 +140,12 @@ impl Note<'_> {
 /// Says whether two bodies of a note are the same but for line ends and trailing white space, which GitLab may change.
 pub fn same(a: &str, b: &str) -> bool {
     a.trim_end().lines().map(str::trim_end).eq(b.trim_end().lines().map(str::trim_end))
+}
+
+fn results(text: &mut String, section: Option<&CiSection>, head: &CommitId) {
+    if let Some(section) = section {
+        paragraph(text, &section.text(head));
+    }
 }
 
 fn heading(text: &mut String, dist_git: Option<&DistGitLink>) {
@@ -151,7 +167,7 @@ fn explanation(text: &mut String) {
 }
 
 fn synced(text: &mut String, commit: &CommitId, report: &Report) {
-    let held = format!("It holds this merge request up to commit {}, put on top of the target branch.", short(commit));
+    let held = format!("The dist-git merge request holds this one up to commit {}, put on top of its target branch.", short(commit));
     paragraph(text, &held);
     changes(text, report);
     proof(text, report);

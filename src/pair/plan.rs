@@ -1,12 +1,14 @@
 //! What `sync` has to do for one source-git merge request, as a plain value computed from what was observed.
 //!
-//! Whoever carries the steps out does so in their order: branch, merge request, note. So whatever breaks, the next plan,
+//! Whoever carries the steps out does so in their order: branch, merge request, note, status. So whatever breaks, the next plan,
 //! made from what is then there, completes it; a plan for what is as it should be has no steps.
 
+use super::ci_section::CiSection;
 use super::commit::{self, Author};
 use super::description::{self, Origin};
 use super::note::{self, Blocked, DistGitLink, Note, Says, UpstreamChange};
 use super::record::{self, Record};
+use super::statuses::Place;
 use super::title::{self, Draft};
 use super::{BranchName, MergeRequestIid, NoteId, ProjectId, ProjectPath, UserId};
 use crate::transform::report::Report;
@@ -62,6 +64,8 @@ pub struct SourceMergeRequest {
     pub head: CommitId,
     /// Who wrote its commits, in their order.
     pub authors: Vec<Author>,
+    /// Where statuses for its head are shown; nothing where they would be seen nowhere.
+    pub statuses: Option<Place>,
 }
 
 /// The state of a merge request.
@@ -248,6 +252,22 @@ pub enum Step<'a> {
         /// Which one.
         id: NoteId,
     },
+    /// Say on the source-git commit that dist-git's CI is to test it.
+    ExpectResults {
+        /// Where.
+        place: Place,
+        /// Whether there may be earlier results for the same commit.
+        earlier: Earlier,
+    },
+}
+
+/// Whether dist-git's CI may have tested a commit before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// It may.
+    Possible,
+    /// dist-git never held it.
+    None,
 }
 
 /// How `sync` ends.
@@ -293,8 +313,35 @@ pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
             Says::Synced { report: content.report, upstream: content.upstream }
         }
     };
-    note_steps(&mut plan, &notes, Note { commit: observed.source.head, says });
+    let results = results(&plan, &notes, observed.source.head, &says);
+    note_steps(&mut plan, &notes, Note { commit: observed.source.head, says, results });
+    plan.steps.extend(expectation(observed, &plan));
     plan
+}
+
+/// Returns the CI results that the note goes on to show: those that it has, unless they are no longer about what
+/// dist-git holds.
+fn results(plan: &Plan<'_>, notes: &[&SourceNote], head: CommitId, says: &Says<'_>) -> Option<CiSection> {
+    let pushes = plan.steps.iter().any(|step| matches!(step, Step::PushBranch { .. }));
+    let known = notes.first().and_then(|note| CiSection::read(&note.body));
+    match (says, known) {
+        (Says::Synced { .. }, Some(known)) if !pushes && known.state.commit == head => Some(known),
+        (Says::Synced { .. }, Some(known)) => Some(known.superseded_by(head)),
+        (Says::Synced { .. }, None) => Some(CiSection::waiting(head)),
+        (_, known) => known,
+    }
+}
+
+/// Returns the status that goes with a push.
+fn expectation<'a>(observed: &Observed<'_>, plan: &Plan<'_>) -> Option<Step<'a>> {
+    plan.steps.iter().find(|step| matches!(step, Step::PushBranch { .. }))?;
+    let place = observed.source.statuses.clone()?;
+    let held = match &observed.branch {
+        BranchState::At(tip) => commit::source_of(&tip.message),
+        BranchState::Missing => None,
+    };
+    let earlier = if held == Some(observed.source.head) { Earlier::Possible } else { Earlier::None };
+    Some(Step::ExpectResults { place, earlier })
 }
 
 /// Returns the bot's merge request: the open one, else the newest.

@@ -24,9 +24,14 @@ use crate::transform::CommitId;
 const BEGIN: &str = "<!-- source-git-bot v1: begin -->";
 const END: &str = "<!-- source-git-bot v1: end -->";
 
-/// What stands around the JSON of a record and of a note's state.
+/// Where the part of a note begins and ends that shows CI results.
+const BEGIN_CI: &str = "<!-- source-git-bot v1: ci begin -->\n";
+const END_CI: &str = "<!-- source-git-bot v1: ci end -->";
+
+/// What stands around the JSON of a record, of a note's state and of its CI results.
 const RECORD: &str = "<!-- source-git-bot v1: record ";
 const STATE: &str = "<!-- source-git-bot v1: note ";
+const RESULTS: &str = "<!-- source-git-bot v1: results ";
 const CLOSE: &str = " -->";
 
 /// The longest JSON that is read, in bytes: a title of 255 characters and a path of 1024, all of them escaped, fit.
@@ -54,25 +59,10 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoteState {
     /// The source-git commit that the note speaks of.
-    #[serde(with = "as_text")]
     pub commit: CommitId,
     /// The dist-git merge request, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge_request: Option<MergeRequestIid>,
-}
-
-mod as_text {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    use super::CommitId;
-
-    pub(super) fn serialize<S: Serializer>(id: &CommitId, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(id)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CommitId, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
 }
 
 /// A description, divided at the bot's block.
@@ -116,6 +106,38 @@ pub(super) fn block(said: &str, record: &Record) -> String {
 /// Returns the hidden line for the end of a note.
 pub(super) fn note_line(state: &NoteState) -> String {
     line(STATE, state)
+}
+
+/// Returns the part of a note that shows CI results: what is said to people, and what the bot keeps with it.
+pub(super) fn section<T: Serialize>(said: &str, state: &T) -> String {
+    format!("{BEGIN_CI}{said}\n{}\n{END_CI}", line(RESULTS, state))
+}
+
+/// Returns what the bot keeps in the part of the note `body` that shows CI results, and what is said to people there.
+pub(super) fn read_section<T: DeserializeOwned>(body: &str) -> Option<(T, &str)> {
+    let (_, section, _) = divide_at_section(body)?;
+    let (said, _) = section.rsplit_once(RESULTS)?;
+    let said = said.strip_prefix(BEGIN_CI.trim_end())?.trim_start_matches(['\r', '\n']);
+    let said = said.strip_suffix('\n')?;
+    Some((hidden(section, RESULTS)?, said.strip_suffix('\r').unwrap_or(said)))
+}
+
+/// Returns the note `body` with `section` in the place of its own, or before the line that makes it a note of the bot.
+pub(super) fn replace_section(body: &str, section: &str) -> String {
+    if let Some((before, _, after)) = divide_at_section(body) {
+        return [before, section, after].concat();
+    }
+    match body.rfind(STATE).and_then(|at| body.split_at_checked(at)) {
+        Some((before, state)) => format!("{before}{section}\n\n{state}"),
+        None => format!("{body}\n\n{section}"),
+    }
+}
+
+/// Divides a note at its last part with CI results: what is before it, the part with its markers, what is after it.
+fn divide_at_section(body: &str) -> Option<(&str, &str, &str)> {
+    let (whole, after) = body.split_at_checked(body.rfind(END_CI)? + END_CI.len())?;
+    let (before, section) = whole.split_at_checked(whole.rfind(BEGIN_CI.trim_end())?)?;
+    Some((before, section, after))
 }
 
 /// Returns `description` with `block` in the place of its last block, or at its end, below a blank line. Every byte

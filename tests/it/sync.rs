@@ -185,7 +185,7 @@ fn a_new_release_heads_the_note() {
     world.synced(iid);
     let note = world.note(iid);
     let change = note.find("changes `upstream_ref` from `v1.0` to `v1.1`").expect(&note);
-    assert!(change < note.find("It holds this merge request").unwrap(), "{note}");
+    assert!(change < note.find("The dist-git merge request holds").unwrap(), "{note}");
     assert!(note.contains("0001-Greet.patch"), "{note}");
     assert_eq!(world.patches(iid), [""; 0]);
 }

@@ -168,7 +168,7 @@ fn an_upstream_ref_on_a_downstream_commit_heads_the_note() {
     let note = world.note(iid);
     let change = note.find(&format!("changes `upstream_ref` from `v1.0` to `{downstream}`")).expect(&note);
     let dropped = note.find("**`0001-Greet.patch`**").expect(&note);
-    assert!(change < dropped && dropped < note.find("It holds this merge request").unwrap(), "{note}");
+    assert!(change < dropped && dropped < note.find("The dist-git merge request holds").unwrap(), "{note}");
     assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
 }
 

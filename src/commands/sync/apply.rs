@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::Run;
 use super::observe::{BRANCH_ROLE, Seen};
+use crate::commands::{commit_statuses, own_notes};
 use crate::forge::{
     ForgeError, MergeRequestEdit, NewFork, NewMergeRequest, NoteId, NoteOrder, Parent, Project, ProjectId,
 };
@@ -11,7 +12,8 @@ use crate::git::remote::RemoteError;
 use crate::git::store::Store;
 use crate::git::work_tree;
 use crate::pair::note::{self, DistGitLink};
-use crate::pair::plan::{Plan, State, Step};
+use crate::pair::plan::{Earlier, Plan, State, Step};
+use crate::pair::statuses::{self, Place, Status};
 use crate::pair::{BranchName, MergeRequestIid};
 use crate::transform::CommitId;
 
@@ -39,7 +41,7 @@ impl Run<'_> {
                 Step::OpenMergeRequest { branch, target, title, description, labels } => {
                     let home = match home.take() {
                         Some(home) => home,
-                        None => self.forge.project(&self.fork_path()?)?,
+                        None => self.bot.forge.project(&self.fork_path()?)?,
                     };
                     let labels: Vec<_> = labels.iter().map(String::as_str).collect();
                     let opened = self.open(NewMergeRequest {
@@ -60,7 +62,7 @@ impl Run<'_> {
                         description: description.clone(),
                         ..MergeRequestEdit::default()
                     };
-                    self.forge.edit_merge_request(&self.dist_path, *iid, &edit)?;
+                    self.bot.forge.edit_merge_request(&self.dist_path, *iid, &edit)?;
                     tracing::info!("edited {}!{iid}", self.dist_path);
                 }
                 Step::CreateNote { note } => {
@@ -69,10 +71,14 @@ impl Run<'_> {
                 }
                 Step::EditNote { id, note } => {
                     let text = note.render(link.as_ref());
-                    self.forge.edit_note(self.source.target_project_id, self.source.iid, *id, &text)?;
+                    self.bot.forge.edit_note(self.source.target_project_id, self.source.iid, *id, &text)?;
                     tracing::info!("edited the note on {}!{}", self.source_path, self.source.iid);
                 }
                 Step::DeleteNote { id } => self.delete_note(*id)?,
+                Step::ExpectResults { place, earlier } => {
+                    let url = link.as_ref().map(|link| link.url.as_str()).unwrap_or_default();
+                    self.expect_results(place, *earlier, &statuses::expected(url))?;
+                }
             }
         }
         // Whoever pushes does so first. So where the branch is still as this job knows it, nobody has written anything
@@ -90,7 +96,7 @@ impl Run<'_> {
         }
         match &home.forked_from {
             Some(Parent { id, path: Some(path) }) if *path == self.dist_path => Ok(*id),
-            _ => Ok(self.forge.project(&self.dist_path)?.id),
+            _ => Ok(self.bot.forge.project(&self.dist_path)?.id),
         }
     }
 
@@ -98,25 +104,27 @@ impl Run<'_> {
     fn home(&self, seen: &Seen) -> Result<Project> {
         let path = self.fork_path()?;
         let found = if path == self.dist_path || seen.branch_home_answers() {
-            self.forge.project(&path)?
+            self.bot.forge.project(&path)?
         } else {
             tracing::info!("making the fork {path}");
-            let namespace = Some(path.namespace()).filter(|namespace| *namespace != self.bot.user.username);
+            let namespace = Some(path.namespace()).filter(|namespace| *namespace != self.myself.user.username);
             // Nothing is said of who may see it: as many as may see the original, or fewer.
             let fork = NewFork { namespace, name: None, visibility: None };
-            match self.forge.create_fork(&self.dist_path, fork) {
+            match self.bot.forge.create_fork(&self.dist_path, fork) {
                 Ok(project) => project,
                 // Another job was faster, or the answer was lost: it is there now, or the error stands.
-                Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => match self.forge.project(&path) {
-                    Err(ForgeError::NotFoundOrNoAccess(_)) => return Err(error.into()),
-                    found => found?,
-                },
+                Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => {
+                    match self.bot.forge.project(&path) {
+                        Err(ForgeError::NotFoundOrNoAccess(_)) => return Err(error.into()),
+                        found => found?,
+                    }
+                }
                 Err(error) => return Err(error.into()),
             }
         };
         let is_fork = match &found.forked_from {
             Some(Parent { path: Some(path), .. }) => *path == self.dist_path,
-            Some(Parent { id, path: None }) => *id == self.forge.project(&self.dist_path)?.id,
+            Some(Parent { id, path: None }) => *id == self.bot.forge.project(&self.dist_path)?.id,
             None => false,
         };
         if found.path != self.dist_path && !is_fork {
@@ -125,34 +133,55 @@ impl Run<'_> {
                 self.dist_path
             );
         }
-        Ok(self.forge.wait_for_import(found)?)
+        Ok(self.bot.forge.wait_for_import(found)?)
     }
 
     /// Writes the note, and sees to it that it is the only one: another job may have written one at the same time.
     fn create_note(&self, text: &str) -> Result<()> {
         let (project, iid) = (self.source.target_project_id, self.source.iid);
-        let lost = match self.forge.create_note(project, iid, text) {
+        let lost = match self.bot.forge.create_note(project, iid, text) {
             Ok(_) => None,
             Err(error @ ForgeError::MaybeDone(_)) => Some(error),
             Err(error) => return Err(error.into()),
         };
-        let mut pages = self.forge.pages_of_notes(project, iid, NoteOrder::NewestFirst)?;
+        let mut pages = self.bot.forge.pages_of_notes(project, iid, NoteOrder::NewestFirst)?;
         let newest = pages.next().transpose()?.unwrap_or_default();
-        let mut own: Vec<_> = newest.iter().filter(|note| self.is_own(note)).collect();
+        let mut own: Vec<_> = newest.iter().filter(|note| own_notes::is_own(note, self.myself)).collect();
         own.sort_by_key(|note| note.id);
         let [first, others @ ..] = own.as_slice() else {
             // A replica of GitLab's database may not know of a new note yet.
             return lost.map_or(Ok(()), |error| Err(error.into()));
         };
         if !note::same(&first.body, text) {
-            self.forge.edit_note(project, iid, first.id, text)?;
+            self.bot.forge.edit_note(project, iid, first.id, text)?;
         }
         others.iter().try_for_each(|other| self.delete_note(other.id))
     }
 
     fn delete_note(&self, id: NoteId) -> Result<()> {
-        self.forge.delete_note(self.source.target_project_id, self.source.iid, id)?;
+        self.bot.forge.delete_note(self.source.target_project_id, self.source.iid, id)?;
         tracing::info!("removed a second note from {}!{}", self.source_path, self.source.iid);
+        Ok(())
+    }
+
+    /// Posts the first status. Where GitLab will not have it, the note tells the same, and so does what comes later.
+    fn expect_results(&self, place: &Place, earlier: Earlier, status: &Status) -> Result<()> {
+        let project = self.source.target_project_id;
+        let posted = match earlier {
+            Earlier::Possible => commit_statuses::posted(&self.bot.forge, project, &place.sha())?,
+            Earlier::None => Vec::new(),
+        };
+        let posts = statuses::to_post(std::slice::from_ref(status), &posted, place, self.myself.user.id);
+        for post in posts.iter().filter(|post| post.status.name == status.name) {
+            match commit_statuses::post(&self.bot.forge, project, post) {
+                Ok(_) => tracing::info!("posted the status {} on {}", status.name, place.sha().short()),
+                Err(error) if commit_statuses::is_refusal(&error) => {
+                    tracing::debug!("no status on {}: {error}", place.sha().short());
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(())
     }
 
@@ -192,7 +221,7 @@ impl Run<'_> {
             merge_request: iid,
             url,
         };
-        match self.forge.create_merge_request(new) {
+        match self.bot.forge.create_merge_request(new) {
             Ok(opened) => Ok(link(opened.iid, opened.web_url)),
             Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => {
                 let mut found = self.merge_requests()?.unwrap_or_default().into_iter();

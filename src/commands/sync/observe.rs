@@ -6,11 +6,12 @@ use anyhow::{Result, bail};
 
 use super::Run;
 use crate::ci::Section;
+use crate::commands::commit_statuses;
 use crate::commands::generate::{self, Generated, Request};
+use crate::commands::own_notes;
 use crate::config::{CiFiles, Forks};
 use crate::forge::{
-    ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, NoteOrder, ProjectRef, StateFilter,
-    Visibility,
+    ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, ProjectRef, StateFilter, Visibility,
 };
 use crate::git::partial::PartialFetch;
 use crate::git::remote::RemoteError;
@@ -124,7 +125,7 @@ impl Seen {
         };
         let everybody = plan::Visibility::Public;
         let mut observed = Observed {
-            bot: run.bot.user.id,
+            bot: run.myself.user.id,
             source: self.source(run),
             notes: self.notes.clone(),
             visibility: VisibilityOfPair {
@@ -137,7 +138,7 @@ impl Seen {
             branch_name: run.branch.clone(),
             dist_git: run.dist_path.clone(),
             merge_requests: self.merge_requests.clone(),
-            labels: run.instance.label.iter().cloned().collect(),
+            labels: run.bot.instance.label.iter().cloned().collect(),
             content,
         };
         if plan::sync(&observed).steps.iter().any(|step| matches!(step, plan::Step::PushBranch { .. })) {
@@ -160,11 +161,13 @@ impl Seen {
             target: self.target.clone(),
             head: self.head,
             authors: self.authors.clone(),
+            statuses: commit_statuses::place_of_head(&run.source, &self.head)
+                .filter(|_| run.source.sha == Some(self.head)),
         }
     }
 
     fn visibility(&self, run: &Run<'_>) -> Result<VisibilityOfPair> {
-        let of = |project: ProjectRef<'_>| match run.forge.project(project) {
+        let of = |project: ProjectRef<'_>| match run.bot.forge.project(project) {
             Ok(project) => Ok(project.visibility.map(|visibility| match visibility {
                 Visibility::Public => plan::Visibility::Public,
                 Visibility::Internal => plan::Visibility::Internal,
@@ -205,7 +208,7 @@ impl Run<'_> {
     /// Looks at everything; `None` where the merge request's project is none of the bot's business.
     pub(super) fn observe(&self, store: &mut Store, target: BranchName) -> Result<Option<Seen>> {
         let remote = self.remote("source-git", &self.source_path);
-        let section = Section::begin(self.log, "fetch_source_git", "fetching from source-git");
+        let section = Section::begin(self.bot.log, "fetch_source_git", "fetching from source-git");
         let mut fetched = PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str())?;
         fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         let path = RepoPath::parse(config::PATH)?;
@@ -236,34 +239,15 @@ impl Run<'_> {
         Ok(Some(seen))
     }
 
-    /// The bot's own notes on the merge request: the one that the dist-git merge request's record names, else those on
-    /// the first page that has one, the oldest first. Two that were written at once are near each other.
+    /// The bot's own notes on the merge request.
     fn own_notes(&self, merge_requests: &[DistGitMergeRequest]) -> Result<Vec<SourceNote>> {
         let (project, iid) = (self.source.target_project_id, self.source.iid);
-        let seen = |note: Note| SourceNote { id: note.id, author: note.author.id, body: note.body };
-        let own = merge_requests.iter().filter(|merge_request| merge_request.author == self.bot.user.id);
+        let own = merge_requests.iter().filter(|merge_request| merge_request.author == self.myself.user.id);
         let records = own.filter_map(|merge_request| record::read(&merge_request.description));
         let mut records = records.filter(|record| record.project == project && record.merge_request == iid);
-        if let Some(id) = records.find_map(|record| record.note) {
-            match self.forge.note(project, iid, id) {
-                Ok(note) if self.is_own(&note) => return Ok(vec![seen(note)]),
-                // Somebody removed it.
-                Ok(_) | Err(ForgeError::NotFoundOrNoAccess(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        for page in self.forge.pages_of_notes(project, iid, NoteOrder::OldestFirst)? {
-            let own: Vec<_> = page?.into_iter().filter(|note| self.is_own(note)).map(seen).collect();
-            if !own.is_empty() {
-                return Ok(own);
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    /// Says whether a note is one that the bot keeps, in contrast to whatever else its user wrote.
-    pub(super) fn is_own(&self, note: &Note) -> bool {
-        note.author.id == self.bot.user.id && !note.system && record::read_note(&note.body).is_some()
+        let found = own_notes::find(self.bot, project, iid, records.find_map(|record| record.note))?;
+        let seen = |note: Note| SourceNote { id: note.id, author: note.author.id, body: note.body };
+        Ok(found.into_iter().map(seen).collect())
     }
 
     /// The bot's dist-git merge requests from its branch for this merge request, in any state; `None` where there is no
@@ -272,11 +256,11 @@ impl Run<'_> {
         let query = MergeRequestQuery {
             source_branch: Some(self.branch.as_str()),
             target_branch: None,
-            author: Some(self.bot.user.id),
+            author: Some(self.myself.user.id),
             state: StateFilter::Any,
         };
         let mut found = Vec::new();
-        for merge_request in self.forge.merge_requests(&self.dist_path, query).take(LOOKED_AT) {
+        for merge_request in self.bot.forge.merge_requests(&self.dist_path, query).take(LOOKED_AT) {
             let merge_request = match merge_request {
                 Err(ForgeError::NotFoundOrNoAccess(_)) => return Ok(None),
                 merge_request => merge_request?,
@@ -302,7 +286,7 @@ impl Run<'_> {
         target: &BranchName,
         authors: &mut Vec<Author>,
     ) -> Result<Result<Made, Blocked>> {
-        let section = Section::begin(self.log, "fetch_dist_git", "fetching from dist-git");
+        let section = Section::begin(self.bot.log, "fetch_dist_git", "fetching from dist-git");
         let dist_git = self.remote("dist-git", &self.dist_path);
         if let Err(error) = dist_git.fetch_tip(store, target.as_str(), DIST_TIP) {
             return match error.downcast::<RemoteError>()? {
@@ -316,7 +300,7 @@ impl Run<'_> {
         let base = store.commit_at(DIST_TIP)?;
         let base_tree = store.tree_of(&base)?;
 
-        let section = Section::begin(self.log, "generate", "turning source-git into dist-git");
+        let section = Section::begin(self.bot.log, "generate", "turning source-git into dist-git");
         let (config, findings) = generate::read_config(store, &fetched.head)?;
         let Some(upstream_ref) = config.upstream_ref.clone() else {
             let remedy = "add `upstream_ref: TAG` to .distro/source-git.yaml";
@@ -340,7 +324,7 @@ impl Run<'_> {
         let upstream = before
             .filter(|before| *before != upstream_ref)
             .map(|before| UpstreamChange { from: before, to: upstream_ref.clone() });
-        let receiver_files = match self.instance.ci_files {
+        let receiver_files = match self.bot.instance.ci_files {
             CiFiles::SourceGit => ReceiverFiles::Carried,
             CiFiles::DistGit => ReceiverFiles::StayOwn,
         };
@@ -405,9 +389,9 @@ impl Run<'_> {
                 on_target.originals = HashMap::from([(tip, fetched.head)]);
             }
             Based::Conflict { paths } => {
-                let paths: Vec<_> = paths.iter().take(5).map(ToString::to_string).collect();
-                let text = format!("it conflicts with its target branch in {}", paths.join(", "));
-                bail!(Refusal::new(text, "rebase the merge request on its target branch"));
+                let paths: Vec<_> = paths.iter().take(5).map(|path| quoted(path.as_bytes())).collect();
+                let text = format!("the merge request conflicts with its target branch in {}", paths.join(", "));
+                bail!(Refusal::new(text, format!("rebase it on {}", quoted(self.source.target_branch.as_bytes()))));
             }
         }
         Ok(on_target)
@@ -454,7 +438,9 @@ impl Run<'_> {
                 Ok((BranchHome::Answers, found.map(|(_, commit)| commit)))
             }
             Err(error) => match error.downcast::<RemoteError>()? {
-                RemoteError::Denied { .. } if self.instance.forks != Forks::DistGit => Ok((BranchHome::Absent, None)),
+                RemoteError::Denied { .. } if self.bot.instance.forks != Forks::DistGit => {
+                    Ok((BranchHome::Absent, None))
+                }
                 other => Err(other.into()),
             },
         }

@@ -2,17 +2,17 @@
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use similar::TextDiff;
 
 use super::Run;
 use super::observe::Seen;
 use crate::cli::Output;
+use crate::commands::change::Change;
 use crate::commands::show::{self, FileDiff};
 use crate::git::Store;
 use crate::pair::plan::{BranchState, Observed, Outcome, Plan, Step};
+use crate::pair::statuses;
 use crate::terminal::{self, Paint};
 use crate::transform::report::Report;
-use crate::transform::text::printable_whole;
 
 /// One step, as it is shown; also the form of the JSON output.
 #[derive(Debug, Serialize)]
@@ -25,46 +25,7 @@ enum Shown {
     CreateNote { text: Change },
     EditNote { note: u64, text: Change },
     DeleteNote { note: u64 },
-}
-
-/// A text before and after.
-#[derive(Debug, Serialize)]
-struct Change {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<String>,
-    after: String,
-}
-
-impl Change {
-    fn new(after: impl Into<String>) -> Self {
-        Self { before: None, after: after.into() }
-    }
-
-    fn from(before: Option<&str>, after: impl Into<String>) -> Self {
-        Self { before: before.map(str::to_owned), after: after.into() }
-    }
-
-    /// The text, or what changes in it, behind a bar.
-    fn lines(&self, paint: Paint) -> String {
-        let mut lines = String::new();
-        let mut line = |text: &str| lines.push_str(&format!("{}\n", format!("  | {text}").trim_end()));
-        match &self.before {
-            None => self.after.lines().for_each(|row| line(&plain(row))),
-            Some(before) => {
-                // GitLab takes away what is blank at the end of a text.
-                let (before, after) = (format!("{}\n", before.trim_end()), format!("{}\n", self.after.trim_end()));
-                let diff = TextDiff::from_lines(&before, &after);
-                let diff = diff.unified_diff().context_radius(1).to_string();
-                diff.lines().for_each(|row| line(&show::painted(&plain(row), paint)));
-            }
-        }
-        lines
-    }
-}
-
-/// A line without what a terminal would act on.
-fn plain(row: &str) -> String {
-    printable_whole(row.as_bytes())
+    PostStatus { commit: String, name: &'static str, state: &'static str },
 }
 
 #[derive(Serialize)]
@@ -145,6 +106,9 @@ impl Run<'_> {
                     Shown::EditNote { note: id.0, text }
                 }
                 Step::DeleteNote { id } => Shown::DeleteNote { note: id.0 },
+                Step::ExpectResults { place, .. } => {
+                    Shown::PostStatus { commit: place.sha().to_string(), name: statuses::NAME, state: "pending" }
+                }
             });
         }
         Ok(shown)
@@ -192,6 +156,9 @@ fn step_text(step: &Shown, paint: Paint) -> String {
         Shown::CreateNote { text } => ("write a note on the merge request".to_owned(), text.lines(paint)),
         Shown::EditNote { note, text } => (format!("edit the note {note}"), text.lines(paint)),
         Shown::DeleteNote { note } => (format!("remove the second note {note}"), String::new()),
+        Shown::PostStatus { commit, name, state } => {
+            (format!("post the status {name}, {state}, on {commit}"), String::new())
+        }
     };
     format!("{}\n{body}", paint.bold(format!("would {heading}")))
 }

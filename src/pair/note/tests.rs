@@ -48,7 +48,7 @@ fn link() -> DistGitLink {
 }
 
 fn render(says: Says<'_>, dist_git: Option<&DistGitLink>) -> String {
-    Note { commit: COMMIT, says }.render(dist_git)
+    Note { commit: COMMIT, says, results: None }.render(dist_git)
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
 
-    It holds this merge request up to commit `1a1a1a1a1a`, put on top of the target branch.
+    The dist-git merge request holds this one up to commit `1a1a1a1a1a`, put on top of its target branch.
 
     **3 patches change, 1 stays as it is:**
 
@@ -104,7 +104,7 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
 
-    It holds this merge request up to commit `1a1a1a1a1a`, put on top of the target branch.
+    The dist-git merge request holds this one up to commit `1a1a1a1a1a`, put on top of its target branch.
 
     **3 patches change, 1 stays as it is:**
 

@@ -50,6 +50,7 @@ fn observed(report: &Report) -> Observed<'_> {
             target: "c9s".parse().unwrap(),
             head: commit_id(7),
             authors: Vec::new(),
+            statuses: None,
         },
         notes: Vec::new(),
         visibility: VisibilityOfPair {
@@ -111,6 +112,7 @@ fn done(observed: &mut Observed<'_>, steps: &[Step<'_>]) {
                 observed.notes.iter_mut().find(|n| n.id == *id).unwrap().body = body;
             }
             Step::DeleteNote { id } => observed.notes.retain(|n| n.id != *id),
+            Step::ExpectResults { .. } => {}
         }
     }
 }
@@ -140,6 +142,7 @@ fn names(plan: &Plan<'_>) -> Vec<String> {
         Step::CreateNote { .. } => "note".to_owned(),
         Step::EditNote { .. } => "edit note".to_owned(),
         Step::DeleteNote { id } => format!("delete note {id}"),
+        Step::ExpectResults { earlier, .. } => format!("expect results, earlier {earlier:?}"),
     };
     plan.steps.iter().map(name).collect()
 }
@@ -233,7 +236,7 @@ fn what_cannot_be_synced_leaves_dist_git_as_it_is() {
             Content { tree: tree(2), base: commit_id(1), base_tree: tree(1), report: &report, upstream: None };
         observed.content = Ok(content);
         assert_eq!(settle(&mut observed).1, Outcome::Done);
-        assert!(observed.notes[0].body.contains("It holds this merge request"));
+        assert!(observed.notes[0].body.contains("The dist-git merge request holds"));
     }
 }
 

@@ -1,0 +1,85 @@
+//! The bot at work for an instance: what the commands that talk to GitLab begin with.
+
+use std::cell::OnceCell;
+
+use anyhow::{Result, bail};
+use secrecy::SecretString;
+
+use super::Surroundings;
+use crate::ci::{Job, Log};
+use crate::cli::Global;
+use crate::config::{Environment, Forks, Instance, Pauses};
+use crate::exit::NoCredentials;
+use crate::forge::{Connection, CurrentUser, Forge, ForgeError, ProjectPath, RetryPolicy, Writes};
+
+/// The instance where none is named.
+const DEFAULT_INSTANCE: &str = "production";
+
+/// What arguments and environment say, before anything is asked of GitLab.
+pub(super) struct Setting {
+    environment: Environment,
+    pub(super) job: Job,
+    pub(super) instance: Instance,
+}
+
+impl Setting {
+    /// Reads the environment and the instance that is named there or on the command line.
+    pub(super) fn read(global: &Global, surroundings: &Surroundings) -> Result<Self> {
+        let environment = Environment::read(surroundings.variables.clone())?;
+        let job = Job::read(&surroundings.variables);
+        let name = global.instance.as_deref().or(environment.instance.as_deref()).unwrap_or(DEFAULT_INSTANCE);
+        let instance = Instance::load(name, &environment)?;
+        Ok(Self { environment, job, instance })
+    }
+
+    /// Prepares for talking to GitLab; [`NoCredentials`] in the error where there is no token.
+    pub(super) fn connect(self, global: &Global) -> Result<Bot> {
+        let pauses = self.environment.pauses();
+        let Some(token) = self.environment.token else { bail!(NoCredentials) };
+        let forge = Forge::new(Connection {
+            base_url: self.instance.gitlab.url.clone(),
+            token: token.clone(),
+            ca_file: self.instance.gitlab.ca_file.clone(),
+            proxy: self.instance.gitlab.proxy.clone(),
+            writes: if global.dry_run { Writes::Refused } else { Writes::Allowed },
+            retry: match pauses {
+                Pauses::Taken => RetryPolicy::default(),
+                Pauses::Skipped => RetryPolicy::default().without_pauses(),
+            },
+        })?;
+        Ok(Bot { instance: self.instance, forge, token, pauses, log: self.job.log, myself: OnceCell::new() })
+    }
+}
+
+/// The bot, connected to its instance's GitLab.
+pub(super) struct Bot {
+    pub(super) instance: Instance,
+    pub(super) forge: Forge,
+    pub(super) token: SecretString,
+    pub(super) pauses: Pauses,
+    pub(super) log: Log,
+    myself: OnceCell<CurrentUser>,
+}
+
+impl Bot {
+    /// Returns the bot's own user; asks GitLab once.
+    pub(super) fn myself(&self) -> Result<&CurrentUser, ForgeError> {
+        match self.myself.get() {
+            Some(myself) => Ok(myself),
+            None => {
+                let myself = self.forge.current_user()?;
+                Ok(self.myself.get_or_init(|| myself))
+            }
+        }
+    }
+
+    /// Returns the project that holds the bot's branches for a dist-git project, or will.
+    pub(super) fn fork_of(&self, dist_git: &ProjectPath) -> Result<ProjectPath> {
+        let name = dist_git.name();
+        Ok(match &self.instance.forks {
+            Forks::BotUser => format!("{}/{name}", self.myself()?.user.username).parse()?,
+            Forks::Group(group) => format!("{}/{name}", group.as_str()).parse()?,
+            Forks::DistGit => dist_git.clone(),
+        })
+    }
+}

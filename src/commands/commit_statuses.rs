@@ -1,0 +1,106 @@
+//! Commit statuses on a source-git commit: where they would be seen, what is there, and posting them.
+
+use crate::forge::{Forge, ForgeError, MergeRequest, NewCommitStatus, Posting, ProjectId};
+use crate::pair::statuses::{Place, Post, Posted, StatusState};
+use crate::transform::CommitId;
+
+/// The most statuses of a commit that are looked at: more than a merge request has for one commit.
+const LOOKED_AT: usize = 1000;
+
+/// Returns where statuses for the head of a source-git merge request are seen; nothing where they would not be.
+///
+/// They are seen in the pipeline that its page shows. Where there is none, a status on the source branch makes one, which
+/// the page shows only where the branch is in the same project (GitLab's `Ci::PipelinesForMergeRequestFinder`).
+pub(super) fn place_of_head(source: &MergeRequest, head: &CommitId) -> Option<Place> {
+    let project = source.target_project_id;
+    match &source.head_pipeline {
+        // Statuses on the branch made it, and go on to find it.
+        Some(pipeline) if pipeline.source == "external" => place_on_branch(source, head),
+        Some(pipeline) if pipeline.project_id == project => {
+            Some(Place::Pipeline { id: pipeline.id, sha: pipeline.sha })
+        }
+        // It runs in the contributor's fork, where the bot has no business.
+        Some(_) => None,
+        None => place_on_branch(source, head),
+    }
+}
+
+/// Returns where statuses for an older commit of a source-git merge request are seen.
+pub(super) fn place_of_older(
+    forge: &Forge,
+    source: &MergeRequest,
+    commit: &CommitId,
+) -> Result<Option<Place>, ForgeError> {
+    let project = source.target_project_id;
+    for pipeline in forge.merge_request_pipelines(project, source.iid).take(LOOKED_AT) {
+        let pipeline = pipeline?;
+        if pipeline.sha == *commit && pipeline.project_id == project {
+            return Ok(Some(Place::Pipeline { id: pipeline.id, sha: pipeline.sha }));
+        }
+    }
+    Ok(place_on_branch(source, commit))
+}
+
+fn place_on_branch(source: &MergeRequest, commit: &CommitId) -> Option<Place> {
+    let is_own = source.source_project_id == Some(source.target_project_id);
+    is_own.then(|| Place::Branch { name: source.source_branch.clone(), sha: *commit })
+}
+
+/// Returns the statuses on a commit of a project.
+pub(super) fn posted(forge: &Forge, project: ProjectId, commit: &CommitId) -> Result<Vec<Posted>, ForgeError> {
+    let found = forge.commit_statuses(project, commit).take(LOOKED_AT).map(|status| {
+        status.map(|status| Posted {
+            name: status.name,
+            state: status.status,
+            url: status.target_url,
+            author: status.author.map(|author| author.id),
+            pipeline: status.pipeline_id,
+        })
+    });
+    found.collect()
+}
+
+/// Posts a status.
+pub(super) fn post(forge: &Forge, project: ProjectId, post: &Post) -> Result<Posting, ForgeError> {
+    let Post { place, status } = post;
+    let (pipeline, branch) = match place {
+        Place::Pipeline { id, .. } => (Some(*id), None),
+        Place::Branch { name, .. } => (None, Some(name.as_str())),
+    };
+    forge.post_commit_status(
+        project,
+        NewCommitStatus {
+            commit: &place.sha(),
+            state: word(status.state),
+            name: &status.name,
+            description: &status.description,
+            target_url: status.url.as_deref(),
+            pipeline,
+            branch,
+        },
+    )
+}
+
+/// Returns GitLab's word for a state.
+pub(super) const fn word(state: StatusState) -> &'static str {
+    match state {
+        StatusState::Pending => "pending",
+        StatusState::Running => "running",
+        StatusState::Success => "success",
+        StatusState::Failed => "failed",
+        StatusState::Canceled => "canceled",
+        StatusState::Skipped => "skipped",
+    }
+}
+
+/// Says whether GitLab would refuse all further posts to the same place as well: the bot may not post there, or the
+/// place cannot be had, or it is full.
+pub(super) fn is_refusal(error: &ForgeError) -> bool {
+    matches!(
+        error,
+        ForgeError::Forbidden(_)
+            | ForgeError::NotFoundOrNoAccess(_)
+            | ForgeError::Refused(_)
+            | ForgeError::Moved { .. }
+    )
+}

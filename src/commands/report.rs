@@ -1,0 +1,112 @@
+//! `report`: what dist-git's CI says, on the source-git merge request.
+//!
+//! A pipeline that is named only tells where to look: what is reported is what GitLab says now. After something was
+//! written, it is looked whether it still holds, because another job may have seen something older or newer.
+
+mod apply;
+mod find;
+mod observe;
+mod show;
+
+use anyhow::{Result, bail};
+
+use super::Surroundings;
+use super::bot::{Bot, Setting};
+use super::merge_request_reference::MergeRequestReference;
+use super::pipeline_reference::PipelineReference;
+use crate::ci::Job;
+use crate::cli::{self, Global};
+use crate::exit::UsageError;
+use crate::forge::{ForgeError, MergeRequest, Note, ProjectPath};
+
+/// How often everything is looked at again because it changed meanwhile.
+const ROUNDS: usize = 4;
+
+/// Where to look.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    /// A pipeline in dist-git or in one of the bot's forks.
+    Pipeline(PipelineReference),
+    /// A source-git merge request.
+    MergeRequest(MergeRequestReference),
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &cli::Report, global: &Global, surroundings: &Surroundings) -> Result<()> {
+    let setting = Setting::read(global, surroundings)?;
+    let gitlab = &setting.instance.gitlab.url;
+    let asked = match (&arguments.pipeline, &arguments.merge_request) {
+        (Some(pipeline), _) => Asked::Pipeline(PipelineReference::parse(pipeline, gitlab)?),
+        (None, Some(named)) => Asked::MergeRequest(MergeRequestReference::parse(named, gitlab)?),
+        (None, None) => asked_by(&setting.job, &setting)?,
+    };
+    if let Asked::MergeRequest(reference) = &asked
+        && setting.instance.namespaces.dist_git_of(reference.project.as_str()).is_none()
+    {
+        let name = &setting.instance.name;
+        tracing::info!("{} is not a source-git project of the instance {name}: nothing to do", reference.project);
+        return Ok(());
+    }
+    let bot = setting.connect(global)?;
+    report(&bot, &asked, global, surroundings)
+}
+
+/// Returns what the job's own pipeline is about.
+fn asked_by(job: &Job, setting: &Setting) -> Result<Asked> {
+    let is_source_git = |project: &str| setting.instance.namespaces.dist_git_of(project).is_some();
+    if let Some(named) = &job.merge_request {
+        let reference = MergeRequestReference::parse(named, &setting.instance.gitlab.url)?;
+        if is_source_git(reference.project.as_str()) {
+            return Ok(Asked::MergeRequest(reference));
+        }
+    }
+    match &job.pipeline {
+        Some(pipeline) => Ok(Asked::Pipeline(PipelineReference::parse(pipeline, &setting.instance.gitlab.url)?)),
+        None => bail!(UsageError {
+            text: "no pipeline is named, and this is no GitLab job".to_owned(),
+            hint: "name it by its address with `--pipeline`, or a source-git merge request with `--merge-request`"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Reports, and again where what was observed has changed by then.
+pub(super) fn report(bot: &Bot, asked: &Asked, global: &Global, surroundings: &Surroundings) -> Result<()> {
+    let Some(pair) = find::pair(bot, asked)? else { return Ok(()) };
+    report_pair(bot, pair, global, surroundings)
+}
+
+/// A source-git merge request and the dist-git merge request that was found for it.
+pub(super) struct Pair {
+    pub(super) source_path: ProjectPath,
+    pub(super) source: MergeRequest,
+    pub(super) dist_path: ProjectPath,
+    pub(super) dist: MergeRequest,
+    /// The bot's note on the source-git merge request, where somebody has read it already.
+    pub(super) note: Option<Note>,
+    /// The pipeline that was named; nothing for the newest.
+    pub(super) pipeline: Option<crate::forge::Pipeline>,
+}
+
+/// Reports what dist-git's CI says of a pair.
+pub(super) fn report_pair(bot: &Bot, pair: Pair, global: &Global, surroundings: &Surroundings) -> Result<()> {
+    let mut pair = pair;
+    for _ in 0..ROUNDS {
+        let Some(seen) = observe::observe(bot, &mut pair)? else { return Ok(()) };
+        if global.dry_run {
+            return show::show(&seen, global.output, surroundings.paint);
+        }
+        match apply::apply(bot, &pair, &seen) {
+            Ok(apply::Applied::Nothing) => return Ok(()),
+            Ok(apply::Applied::Something) if observe::is_still_so(bot, &seen)? => return Ok(()),
+            Ok(apply::Applied::Something) => tracing::info!("it has changed meanwhile; looking again"),
+            // Whether it was done shows when everything is looked at again.
+            Err(error) if matches!(error.downcast_ref(), Some(ForgeError::MaybeDone(_))) => {
+                tracing::warn!("{error}; looking again");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    tracing::warn!("it goes on changing: the next report will tell the rest");
+    Ok(())
+}

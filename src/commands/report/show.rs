@@ -1,0 +1,88 @@
+//! Shows what `report` would do: as text for people, with what changes in the note, or as data.
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use super::observe::Seen;
+use crate::cli::Output;
+use crate::commands::change::Change;
+use crate::commands::commit_statuses;
+use crate::pair::report::Plan;
+use crate::pair::statuses::{Place, Post};
+use crate::terminal::{self, Paint};
+use crate::transform::text::printable_whole;
+
+/// One step, as it is shown; also the form of the JSON output.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "step")]
+enum Shown {
+    PostStatus {
+        commit: String,
+        pipeline: Option<u64>,
+        branch: Option<String>,
+        name: String,
+        state: &'static str,
+        description: String,
+        url: Option<String>,
+    },
+    EditNote {
+        note: u64,
+        text: Change,
+    },
+}
+
+#[derive(Serialize)]
+struct Json {
+    format: u32,
+    steps: Vec<Shown>,
+}
+
+/// Prints the plan.
+pub(super) fn show(seen: &Seen, output: Output, paint: Paint) -> Result<()> {
+    let Plan { posts, note } = seen.observed.plan(&seen.posted);
+    let mut steps: Vec<_> = posts.into_iter().map(shown).collect();
+    steps.extend(
+        note.map(|edit| Shown::EditNote { note: edit.id.0, text: Change::from(Some(&edit.before), edit.after) }),
+    );
+    let text = match output {
+        Output::Text if steps.is_empty() => "nothing would be done\n".to_owned(),
+        Output::Text => steps.iter().map(|step| step_text(step, paint)).collect(),
+        Output::Json => serde_json::to_string_pretty(&Json { format: 1, steps }).context("writing JSON")? + "\n",
+    };
+    terminal::print(&text).context("writing to standard output")
+}
+
+fn shown(post: Post) -> Shown {
+    let Post { place, status } = post;
+    let commit = place.sha().to_string();
+    let (pipeline, branch) = match place {
+        Place::Pipeline { id, .. } => (Some(id.0), None),
+        Place::Branch { name, .. } => (None, Some(name)),
+    };
+    Shown::PostStatus {
+        commit,
+        pipeline,
+        branch,
+        name: status.name,
+        state: commit_statuses::word(status.state),
+        description: status.description,
+        url: status.url,
+    }
+}
+
+fn step_text(step: &Shown, paint: Paint) -> String {
+    let (heading, body) = match step {
+        Shown::PostStatus { commit, pipeline, branch, name, state, description, .. } => {
+            let within = match (pipeline, branch) {
+                (Some(pipeline), _) => format!(", in pipeline {pipeline}"),
+                (None, Some(branch)) => format!(", on the branch {branch}"),
+                (None, None) => String::new(),
+            };
+            let short: String = commit.chars().take(10).collect();
+            let text = format!("post the status {name:?}, {state} ({description}), on {short}{within}");
+            (printable_whole(text.as_bytes()), String::new())
+        }
+        Shown::EditNote { note, text } => (format!("edit the note {note}"), text.lines(paint)),
+    };
+    format!("{}\n{body}", paint.bold(format!("would {heading}")))
+}

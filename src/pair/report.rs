@@ -1,0 +1,147 @@
+//! What `report` has to do for one source-git commit, as a plain value computed from what was observed.
+//!
+//! Statuses come before the note, which remembers what became of them: so nothing is asked or refused twice. What was
+//! observed says everything; which call came first or how often does not matter.
+
+use super::ci_section::{CiSection, StatusesState, Taken};
+use super::note;
+use super::plan::SourceNote;
+use super::results::{MergeRequestIs, Results};
+use super::statuses::{self, Detail, Place, Post, Posted, Print, Status};
+use super::{NoteId, UserId};
+use crate::transform::CommitId;
+
+/// Everything that the plan depends on, but for the statuses that are there.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The bot's own user.
+    pub bot: UserId,
+    /// What dist-git's CI says.
+    pub results: Results,
+    /// Whether dist-git still holds the commit that the results are for.
+    pub commit_is: CommitIs,
+    /// The newest commit of the source-git merge request.
+    pub head: CommitId,
+    /// The bot's note on it, where there is one.
+    pub note: Option<SourceNote>,
+    /// Where statuses for the commit are seen, if anywhere.
+    pub place: Option<Place>,
+    /// How much the statuses show.
+    pub detail: Detail,
+    /// The address of the dist-git merge request.
+    pub merge_request: String,
+}
+
+/// Whether dist-git still holds a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitIs {
+    /// It is what dist-git holds now.
+    Newest,
+    /// dist-git has moved on: what has not ended does not matter any more.
+    Older,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The statuses to post, in this order.
+    pub posts: Vec<Post>,
+    /// What the note is to say then.
+    pub note: Option<NoteEdit>,
+}
+
+impl Plan {
+    /// Says whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A note with other results.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteEdit {
+    /// Which one.
+    pub id: NoteId,
+    /// What it says now.
+    pub before: String,
+    /// What it is to say.
+    pub after: String,
+}
+
+impl Observed {
+    /// Returns the statuses that should be there.
+    pub fn wanted(&self) -> Vec<Status> {
+        let mut results = self.results.clone();
+        if self.commit_is == CommitIs::Older {
+            results.merge_request = MergeRequestIs::Ended;
+        }
+        statuses::wanted(&results, self.detail, &self.merge_request)
+    }
+
+    /// Returns the results that the note shows.
+    pub fn section(&self) -> Option<CiSection> {
+        self.note.as_ref().and_then(|note| CiSection::read(&note.body))
+    }
+
+    /// Returns where it has to be looked which statuses are there: here, and where older ones were left open.
+    ///
+    /// What the note remembers to have been posted is there, and what GitLab refused it would refuse again.
+    pub fn places_to_look_at(&self) -> Vec<Place> {
+        let known = self.section().and_then(|section| section.state.statuses);
+        let is_known = |place: &&Place| {
+            known.as_ref().is_some_and(|known| {
+                known.place == **place && (known.taken == Taken::No || known.print == Print::of(&self.wanted()))
+            })
+        };
+        let here = self.place.iter().filter(|place| !is_known(place)).cloned();
+        here.chain(self.left_open()).collect()
+    }
+
+    fn left_open(&self) -> Vec<Place> {
+        match self.commit_is {
+            CommitIs::Newest => {
+                let section = self.section();
+                section.map(|section| section.state.left_open_beside(self.results.commit)).unwrap_or_default()
+            }
+            CommitIs::Older => Vec::new(),
+        }
+    }
+
+    /// Returns what is to be posted. `posted` are the statuses at each of the places to look at.
+    pub fn posts(&self, posted: &[(Place, Vec<Posted>)]) -> Vec<Post> {
+        let mut posts = Vec::new();
+        let left_open = self.left_open();
+        for (place, there) in posted {
+            if Some(place) == self.place.as_ref() {
+                posts.extend(statuses::to_post(&self.wanted(), there, place, self.bot));
+            } else if left_open.contains(place) {
+                posts.extend(statuses::to_end(there, place, self.bot));
+            }
+        }
+        posts
+    }
+
+    /// Returns how the note changes once the statuses are posted, where it does. `taken` says whether GitLab took those
+    /// for this commit.
+    pub fn note_edit(&self, taken: Taken) -> Option<NoteEdit> {
+        let note = self.note.as_ref()?;
+        if self.commit_is == CommitIs::Older {
+            return None;
+        }
+        let known = self.section().and_then(|section| section.state.statuses);
+        let statuses = self.place.clone().map(|place| match known {
+            Some(known) if known.place == place && known.taken == Taken::No => known,
+            _ => StatusesState { place, print: Print::of(&self.wanted()), taken },
+        });
+        let after = CiSection::of(&self.results, statuses).replace_in(&note.body, &self.head);
+        if note::same(&after, &note.body) {
+            return None;
+        }
+        Some(NoteEdit { id: note.id, before: note.body.clone(), after })
+    }
+
+    /// Returns the whole plan, as it is as long as GitLab takes every status.
+    pub fn plan(&self, posted: &[(Place, Vec<Posted>)]) -> Plan {
+        Plan { posts: self.posts(posted), note: self.note_edit(Taken::Yes) }
+    }
+}
