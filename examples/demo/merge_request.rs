@@ -1,0 +1,282 @@
+//! A contributor's merge request on GitLab, and what the bot's CI job makes of it: `sync`, as people see it.
+
+use anyhow::{Context as _, Result};
+use gitlab_sandbox::{MergeRequest, Note, Role, Sandbox, Scope, Settings};
+use source_git_bot::exit::ExitStatus;
+
+use crate::package::{self, BRANCH, GREETING, SUCCESS};
+use crate::page;
+use crate::program::Program;
+use crate::stage::Stage;
+
+const GITLAB: &str = "http://localhost";
+const SOURCE: &str = "src/hello";
+const DIST: &str = "rpms/hello";
+const FORK: &str = "anna/hello";
+const BOT_FORK: &str = "bot/hello";
+
+/// A packager's change to a line that Anna changes too.
+const POLITE: (&str, &str) = ("\"Hello, world\"", "\"Good day, world\"");
+
+/// Tells the story.
+pub(crate) fn tell(stage: &Stage, program: &Program) -> Result<()> {
+    let mut story = Story::begin(stage, program)?;
+    story.contribute()?;
+    story.first_sync()?;
+    // The results of dist-git's CI on the note belong here, once the bot brings them back.
+    story.second_push()?;
+    story.rerun()?;
+    story.conflict()?;
+    story.mend()?;
+    story.end()
+}
+
+struct Story<'a> {
+    stage: &'a Stage,
+    program: &'a Program,
+    gitlab: Sandbox,
+    token: String,
+    /// The number of Anna's merge request.
+    iid: u64,
+}
+
+impl<'a> Story<'a> {
+    /// Puts the package on a GitLab, with people and the bot.
+    fn begin(stage: &'a Stage, program: &'a Program) -> Result<Self> {
+        println!(
+            "\nA distribution keeps its package hello twice. source-git ({SOURCE}) has upstream's history and,\n\
+             as commits on top, the distribution's changes. dist-git ({DIST}) has the spec and the changes\n\
+             as patches, and is what gets built. Anna knows git and C, and nothing of dist-git."
+        );
+        // The port differs from run to run, and what is shown should not: so the way there is by proxy.
+        let settings = Settings { external_url: Some(GITLAB.to_owned()), ..Settings::default() };
+        let mut gitlab = Sandbox::start_with(&settings);
+        gitlab.leave_unchecked();
+        for user in ["root", "bot", "anna", "packager"] {
+            gitlab.user(user);
+        }
+        package::make_upstream(stage)?;
+        package::make_source_git(stage)?;
+        package::make_dist_git(stage)?;
+        for (project, clone, refs) in [(SOURCE, "source-git", &[BRANCH, "v1.0"][..]), (DIST, "dist-git", &[BRANCH][..])]
+        {
+            gitlab.project(project);
+            gitlab.member(project, "packager", Role::Maintainer);
+            gitlab.push(&stage.path(clone), project, refs);
+        }
+        let token = gitlab.token("bot", &[Scope::Api]);
+        let proxy = format!("http://{}", gitlab.address());
+        stage.write(
+            "instance.yaml",
+            format!(
+                "extends: production\ngitlab:\n  url: {GITLAB}\n  proxy: {proxy}\n\
+                 namespaces:\n- source_git: src\n  dist_git: rpms\ntargets:\n- branch: c[0-9]+s\n"
+            ),
+        )?;
+        let config = stage.read("gitconfig")?;
+        stage.write("gitconfig", format!("{config}[http]\nproxy = {proxy}\n"))?;
+        Ok(Self { stage, program, gitlab, token, iid: 0 })
+    }
+
+    fn contribute(&mut self) -> Result<()> {
+        let stage = self.stage;
+        stage.heading("Anna forks source-git, commits a fix and opens a merge request");
+        self.gitlab.fork(SOURCE, "anna");
+        stage.shown(".", &["clone", "-q", "-b", BRANCH, &format!("{GITLAB}/{FORK}.git")])?;
+        stage.identify("hello", "Anna <anna@example.com>")?;
+        self.let_push("hello", "anna")?;
+        stage.shown("hello", &["checkout", "-q", "-b", "exit-status"])?;
+        stage.shown_edit("hello/hello.c", SUCCESS)?;
+        self.commit("Return success")?;
+        stage.shown("hello", &["push", "-q", "origin", "exit-status"])?;
+        let opened = self.gitlab.open("anna").from(FORK, "exit-status").into(SOURCE, BRANCH);
+        let description = "Callers test the exit status.\n\nJIRA: RHEL-123\n";
+        self.iid = opened.title("Return success").description(description).create();
+        page::merge_request(&self.gitlab, &self.gitlab.merge_request(SOURCE, self.iid), stage.paint);
+        Ok(())
+    }
+
+    fn first_sync(&self) -> Result<()> {
+        let stage = self.stage;
+        stage.heading("The bot's CI job runs");
+        println!("\nAll that it knows: its token, its instance file, and from GitLab which merge request it runs for:");
+        for (name, value) in self.variables() {
+            println!("    {name}={}", if name == "SGB_TOKEN" { "[MASKED]" } else { &value });
+        }
+        self.sync(ExitStatus::Done)?;
+
+        stage.heading("For the package's maintainers, there is now a merge request in dist-git");
+        let pair = self.pair()?;
+        page::merge_request(&self.gitlab, &pair, stage.paint);
+        stage.check("the title is Anna's", pair.title == "Return success")?;
+        stage.check("it is into the same branch", pair.target_branch == BRANCH)?;
+        stage.check("the reference is converted", pair.description.contains("\nResolves: RHEL-123\n"))?;
+        let branch = &pair.source_branch;
+        println!("{}", self.shown(BOT_FORK, &["show", "--stat", "--format=%an <%ae>%n%n%B", branch]).trim_end());
+        let diff = self.shown(BOT_FORK, &["show", "-U1", "--format=", branch, "--", "hello.spec"]);
+        page::diff(&diff, stage.paint);
+        stage.check("the spec names the patch", diff.contains("\n+Patch0001:      0001-Return-success.patch\n"))?;
+        let patch = self.gitlab.git(BOT_FORK, &["show", &format!("{branch}:0001-Return-success.patch")]);
+        let head = self.stage.quiet("hello", &["rev-parse", "HEAD"])?;
+        stage.check("the patch is that of Anna's commit", patch.starts_with(&format!("From {head} ")))?;
+
+        stage.heading("For Anna, there is a note on her merge request: all that she has to read");
+        let note = self.note()?;
+        let shown = page::note(&self.name(), &note, stage.paint);
+        let signs = ["<!--", "**", "](", "####"];
+        let hidden = |line: &String| signs.iter().all(|sign| !line.contains(sign));
+        stage.check("no sign of Markdown is left", !shown.is_empty() && shown.iter().all(hidden))?;
+        stage.check("the note names the merge request", note.body.contains(&format!("[{DIST}!{}]", pair.iid)))?;
+        stage.check("the note names the patch", note.body.contains("`0001-Return-success.patch`"))
+    }
+
+    fn second_push(&self) -> Result<()> {
+        let stage = self.stage;
+        stage.heading("Anna pushes again: the same merge request, the same note, brought up to date");
+        let (pair, note) = (self.pair()?, self.note()?);
+        stage.shown_edit("hello/hello.c", GREETING)?;
+        self.commit("Greet whoever is named")?;
+        stage.shown("hello", &["push", "-q", "origin", "exit-status"])?;
+        self.sync(ExitStatus::Done)?;
+        println!("{}", self.shown(BOT_FORK, &["ls-tree", "--name-only", &pair.source_branch]).trim_end());
+        stage.check("the merge request is the same", self.pair()?.iid == pair.iid)?;
+        stage.check(
+            "it holds both patches",
+            self.patches(&pair) == ["0001-Return-success.patch", "0002-Greet-whoever-is-named.patch"],
+        )?;
+        let edited = self.note()?;
+        page::edited_note(&self.name(), &edited, &note, stage.paint);
+        stage.check("the note is the same, edited once", (edited.id, edited.edits) == (note.id, 1))
+    }
+
+    fn rerun(&self) -> Result<()> {
+        self.stage.heading("The job runs again: nothing to do");
+        self.sync(ExitStatus::Done)?;
+        let (asked, written) = (self.gitlab.api_requests().len(), self.gitlab.take_writes().len());
+        println!("\n({asked} requests to GitLab's API; writes: {written})");
+        self.stage.check("nothing is written", written == 0)?;
+        self.stage.check("little is asked", asked <= 5)
+    }
+
+    fn conflict(&self) -> Result<()> {
+        let stage = self.stage;
+        stage.heading("Meanwhile a packager changes the same line, and brings that to dist-git by hand");
+        self.let_push("source-git", "packager")?;
+        self.let_push("dist-git", "packager")?;
+        stage.shown_edit("source-git/hello.c", POLITE)?;
+        stage.later();
+        stage.shown("source-git", &["commit", "-q", "-a", "-m", "Be polite"])?;
+        let arguments = ["-q", "update-dist-git", "source-git", "dist-git", "-m", "Be polite"];
+        stage.command("source-git-bot", &arguments);
+        let ended = self.program.run(&stage.path("."), &arguments, &stage.surroundings())?;
+        stage.check("the packager's change gets to dist-git", ended.status == Some(0))?;
+        for (clone, project) in [("source-git", SOURCE), ("dist-git", DIST)] {
+            stage.shown(clone, &["push", "-q", &format!("{GITLAB}/{project}.git"), BRANCH])?;
+        }
+
+        stage.heading("Now Anna's change cannot be carried over: her note says why, and what to do");
+        let (before, branch) = (self.note()?, self.pair()?.source_branch);
+        let tip = self.gitlab.tip(BOT_FORK, &branch);
+        self.sync(ExitStatus::CannotBeSynced)?;
+        let note = self.note()?;
+        page::note(&self.name(), &note, stage.paint);
+        let writes = self.gitlab.take_writes();
+        stage
+            .check("the note is all that is written", writes.len() == 1 && writes.iter().all(|w| w.method == "PUT"))?;
+        stage.check("the note is the same", note.id == before.id)?;
+        stage.check("the note says what to do", note.body.contains("**To mend it:**"))?;
+        stage.check("dist-git is left as it was", self.gitlab.tip(BOT_FORK, &branch) == tip)
+    }
+
+    fn mend(&self) -> Result<()> {
+        let stage = self.stage;
+        stage.heading("Anna does it, and keeps her own line where the two differ");
+        stage.shown("hello", &["fetch", "-q", &format!("{GITLAB}/{SOURCE}.git"), BRANCH])?;
+        stage.later();
+        stage.shown("hello", &["rebase", "-q", "-X", "theirs", "FETCH_HEAD"])?;
+        stage.shown("hello", &["push", "-q", "--force", "origin", "exit-status"])?;
+        let blocked = self.note()?;
+        self.sync(ExitStatus::Done)?;
+        let (pair, note) = (self.pair()?, self.note()?);
+        page::edited_note(&self.name(), &note, &blocked, stage.paint);
+        stage.check("nothing is left to mend", !note.body.contains("**To mend it:**"))?;
+        let patches = self.patches(&pair);
+        let wanted = ["0001-Be-polite.patch", "0002-Return-success.patch", "0003-Greet-whoever-is-named.patch"];
+        stage.check("Anna's patches come on top of the packager's", patches == wanted)
+    }
+
+    /// What holds for the whole story.
+    fn end(&self) -> Result<()> {
+        let unknown = self.gitlab.take_unknown();
+        self.stage.check("nothing is asked of GitLab that it does not know", unknown.is_empty())?;
+        let acts = self.gitlab.acts();
+        self.stage.check("no text of the bot sets anything off", acts.iter().all(|act| act.user != "bot"))
+    }
+
+    /// Runs the job, shows its log, and checks how it ends.
+    fn sync(&self, expected: ExitStatus) -> Result<()> {
+        drop(self.gitlab.take_writes());
+        self.gitlab.clear_log();
+        self.stage.command("source-git-bot", &["sync"]);
+        let ended = self.program.run(&self.stage.path("."), &["sync"], &self.variables())?;
+        page::job_log(&ended.stderr);
+        if expected != ExitStatus::Done {
+            println!("(exit status {})", expected as u8);
+        }
+        self.stage.check("the token is not told", !ended.stderr.contains(&self.token))?;
+        self.stage.check("the job ends as it should", ended.status == Some(i32::from(expected as u8)))
+    }
+
+    /// The job's variables: GitLab's predefined ones and the bot's own.
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("GITLAB_CI", "true".to_owned()),
+            ("CI_MERGE_REQUEST_PROJECT_PATH", SOURCE.to_owned()),
+            ("CI_MERGE_REQUEST_IID", self.iid.to_string()),
+            ("SGB_INSTANCE", "instance.yaml".to_owned()),
+            ("SGB_TOKEN", self.token.clone()),
+        ]
+    }
+
+    fn name(&self) -> String {
+        format!("{SOURCE}!{}", self.iid)
+    }
+
+    /// The one merge request in dist-git.
+    fn pair(&self) -> Result<MergeRequest> {
+        let found = self.gitlab.merge_requests(DIST);
+        self.stage.check("there is one merge request in dist-git", found.len() == 1)?;
+        found.into_iter().next().context("there is none")
+    }
+
+    /// The one note on Anna's merge request.
+    fn note(&self) -> Result<Note> {
+        let found = self.gitlab.notes(SOURCE, self.iid);
+        self.stage.check("there is one note", found.len() == 1)?;
+        found.into_iter().next().context("there is none")
+    }
+
+    fn patches(&self, pair: &MergeRequest) -> Vec<String> {
+        let files = self.gitlab.git(BOT_FORK, &["ls-tree", "--name-only", &pair.source_branch]);
+        files.lines().filter(|name| name.ends_with(".patch")).map(str::to_owned).collect()
+    }
+
+    /// Asks git in a project on GitLab, as in a clone of it.
+    fn shown(&self, project: &str, arguments: &[&str]) -> String {
+        self.stage.command(&format!("git -C {project}"), arguments);
+        self.gitlab.git(project, arguments)
+    }
+
+    /// Anna commits what she changed.
+    fn commit(&self, message: &str) -> Result<()> {
+        self.stage.later();
+        self.stage.shown("hello", &["commit", "-q", "-a", "-m", message])
+    }
+
+    /// Lets a clone push in the name of a user.
+    fn let_push(&self, clone: &str, user: &str) -> Result<()> {
+        let token = self.gitlab.token(user, &[Scope::Api]);
+        let address = GITLAB.replace("://", &format!("://{user}:{token}@"));
+        self.stage.quiet(clone, &["config", &format!("url.{address}/.insteadOf"), &format!("{GITLAB}/")]).map(drop)
+    }
+}
