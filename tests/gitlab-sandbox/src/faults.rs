@@ -120,6 +120,13 @@ impl Fault {
         self.answer(429, "application/json", &format!("{{\"message\":{{\"error\":\"{text}\"}}}}"))
     }
 
+    /// Answers as GitLab does where it does not get the lock for a commit's statuses in time.
+    #[must_use]
+    pub fn status_lock_busy(self) -> Self {
+        let text = "Another update to this commit status is in progress";
+        self.answer(409, "application/json", &format!("{{\"message\":\"{text}\"}}"))
+    }
+
     /// Cuts the connection without an answer, before the request has taken effect.
     #[must_use]
     pub fn cut_before(mut self) -> Self {

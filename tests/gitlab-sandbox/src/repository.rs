@@ -165,6 +165,11 @@ impl Repository {
         old == new || self.open().graph_descendant_of(new, old).unwrap_or(false)
     }
 
+    /// The first branch, by name, that contains a commit.
+    pub(crate) fn branch_containing(&self, commit: &str) -> Option<String> {
+        self.refs("refs/heads/").into_iter().find(|(_, tip)| self.is_ancestor(commit, tip)).map(|(name, _)| name)
+    }
+
     /// The commits that `head` reaches and `base` does not, newest first, at most `limit`.
     pub(crate) fn commits(&self, base: &str, head: &str, limit: usize) -> Vec<Commit> {
         let repository = self.open();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Model;
 use super::access::Role;
 use super::projects::Project;
+use super::pushes::Pusher;
 use super::text::{Place, stored};
 use crate::clock::Moment;
 
@@ -94,6 +95,8 @@ pub struct MergeRequest {
     pub remove_source_branch: bool,
     /// Whether the commits are squashed when merged.
     pub squash: bool,
+    /// The pipeline that the REST API shows as its head pipeline; it may be of an older head.
+    pub head_pipeline: Option<u64>,
     /// The merge request stays unprepared for this many readings.
     pub unprepared_readings: u32,
 }
@@ -212,6 +215,7 @@ impl Model {
             allow_collaboration: proposal.allow_collaboration,
             remove_source_branch: proposal.remove_source_branch,
             squash: proposal.squash,
+            head_pipeline: None,
             unprepared_readings: self.unprepared_readings,
         };
         self.merge_requests.insert(id, request);
@@ -221,6 +225,8 @@ impl Model {
         self.add_version(id);
         self.act_on(author, id, Place::Title, &title, &[]);
         self.act_on(author, id, Place::Description, &description, &commands);
+        self.update_head_pipeline(id);
+        self.run_pipeline_by_itself(author, id);
         Ok(id)
     }
 
@@ -359,7 +365,7 @@ impl Model {
         repository.set_refs(&[(&format!("refs/heads/{}", request.target_branch), &commit)]);
         self.edit(id, |request| request.merge_commit = Some(commit));
         self.mark_merged(user, id);
-        self.notice_push(request.target_project, user);
+        self.notice_push(request.target_project, Pusher::Person(user));
         true
     }
 

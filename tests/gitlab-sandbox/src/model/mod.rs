@@ -3,11 +3,14 @@
 //! Nothing here speaks HTTP or JSON. Repositories are real ones on disk, and the model asks git about them.
 
 pub mod access;
+pub mod ci_status;
+pub(crate) mod merge_request_pipelines;
 pub mod merge_requests;
 pub mod notes;
 pub mod pipelines;
 pub mod projects;
 pub(crate) mod pushes;
+pub(crate) mod statuses;
 pub mod text;
 
 use std::cell::RefCell;
@@ -18,7 +21,7 @@ use crate::clock::{Clock, Moment};
 use access::{Role, Token, User};
 use merge_requests::MergeRequest;
 use notes::Note;
-use pipelines::{CommitStatus, Pipeline};
+use pipelines::{Job, Pipeline};
 use projects::{ForkImport, Namespace, NamespaceKind, Project};
 use text::Act;
 
@@ -41,8 +44,8 @@ pub struct Model {
     pub notes: BTreeMap<u64, Note>,
     /// Pipelines, by id.
     pub pipelines: BTreeMap<u64, Pipeline>,
-    /// Commit statuses, by id.
-    pub statuses: BTreeMap<u64, CommitStatus>,
+    /// Jobs, bridges and external commit statuses, by id.
+    pub jobs: BTreeMap<u64, Job>,
     /// What texts set off by themselves: quick actions, mentions, closing words.
     pub acts: Vec<Act>,
     /// How forks are imported.
@@ -70,7 +73,7 @@ impl Model {
             merge_requests: BTreeMap::new(),
             notes: BTreeMap::new(),
             pipelines: BTreeMap::new(),
-            statuses: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             acts: Vec::new(),
             fork_import: ForkImport::AfterReadings(1),
             unprepared_readings: 0,

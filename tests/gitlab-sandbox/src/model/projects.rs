@@ -140,6 +140,11 @@ pub struct Project {
     pub takes_merge_requests: bool,
     /// Settings that have no meaning to the sandbox: kept and shown.
     pub settings: Map<String, Value>,
+    /// The jobs (stage, name) of pipelines that merge requests into this project start by themselves; none are started
+    /// where it is not set.
+    pub runs: Option<Vec<(String, String)>>,
+    /// How many jobs a pipeline may have before it takes no more (`ci_pipeline_size`).
+    pub pipeline_size_limit: Option<usize>,
     pub(crate) only_branch: Option<String>,
     pub(crate) last_iid: u64,
     pub(crate) repository: Repository,
@@ -217,6 +222,8 @@ impl Model {
             forking: true,
             takes_merge_requests: true,
             settings: Map::new(),
+            runs: None,
+            pipeline_size_limit: None,
             only_branch: None,
             last_iid: 0,
             repository,

@@ -16,9 +16,34 @@ pub(crate) struct Moved {
     pub(crate) new: String,
 }
 
+/// Who moved the branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pusher {
+    /// This user.
+    Person(u64),
+    /// The test itself, in the name of this user.
+    Test(u64),
+}
+
+impl Pusher {
+    const fn name_giver(self) -> u64 {
+        match self {
+            Self::Person(user) | Self::Test(user) => user,
+        }
+    }
+
+    /// Who starts pipelines because of it: a test stands for whoever opened the merge request.
+    const fn runner(self, request: &MergeRequest) -> u64 {
+        match self {
+            Self::Person(user) => user,
+            Self::Test(_) => request.author,
+        }
+    }
+}
+
 impl Model {
     /// Compares a project's branches with what is known of them, and does what follows from the difference.
-    pub(crate) fn notice_push(&mut self, project: u64, user: u64) -> Vec<Moved> {
+    pub(crate) fn notice_push(&mut self, project: u64, pusher: Pusher) -> Vec<Moved> {
         let Some(known) = self.projects.get_mut(&project) else { return Vec::new() };
         let now = known.repository.refs("refs/heads/");
         let before = std::mem::replace(&mut known.branches, now.clone());
@@ -40,12 +65,13 @@ impl Model {
             moved.push(Moved { name: branch.clone(), old: old.clone(), new: NO_COMMIT.to_owned() });
         }
         for change in &moved {
-            self.follow_branch(project, user, change);
+            self.follow_branch(project, pusher, change);
         }
         moved
     }
 
-    fn follow_branch(&mut self, project: u64, user: u64, change: &Moved) {
+    fn follow_branch(&mut self, project: u64, pusher: Pusher, change: &Moved) {
+        let user = pusher.name_giver();
         let concerned = self.merge_requests.values().filter(|request| {
             let source = (request.source_project, &request.source_branch);
             let target = (request.target_project, &request.target_branch);
@@ -62,6 +88,8 @@ impl Model {
                 } else {
                     self.add_version(request.id);
                     self.system_note(request.id, user, &format!("added commits up to {:.8}", change.new));
+                    self.update_head_pipeline(request.id);
+                    self.run_pipeline_by_itself(pusher.runner(&request), request.id);
                 }
             }
         }

@@ -117,8 +117,9 @@ fn full(model: &Model, user: Option<u64>, request: &MergeRequest, prepared: Prep
     let version = request.versions.last();
     let ready = version.filter(|_| prepared == Prepared::Yes);
     let target = model.projects.get(&request.target_project);
-    let head_pipeline =
-        ready.and_then(|version| model.pipelines_of(request).into_iter().find(|pipeline| pipeline.sha == version.head));
+    let readable = target.is_some_and(|target| model.can_read_builds(user, target));
+    let kept = request.head_pipeline.filter(|_| ready.is_some() && readable);
+    let head_pipeline = kept.and_then(|pipeline| model.pipelines.get(&pipeline));
     let more = json!({
         "subscribed": user == Some(request.author),
         "changes_count": ready.map(|_| "1"),
@@ -126,7 +127,7 @@ fn full(model: &Model, user: Option<u64>, request: &MergeRequest, prepared: Prep
         "latest_build_finished_at": null,
         "first_deployed_to_production_at": null,
         "pipeline": head_pipeline.map(|pipeline| pipelines::basic(model, pipeline)),
-        "head_pipeline": head_pipeline.map(|pipeline| pipelines::basic(model, pipeline)),
+        "head_pipeline": head_pipeline.map(|pipeline| pipelines::full(model, pipeline)),
         "diff_refs": {
             "base_sha": ready.map(|version| &version.base),
             "head_sha": ready.map(|version| &version.head),
@@ -182,10 +183,7 @@ pub(super) fn list_of_all(context: &mut Context<'_>, _: &[&str]) -> Answer {
 fn list(context: &Context<'_>, default_scope: &str, within: impl Fn(&MergeRequest) -> bool) -> Answer {
     let parameters = &context.parameters;
     parameters.accept(&["with_merge_status_recheck", "view"]);
-    let moment = |name: &str| {
-        let invalid = || Refusal::Parameter(format!("{name} is invalid"));
-        parameters.text(name).map(|text| Moment::parse(&text).ok_or_else(invalid)).transpose()
-    };
+    let moment = |name: &str| context.moment(name);
     let state = parameters.choice("state", &["all", "opened", "closed", "merged", "locked"])?;
     let scopes = if default_scope == "all" { ["all", "created_by_me"] } else { ["created_by_me", "all"] };
     let scope = parameters.choice("scope", &scopes)?;

@@ -8,10 +8,12 @@ mod notes;
 mod pipelines;
 mod projects;
 mod repository;
+mod statuses;
 mod users;
 
 use serde_json::Value;
 
+use crate::clock::Moment;
 use crate::http::auth::{Caller, api_caller};
 use crate::http::dispatch::Answered;
 use crate::http::parameters::{Parameters, decode};
@@ -77,7 +79,7 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
         ("GET", ["projects", _, "repository", "tags"]) => (repository::tags, Taken),
         ("GET", ["projects", _, "repository", "tags", _]) => (repository::tag, Taken),
         ("GET", ["projects", _, "repository", "commits", _]) => (repository::commit, Taken),
-        ("GET", ["projects", _, "repository", "commits", _, "statuses"]) => (pipelines::statuses, Ignored),
+        ("GET", ["projects", _, "repository", "commits", _, "statuses"]) => (statuses::list, Ignored),
         ("GET", ["projects", _, "repository", "tree"]) => (repository::tree, Ignored),
         ("GET", ["projects", _, "repository", "files", _]) => (repository::file, Ignored),
         ("GET", ["projects", _, "repository", "files", _, "raw"]) => (repository::raw_file, Taken),
@@ -89,6 +91,7 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
         ("GET", ["projects", _, "merge_requests", _, "commits"]) => (merge_requests::commits, Ignored),
         ("GET", ["projects", _, "merge_requests", _, "versions"]) => (merge_requests::versions, Ignored),
         ("GET", ["projects", _, "merge_requests", _, "pipelines"]) => (pipelines::of_merge_request, Ignored),
+        ("POST", ["projects", _, "merge_requests", _, "pipelines"]) => (pipelines::create_for_merge_request, Ignored),
 
         ("GET", ["projects", _, "merge_requests", _, "notes"]) => (notes::list, Taken),
         ("POST", ["projects", _, "merge_requests", _, "notes"]) => (notes::create, Ignored),
@@ -98,6 +101,12 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
         ("GET", ["projects", _, "merge_requests", _, "notes", _, "award_emoji"]) => (notes::reactions, Ignored),
         ("POST", ["projects", _, "merge_requests", _, "notes", _, "award_emoji"]) => (notes::react, Ignored),
         ("DELETE", ["projects", _, "merge_requests", _, "notes", _, "award_emoji", _]) => (notes::unreact, Ignored),
+
+        ("GET", ["projects", _, "pipelines"]) => (pipelines::list, Ignored),
+        ("GET", ["projects", _, "pipelines", _]) => (pipelines::get, Ignored),
+        ("GET", ["projects", _, "pipelines", _, "jobs"]) => (pipelines::jobs, Taken),
+        ("GET", ["projects", _, "pipelines", _, "bridges" | "trigger_jobs"]) => (pipelines::bridges, Taken),
+        ("POST", ["projects", _, "statuses", _]) => (statuses::post, Ignored),
         _ => return None,
     };
     Some(route)
@@ -188,6 +197,12 @@ impl Context<'_> {
     /// One page of these records.
     fn page<T>(&self, records: &[T], render: impl FnMut(&T) -> Option<Value>) -> Answer {
         paging::page(&self.parameters, &self.url, records, render)
+    }
+
+    /// A moment that a parameter gives.
+    fn moment(&self, name: &str) -> Result<Option<Moment>, Refusal> {
+        let invalid = || Refusal::Parameter(format!("{name} is invalid"));
+        self.parameters.text(name).map(|text| Moment::parse(&text).ok_or_else(invalid)).transpose()
     }
 
     /// Sorts by a key, as `sort` says; `default` is the direction where it says nothing.

@@ -131,7 +131,7 @@ pub(super) fn commit(context: &mut Context<'_>, path: &[&str]) -> Answer {
     let last = pipelines.clone().find(|pipeline| pipeline.project == project.id && pipeline.sha == commit.id);
     if let Some(shown) = shown.as_object_mut() {
         shown.insert("project_id".to_owned(), json!(project.id));
-        shown.insert("status".to_owned(), json!(last.map(|pipeline| &pipeline.status)));
+        shown.insert("status".to_owned(), json!(last.map(|pipeline| pipeline.status.name())));
         shown.insert("last_pipeline".to_owned(), json!(last.map(|last| super::pipelines::basic(context.model, last))));
     }
     Ok(Reply::json(200, &shown))

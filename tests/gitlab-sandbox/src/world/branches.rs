@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{project_id, project_mut};
+use crate::model::pushes::Pusher;
 use crate::repository::{git_command, run};
 use crate::sandbox::Handle;
 
@@ -19,7 +20,7 @@ impl Handle {
         let seconds = FIRST_COMMIT + 60 * model.commits_made;
         project_mut(model, project).repository.commit_files(branch, message, seconds, changes);
         let someone = model.users.keys().next().copied().unwrap_or_default();
-        model.notice_push(id, someone);
+        model.notice_push(id, Pusher::Test(someone));
         project_mut(model, project).branches.get(branch).cloned().unwrap_or_default()
     }
 
@@ -31,7 +32,7 @@ impl Handle {
         let commit = repository.commit_id(revision).unwrap_or_else(|| panic!("{project} has no {revision}"));
         repository.set_refs(&[(&format!("refs/heads/{branch}"), &commit)]);
         let someone = model.users.keys().next().copied().unwrap_or_default();
-        model.notice_push(id, someone);
+        model.notice_push(id, Pusher::Test(someone));
     }
 
     /// Deletes a branch, with all that follows.
@@ -40,7 +41,7 @@ impl Handle {
         let id = project_id(model, project);
         project_mut(model, project).repository.delete_ref(&format!("refs/heads/{branch}"));
         let someone = model.users.keys().next().copied().unwrap_or_default();
-        model.notice_push(id, someone);
+        model.notice_push(id, Pusher::Test(someone));
     }
 
     /// Tags a commit; with a message the tag is an annotated one.
@@ -61,7 +62,7 @@ impl Handle {
         command.args(["push", "--quiet", "--force"]).arg(project_mut(model, project).repository.path()).args(refspecs);
         run(command, b"").unwrap_or_else(|error| panic!("pushing {refspecs:?} to {project}: {error}"));
         let someone = model.users.keys().next().copied().unwrap_or_default();
-        model.notice_push(id, someone);
+        model.notice_push(id, Pusher::Test(someone));
     }
 
     /// The commit at the tip of a branch.

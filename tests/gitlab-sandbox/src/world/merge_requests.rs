@@ -1,9 +1,8 @@
-//! Merge requests, notes and pipelines: people at work in them, and what came of it.
+//! Merge requests and notes: people at work in them, and what came of it.
 
 use super::{project_id, request_id, user_id};
 use crate::model::merge_requests::{Change, MergeRequest, Proposal};
 use crate::model::notes::{Added, Note};
-use crate::model::pipelines::{CommitStatus, Pipeline};
 use crate::model::text::Act;
 use crate::sandbox::Handle;
 
@@ -128,46 +127,6 @@ impl Handle {
         let model = &mut *self.0.model();
         let (request, user) = (request_id(model, project, iid), user_id(model, user));
         assert!(model.merge(user, request), "{project}!{iid} cannot be merged");
-    }
-
-    /// Adds a pipeline and gives its id; with a merge request (by number in `of`'s project) it is one of that.
-    pub fn pipeline(&self, project: &str, sha: &str, reference: &str, status: &str, of: Option<(&str, u64)>) -> u64 {
-        let model = &mut *self.0.model();
-        let merge_request = of.map(|(project, iid)| request_id(model, project, iid));
-        let (id, created_at, project) = (model.next_id(), model.now(), project_id(model, project));
-        let iid = model.pipelines.values().filter(|other| other.project == project).count() as u64 + 1;
-        let source = if of.is_some() { "merge_request_event" } else { "push" }.to_owned();
-        let (sha, reference, status) = (sha.to_owned(), reference.to_owned(), status.to_owned());
-        model
-            .pipelines
-            .insert(id, Pipeline { id, iid, project, sha, reference, status, source, merge_request, created_at });
-        id
-    }
-
-    /// Adds a commit status to a pipeline and gives its id.
-    pub fn commit_status(&self, pipeline: u64, author: &str, name: &str, status: &str) -> u64 {
-        let model = &mut *self.0.model();
-        let author = user_id(model, author);
-        let (id, created_at) = (model.next_id(), model.now());
-        let of = model.pipelines.get(&pipeline).unwrap_or_else(|| panic!("there is no pipeline {pipeline}"));
-        let (sha, reference, project) = (of.sha.clone(), of.reference.clone(), of.project);
-        let (name, status) = (name.to_owned(), status.to_owned());
-        let (description, target_url) = (None, None);
-        let added = CommitStatus {
-            id,
-            project,
-            pipeline,
-            sha,
-            reference,
-            name,
-            status,
-            description,
-            target_url,
-            author,
-            created_at,
-        };
-        model.statuses.insert(id, added);
-        id
     }
 }
 

@@ -3,8 +3,12 @@
 
 mod branches;
 mod merge_requests;
+mod pipelines;
+mod statuses;
 
 pub use merge_requests::MergeRequestBuilder;
+pub use pipelines::{JobBuilder, MergeRequestPipelineBuilder};
+pub use statuses::{ShownPipeline, ShownStatus};
 
 use crate::model::Model;
 use crate::model::access::{Role, Scope, Token, TokenKind, User};
@@ -153,11 +157,12 @@ impl Handle {
         project_mut(model, project).job_token_allowlist.insert(from);
     }
 
-    /// Removes a project with its repository; merge requests from it stay, without a source.
+    /// Removes a project with its repository and pipelines; merge requests from it stay, without a source.
     pub fn delete_project(&self, project: &str) {
         let mut model = self.0.model();
         let id = project_id(&model, project);
         model.projects.remove(&id);
+        model.delete_pipelines_of(id);
     }
 
     /// Forks a project into a namespace at once, and gives the fork's path.

@@ -17,4 +17,6 @@ mod forks;
 mod git;
 mod merge_requests;
 mod notes;
+mod pipelines;
 mod projects;
+mod statuses;

@@ -233,29 +233,3 @@ fn texts_act_by_themselves() {
     assert!(sandbox.acts().iter().all(|act| act.place == Place::Description && act.merge_request == "src/curl!1"));
     sandbox.expect_write("POST", "*/merge_requests");
 }
-
-#[test]
-fn pipelines_and_statuses_are_listed() {
-    let (sandbox, bot, ..) = furnished();
-    sandbox.open("contributor").from("contributor/curl", "fix").into("src/curl", "c10s").create();
-    let head = sandbox.tip("contributor/curl", "fix").unwrap();
-    assert_eq!(get(&sandbox, &bot, &format!("{TARGET}/1/pipelines")).json(), json!([]));
-    sandbox.pipeline("contributor/curl", &head, "fix", "success", None);
-    let own = sandbox.pipeline("src/curl", &head, "refs/merge-requests/1/head", "running", Some(("src/curl", 1)));
-    sandbox.pipeline("src/curl", &head, "fix", "external", None);
-    sandbox.commit_status(own, "bot", "dist-git", "pending");
-    let pipelines = get(&sandbox, &bot, &format!("{TARGET}/1/pipelines")).json();
-    assert_fields(&pipelines[0], "id iid project_id sha ref status source created_at updated_at web_url");
-    let statuses: Vec<&Value> = pipelines.as_array().unwrap().iter().map(|pipeline| &pipeline["status"]).collect();
-    assert_eq!(
-        statuses,
-        ["running", "success"],
-        "its own first; a target's branch pipeline for a fork's commit is not shown"
-    );
-    assert_eq!(get(&sandbox, &bot, &format!("{TARGET}/1")).json()["head_pipeline"]["id"], own);
-    let list = get(&sandbox, &bot, &format!("/projects/src%2Fcurl/repository/commits/{head}/statuses")).json();
-    assert_fields(
-        &list[0],
-        "allow_failure author coverage created_at description finished_at id name pipeline_id ref sha started_at status target_url",
-    );
-}
