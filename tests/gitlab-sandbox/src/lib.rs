@@ -56,6 +56,7 @@ pub use model::notes::Note;
 pub use model::pipelines::{EventType, Job, JobKind, Pipeline, Strategy};
 pub use model::projects::{ForkImport, Visibility};
 pub use model::text::{Act, ActKind, Place};
+pub use model::triggers::Triggered;
 pub use repository::NO_COMMIT;
 pub use sandbox::{Handle, Sandbox, Settings};
 pub use world::{JobBuilder, MergeRequestBuilder, MergeRequestPipelineBuilder, ShownPipeline, ShownStatus};

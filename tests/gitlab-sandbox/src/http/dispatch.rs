@@ -91,7 +91,7 @@ fn begin(shared: &Shared, request: &Request) -> usize {
         let secret = CREDENTIAL_HEADERS.contains(&name.as_str());
         (name.clone(), if secret { "[credentials]".to_owned() } else { value.clone() })
     });
-    let record = RequestRecord {
+    let mut record = RequestRecord {
         method: request.method.clone(),
         path: request.path.clone(),
         query: request.query.clone(),
@@ -101,6 +101,12 @@ fn begin(shared: &Shared, request: &Request) -> usize {
         status: None,
         response_size: 0,
     };
+    // A trigger token is at its place in a call of the trigger endpoint, and nowhere else.
+    if request.path.ends_with("/trigger/pipeline") {
+        let model = shared.model();
+        record.query = model.without_trigger_tokens(&record.query);
+        record.body = model.without_trigger_tokens(&String::from_utf8_lossy(&record.body)).into_bytes();
+    }
     let mut log = shared.log();
     log.requests.push(record);
     log.requests.len() - 1

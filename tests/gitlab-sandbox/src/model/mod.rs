@@ -12,6 +12,7 @@ pub mod projects;
 pub(crate) mod pushes;
 pub(crate) mod statuses;
 pub mod text;
+pub mod triggers;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use notes::Note;
 use pipelines::{Job, Pipeline};
 use projects::{ForkImport, Namespace, NamespaceKind, Project};
 use text::Act;
+use triggers::{TriggerToken, Triggered};
 
 /// Everything the sandbox knows. Ids come from one counter, so an id of one kind is never valid for another.
 #[derive(Debug)]
@@ -46,6 +48,10 @@ pub struct Model {
     pub pipelines: BTreeMap<u64, Pipeline>,
     /// Jobs, bridges and external commit statuses, by id.
     pub jobs: BTreeMap<u64, Job>,
+    /// Pipeline trigger tokens.
+    pub trigger_tokens: Vec<TriggerToken>,
+    /// Every pipeline that was started through the trigger endpoint, oldest first.
+    pub triggered: Vec<Triggered>,
     /// What texts set off by themselves: quick actions, mentions, closing words.
     pub acts: Vec<Act>,
     /// How forks are imported.
@@ -74,6 +80,8 @@ impl Model {
             notes: BTreeMap::new(),
             pipelines: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            trigger_tokens: Vec::new(),
+            triggered: Vec::new(),
             acts: Vec::new(),
             fork_import: ForkImport::AfterReadings(1),
             unprepared_readings: 0,

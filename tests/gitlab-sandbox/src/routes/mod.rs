@@ -9,6 +9,7 @@ mod pipelines;
 mod projects;
 mod repository;
 mod statuses;
+mod triggers;
 mod users;
 
 use serde_json::Value;
@@ -31,22 +32,26 @@ pub(crate) struct Context<'a> {
     pub(crate) model: &'a mut Model,
     pub(crate) caller: Caller,
     pub(crate) parameters: Parameters,
+    /// The header `X-Gitlab-Event`, which GitLab's webhooks send.
+    hook_event: Option<String>,
     /// The request's URL without its query, for `Link` headers.
     url: String,
 }
 
-/// A route: what it does, and whether a job token opens it.
+/// A route: what it does, and how callers show who they are.
 type Route = (fn(&mut Context<'_>, &[&str]) -> Answer, JobToken);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum JobToken {
     Taken,
     Ignored,
+    /// The route reads a token of its own from the parameters: nobody is logged in.
+    AmongParameters,
 }
 
 /// The table. Job tokens open what GitLab's list of endpoints for `CI_JOB_TOKEN` names.
 fn route(method: &str, segments: &[&str]) -> Option<Route> {
-    use JobToken::{Ignored, Taken};
+    use JobToken::{AmongParameters, Ignored, Taken};
     let method = if method == "HEAD" { "GET" } else { method };
     let route: Route = match (method, segments) {
         ("GET", ["version" | "metadata"]) => (users::version, Ignored),
@@ -107,6 +112,8 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
         ("GET", ["projects", _, "pipelines", _, "jobs"]) => (pipelines::jobs, Taken),
         ("GET", ["projects", _, "pipelines", _, "bridges" | "trigger_jobs"]) => (pipelines::bridges, Taken),
         ("POST", ["projects", _, "statuses", _]) => (statuses::post, Ignored),
+        ("POST", ["projects", _, "trigger", "pipeline"]) => (triggers::trigger, AmongParameters),
+        ("POST", ["projects", _, "ref", _, "trigger", "pipeline"]) => (triggers::trigger_ref, AmongParameters),
         _ => return None,
     };
     Some(route)
@@ -121,7 +128,10 @@ pub(crate) fn answer(shared: &Shared, request: &Request, path: &str) -> Answered
         return Answered { unknown, ..Answered::quiet(Refusal::NoRoute.reply()) };
     };
     let mut model = shared.model();
-    let caller = match api_caller(&model, request, job_token == JobToken::Taken) {
+    let anonymous = job_token == JobToken::AmongParameters;
+    let caller =
+        if anonymous { Ok(Caller::default()) } else { api_caller(&model, request, job_token == JobToken::Taken) };
+    let caller = match caller {
         Ok(caller) => caller,
         Err(refusal) => return Answered::quiet(refusal.reply()),
     };
@@ -131,13 +141,17 @@ pub(crate) fn answer(shared: &Shared, request: &Request, path: &str) -> Answered
         Err(refusal) => return Answered { user, ..Answered::quiet(refusal.reply()) },
     };
     let url = format!("{}/api/v4{path}", model.base_url);
-    let mut context = Context { model: &mut model, caller, parameters, url };
-    let answer = if !request.only_reads() && caller.user.is_none() {
+    let hook_event = request.header("x-gitlab-event").map(str::to_owned);
+    let mut context = Context { model: &mut model, caller, parameters, hook_event, url };
+    let answer = if !request.only_reads() && caller.user.is_none() && !anonymous {
         Err(Refusal::unauthorized())
     } else {
         run(&mut context, &segments)
     };
     let unread = context.parameters.unread();
+    let body = String::from_utf8_lossy(&request.body);
+    let body = if anonymous { context.model.without_trigger_tokens(&body) } else { body.into_owned() };
+    let user = context.caller.user.map(|user| context.model.username(user).to_owned());
     match answer {
         Ok(reply) => {
             let unknown = unread.iter().map(|name| format!("{} /api/v4{path}: parameter {name}", request.method));
@@ -146,7 +160,7 @@ pub(crate) fn answer(shared: &Shared, request: &Request, path: &str) -> Answered
                 path: path.to_owned(),
                 user: user.clone(),
                 status: reply.status,
-                body: String::from_utf8_lossy(&request.body).into_owned(),
+                body,
             });
             Answered { reply, user, writes: write.into_iter().collect(), unknown: unknown.collect() }
         }

@@ -5,6 +5,7 @@ mod branches;
 mod merge_requests;
 mod pipelines;
 mod statuses;
+mod triggers;
 
 pub use merge_requests::MergeRequestBuilder;
 pub use pipelines::{JobBuilder, MergeRequestPipelineBuilder};

@@ -20,3 +20,4 @@ mod notes;
 mod pipelines;
 mod projects;
 mod statuses;
+mod trigger;

@@ -1,0 +1,72 @@
+//! The trigger endpoint: a token in the request starts a pipeline, nobody is logged in (`lib/api/ci/triggers.rb`).
+
+use serde_json::{Map, Value, json};
+
+use super::{Context, pipelines, segment};
+use crate::http::reply::{Answer, Refusal, Reply};
+use crate::model::triggers::{NotTriggered, TriggerCall};
+
+/// `…/trigger/pipeline`, with the ref as a parameter.
+pub(super) fn trigger(context: &mut Context<'_>, path: &[&str]) -> Answer {
+    let reference = context.parameters.text("ref").filter(|reference| !reference.is_empty());
+    start(context, path, reference)
+}
+
+/// `…/ref/:ref/trigger/pipeline`: the ref of the path wins.
+pub(super) fn trigger_ref(context: &mut Context<'_>, path: &[&str]) -> Answer {
+    start(context, path, Some(segment(path, 3).to_owned()))
+}
+
+fn start(context: &mut Context<'_>, path: &[&str], reference: Option<String>) -> Answer {
+    let reference = reference.ok_or_else(|| Refusal::Parameter("ref is missing".to_owned()))?;
+    let token = context.parameters.required("token")?;
+    if context.hook_event.as_deref() == Some("Pipeline Hook") {
+        return Err(Refusal::forbidden());
+    }
+    let id = segment(path, 1);
+    let (mut payload, variables) = parameters(context);
+    let strings = |variables: &Map<String, Value>| variables.values().all(Value::is_string);
+    let variables = variables.as_object().filter(|variables| strings(variables)).cloned();
+    let text = "variables needs to be a map of key-valued strings";
+    let variables = variables.ok_or_else(|| Refusal::Message(400, text.to_owned()))?;
+    payload.insert("id".to_owned(), json!(id));
+    payload.insert("ref".to_owned(), json!(reference));
+    payload.insert("variables".to_owned(), Value::Object(variables.clone()));
+    let unknown = || Refusal::Message(404, "404 Not Found".to_owned());
+    let model = &mut *context.model;
+    let by_number = id.parse::<u64>().ok().and_then(|id| model.projects.get(&id));
+    let project = by_number.or_else(|| model.project(id)).ok_or_else(unknown)?.id;
+    let call = TriggerCall { project, token, reference, payload: Value::Object(payload), variables };
+    let pipeline = model.trigger(call).map_err(|refusal| match refusal {
+        NotTriggered::UnknownToken => unknown(),
+        NotTriggered::Refused(text) => Refusal::field(400, "base", &text),
+    })?;
+    let pipeline = model.pipelines.get(&pipeline).ok_or_else(unknown)?;
+    let shown = pipelines::full(model, pipeline);
+    context.caller.user = Some(pipeline.user);
+    Ok(Reply::json(201, &shown))
+}
+
+/// Every parameter but the token, forms' `name[key]` put together, and the variables among them.
+fn parameters(context: &Context<'_>) -> (Map<String, Value>, Value) {
+    let mut payload = Map::new();
+    let mut names = Vec::new();
+    for (name, value) in context.parameters.pairs() {
+        names.push(name);
+        if name == "token" {
+            continue;
+        }
+        match name.split_once('[').and_then(|(name, key)| Some((name, key.strip_suffix(']')?))) {
+            Some((name, key)) => {
+                let map = payload.entry(name).or_insert_with(|| Value::Object(Map::new()));
+                if let Some(map) = map.as_object_mut() {
+                    map.insert(key.to_owned(), value.clone());
+                }
+            }
+            None => drop(payload.insert(name.to_owned(), value.clone())),
+        }
+    }
+    context.parameters.accept(&names);
+    let variables = payload.get("variables").filter(|variables| !variables.is_null()).cloned();
+    (payload, variables.unwrap_or_else(|| Value::Object(Map::new())))
+}

@@ -1,0 +1,126 @@
+//! The trigger endpoint.
+
+use gitlab_sandbox::{Role, Sandbox};
+use serde_json::{Value, json};
+
+use crate::client::{Response, assert_fields, send};
+
+/// A bot project with a default branch, its maintainer, and a trigger token of theirs.
+fn with_bot_project() -> (Sandbox, String) {
+    let sandbox = Sandbox::start();
+    sandbox.user("operator");
+    sandbox.project("bots/bot");
+    sandbox.member("bots/bot", "operator", Role::Maintainer);
+    sandbox.commit("bots/bot", "main", "Start\n", &[("instance.yaml", Some("x"))]);
+    let token = sandbox.trigger_token("bots/bot", "operator");
+    (sandbox, token)
+}
+
+fn post(sandbox: &Sandbox, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    send(sandbox, "POST", &format!("/api/v4/projects/{path}"), headers, body).unwrap()
+}
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+#[test]
+fn a_form_with_a_token_starts_a_pipeline_as_its_owner() {
+    let (sandbox, token) = with_bot_project();
+    assert!(token.starts_with("glptt-"));
+    let body = format!("token={token}&ref=main&variables[KIND]=sync&source_git_bot[id]=7");
+    let made = post(&sandbox, "bots%2Fbot/trigger/pipeline", &[FORM], &body);
+    assert_eq!(made.status, 201);
+    assert_fields(&made.json(), "id iid project_id sha ref status source web_url user");
+    assert_eq!(made.json()["source"], "trigger");
+    assert_eq!(made.json()["user"]["username"], "operator");
+    let triggered = sandbox.triggered("bots/bot");
+    assert_eq!(triggered.len(), 1);
+    let payload = json!({
+        "id": "bots/bot", "ref": "main", "variables": { "KIND": "sync" }, "source_git_bot": { "id": "7" },
+    });
+    assert_eq!((&triggered[0].payload, triggered[0].user.as_str()), (&payload, "operator"));
+    assert_eq!(triggered[0].variables.get("KIND"), Some(&json!("sync")));
+    assert_eq!(sandbox.jobs(triggered[0].pipeline).len(), 1);
+    let write = sandbox.expect_write("POST", "*/trigger/pipeline");
+    assert_eq!((write.user.as_deref(), write.body.contains(&token)), (Some("operator"), false));
+    assert!(sandbox.requests().iter().all(|request| !request.sent().contains(&token)), "its secret is not kept");
+}
+
+#[test]
+fn a_hook_names_the_ref_in_the_path_and_its_body_is_the_payload() {
+    let (sandbox, token) = with_bot_project();
+    let project = sandbox.inspect(|model| model.project("bots/bot").unwrap().id);
+    let body = json!({ "ref": "refs/heads/fix", "object_kind": "push", "nested": { "a": [1, null] } });
+    let path = format!("{project}/ref/main/trigger/pipeline?token={token}");
+    let hook = ("X-Gitlab-Event", "Push Hook");
+    assert_eq!(post(&sandbox, &path, &[JSON, hook], &body.to_string()).status, 201);
+    let payload = json!({
+        "id": project.to_string(), "ref": "main", "variables": {}, "object_kind": "push", "nested": { "a": [1, null] },
+    });
+    assert_eq!(sandbox.triggered("bots/bot")[0].payload, payload);
+    sandbox.expect_write("POST", "*/trigger/pipeline");
+
+    let path = format!("{project}/trigger/pipeline?ref=main&token={token}");
+    let wrong = post(&sandbox, &path, &[JSON, hook], &body.to_string());
+    assert_eq!(wrong.pair(), (400, json!({ "message": { "base": ["Reference not found"] } })), "the body's ref wins");
+}
+
+#[test]
+fn a_pipeline_hook_is_forbidden() {
+    let (sandbox, token) = with_bot_project();
+    let path = format!("bots%2Fbot/ref/main/trigger/pipeline?token={token}");
+    let answer = post(&sandbox, &path, &[JSON, ("X-Gitlab-Event", "Pipeline Hook")], "{}");
+    assert_eq!(answer.pair(), (403, json!({ "message": "403 Forbidden" })));
+    assert_eq!(post(&sandbox, &path, &[JSON, ("X-Gitlab-Event", "Job Hook")], "{}").status, 201);
+    sandbox.expect_write("POST", "*/trigger/pipeline");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let (sandbox, token) = with_bot_project();
+    sandbox.project("bots/other");
+    let call = |project: &str, body: Value| {
+        post(&sandbox, &format!("{project}/trigger/pipeline"), &[JSON], &body.to_string()).pair()
+    };
+    let unknown = (404, json!({ "message": "404 Not Found" }));
+    assert_eq!(call("bots%2Fbot", json!({ "ref": "main", "token": "glptt-no" })), unknown);
+    assert_eq!(call("bots%2Fother", json!({ "ref": "main", "token": token })), unknown, "another project's token");
+    assert_eq!(call("bots%2Fmoon", json!({ "ref": "main", "token": token })), unknown);
+    let personal = sandbox.token("operator", &[gitlab_sandbox::Scope::Api]);
+    assert_eq!(call("bots%2Fbot", json!({ "ref": "main", "token": personal })), unknown, "a personal token");
+    assert_eq!(call("bots%2Fbot", json!({ "token": token })), (400, json!({ "error": "ref is missing" })));
+    assert_eq!(call("bots%2Fbot", json!({ "ref": "main" })), (400, json!({ "error": "token is missing" })));
+    let base = |text: &str| (400, json!({ "message": { "base": [text] } }));
+    assert_eq!(call("bots%2Fbot", json!({ "ref": "moon", "token": token })), base("Reference not found"));
+    let text = json!({ "message": "variables needs to be a map of key-valued strings" });
+    assert_eq!(call("bots%2Fbot", json!({ "ref": "main", "token": token, "variables": { "A": 1 } })), (400, text));
+
+    sandbox.arrange(|model| {
+        let id = model.project("bots/bot").unwrap().id;
+        let settings = &mut model.projects.get_mut(&id).unwrap().settings;
+        settings.insert("ci_pipeline_variables_minimum_override_role".into(), json!("no_one_allowed"))
+    });
+    let restricted = call("bots%2Fbot", json!({ "ref": "main", "token": token, "variables": { "A": "1" } }));
+    assert_eq!(restricted, base("Insufficient permissions to set pipeline variables"));
+    sandbox.member("bots/bot", "operator", Role::Developer);
+    let (status, protected) = call("bots%2Fbot", json!({ "ref": "main", "token": token }));
+    assert!(status == 400 && protected["message"]["base"][0].as_str().unwrap().contains("run a pipeline on 'main'"));
+    sandbox.remove_member("bots/bot", "operator");
+    assert_eq!(
+        call("bots%2Fbot", json!({ "ref": "main", "token": token })),
+        base("Insufficient permissions to create a new pipeline")
+    );
+    assert!(sandbox.triggered("bots/bot").is_empty());
+}
+
+#[test]
+fn a_job_token_starts_a_pipeline_where_its_project_is_let_in() {
+    let (sandbox, _) = with_bot_project();
+    sandbox.project("src/curl");
+    let token = sandbox.job_token("operator", "src/curl");
+    let path = format!("bots%2Fbot/ref/main/trigger/pipeline?token={token}");
+    assert_eq!(post(&sandbox, &path, &[], "").status, 404);
+    sandbox.allow_job_tokens("bots/bot", "src/curl");
+    assert_eq!(post(&sandbox, &path, &[], "").json()["source"], "pipeline");
+    sandbox.expect_write("POST", "*/trigger/pipeline");
+}
