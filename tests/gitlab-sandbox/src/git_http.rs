@@ -10,7 +10,6 @@ use crate::http::reply::Reply;
 use crate::log::Write;
 use crate::model::Model;
 use crate::model::access::{Token, TokenKind};
-use crate::model::pushes::Pusher;
 use crate::repository::{NO_COMMIT, Repository, git_command, run};
 use crate::sandbox::{Shared, lock};
 
@@ -50,7 +49,7 @@ pub(crate) fn answer(shared: &Shared, request: &Request) -> Option<Answered> {
     if asked.pushing && request.method == "POST" {
         let mut model = shared.model();
         let after = prepared.repository.all_refs();
-        model.notice_push(prepared.project, Pusher::Person(prepared.user.unwrap_or_default()));
+        model.notice_push(prepared.project, crate::model::pushes::Pusher::Person(prepared.user.unwrap_or_default()));
         drop(model);
         writes = moved_refs(&before, &after, &prepared.path, user.as_deref());
     }

@@ -1,8 +1,8 @@
 //! A GitLab of our own, for tests, for the demo and by hand.
 //!
-//! It is a *model* (users, tokens, groups, projects, forks, merge requests, notes, …) behind a mutex, served over real
-//! HTTP together with real git repositories. It has the routes that source-git-bot uses, with GitLab's status codes,
-//! error bodies, paging and permissions; a request for anything else fails the test.
+//! It is a *model* (users, tokens, groups, projects, forks, merge requests, notes, pipelines, statuses, …) behind a
+//! mutex, served over real HTTP together with real git repositories. It has the routes that source-git-bot uses, with
+//! GitLab's status codes, error bodies, paging and permissions; a request for anything else fails the test.
 //!
 //! ```
 //! use gitlab_sandbox::{Role, Sandbox, Scope};
@@ -59,4 +59,5 @@ pub use model::text::{Act, ActKind, Place};
 pub use model::triggers::Triggered;
 pub use repository::NO_COMMIT;
 pub use sandbox::{Handle, Sandbox, Settings};
-pub use world::{JobBuilder, MergeRequestBuilder, MergeRequestPipelineBuilder, ShownPipeline, ShownStatus};
+pub use world::MergeRequestBuilder;
+pub use world::{JobBuilder, MergeRequestPipelineBuilder, ShownPipeline, ShownStatus};

@@ -20,10 +20,15 @@ fn iso(moment: Option<Moment>) -> Option<String> {
     moment.map(Moment::iso)
 }
 
-/// The time between two moments in seconds.
+/// The time between two moments in seconds, as jobs have it.
 fn seconds(from: Option<Moment>, to: Option<Moment>) -> Option<f64> {
     let millis = to?.0.saturating_sub(from?.0);
     Some(f64::from(u32::try_from(millis).unwrap_or(u32::MAX)) / 1000.0)
+}
+
+/// The same in whole seconds, as pipelines have it.
+fn whole_seconds(from: Option<Moment>, to: Option<Moment>) -> Option<u64> {
+    Some(to?.0.saturating_sub(from?.0) / 1000)
 }
 
 /// The short form of a pipeline.
@@ -52,7 +57,6 @@ pub(super) fn full(model: &Model, pipeline: &Pipeline) -> Value {
         status => (status.text(), status.label(), status.name()),
     };
     let details = format!("/{}/-/pipelines/{}", path_of(model, pipeline.project), pipeline.id);
-    let duration = seconds(pipeline.started_at, pipeline.finished_at);
     let before = if pipeline.merge_request.is_some() { Some(NO_COMMIT) } else { None };
     let more = json!({
         "before_sha": before.unwrap_or(&pipeline.sha),
@@ -62,8 +66,8 @@ pub(super) fn full(model: &Model, pipeline: &Pipeline) -> Value {
         "started_at": iso(pipeline.started_at),
         "finished_at": iso(pipeline.finished_at),
         "committed_at": null,
-        "duration": duration.map(f64::trunc),
-        "queued_duration": seconds(Some(pipeline.created_at), pipeline.started_at),
+        "duration": whole_seconds(pipeline.started_at, pipeline.finished_at),
+        "queued_duration": whole_seconds(Some(pipeline.created_at), pipeline.started_at),
         "coverage": null,
         "archived": false,
         "detailed_status": {

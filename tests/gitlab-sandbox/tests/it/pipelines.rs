@@ -116,6 +116,9 @@ fn jobs_drive_the_pipeline_and_its_times() {
     assert_eq!(shown["detailed_status"]["group"], "success-with-warnings");
     assert_eq!((&shown["source"], &shown["ref"], &shown["tag"]), (&json!("push"), &json!("c10s"), &json!(false)));
     assert!(shown["updated_at"].as_str() > shown["created_at"].as_str());
+    assert!(shown["duration"].is_u64() && shown["queued_duration"].is_u64(), "whole seconds: {shown}");
+    let jobs = get(&sandbox, &bot, &format!("{path}/jobs")).json();
+    assert!(jobs[0]["duration"].is_f64(), "of a job with fractions: {}", jobs[0]);
 }
 
 #[test]
