@@ -58,10 +58,10 @@ impl Model {
             }
         }
         let pipeline = match matching {
-            Some(pipeline) if has_room => pipeline,
+            Some(pipeline) if has_room => pipeline.id,
             Some(_) | None => self.external_pipeline(user, project, sha, reference),
         };
-        self.set_status(user, &pipeline, post)
+        self.set_status(user, pipeline, post)
     }
 
     /// The newest pipeline of the project for this commit that fits what is asked for.
@@ -93,8 +93,8 @@ impl Model {
         })
     }
 
-    fn external_pipeline(&mut self, user: u64, project: u64, sha: String, reference: String) -> Pipeline {
-        let id = self.add_pipeline(NewPipeline {
+    fn external_pipeline(&mut self, user: u64, project: u64, sha: String, reference: String) -> u64 {
+        self.add_pipeline(NewPipeline {
             project,
             sha,
             source_sha: None,
@@ -103,29 +103,30 @@ impl Model {
             merge_request: None,
             event_type: None,
             user,
-        });
-        self.pipelines.get(&id).cloned().unwrap_or_else(|| panic!("pipeline {id} has just been made"))
+        })
     }
 
-    fn set_status(&mut self, user: u64, pipeline: &Pipeline, post: Post) -> Result<u64, StatusRefusal> {
+    fn set_status(&mut self, user: u64, pipeline: u64, post: Post) -> Result<u64, StatusRefusal> {
+        let pipeline = self.pipelines.get(&pipeline).ok_or(StatusRefusal::Forbidden)?;
         let project = self.projects.get(&pipeline.project).ok_or(StatusRefusal::Forbidden)?;
         if !self.can_update_branch(user, project, &pipeline.reference) {
             return Err(StatusRefusal::Forbidden);
         }
         self.check_status(pipeline, &post)?;
-        let open = self.open_status(user, pipeline.id, &post.name).map(|open| (open.id, open.status));
+        let pipeline = pipeline.id;
+        let open = self.open_status(user, pipeline, &post.name).map(|open| (open.id, open.status));
         check_transition(open.map_or(CiStatus::Created, |(_, status)| status), post.state)
             .map_err(StatusRefusal::Transition)?;
         let id = match open {
             Some((id, _)) => id,
-            None => self.add_job(pipeline.id, EXTERNAL_STAGE, &post.name, JobKind::External, user),
+            None => self.add_job(pipeline, EXTERNAL_STAGE, &post.name, JobKind::External, user),
         };
         if let Some(status) = self.jobs.get_mut(&id) {
             status.target_url = post.target_url.or_else(|| status.target_url.take());
             status.description = post.description.or_else(|| status.description.take());
             status.coverage = post.coverage.or(status.coverage);
         }
-        self.retire_others(pipeline.id, id);
+        self.retire_others(pipeline, id);
         let reason = (post.state == CiStatus::Failed).then_some("api_failure");
         self.set_job_status(id, post.state, reason);
         Ok(id)

@@ -68,11 +68,16 @@ impl Model {
         if !self.can_create_pipeline(user, project) {
             return Err(refused(MAY_NOT_CREATE));
         }
-        let sha = ["heads", "tags"]
-            .into_iter()
-            .find_map(|kind| project.repository.commit_id(&format!("refs/{kind}/{}", call.reference)));
+        let full = call.reference;
+        let short = |kind: &str| full.strip_prefix(&format!("refs/{kind}/")).map(str::to_owned);
+        let reference = short("heads").or_else(|| short("tags")).unwrap_or_else(|| full.clone());
+        let tag = || {
+            let tag = project.repository.refs("refs/tags/").remove(&reference)?;
+            project.repository.commit_id(&tag)
+        };
+        let sha = project.branches.get(&reference).cloned().or_else(tag);
         let sha = sha.ok_or_else(|| refused("Reference not found"))?;
-        self.check_pipeline(user, project, &call.reference).map_err(NotTriggered::Refused)?;
+        self.check_pipeline(user, project, &reference).map_err(NotTriggered::Refused)?;
         let least = project.settings.get("ci_pipeline_variables_minimum_override_role").and_then(Value::as_str);
         if least == Some("no_one_allowed") && !call.variables.is_empty() {
             return Err(refused("Insufficient permissions to set pipeline variables"));
@@ -81,7 +86,7 @@ impl Model {
             project: call.project,
             sha,
             source_sha: None,
-            reference: call.reference.clone(),
+            reference: reference.clone(),
             source,
             merge_request: None,
             event_type: None,
@@ -91,7 +96,7 @@ impl Model {
         self.triggered.push(Triggered {
             pipeline,
             project: call.project,
-            reference: call.reference,
+            reference,
             user: self.username(user).to_owned(),
             payload: call.payload,
             variables: call.variables,

@@ -91,7 +91,9 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(call("bots%2Fbot", json!({ "token": token })), (400, json!({ "error": "ref is missing" })));
     assert_eq!(call("bots%2Fbot", json!({ "ref": "main" })), (400, json!({ "error": "token is missing" })));
     let base = |text: &str| (400, json!({ "message": { "base": [text] } }));
-    assert_eq!(call("bots%2Fbot", json!({ "ref": "moon", "token": token })), base("Reference not found"));
+    for reference in ["moon", "main^0", "refs/heads/moon"] {
+        assert_eq!(call("bots%2Fbot", json!({ "ref": reference, "token": token })), base("Reference not found"));
+    }
     let text = json!({ "message": "variables needs to be a map of key-valued strings" });
     assert_eq!(call("bots%2Fbot", json!({ "ref": "main", "token": token, "variables": { "A": 1 } })), (400, text));
 
@@ -123,4 +125,16 @@ fn a_job_token_starts_a_pipeline_where_its_project_is_let_in() {
     sandbox.allow_job_tokens("bots/bot", "src/curl");
     assert_eq!(post(&sandbox, &path, &[], "").json()["source"], "pipeline");
     sandbox.expect_write("POST", "*/trigger/pipeline");
+}
+
+#[test]
+fn a_tag_or_a_full_name_may_be_the_ref() {
+    let (sandbox, token) = with_bot_project();
+    sandbox.tag("bots/bot", "v1", "main", Some("one"));
+    let made = post(&sandbox, &format!("bots%2Fbot/ref/v1/trigger/pipeline?token={token}"), &[], "").json();
+    let tip = sandbox.tip("bots/bot", "main").unwrap();
+    assert_eq!((&made["tag"], &made["ref"], &made["sha"]), (&json!(true), &json!("v1"), &json!(tip)));
+    let full = format!("token={token}&ref=refs/heads/main");
+    assert_eq!(post(&sandbox, "bots%2Fbot/trigger/pipeline", &[FORM], &full).json()["ref"], "main");
+    assert_eq!(sandbox.take_writes().len(), 2);
 }
