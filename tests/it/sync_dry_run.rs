@@ -70,7 +70,13 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
       |
       | The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
       |
-      | It holds this merge request up to commit `<hea>`, put on top of the target branch.
+      | <!-- source-git-bot v1: ci begin -->
+      | **dist-git CI:** has not begun for commit `<hea>`.
+      |
+      | <!-- source-git-bot v1: results {"commit":"<head>"} -->
+      | <!-- source-git-bot v1: ci end -->
+      |
+      | The dist-git merge request holds this one up to commit `<hea>`, put on top of its target branch.
       |
       | **1 patch changes:**
       |
@@ -146,10 +152,17 @@ fn a_dry_run_of_an_update_shows_what_differs() {
       | +<!-- source-git-bot v1: record {"project":1010,"path":"src/hello","merge_request":1,"note":1020,"title":"Return zero","copied":{"bytes":37,"hash":"d2059e8f028c799f"}} -->
       |  <!-- source-git-bot v1: end -->
     would edit the note 1020
-      | @@ -4,7 +4,8 @@
+      | @@ -5,12 +5,13 @@
+      |  <!-- source-git-bot v1: ci begin -->
+      | -**dist-git CI:** has not begun for commit `<old>`.
+      | +**dist-git CI:** has not begun for commit `<new>`.
       |
-      | -It holds this merge request up to commit `<old>`, put on top of the target branch.
-      | +It holds this merge request up to commit `<new>`, put on top of the target branch.
+      | -<!-- source-git-bot v1: results {"commit":"<old>"} -->
+      | +<!-- source-git-bot v1: results {"commit":"<new>"} -->
+      |  <!-- source-git-bot v1: ci end -->
+      |
+      | -The dist-git merge request holds this one up to commit `<old>`, put on top of its target branch.
+      | +The dist-git merge request holds this one up to commit `<new>`, put on top of its target branch.
       |
       | -**1 patch changes:**
       | +**2 patches change:**
@@ -157,12 +170,12 @@ fn a_dry_run_of_an_update_shows_what_differs() {
       |  - added: `0001-Return-success.patch`, from `<old>` `Return success`
       | +- added: `0002-Say-more.patch`, from `<new>` `Say more`
       |
-      | @@ -14,3 +15,3 @@
+      | @@ -20,3 +21,3 @@
       |
       | -**Verified:** 1 patch on `v1.0` gives exactly the source that this merge request holds (tree `612dd15b6f`). The upstream archive that the package is built from was not looked at.
       | +**Verified:** 2 patches on `v1.0` give exactly the source that this merge request holds (tree `8d25dcf467`). The upstream archive that the package is built from was not looked at.
       |
-      | @@ -18,2 +19,2 @@
+      | @@ -24,2 +25,2 @@
       |
       | -<!-- source-git-bot v1: note {"commit":"<old>","merge_request":1} -->
       | +<!-- source-git-bot v1: note {"commit":"<new>","merge_request":1} -->
