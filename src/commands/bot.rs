@@ -41,6 +41,7 @@ impl Setting {
             token: token.clone(),
             ca_file: self.instance.gitlab.ca_file.clone(),
             proxy: self.instance.gitlab.proxy.clone(),
+            timeout: self.instance.gitlab.timeout,
             writes: if global.dry_run { Writes::Refused } else { Writes::Allowed },
             retry: match pauses {
                 Pauses::Taken => RetryPolicy::default(),

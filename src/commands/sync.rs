@@ -142,6 +142,7 @@ impl Run<'_> {
             token: Some(self.bot.token.clone()),
             ca_file: self.bot.instance.gitlab.ca_file.clone(),
             proxy: self.bot.instance.gitlab.proxy.clone(),
+            timeout: self.bot.instance.gitlab.timeout,
             first_pause: match self.bot.pauses {
                 Pauses::Taken => FETCH_PAUSE,
                 Pauses::Skipped => Duration::ZERO,

@@ -32,6 +32,7 @@ pub(super) struct GitlabKeys {
     pub(super) url: Option<String>,
     pub(super) ca_file: Option<String>,
     pub(super) proxy: Option<String>,
+    pub(super) timeout: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,7 +69,7 @@ struct Keys {
     below: &'static [(&'static str, Self)],
 }
 
-const GITLAB: Keys = Keys { known: &["url", "ca_file", "proxy"], below: &[] };
+const GITLAB: Keys = Keys { known: &["url", "ca_file", "proxy", "timeout"], below: &[] };
 const PAIR: Keys = Keys { known: &["source_git", "dist_git"], below: &[] };
 const FORKS: Keys = Keys { known: &["group"], below: &[] };
 const TARGET: Keys = Keys { known: &["project", "branch"], below: &[] };

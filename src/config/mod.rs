@@ -25,7 +25,9 @@ mod namespaces;
 mod targets;
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use url::Url;
 
@@ -39,6 +41,12 @@ use file::{ForksKey, InstanceFile, listed};
 
 /// The longest label that GitLab takes, in characters.
 const LABEL_LIMIT: usize = 255;
+
+/// How long GitLab may take, in seconds: up to the time that one git command has in all.
+const TIMEOUTS: RangeInclusive<u64> = 1..=600;
+
+/// The time where an instance says nothing. GitLab itself gives a request up after 60 s (Puma's worker timeout).
+const TIMEOUT: Duration = Duration::from_secs(75);
 
 /// The instances that come with the program.
 const PRESETS: [(&str, &str); 3] = [
@@ -77,6 +85,8 @@ pub struct Gitlab {
     pub ca_file: Option<PathBuf>,
     /// The proxy to go through, without user name and password.
     pub proxy: Option<Url>,
+    /// How long one request to its API may take, and how long git may receive nothing.
+    pub timeout: Duration,
 }
 
 /// Where the branches live that the bot opens dist-git merge requests from.
@@ -116,8 +126,11 @@ impl Instance {
     pub fn load(name: &str, environment: &Environment) -> Result<Self, ConfigError> {
         let Some(preset) = preset(name) else { return Self::load_file(name, environment) };
         let mut layers = vec![(name, None, preset?)];
-        let from_environment =
-            file::GitlabKeys { url: environment.gitlab_url.clone(), ca_file: None, proxy: environment.proxy.clone() };
+        let from_environment = file::GitlabKeys {
+            url: environment.gitlab_url.clone(),
+            proxy: environment.proxy.clone(),
+            ..file::GitlabKeys::default()
+        };
         let overlay = InstanceFile { gitlab: Some(from_environment), ..InstanceFile::default() };
         layers.push(("the environment", None, overlay));
         let mut instance = Self::from_layers(name, layers)?;
@@ -189,6 +202,7 @@ struct Parts {
     url: Option<Url>,
     ca_file: Option<PathBuf>,
     proxy: Option<Url>,
+    timeout: Option<Duration>,
     namespaces: Option<NamespaceMap>,
     forks: Option<Forks>,
     targets: Option<Targets>,
@@ -213,6 +227,12 @@ impl Parts {
         }
         if let Some(text) = gitlab.proxy {
             self.proxy = Some(address(&text).map_err(|why| wrong("gitlab.proxy", why))?);
+        }
+        if let Some(value) = gitlab.timeout {
+            let seconds = value.as_u64().filter(|seconds| TIMEOUTS.contains(seconds));
+            let seconds =
+                seconds.ok_or_else(|| wrong("gitlab.timeout", "must be a whole number of seconds from 1 to 600"));
+            self.timeout = Some(Duration::from_secs(seconds?));
         }
         if let Some(pairs) = file.namespaces {
             let parse = |key: &str, text: &str| {
@@ -282,6 +302,7 @@ impl Parts {
                 url: self.url.ok_or_else(missing("gitlab.url"))?,
                 ca_file: self.ca_file,
                 proxy: self.proxy,
+                timeout: self.timeout.unwrap_or(TIMEOUT),
             },
             namespaces: self.namespaces.ok_or_else(missing("namespaces"))?,
             forks: self.forks.unwrap_or(Forks::BotUser),

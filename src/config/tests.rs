@@ -63,6 +63,18 @@ fn a_file_says_how_it_differs() {
 }
 
 #[test]
+fn the_time_that_gitlab_may_take_is_in_whole_seconds() {
+    let timeout = |value: &str| parse(&format!("extends: production\ngitlab: {{timeout: {value}}}\n"));
+    assert_eq!(timeout("").unwrap().gitlab.timeout, Duration::from_secs(75));
+    assert_eq!(timeout("1").unwrap().gitlab.timeout, Duration::from_secs(1));
+    assert_eq!(timeout("600").unwrap().gitlab.timeout, Duration::from_secs(600));
+    for bad in ["0", "601", "-1", "1.5", "10s", "'75'", "[1]"] {
+        let error = timeout(bad).unwrap_err().to_string();
+        assert_eq!(error, "x.yaml: `gitlab.timeout`: must be a whole number of seconds from 1 to 600", "{bad}");
+    }
+}
+
+#[test]
 fn an_empty_list_of_targets_replaces_the_presets() {
     assert!(parse("extends: production\ntargets: []\n").unwrap().targets.handle("g/p", "main"));
 }
@@ -91,7 +103,10 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
         ("namespaces: [{source-git: a}]", "x.yaml: `namespaces.source-git`: unknown key | did you mean `source_git`?"),
         ("targets: [{branches: a}]", "x.yaml: `targets.branches`: unknown key | did you mean `branch`?"),
         ("forks: {groups: a}", "x.yaml: `forks.groups`: unknown key | did you mean `group`?"),
-        ("gitlab: {colour: x}", "x.yaml: `gitlab.colour`: unknown key | the keys here are `url`, `ca_file`, `proxy`"),
+        (
+            "gitlab: {colour: x}",
+            "x.yaml: `gitlab.colour`: unknown key | the keys here are `url`, `ca_file`, `proxy`, `timeout`",
+        ),
         (
             "1: x",
             "x.yaml: `1`: unknown key | the keys here are `extends`, `gitlab`, `namespaces`, `forks`, `targets`, \
@@ -116,6 +131,7 @@ fn a_bad_value_is_named_with_what_it_has_to_be() {
         ("gitlab: {url: 'https://a:b@x'}", "x.yaml: `gitlab.url`: must hold neither user name nor password"),
         ("gitlab: {url: 'https://x/?t=1'}", "x.yaml: `gitlab.url`: must end with its path, without `?` or `#`"),
         ("gitlab: {proxy: 'http://u:p@x'}", "x.yaml: `gitlab.proxy`: must hold neither user name nor password"),
+        ("gitlab: {timeout: 0}", "x.yaml: `gitlab.timeout`: must be a whole number of seconds from 1 to 600"),
         ("gitlab: {ca_file: ''}", "x.yaml: `gitlab.ca_file`: must be the path of a file"),
         (
             "namespaces: [{source_git: a/, dist_git: b}]",

@@ -21,6 +21,7 @@ mod user;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gitlab::api::Endpoint;
 use reqwest::Url;
@@ -62,6 +63,8 @@ pub struct Connection {
     pub ca_file: Option<PathBuf>,
     /// The proxy to go through. The environment's is never used.
     pub proxy: Option<Url>,
+    /// How long one try of a request may take, the connecting included.
+    pub timeout: Duration,
     /// Whether anything may be changed.
     pub writes: Writes,
     /// How often and how patiently to try.

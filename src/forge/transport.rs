@@ -27,9 +27,6 @@ pub(super) const BODY_LIMIT: usize = 32 << 20;
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long one try may take. GitLab itself gives up after 60 s (Puma's worker timeout).
-const TIMEOUT: Duration = Duration::from_secs(75);
-
 const TOKEN: HeaderName = HeaderName::from_static("private-token");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NEXT_PAGE: HeaderName = HeaderName::from_static("x-next-page");
@@ -42,6 +39,7 @@ pub(super) struct Transport {
     token: SecretString,
     writes: Writes,
     policy: RetryPolicy,
+    timeout: Duration,
     requests: AtomicU64,
 }
 
@@ -96,7 +94,7 @@ impl Answer {
 impl Transport {
     /// Prepares everything, without asking GitLab anything.
     pub(super) fn new(connection: Connection) -> Result<Self, ForgeError> {
-        let Connection { base_url, token, ca_file, proxy, writes, retry: policy } = connection;
+        let Connection { base_url, token, ca_file, proxy, timeout, writes, retry: policy } = connection;
         let wrong = |what: String| ForgeError::Misconfigured(what);
         let api = api_url(&base_url)?;
         if api.scheme() == "http" && !is_loopback(&api) {
@@ -110,7 +108,7 @@ impl Transport {
             .referer(false)
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT);
+            .timeout(timeout);
         if let Some(path) = ca_file {
             let pem = std::fs::read(&path).map_err(|e| wrong(format!("CA file `{}`: {e}", path.display())))?;
             let certificates = Certificate::from_pem_bundle(&pem)
@@ -125,7 +123,7 @@ impl Transport {
             client = client.proxy(proxy);
         }
         let client = client.build().map_err(|e| wrong(format!("TLS: {}", describe(e))))?;
-        Ok(Self { client, api, token, writes, policy, requests: AtomicU64::new(0) })
+        Ok(Self { client, api, token, writes, policy, timeout, requests: AtomicU64::new(0) })
     }
 
     /// Returns how many requests were sent, repeated ones included.
@@ -261,7 +259,7 @@ impl Transport {
         failure.message = if is_connect {
             format!("no connection to GitLab: {cause}")
         } else if is_timeout {
-            format!("no answer from GitLab within {} s", TIMEOUT.as_secs())
+            format!("no answer from GitLab within {} s", self.timeout.as_secs())
         } else {
             format!("the connection to GitLab broke: {cause}")
         };

@@ -45,6 +45,8 @@ pub struct Access {
     pub ca_file: Option<PathBuf>,
     /// The proxy to go through.
     pub proxy: Option<Url>,
+    /// How long the server may send nothing, in whole seconds.
+    pub timeout: Duration,
     /// How long to wait before the first further try; doubled each time.
     pub first_pause: Duration,
 }
@@ -122,6 +124,7 @@ impl RemoteError {
             "Couldn't connect",
             "Connection reset",
             "timed out",
+            "Operation too slow",
             "error: 429",
             "error: 5",
             "early EOF",
@@ -160,7 +163,7 @@ impl Remote {
             .config("fetch.fsck.zeroPaddedDate", "ignore")
             .config("http.followRedirects", "false")
             .config("http.lowSpeedLimit", "1")
-            .config("http.lowSpeedTime", "60")
+            .config("http.lowSpeedTime", self.access.timeout.as_secs().to_string())
             .config("credential.helper", "")
             .output_limit(OUTPUT_LIMIT);
         if let Some(token) = &self.access.token {
@@ -295,6 +298,8 @@ mod tests {
         assert!(matches!(of("fatal: couldn't find remote ref refs/heads/c9s"), RemoteError::MissingRef { .. }));
         assert!(matches!(of("! [rejected] x -> y (stale info)"), RemoteError::Stale { .. }));
         assert!(matches!(of("fatal: Authentication failed for 'http://x/'"), RemoteError::Denied { .. }));
+        let too_slow = "fatal: unable to access 'http://x/': Operation too slow. Less than 1 bytes/sec transferred the last 1 seconds";
+        assert!(matches!(of(too_slow), RemoteError::Unavailable { .. }));
         assert!(matches!(of("The requested URL returned error: 503"), RemoteError::Unavailable { .. }));
         assert!(matches!(of("! [remote rejected] (shallow update not allowed)"), RemoteError::TooShallow { .. }));
         assert!(matches!(of("! [remote rejected] (pre-receive hook declined)"), RemoteError::Refused { .. }));

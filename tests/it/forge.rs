@@ -67,6 +67,7 @@ impl Server {
             token: SecretString::from(TOKEN),
             ca_file: None,
             proxy: None,
+            timeout: Duration::from_secs(75),
             writes: Writes::Allowed,
             retry: RetryPolicy::default().with_sleep(move |pause| pauses.lock().unwrap().push(pause)),
         }

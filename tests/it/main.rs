@@ -24,6 +24,7 @@ mod sync_dry_run;
 mod sync_economy;
 mod sync_faults;
 mod sync_faults_world;
+mod sync_hangs;
 mod sync_refusals;
 mod update_dist_git;
 mod world;

@@ -13,13 +13,13 @@ use crate::sync_faults_world::{BOT_FORK, Case, FROM, change};
 use crate::world::{DIST, SOURCE};
 
 /// The requests that write, in their order: of a first sync, and of one after a change.
-const FIRST: [(&str, &str); 4] = [
+pub(crate) const FIRST: [(&str, &str); 4] = [
     ("POST", "/projects/*/fork"),
     ("POST", "*/git-receive-pack"),
     ("POST", "/projects/*/merge_requests"),
     ("POST", "/projects/*/notes"),
 ];
-const UPDATE: [(&str, &str); 3] =
+pub(crate) const UPDATE: [(&str, &str); 3] =
     [("POST", "*/git-receive-pack"), ("PUT", "/projects/*/merge_requests/1"), ("PUT", "/projects/*/notes/*")];
 
 /// The ways in which one request can fail once.

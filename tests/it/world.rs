@@ -74,8 +74,14 @@ impl World {
 
     /// Writes the instance file, with these lines at its end.
     pub(crate) fn instance(&self, more: &str) {
+        self.instance_reaching("", more);
+    }
+
+    /// Writes the instance file, with these keys besides GitLab's address, such as `timeout: 1, proxy: …`, and these
+    /// lines at its end.
+    pub(crate) fn instance_reaching(&self, gitlab: &str, more: &str) {
         let mut lines = format!(
-            "extends: production\ngitlab:\n  url: {}\nnamespaces:\n- source_git: src\n  dist_git: rpms\n",
+            "extends: production\ngitlab: {{url: '{}', {gitlab}}}\nnamespaces:\n- source_git: src\n  dist_git: rpms\n",
             self.sandbox.url()
         );
         if !more.contains("targets:") {
