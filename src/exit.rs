@@ -30,7 +30,11 @@ impl ExitStatus {
     pub fn of(error: &anyhow::Error) -> Self {
         if error.downcast_ref::<Refusal>().is_some() {
             Self::CannotBeSynced
-        } else if error.downcast_ref::<UsageError>().is_some() || error.downcast_ref::<ConfigError>().is_some() {
+        } else if error.downcast_ref::<UsageError>().is_some()
+            || error.downcast_ref::<ConfigError>().is_some()
+            || matches!(error.downcast_ref(), Some(ForgeError::Misconfigured(_) | ForgeError::Untrusted(_)))
+            || matches!(error.downcast_ref(), Some(RemoteError::Untrusted { .. }))
+        {
             Self::Usage
         } else if error.downcast_ref::<NoCredentials>().is_some() {
             Self::NoCredentials

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use crate::config::ConfigError;
 use crate::exit::{NoCredentials, UsageError};
 use crate::forge::ForgeError;
+use crate::git::remote::RemoteError;
 use crate::transform::Refusal;
 use crate::transform::text::printable_whole;
 
@@ -109,6 +110,8 @@ fn hint_of<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> 
         error.hint()
     } else if let Some(error) = cause.downcast_ref::<ForgeError>() {
         Some(error.remedy())
+    } else if let Some(error) = cause.downcast_ref::<RemoteError>() {
+        error.remedy()
     } else {
         cause.downcast_ref::<NoCredentials>().map(|_| NoCredentials::HINT)
     }

@@ -20,6 +20,10 @@ const VALUES_LIMIT: usize = 10;
 /// The deepest that a structured error body is looked into.
 const DEPTH_LIMIT: usize = 4;
 
+/// What to do about a certificate that is not trusted.
+const CA_REMEDY: &str = "set `gitlab.ca_file` of the instance to a file with the certificate (PEM) of the authority \
+    behind the server's";
+
 /// A request that GitLab did not answer as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -109,6 +113,9 @@ pub enum ForgeError {
         /// The request's path below `/api/v4/`.
         path: String,
     },
+    /// The server's certificate comes from no authority that is trusted. Nothing was sent.
+    #[error("{0}")]
+    Untrusted(Box<Failure>),
     /// The connection cannot be used as it is configured: address, CA file, proxy or token.
     #[error("{0}")]
     Misconfigured(String),
@@ -132,6 +139,7 @@ impl ForgeError {
             Self::Refused(_) => "see GitLab's reason above",
             Self::Unreadable(_) => "check that the instance's address is that of a GitLab, and of one that works",
             Self::ReadOnly { .. } => "run without `--dry-run`",
+            Self::Untrusted(_) => CA_REMEDY,
             Self::Misconfigured(_) => "check the address, CA file, proxy and token of the instance",
         }
     }
@@ -147,6 +155,7 @@ impl ForgeError {
             | Self::Unavailable(failure)
             | Self::MaybeDone(failure)
             | Self::Refused(failure)
+            | Self::Untrusted(failure)
             | Self::Unreadable(failure) => Some(failure),
             Self::ReadOnly { .. } | Self::Misconfigured(_) => None,
         }

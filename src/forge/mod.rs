@@ -7,6 +7,7 @@
 //! Whatever a person wrote (titles, descriptions, notes, names) is handed on as it is: it is hostile, and to be made fit
 //! for its next place by whoever puts it there.
 
+mod authorities;
 mod branches;
 mod error;
 mod merge_requests;
@@ -59,7 +60,8 @@ pub struct Connection {
     pub base_url: Url,
     /// The access token (personal, project or group) of the user to act as.
     pub token: SecretString,
-    /// A file of certificates (PEM) of the only authorities to trust, instead of the system's.
+    /// A file of certificates (PEM) of the only authorities to trust, instead of the system's. The environment's never
+    /// count.
     pub ca_file: Option<PathBuf>,
     /// The proxy to go through. The environment's is never used.
     pub proxy: Option<Url>,

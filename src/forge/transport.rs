@@ -12,12 +12,12 @@ use bstr::ByteSlice as _;
 use gitlab::api::Endpoint;
 use reqwest::blocking::{Client, Request, Response};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Method, Proxy, Url, redirect, retry};
+use reqwest::{Method, Proxy, Url, redirect, retry};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{Failure, ForgeError, sentence};
 use super::retry::{RetryPolicy, Step, Trouble, retry_after};
-use super::{Connection, Writes};
+use super::{Connection, Writes, authorities};
 use crate::transform::text::printable;
 
 /// The longest answer that is read, in bytes. A page of 100 merge requests with the longest descriptions that GitLab
@@ -109,15 +109,11 @@ impl Transport {
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout);
-        if let Some(path) = ca_file {
-            let pem = std::fs::read(&path).map_err(|e| wrong(format!("CA file `{}`: {e}", path.display())))?;
-            let certificates = Certificate::from_pem_bundle(&pem)
-                .ok()
-                .filter(|certificates| !certificates.is_empty())
-                .ok_or_else(|| wrong(format!("CA file `{}` holds no certificate in PEM form", path.display())))?;
-            // The CA file replaces the system's authorities, as it does for git (http.sslCAInfo).
-            client = client.tls_certs_only(certificates);
-        }
+        // A CA file replaces the system's authorities, as it does for git (http.sslCAInfo).
+        client = client.tls_certs_only(match ca_file {
+            Some(path) => authorities::of_file(&path)?,
+            None => authorities::of_system(),
+        });
         if let Some(proxy) = proxy {
             let proxy = Proxy::all(proxy).map_err(|e| wrong(format!("proxy: {}", describe(e))))?;
             client = client.proxy(proxy);
@@ -251,10 +247,8 @@ impl Transport {
         let cause = String::from_utf8_lossy(&self.masked(describe(error).into_bytes())).into_owned();
         tracing::trace!("request {number}: {} {} -> {cause}", failure.method, failure.path);
         if is_connect && cause.contains("certificate") {
-            return Try::Refused(ForgeError::Misconfigured(format!(
-                "{} {}: the server's certificate is not trusted: {cause}",
-                failure.method, failure.path
-            )));
+            failure.message = format!("the server's certificate is not trusted: {cause}");
+            return Try::Refused(ForgeError::Untrusted(Box::new(failure)));
         }
         failure.message = if is_connect {
             format!("no connection to GitLab: {cause}")

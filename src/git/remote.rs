@@ -90,6 +90,14 @@ pub enum RemoteError {
         /// Which repository.
         role: &'static str,
     },
+    /// The server's certificate comes from no authority that is trusted.
+    #[error("{role}: the server's certificate is not trusted: {said}")]
+    Untrusted {
+        /// Which repository.
+        role: &'static str,
+        /// What git says.
+        said: String,
+    },
     /// The server refuses, for its own reason.
     #[error("{role}: the server refuses: {said}")]
     Refused {
@@ -101,12 +109,22 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
+    /// Returns what to do about it, where that is known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let is_untrusted = matches!(self, Self::Untrusted { .. });
+        is_untrusted.then_some(
+            "set `gitlab.ca_file` of the instance to a file with the certificate (PEM) of the authority behind the server's",
+        )
+    }
+
     fn of(role: &'static str, said: String) -> Self {
         let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
         if has(&["couldn't find remote ref", "not our ref", "remote ref does not exist"]) {
             Self::MissingRef { role, said }
         } else if has(&["stale info", "fetch first", "cannot lock ref", "failed to update ref"]) {
             Self::Stale { role }
+        } else if has(&["server certificate verification failed", "SSL certificate problem"]) {
+            Self::Untrusted { role, said }
         } else if has(&["shallow update not allowed"]) {
             Self::TooShallow { role }
         } else if has(&[
@@ -298,6 +316,12 @@ mod tests {
         assert!(matches!(of("fatal: couldn't find remote ref refs/heads/c9s"), RemoteError::MissingRef { .. }));
         assert!(matches!(of("! [rejected] x -> y (stale info)"), RemoteError::Stale { .. }));
         assert!(matches!(of("fatal: Authentication failed for 'http://x/'"), RemoteError::Denied { .. }));
+        for untrusted in [
+            "fatal: unable to access 'https://x/': server certificate verification failed. CAfile: none CRLfile: none",
+            "fatal: unable to access 'https://x/': SSL certificate problem: unable to get local issuer certificate",
+        ] {
+            assert!(matches!(of(untrusted), RemoteError::Untrusted { .. }), "{untrusted}");
+        }
         let too_slow = "fatal: unable to access 'http://x/': Operation too slow. Less than 1 bytes/sec transferred the last 1 seconds";
         assert!(matches!(of(too_slow), RemoteError::Unavailable { .. }));
         assert!(matches!(of("The requested URL returned error: 503"), RemoteError::Unavailable { .. }));

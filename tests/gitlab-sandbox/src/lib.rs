@@ -58,6 +58,6 @@ pub use model::projects::{ForkImport, Visibility};
 pub use model::text::{Act, ActKind, Place};
 pub use model::triggers::Triggered;
 pub use repository::NO_COMMIT;
-pub use sandbox::{Handle, Sandbox, Settings};
+pub use sandbox::{Handle, Sandbox, Scheme, Settings};
 pub use world::MergeRequestBuilder;
 pub use world::{JobBuilder, MergeRequestPipelineBuilder, ShownPipeline, ShownStatus};

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::clock::Moment;
 use crate::faults::{Fault, Faults};
-use crate::http::Server;
+use crate::http::{Server, tls};
 use crate::log::{GitTraffic, Log, RequestRecord, Write, matches_pattern};
 use crate::model::Model;
 
@@ -20,6 +20,7 @@ pub(crate) struct Shared {
     /// The path under which GitLab is installed, for example `/gitlab`; usually empty.
     pub(crate) relative_url: String,
     address: SocketAddr,
+    ca_pem: Option<String>,
     model: Mutex<Model>,
     log: Mutex<Log>,
     faults: Mutex<Faults>,
@@ -71,6 +72,18 @@ pub struct Settings {
     /// The address that GitLab believes to have, where it is reached through a proxy (the sandbox takes a proxy's
     /// requests as well, so it can stand for both); usually the one it listens on.
     pub external_url: Option<String>,
+    /// Whether it speaks TLS.
+    pub scheme: Scheme,
+}
+
+/// How a sandbox is spoken to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    #[default]
+    Http,
+    /// Over TLS, with a certificate of an authority of its own: [`Handle::ca_pem`].
+    Https,
 }
 
 /// A running GitLab. Everything that it can do is on [`Handle`], which it dereferences to.
@@ -108,19 +121,26 @@ impl Sandbox {
         let listener = TcpListener::bind(("127.0.0.1", settings.port)).expect("the port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
         let relative_url = settings.relative_url.trim_end_matches('/').to_owned();
-        let own = format!("http://{address}{relative_url}");
+        let identity = (settings.scheme == Scheme::Https).then(|| {
+            let host = settings.external_url.as_deref().and_then(host).map(str::to_owned);
+            tls::identity(host.into_iter().chain([address.ip().to_string(), "localhost".to_owned()]).collect())
+        });
+        let (ca_pem, acceptor) = identity.map(|identity| (identity.ca_pem, identity.acceptor)).unzip();
+        let scheme = if ca_pem.is_some() { "https" } else { "http" };
+        let own = format!("{scheme}://{address}{relative_url}");
         let url = settings.external_url.as_deref().map_or(own, |url| url.trim_end_matches('/').to_owned());
         let model = Model::new(url, directory.path().to_owned());
         let shared = Arc::new(Shared {
             relative_url,
             address,
+            ca_pem,
             model: Mutex::new(model),
             log: Mutex::default(),
             faults: Mutex::default(),
             after_write: Mutex::default(),
             pushing: Mutex::default(),
         });
-        let server = Server::start(listener, Arc::clone(&shared));
+        let server = Server::start(listener, acceptor, Arc::clone(&shared));
         Self { handle: Handle(shared), unchecked: false, _server: server, _directory: directory }
     }
 
@@ -134,6 +154,11 @@ impl Sandbox {
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
+}
+
+/// The host of an address, without its port.
+fn host(url: &str) -> Option<&str> {
+    url.split_once("://")?.1.split([':', '/']).next()
 }
 
 impl Drop for Sandbox {
@@ -161,6 +186,16 @@ impl Handle {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.address
+    }
+
+    /// The certificate (PEM) of the authority to trust.
+    ///
+    /// # Panics
+    ///
+    /// If the sandbox does not speak TLS.
+    #[must_use]
+    pub fn ca_pem(&self) -> String {
+        self.0.ca_pem.clone().expect("the sandbox was started with `Scheme::Https`")
     }
 
     /// The address of the REST API, as `CI_API_V4_URL` has it.

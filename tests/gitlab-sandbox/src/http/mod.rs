@@ -5,6 +5,7 @@ pub(crate) mod dispatch;
 pub(crate) mod paging;
 pub(crate) mod parameters;
 pub(crate) mod reply;
+pub(crate) mod tls;
 
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
@@ -14,8 +15,10 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
+use tokio_rustls::TlsAcceptor;
 
 use crate::sandbox::Shared;
 use dispatch::Outcome;
@@ -61,7 +64,8 @@ impl std::fmt::Display for Cut {
 impl std::error::Error for Cut {}
 
 impl Server {
-    pub(crate) fn start(listener: StdListener, shared: Arc<Shared>) -> Self {
+    /// Serves what comes in, over TLS where there is an acceptor for it.
+    pub(crate) fn start(listener: StdListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("gitlab-sandbox").enable_io().build();
         let runtime = runtime.expect("a runtime needs only threads and a poll handle");
         listener.set_nonblocking(true).expect("a fresh listener can be switched to non-blocking");
@@ -72,12 +76,13 @@ impl Server {
                 let Ok((stream, _)) = listener.accept().await else { continue };
                 // Without this, small answers would wait for the client's acknowledgements.
                 drop(stream.set_nodelay(true));
-                let shared = Arc::clone(&shared);
+                let (shared, tls) = (Arc::clone(&shared), tls.clone());
                 tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
-                    let connection = hyper::server::conn::http1::Builder::new();
-                    // Clients that go away and connections cut on purpose end in an error here.
-                    drop(connection.serve_connection(TokioIo::new(stream), service).await);
+                    let Some(tls) = tls else { return serve(stream, shared).await };
+                    // A client that does not trust the certificate goes away here.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, shared).await;
+                    }
                 });
             }
         });
@@ -91,6 +96,13 @@ impl Drop for Server {
             runtime.shutdown_background();
         }
     }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
+    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+    let connection = hyper::server::conn::http1::Builder::new();
+    // Clients that go away and connections cut on purpose end in an error here.
+    drop(connection.serve_connection(TokioIo::new(stream), service).await);
 }
 
 async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Result<hyper::Response<Full<Bytes>>, Cut> {
