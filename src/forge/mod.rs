@@ -9,6 +9,7 @@
 
 mod authorities;
 mod branches;
+mod commits;
 mod error;
 mod merge_requests;
 mod notes;

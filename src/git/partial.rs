@@ -25,6 +25,9 @@ const HEAD: &str = "refs/bot/head";
 const TARGET: &str = "refs/bot/target";
 const UPSTREAM: &str = "refs/bot/upstream";
 
+/// What to do about an upstream ref that the project does not have.
+const REMEDY: &str = "set `upstream_ref` in .distro/source-git.yaml to a tag or branch of the project";
+
 /// A merge request's project, as far as it was fetched.
 #[derive(Debug)]
 pub struct PartialFetch<'a> {
@@ -62,7 +65,14 @@ impl<'a> PartialFetch<'a> {
     }
 
     /// Finds what `upstream_ref` names in this project (never in a fork), and fetches it.
-    pub fn bring_upstream(&mut self, upstream_ref: &str) -> Result<(String, CommitId)> {
+    ///
+    /// A commit's name counts where the target branch contains the commit, or where `is_on_a_ref` says that another
+    /// branch or a tag of this project does: a server hands out objects of forks and of merge requests as well.
+    pub fn bring_upstream(
+        &mut self,
+        upstream_ref: &str,
+        is_on_a_ref: impl FnOnce(&CommitId) -> Result<bool>,
+    ) -> Result<(String, CommitId)> {
         let patterns = upstream_ref::patterns(upstream_ref, Place::Server)?;
         let listed = self.remote.list(self.store, &patterns)?;
         let listed = listed.into_iter().filter(|(name, _)| !name.ends_with("^{}")).collect();
@@ -81,12 +91,11 @@ impl<'a> PartialFetch<'a> {
             bail!(Refusal::new(text, "set it to a tag, a branch or a full commit id"));
         };
         self.deepen(&commit)?;
-        if full_name.is_none() && !self.store.is_ancestor(&commit, &self.target)? {
-            let text = format!("`upstream_ref` is commit {}, which the target branch does not contain", commit.short());
-            bail!(Refusal::new(
-                text,
-                "set `upstream_ref` in .distro/source-git.yaml to a tag or branch of the project"
-            ));
+        if full_name.is_none() && !self.store.is_ancestor(&commit, &self.target)? && !is_on_a_ref(&commit)? {
+            let short = commit.short();
+            let text =
+                format!("`upstream_ref` is commit {short}, which no branch or tag of the source-git project contains");
+            bail!(Refusal::new(text, REMEDY));
         }
         Ok((name, commit))
     }
@@ -146,5 +155,5 @@ impl<'a> PartialFetch<'a> {
 /// For a commit's name that the server does not know: whoever wrote it may have it, the project does not.
 fn neither_tag_nor_branch(upstream_ref: &str) -> Refusal {
     let text = format!("`upstream_ref` {} is no commit of the source-git project", quoted(upstream_ref.as_bytes()));
-    Refusal::new(text, "set `upstream_ref` in .distro/source-git.yaml to a tag or branch of the project")
+    Refusal::new(text, REMEDY)
 }

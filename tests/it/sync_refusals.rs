@@ -149,10 +149,53 @@ fn a_tag_that_only_the_fork_has_is_not_found() {
     world.sandbox.tag(FORK, "v1.1", "fix", None);
     configure(&world, &CONFIG.replace("v1.0", "v1.1"));
     world.refused(iid, &["v1.1"]);
-    // Nor a commit of the fork alone.
+}
+
+/// A branch of its own in this project, with one commit on upstream's release.
+fn upstream_fix(world: &World, project: &str) -> String {
+    world.sandbox.branch_at(project, "upstream-fixes", "v1.0");
+    world.sandbox.commit(project, "upstream-fixes", "Fix upstream", &[("UPSTREAM", Some("Fixed.\n"))])
+}
+
+#[test]
+fn a_commit_on_any_branch_of_the_project_can_be_the_upstream_ref() {
+    let (world, iid) = World::with_merge_request();
+    let upstream = upstream_fix(&world, SOURCE);
+    let tree = world.sandbox.git(FORK, &["merge-tree", "--write-tree", "fix", &upstream]);
+    let merge = ["commit-tree", "-m", "Merge upstream's fixes", "-p", "fix", "-p", &upstream, &tree];
+    world.sandbox.branch_at(FORK, "fix", &world.sandbox.git(FORK, &merge));
+    configure(&world, &CONFIG.replace("v1.0", &upstream));
+    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
+    let asked = world.sandbox.api_requests();
+    let asked = asked.iter().filter(|request| request.path.ends_with(&format!("/commits/{upstream}/refs")));
+    assert_eq!(asked.count(), 1);
+    // Where only a tag has it, that will do.
+    world.sandbox.tag(SOURCE, "keep", &upstream, None);
+    world.sandbox.delete_branch(SOURCE, "upstream-fixes");
+    assert_eq!(world.synced(iid), [""; 0]);
+}
+
+#[test]
+fn a_commit_that_no_branch_or_tag_of_the_project_contains_is_refused() {
+    let (world, iid) = World::with_merge_request();
+    let nowhere = "which no branch or tag of the source-git project contains";
+    // In the merge request itself.
     let own = world.change("Something", &[("MORE", Some("More.\n"))]);
     configure(&world, &CONFIG.replace("v1.0", &own));
-    world.refused(iid, &["which the target branch does not contain"]);
+    world.refused(iid, &[nowhere]);
+    // On a branch of the fork, whose objects the project borrows.
+    configure(&world, &CONFIG.replace("v1.0", &upstream_fix(&world, FORK)));
+    world.refused(iid, &[nowhere]);
+    // In another merge request, of the project's own branch that is gone since.
+    let other = upstream_fix(&world, SOURCE);
+    world.sandbox.open("maintainer").from(SOURCE, "upstream-fixes").into(SOURCE, "c9s").create();
+    world.sandbox.delete_branch(SOURCE, "upstream-fixes");
+    configure(&world, &CONFIG.replace("v1.0", &other));
+    world.refused(iid, &[nowhere]);
+    // In no repository at all.
+    configure(&world, &CONFIG.replace("v1.0", &"12".repeat(20)));
+    world.refused(iid, &["is no commit of the source-git project"]);
 }
 
 #[test]

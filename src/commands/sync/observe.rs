@@ -306,7 +306,9 @@ impl Run<'_> {
             let remedy = "add `upstream_ref: TAG` to .distro/source-git.yaml";
             bail!(Refusal::new("the package configuration has no `upstream_ref`", remedy));
         };
-        let (name, commit) = fetched.bring_upstream(&upstream_ref)?;
+        let (name, commit) = fetched.bring_upstream(&upstream_ref, |commit| {
+            Ok(self.bot.forge.is_on_a_branch_or_tag(self.source.target_project_id, commit)?)
+        })?;
         fetched.bring_changes(&commit)?;
         let before = self.upstream_ref_of_target(store, fetched)?;
         let on_target = self.on_target(store, fetched, before.as_deref(), &upstream_ref)?;

@@ -10,7 +10,7 @@ use crate::http::reply::Reply;
 use crate::log::Write;
 use crate::model::Model;
 use crate::model::access::{Token, TokenKind};
-use crate::repository::{NO_COMMIT, Repository, git_command, run};
+use crate::repository::{NO_COMMIT, Repository, git_command, output};
 use crate::sandbox::{Shared, lock};
 
 /// A request of git's protocol, taken apart.
@@ -148,10 +148,16 @@ fn backend(prepared: &Prepared, asked: &GitRequest, request: &Request) -> Reply 
         }
     }
     command.envs(prepared.hook.iter().map(|(name, value)| (name, value)));
-    match run(command, &request.body) {
-        Ok(output) => cgi_reply(&output),
-        Err(error) => Reply::text(500, "text/plain", format!("git http-backend: {error}")),
+    match output(command, &request.body) {
+        // A service that refuses tells the client so, and then fails.
+        Ok(output) if output.stdout.windows(4).any(|window| window == b"\r\n\r\n") => cgi_reply(&output.stdout),
+        Ok(output) => failed(&String::from_utf8_lossy(&output.stderr)),
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(why: &str) -> Reply {
+    Reply::text(500, "text/plain", format!("git http-backend: {why}"))
 }
 
 fn cgi_reply(output: &[u8]) -> Reply {

@@ -8,7 +8,7 @@ mod hooks;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, ObjectType, Oid, RepositoryInitOptions, Signature, Sort, Time, TreeWalkMode, TreeWalkResult};
@@ -67,17 +67,22 @@ pub(crate) fn git_command(directory: &Path) -> Command {
 }
 
 /// Runs a prepared command with this input and gives its output, or what it said on stderr.
-pub(crate) fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>, String> {
+pub(crate) fn run(command: Command, input: &[u8]) -> Result<Vec<u8>, String> {
+    let output = output(command, input)?;
+    if output.status.success() { Ok(output.stdout) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+/// Runs a prepared command with this input, however it ends.
+pub(crate) fn output(mut command: Command, input: &[u8]) -> Result<Output, String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?;
     let stdin = child.stdin.take();
-    let output = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         // The child may end without reading all of its input: that shows in its exit status, not here.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
         child.wait_with_output()
-    });
-    let output = output.map_err(|error| error.to_string())?;
-    if output.status.success() { Ok(output.stdout) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    })
+    .map_err(|error| error.to_string())
 }
 
 impl Repository {
@@ -139,6 +144,13 @@ impl Repository {
             Some((name.strip_prefix(prefix)?.to_owned(), reference.target()?.to_string()))
         });
         pairs.collect()
+    }
+
+    /// The refs under a prefix, without it, whose commit has this one in its history or is it.
+    pub(crate) fn refs_with(&self, prefix: &str, commit: &str) -> Vec<String> {
+        let has =
+            |name: &str| self.commit_id(&format!("{prefix}{name}")).is_some_and(|tip| self.is_ancestor(commit, &tip));
+        self.refs(prefix).into_keys().filter(|name| has(name)).collect()
     }
 
     /// Every branch and tag by full name, with the commit or tag object it names.

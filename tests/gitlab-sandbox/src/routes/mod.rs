@@ -84,6 +84,7 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
         ("GET", ["projects", _, "repository", "tags"]) => (repository::tags, Taken),
         ("GET", ["projects", _, "repository", "tags", _]) => (repository::tag, Taken),
         ("GET", ["projects", _, "repository", "commits", _]) => (repository::commit, Taken),
+        ("GET", ["projects", _, "repository", "commits", _, "refs"]) => (repository::commit_refs, Ignored),
         ("GET", ["projects", _, "repository", "commits", _, "statuses"]) => (statuses::list, Ignored),
         ("GET", ["projects", _, "repository", "tree"]) => (repository::tree, Ignored),
         ("GET", ["projects", _, "repository", "files", _]) => (repository::file, Ignored),

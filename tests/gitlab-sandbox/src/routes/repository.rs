@@ -137,6 +137,23 @@ pub(super) fn commit(context: &mut Context<'_>, path: &[&str]) -> Answer {
     Ok(Reply::json(200, &shown))
 }
 
+/// The branches and tags that contain a commit; merge requests' refs, and those of forks with the same objects, do not
+/// count.
+pub(super) fn commit_refs(context: &mut Context<'_>, path: &[&str]) -> Answer {
+    let project = context.code(segment(path, 1))?;
+    let wanted = context.parameters.choice("type", &["all", "branch", "tag"])?;
+    let commit = project.repository.commit(segment(path, 4)).ok_or_else(|| Refusal::not_found("Commit"))?;
+    let kinds = [("branch", "refs/heads/"), ("tag", "refs/tags/")];
+    let kinds = kinds.into_iter().filter(|(kind, _)| wanted == "all" || wanted == *kind);
+    let found: Vec<(&str, String)> = kinds
+        .flat_map(|(kind, prefix)| {
+            let names = project.repository.refs_with(prefix, &commit.id);
+            names.into_iter().map(move |name| (kind, name))
+        })
+        .collect();
+    context.page(&found, |(kind, name)| Some(json!({ "type": kind, "name": name })))
+}
+
 pub(super) fn tree(context: &mut Context<'_>, path: &[&str]) -> Answer {
     let project = context.code(segment(path, 1))?;
     let parameters = &context.parameters;

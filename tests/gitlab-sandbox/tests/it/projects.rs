@@ -184,6 +184,8 @@ fn repositories_show_branches_commits_trees_and_files() {
     assert_eq!(get(&sandbox, &bot, &format!("{path}/commits/{}", "a".repeat(40))).pair(), missing("Commit"));
     assert_eq!(get(&sandbox, &bot, &format!("{path}/files/moon?ref=c10s")).pair(), missing("File"));
 
+    assert_eq!(get(&sandbox, &bot, &format!("{path}/commits/{}/refs", "a".repeat(40))).pair(), missing("Commit"));
+
     let commit = get(&sandbox, &bot, &format!("{path}/commits/c10s")).json();
     assert_eq!(
         (&commit["title"], &commit["message"], &commit["last_pipeline"]),
@@ -201,4 +203,25 @@ fn repositories_show_branches_commits_trees_and_files() {
     let tag = get(&sandbox, &bot, &format!("{path}/tags/v1")).json();
     assert_fields(&tag, "commit message name protected release target");
     assert_ne!(tag["target"], tag["commit"]["id"]);
+}
+
+#[test]
+fn a_commit_is_on_the_branches_and_tags_that_contain_it_and_on_no_others() {
+    let (sandbox, bot, ..) = furnished();
+    let first = sandbox.tip("src/curl", "c10s").unwrap();
+    let refs = |commit: &str, query: &str| {
+        get(&sandbox, &bot, &format!("/projects/src%2Fcurl/repository/commits/{commit}/refs{query}")).json()
+    };
+    sandbox.tag("src/curl", "v1", "c10s", Some("one"));
+    sandbox.branch_at("src/curl", "more", "c10s");
+    let second = sandbox.commit("src/curl", "more", "More", &[("c", Some("3\n"))]);
+    let on = |kind: &str, name: &str| json!({ "type": kind, "name": name });
+    assert_eq!(refs(&second, "?type=all"), json!([on("branch", "more")]));
+    assert_eq!(refs(&first, "?type=tag"), json!([on("tag", "v1")]));
+    assert_eq!(refs(&first, "?type=branch"), json!([on("branch", "c10s"), on("branch", "more")]));
+    assert_eq!(refs(&first, "?per_page=1&page=3"), json!([on("tag", "v1")]));
+    // The merge request has brought the fork's objects along.
+    let theirs = sandbox.commit("contributor/curl", "fix", "Mend", &[("c", Some("4\n"))]);
+    sandbox.open("contributor").from("contributor/curl", "fix").into("src/curl", "c10s").create();
+    assert_eq!(refs(&theirs, ""), json!([]));
 }

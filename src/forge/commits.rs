@@ -1,0 +1,38 @@
+//! Commits of a project.
+
+use gitlab::api::projects::repository::commits::{CommitReferences, CommitRefsType};
+use serde::Deserialize;
+
+use super::{Forge, ForgeError, ProjectId, decode, endpoint};
+use crate::transform::CommitId;
+
+/// One item of GitLab's list; that there is one is all that matters.
+#[derive(Deserialize)]
+struct RawRef {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+impl Forge {
+    /// Says whether a branch or a tag of the project contains a commit.
+    ///
+    /// That GitLab knows a commit means less: it shares objects between a project and its forks, and keeps those of
+    /// merge requests. These are not listed (API documentation, "List all references a commit is pushed to").
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::NotFoundOrNoAccess`] where there is no such project, or its repository may not be read.
+    pub fn is_on_a_branch_or_tag(&self, project: ProjectId, commit: &CommitId) -> Result<bool, ForgeError> {
+        let builder =
+            CommitReferences::builder().project(project.0).sha(commit.to_string()).type_(CommitRefsType::All).build();
+        match self.transport.send(&endpoint(builder)?, &[("per_page", 1)]) {
+            Ok(answer) => {
+                let found: Vec<RawRef> = decode(answer)?;
+                Ok(found.iter().any(|found| matches!(found.kind.as_str(), "branch" | "tag")))
+            }
+            // GitLab's sentence is all that tells a missing commit from a missing project.
+            Err(ForgeError::NotFoundOrNoAccess(failure)) if failure.message.contains("Commit Not Found") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
