@@ -104,6 +104,50 @@ fn a_doubt_whether_the_spec_applies_the_patches_is_told() {
 }
 
 #[test]
+fn a_merge_request_that_becomes_one_patch_is_told() {
+    let (world, iid) = World::with_merge_request();
+    // There and back: the first step conflicts with the target, both together do not.
+    let there = world.change("Say hallo", &[("README", Some("Hallo.\n"))]);
+    world.change("Say hello again", &[("README", Some("Hello.\n"))]);
+    world.sandbox.commit(SOURCE, "c9s", "Greet", &[("README", Some("Hello, world.\n"))]);
+    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.patches(iid), ["0001-Greet.patch", "0002-All-changes-of-the-merge-request.patch"]);
+    let note = world.note(iid);
+    for part in ["the merge request became one patch: commit ", &there[..10], "To mend it: rebase the merge request"] {
+        assert!(note.contains(part), "{part}: {note}");
+    }
+}
+
+#[test]
+fn a_series_without_a_proof_is_told() {
+    let (world, iid) = World::with_merge_request();
+    world.change("First", &[("README", Some("Hello, first.\n"))]);
+    let second = "Second\n\nPatch-name: b.patch\nPatch-present-in-specfile: true\n";
+    world.change(second, &[("README", Some("Hello, second.\n"))]);
+    // Before the first, on which it builds.
+    let spec = SPEC.replace("Source0:", "Patch7: b.patch\nSource0:");
+    world.change("Name the patch", &[(".distro/hello.spec", Some(&spec))]);
+    let run = world.refused(iid, &["`b.patch` does not apply where the spec has it"]);
+    assert!(run.stderr.contains("`b.patch` does not apply"), "{}", run.stderr);
+    assert!(world.sandbox.merge_requests(DIST).is_empty());
+    assert!(world.sandbox.inspect(|model| model.project("bot/hello").is_none()));
+}
+
+#[test]
+fn a_spec_that_cannot_be_read_is_told() {
+    let (world, iid) = World::with_merge_request();
+    world.synced(iid);
+    let before = world.opened().head().map(str::to_owned);
+    for (spec, said) in
+        [(String::new(), ".distro/hello.spec"), (SPEC.replace("Source0:", "%include x\nSource0:"), "%include")]
+    {
+        world.change("Change the spec", &[(".distro/hello.spec", Some(&spec))]);
+        world.refused(iid, &[said]);
+    }
+    assert_eq!(world.opened().head(), before.as_deref());
+}
+
+#[test]
 fn a_push_between_looking_and_pushing_is_not_overwritten() {
     let (world, iid) = World::with_merge_request();
     world.synced(iid);
