@@ -6,6 +6,7 @@
 mod apply;
 mod observe;
 mod show;
+mod visibility;
 
 use std::time::Duration;
 

@@ -150,6 +150,9 @@ pub struct Parent {
     /// Its path; nothing where GitLab does not say.
     #[serde(rename = "path_with_namespace", default, deserialize_with = "super::if_known")]
     pub path: Option<ProjectPath>,
+    /// Who may see it; nothing where GitLab does not say, as it did not in former versions.
+    #[serde(default, deserialize_with = "super::if_known")]
+    pub visibility: Option<Visibility>,
 }
 
 #[derive(Default, Deserialize)]
@@ -315,7 +318,7 @@ mod tests {
                 "forked_from_project": {"id": 14233409},
                 "permissions": {"project_access": {"access_level": 40}, "group_access": null}}"#,
         );
-        assert_eq!(project.forked_from, Some(Parent { id: ProjectId(14_233_409), path: None }));
+        assert_eq!(project.forked_from, Some(Parent { id: ProjectId(14_233_409), path: None, visibility: None }));
         assert_eq!(project.import, Import::Running);
         assert_eq!(project.access, AccessLevel::MAINTAINER);
         assert_eq!(project.visibility, Some(Visibility::Public));

@@ -167,7 +167,10 @@ fn explanation(text: &mut String) {
 }
 
 fn synced(text: &mut String, commit: &CommitId, report: &Report) {
-    let held = format!("The dist-git merge request holds this one up to commit {}, put on top of its target branch.", short(commit));
+    let held = format!(
+        "The dist-git merge request holds this one up to commit {}, put on top of its target branch.",
+        short(commit)
+    );
     paragraph(text, &held);
     changes(text, report);
     proof(text, report);

@@ -93,6 +93,32 @@ fn private_projects_cost_no_more() {
     sync_within(&case, 8);
 }
 
+#[test]
+fn internal_projects_cost_no_more() {
+    let mut case = Case::new();
+    for project in [SOURCE, DIST, "contributor/hello"] {
+        case.world.sandbox.set_visibility(project, Visibility::Internal);
+    }
+    sync_within(&case, 10);
+    sync_within(&case, 5);
+    case.change();
+    sync_within(&case, 8);
+}
+
+#[test]
+fn projects_that_few_may_see_cost_no_more_where_the_fork_exists() {
+    for visibility in [Visibility::Internal, Visibility::Private] {
+        let case = Case::new();
+        let sandbox = &case.world.sandbox;
+        for project in [SOURCE, DIST, "contributor/hello"] {
+            sandbox.set_visibility(project, visibility);
+            sandbox.member(project, "bot", Role::Reporter);
+        }
+        sandbox.fork(DIST, "bot");
+        sync_within(&case, 10);
+    }
+}
+
 /// The number of upstream's files, of its commits, and of files that each commit changes.
 const FILES: usize = 5000;
 const COMMITS: usize = 300;

@@ -95,7 +95,7 @@ impl Run<'_> {
             return Ok(home.id);
         }
         match &home.forked_from {
-            Some(Parent { id, path: Some(path) }) if *path == self.dist_path => Ok(*id),
+            Some(Parent { id, path: Some(path), .. }) if *path == self.dist_path => Ok(*id),
             _ => Ok(self.bot.forge.project(&self.dist_path)?.id),
         }
     }
@@ -124,7 +124,7 @@ impl Run<'_> {
         };
         let is_fork = match &found.forked_from {
             Some(Parent { path: Some(path), .. }) => *path == self.dist_path,
-            Some(Parent { id, path: None }) => *id == self.bot.forge.project(&self.dist_path)?.id,
+            Some(Parent { id, path: None, .. }) => *id == self.bot.forge.project(&self.dist_path)?.id,
             None => false,
         };
         if found.path != self.dist_path && !is_fork {

@@ -5,14 +5,13 @@ use std::collections::{HashMap, HashSet};
 use anyhow::{Result, bail};
 
 use super::Run;
+use super::visibility::BotFork;
 use crate::ci::Section;
 use crate::commands::commit_statuses;
 use crate::commands::generate::{self, Generated, Request};
 use crate::commands::own_notes;
 use crate::config::{CiFiles, Forks};
-use crate::forge::{
-    ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, ProjectRef, StateFilter, Visibility,
-};
+use crate::forge::{ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, StateFilter};
 use crate::git::partial::PartialFetch;
 use crate::git::remote::RemoteError;
 use crate::git::replay::{self, Based};
@@ -142,7 +141,11 @@ impl Seen {
             content,
         };
         if plan::sync(&observed).steps.iter().any(|step| matches!(step, plan::Step::PushBranch { .. })) {
-            observed.visibility = self.visibility(run)?;
+            // A fork that is not there yet is made as visible as dist-git. One with an open merge request is no more
+            // visible: GitLab cuts forks off, and closes their merge requests, where the original becomes less visible.
+            let is_linked = self.merge_requests.iter().any(|merge_request| merge_request.state == State::Opened);
+            let as_dist_git = is_linked || !self.branch_home_answers();
+            observed.visibility = run.visibility(if as_dist_git { BotFork::AsDistGit } else { BotFork::OfItsOwn })?;
         }
         Ok(observed)
     }
@@ -164,43 +167,6 @@ impl Seen {
             statuses: commit_statuses::place_of_head(&run.source, &self.head)
                 .filter(|_| run.source.sha == Some(self.head)),
         }
-    }
-
-    fn visibility(&self, run: &Run<'_>) -> Result<VisibilityOfPair> {
-        let of = |project: ProjectRef<'_>| match run.bot.forge.project(project) {
-            Ok(project) => Ok(project.visibility.map(|visibility| match visibility {
-                Visibility::Public => plan::Visibility::Public,
-                Visibility::Internal => plan::Visibility::Internal,
-                Visibility::Private => plan::Visibility::Private,
-            })),
-            Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(None),
-            Err(error) => Err(error),
-        };
-        // What GitLab does not tell is taken for what gives away most.
-        let of_source = |project| of(project).map(|found| found.unwrap_or(plan::Visibility::Private));
-        let target = run.source.target_project_id;
-        // A deleted fork shows nothing that the merge request does not.
-        let from = run.source.source_project_id.unwrap_or(target);
-        let source_fork = of_source(from.into())?;
-        // Nothing is less visible than what is private, and nothing more than what is public: then one answer tells all.
-        let source = if from == target || source_fork == plan::Visibility::Private {
-            source_fork
-        } else {
-            of_source(target.into())?
-        };
-        let dist_git = match source.min(source_fork) {
-            plan::Visibility::Public => plan::Visibility::Public,
-            _ => of((&run.dist_path).into())?.unwrap_or(plan::Visibility::Public),
-        };
-        // A fork that is not there yet is made as visible as dist-git. One with an open merge request is no more visible
-        // than dist-git: GitLab cuts forks off, and closes their merge requests, where the original becomes less visible.
-        let is_linked = self.merge_requests.iter().any(|merge_request| merge_request.state == State::Opened);
-        let bot_fork = match source.min(source_fork) {
-            plan::Visibility::Public => dist_git,
-            _ if is_linked || !self.branch_home_answers() => dist_git,
-            _ => of((&run.fork_path()?).into())?.unwrap_or(plan::Visibility::Public),
-        };
-        Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork })
     }
 }
 
