@@ -1,8 +1,7 @@
 //! How little `sync` asks of GitLab, counted by the sandbox.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use gitlab_sandbox::{RequestRecord, Role, Visibility};
 
@@ -120,9 +119,9 @@ fn projects_that_few_may_see_cost_no_more_where_the_fork_exists() {
 }
 
 /// The number of upstream's files, of its commits, and of files that each commit changes.
-const FILES: usize = 5000;
-const COMMITS: usize = 300;
-const CHANGED: usize = 10;
+const FILES: usize = 50_000;
+const COMMITS: usize = 800;
+const CHANGED: usize = 3;
 
 /// Text that compresses no better than source code, from a generator that needs no crate (xorshift).
 fn text(state: &mut u64, length: usize) -> String {
@@ -157,7 +156,7 @@ fn large_history() -> String {
             let _ = write!(stream, "M 100644 inline {path}\ndata {}\n{content}\n", content.len());
         }
     };
-    let path = |number: usize| format!("dir{}/sub{}/file{number}.c", number % 20, number / 20 % 10);
+    let path = |number: usize| format!("dir{}/sub{}/file{number}.c", number % 40, number / 40 % 25);
     let mut files: Vec<_> = (0..FILES).map(|number| (path(number), text(&mut state, 3000))).collect();
     commit(&mut stream, "main", &files);
     for number in 1..COMMITS {
@@ -186,21 +185,9 @@ fn large_history() -> String {
 fn a_branch_of_twenty_commits_moves_little_of_a_large_upstream() {
     let world = World::new();
     let sandbox = &world.sandbox;
-    let home = world.home.path();
-    let git = |arguments: &[&str]| {
-        let mut git = Command::new("git");
-        git.args(arguments).current_dir(home).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-        git
-    };
-    assert!(git(&["init", "-q", "--bare", "large.git"]).status().unwrap().success());
-    fs::write(home.join("stream"), large_history()).unwrap();
-    let mut import = git(&["--git-dir=large.git", "fast-import", "--quiet"]);
-    import.stdin(Stdio::from(fs::File::open(home.join("stream")).unwrap()));
-    assert!(import.status().unwrap().success());
-    let large = home.join("large.git");
-    sandbox.push(&large, SOURCE, &["main", "c9s", "v1.0"]);
+    sandbox.import(SOURCE, large_history().as_bytes());
     let fork = sandbox.fork(SOURCE, "contributor");
-    sandbox.push(&large, &fork, &["fix"]);
+    sandbox.delete_branch(SOURCE, "fix");
     let iid = sandbox.open("contributor").from(&fork, "fix").into(SOURCE, "c9s").title("Twenty fixes").create();
     sandbox.clear_log();
     world.sync(iid, &[]).ends_with(0);
@@ -210,7 +197,10 @@ fn a_branch_of_twenty_commits_moves_little_of_a_large_upstream() {
     let moved = sandbox.traffic(SOURCE);
     sandbox.clear_log();
     let url = sandbox.git_url(SOURCE);
-    assert!(git(&["clone", "-q", "--bare", &url, "clone.git"]).status().unwrap().success());
+    let mut clone = Command::new("git");
+    clone.args(["clone", "-q", "--bare", &url, "clone.git"]).current_dir(world.home.path());
+    clone.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    assert!(clone.status().unwrap().success());
     let clone = sandbox.traffic(SOURCE);
     let (moved, clone) = (moved.fetch_sent + moved.fetch_received, clone.fetch_sent + clone.fetch_received);
     assert!(moved * 100 < clone * 2, "{moved} bytes of {clone}");
