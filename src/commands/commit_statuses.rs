@@ -7,22 +7,37 @@ use crate::transform::CommitId;
 /// The most statuses of a commit that are looked at: more than a merge request has for one commit.
 const LOOKED_AT: usize = 1000;
 
-/// Returns where statuses for the head of a source-git merge request are seen; nothing where they would not be.
+/// Returns where statuses for the head of a source-git merge request are seen; nothing where they would not be. `known`
+/// is where they were before.
 ///
 /// They are seen in the pipeline that its page shows. Where there is none, a status on the source branch makes one, which
 /// the page shows only where the branch is in the same project (GitLab's `Ci::PipelinesForMergeRequestFinder`).
-pub(super) fn place_of_head(source: &MergeRequest, head: &CommitId) -> Option<Place> {
+pub(super) fn place_of_head(
+    forge: &Forge,
+    source: &MergeRequest,
+    head: &CommitId,
+    known: Option<&Place>,
+) -> Result<Option<Place>, ForgeError> {
     let project = source.target_project_id;
-    match &source.head_pipeline {
+    let Some(pipeline) = &source.head_pipeline else { return Ok(place_on_branch(source, head)) };
+    let place = Place::Pipeline { id: pipeline.id, sha: pipeline.sha };
+    if pipeline.source == "external" {
         // Statuses on the branch made it, and go on to find it.
-        Some(pipeline) if pipeline.source == "external" => place_on_branch(source, head),
-        Some(pipeline) if pipeline.project_id == project => {
-            Some(Place::Pipeline { id: pipeline.id, sha: pipeline.sha })
-        }
-        // It runs in the contributor's fork, where the bot has no business.
-        Some(_) => None,
-        None => place_on_branch(source, head),
+        return Ok(place_on_branch(source, head));
     }
+    if pipeline.project_id != project {
+        // It runs in the contributor's fork, where the bot has no business.
+        return Ok(None);
+    }
+    if pipeline.sha == *head || known == Some(&place) {
+        return Ok(Some(place));
+    }
+    // GitLab goes on naming the last head's pipeline until there is another. One that tests merged results is for a
+    // commit of GitLab's own.
+    if pipeline.is_of_merged_results() && forge.commit(project, &pipeline.sha)?.parent_ids.contains(head) {
+        return Ok(Some(place));
+    }
+    Ok(place_on_branch(source, head))
 }
 
 /// Returns where statuses for an older commit of a source-git merge request are seen.

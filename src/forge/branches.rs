@@ -1,10 +1,9 @@
-//! Branches and commits of a project.
+//! Branches of a project.
 
 use gitlab::api::projects::repository::branches::Branch as GetBranch;
-use gitlab::api::projects::repository::commits::Commit as GetCommit;
 use serde::Deserialize;
 
-use super::{BranchName, Commit, Forge, ForgeError, ProjectId, ProjectRef, endpoint};
+use super::{BranchName, Forge, ForgeError, ProjectId, endpoint};
 use crate::transform::CommitId;
 
 /// A branch.
@@ -33,11 +32,6 @@ struct RawCommit {
 }
 
 impl Forge {
-    /// Returns a commit of a project.
-    pub fn commit<'a>(&self, project: impl Into<ProjectRef<'a>>, commit: &CommitId) -> Result<Commit, ForgeError> {
-        self.query(&endpoint(GetCommit::builder().project(project.into()).commit(commit.to_string()).build())?)
-    }
-
     /// Returns a branch; nothing where the project has none of that name.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Commits of a project.
 
-use gitlab::api::projects::repository::commits::{CommitReferences, CommitRefsType};
+use gitlab::api::projects::repository::commits::{Commit as GetCommit, CommitReferences, CommitRefsType};
 use serde::Deserialize;
 
-use super::{Forge, ForgeError, ProjectId, decode, endpoint};
+use super::{Commit, Forge, ForgeError, ProjectId, ProjectRef, decode, endpoint};
 use crate::transform::CommitId;
 
 /// One item of GitLab's list; that there is one is all that matters.
@@ -14,6 +14,11 @@ struct RawRef {
 }
 
 impl Forge {
+    /// Returns a commit of a project.
+    pub fn commit<'a>(&self, project: impl Into<ProjectRef<'a>>, commit: &CommitId) -> Result<Commit, ForgeError> {
+        self.query(&endpoint(GetCommit::builder().project(project.into()).commit(commit.to_string()).build())?)
+    }
+
     /// Says whether a branch or a tag of the project contains a commit.
     ///
     /// That GitLab knows a commit means less: it shares objects between a project and its forks, and keeps those of

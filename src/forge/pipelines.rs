@@ -45,6 +45,14 @@ pub struct Pipeline {
     pub web_url: String,
 }
 
+impl Pipeline {
+    /// Says whether it tests what GitLab made by merging ("Merged results pipelines" in GitLab's documentation).
+    pub fn is_of_merged_results(&self) -> bool {
+        let is = |kind| self.reference.starts_with("refs/merge-requests/") && self.reference.ends_with(kind);
+        is("/merge") || is("/train")
+    }
+}
+
 /// A job, or a trigger job.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Job {

@@ -18,6 +18,7 @@ mod message;
 mod pair;
 mod proxy;
 mod replay;
+mod report;
 mod spec;
 mod support;
 mod sync;

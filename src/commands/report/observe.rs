@@ -71,7 +71,10 @@ pub(super) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
         return Ok(None);
     }
     let place = match (subject.commit_is, subject.commit == head) {
-        (CommitIs::Newest, true) => commit_statuses::place_of_head(&pair.source, &head),
+        (CommitIs::Newest, true) => {
+            let statuses = known.as_ref().and_then(|known| known.state.statuses.as_ref());
+            commit_statuses::place_of_head(&bot.forge, &pair.source, &head, statuses.map(|known| &known.place))?
+        }
         _ => commit_statuses::place_of_older(&bot.forge, &pair.source, &subject.commit)?,
     };
     if let (Some(known), Some(note)) = (&known, &note)
@@ -223,7 +226,7 @@ impl Looking<'_> {
 
     /// The dist-git commit that a pipeline tests; of merged results, the parent that the merge request had as its head.
     fn tested_by(&self, pipeline: &Pipeline, head: &CommitId) -> Result<Option<CommitId>> {
-        if !is_of_merged_results(pipeline) {
+        if !pipeline.is_of_merged_results() {
             return Ok(Some(pipeline.sha));
         }
         if let Some(known) = self.known.filter(|known| known.state.pipeline == Some(pipeline.id)) {
@@ -253,7 +256,7 @@ impl Looking<'_> {
             if pipeline.sha == *head {
                 return Ok(Some(pipeline));
             }
-            if is_of_merged_results(&pipeline) && asked < COMMITS_ASKED {
+            if pipeline.is_of_merged_results() && asked < COMMITS_ASKED {
                 asked += 1;
                 if self.tested_by(&pipeline, head)? == Some(*head) {
                     return Ok(Some(pipeline));
@@ -265,7 +268,7 @@ impl Looking<'_> {
 
     /// The newest pipeline for an older source-git commit: `asked`, or one after it.
     fn newest_for(&mut self, commit: CommitId, asked: &Pipeline, pipelines: &[Pipeline]) -> Result<Pipeline> {
-        let later = pipelines.iter().filter(|pipeline| pipeline.id > asked.id && !is_of_merged_results(pipeline));
+        let later = pipelines.iter().filter(|pipeline| pipeline.id > asked.id && !pipeline.is_of_merged_results());
         for pipeline in later.take(COMMITS_ASKED) {
             if pipeline.sha == asked.sha || self.source_of(pipeline.sha)? == Some(commit) {
                 return Ok(pipeline.clone());
@@ -273,12 +276,6 @@ impl Looking<'_> {
         }
         Ok(asked.clone())
     }
-}
-
-/// Says whether a pipeline tests what GitLab made by merging ("Merged results pipelines" in GitLab's documentation).
-fn is_of_merged_results(pipeline: &Pipeline) -> bool {
-    let is = |kind| pipeline.reference.starts_with("refs/merge-requests/") && pipeline.reference.ends_with(kind);
-    is("/merge") || is("/train")
 }
 
 /// Reads the jobs of a pipeline, and those of the pipelines that its trigger jobs started. `asked` is a pipeline that was

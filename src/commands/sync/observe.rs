@@ -146,6 +146,10 @@ impl Seen {
             let is_linked = self.merge_requests.iter().any(|merge_request| merge_request.state == State::Opened);
             let as_dist_git = is_linked || !self.branch_home_answers();
             observed.visibility = run.visibility(if as_dist_git { BotFork::AsDistGit } else { BotFork::OfItsOwn })?;
+            if run.source.sha == Some(self.head) {
+                observed.source.statuses =
+                    commit_statuses::place_of_head(&run.bot.forge, &run.source, &self.head, None)?;
+            }
         }
         Ok(observed)
     }
@@ -164,8 +168,7 @@ impl Seen {
             target: self.target.clone(),
             head: self.head,
             authors: self.authors.clone(),
-            statuses: commit_statuses::place_of_head(&run.source, &self.head)
-                .filter(|_| run.source.sha == Some(self.head)),
+            statuses: None,
         }
     }
 }

@@ -75,7 +75,7 @@ impl Handle {
         command.args(hasty).args(["fast-import", "--quiet", "--force", "--big-file-threshold=1k"]);
         run(command, stream).unwrap_or_else(|error| panic!("importing a history into {project}: {error}"));
         let someone = model.users.keys().next().copied().unwrap_or_default();
-        model.notice_push(id, someone);
+        model.notice_push(id, Pusher::Test(someone));
     }
 
     /// The commit at the tip of a branch.
