@@ -90,6 +90,9 @@ pub enum Command {
     Sync(Sync),
     /// Bring dist-git's CI results to the source-git merge request
     Report(Report),
+    /// From a job, ask the bot project to look at the job's pipeline or merge request
+    #[command(after_help = NOTIFY_HELP)]
+    Notify,
     /// Turn a source-git clone's commit into patches, spec and files of a dist-git clone
     UpdateDistGit(UpdateDistGit),
 }
@@ -102,6 +105,9 @@ pub struct Sync {
     #[arg(long, value_name = "URL|PATH!IID")]
     pub merge_request: Option<String>,
 }
+
+const NOTIFY_HELP: &str = "The bot project's trigger address is read from the variable SGB_TRIGGER_URL, the trigger token from \
+    SGB_TRIGGER_TOKEN.";
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]

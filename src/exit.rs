@@ -66,13 +66,29 @@ pub struct UsageError {
 
 /// There is no token to act with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no token to open the dist-git merge request with")]
-pub struct NoCredentials;
+pub enum NoCredentials {
+    /// To act as the bot's user.
+    #[error("there is no token to act with as the bot")]
+    AccessToken,
+    /// To call the bot.
+    #[error("there is no token to call the bot with")]
+    TriggerToken,
+}
 
 impl NoCredentials {
-    /// What to do about it, fit for a contributor: nothing.
-    pub const HINT: &str = "in a fork this is as it should be: the bot looks at the merge request from its own project \
-        soon. Elsewhere, set SGB_TOKEN to a token of the bot's user with the scope `api`";
+    /// Returns what to do about it, fit for a contributor: nothing.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::AccessToken => {
+                "in a fork this is as it should be: the bot looks at the merge request from its own project soon. \
+                 Elsewhere, set SGB_TOKEN to a token of the bot's user with the scope `api`"
+            }
+            Self::TriggerToken => {
+                "in a fork this is as it should be: the bot comes by on its own soon. Elsewhere, set SGB_TRIGGER_TOKEN \
+                 to a trigger token of the bot project"
+            }
+        }
+    }
 }
 
 #[cfg(test)]

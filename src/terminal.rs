@@ -113,7 +113,7 @@ fn hint_of<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> 
     } else if let Some(error) = cause.downcast_ref::<RemoteError>() {
         error.remedy()
     } else {
-        cause.downcast_ref::<NoCredentials>().map(|_| NoCredentials::HINT)
+        cause.downcast_ref::<NoCredentials>().map(|missing| missing.hint())
     }
 }
 

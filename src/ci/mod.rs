@@ -3,9 +3,13 @@
 //! GitLab's predefined variables give identifiers only. Whoever can start a pipeline can set variables, so nothing
 //! that decides about trust is taken from here, and no text that a person wrote.
 
+mod notice;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use notice::Notice;
 
 /// Set to `true` in every job ("Predefined CI/CD variables" in GitLab's documentation; so are those below).
 const GITLAB_CI: &str = "GITLAB_CI";

@@ -10,7 +10,7 @@ use crate::ci::{Job, Log};
 use crate::cli::Global;
 use crate::config::{Environment, Forks, Instance, Pauses};
 use crate::exit::NoCredentials;
-use crate::forge::{Connection, CurrentUser, Forge, ForgeError, ProjectPath, RetryPolicy, Writes};
+use crate::forge::{Connection, CurrentUser, Forge, ForgeError, ProjectPath, RetryPolicy, TokenKind, Writes};
 
 /// The instance where none is named.
 const DEFAULT_INSTANCE: &str = "production";
@@ -32,22 +32,34 @@ impl Setting {
         Ok(Self { environment, job, instance })
     }
 
-    /// Prepares for talking to GitLab; [`NoCredentials`] in the error where there is no token.
-    pub(super) fn connect(self, global: &Global) -> Result<Bot> {
-        let pauses = self.environment.pauses();
-        let Some(token) = self.environment.token else { bail!(NoCredentials) };
-        let forge = Forge::new(Connection {
-            base_url: self.instance.gitlab.url.clone(),
-            token: token.clone(),
-            ca_file: self.instance.gitlab.ca_file.clone(),
-            proxy: self.instance.gitlab.proxy.clone(),
-            timeout: self.instance.gitlab.timeout,
+    /// Returns what the environment says.
+    pub(super) const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Prepares for talking to GitLab with a token.
+    pub(super) fn forge(&self, token: SecretString, kind: TokenKind, global: &Global) -> Result<Forge, ForgeError> {
+        let gitlab = &self.instance.gitlab;
+        Forge::new(Connection {
+            base_url: gitlab.url.clone(),
+            token,
+            kind,
+            ca_file: gitlab.ca_file.clone(),
+            proxy: gitlab.proxy.clone(),
+            timeout: gitlab.timeout,
             writes: if global.dry_run { Writes::Refused } else { Writes::Allowed },
-            retry: match pauses {
+            retry: match self.environment.pauses() {
                 Pauses::Taken => RetryPolicy::default(),
                 Pauses::Skipped => RetryPolicy::default().without_pauses(),
             },
-        })?;
+        })
+    }
+
+    /// Connects the bot; [`NoCredentials`] in the error where there is no token.
+    pub(super) fn connect(self, global: &Global) -> Result<Bot> {
+        let Some(token) = self.environment.token.clone() else { bail!(NoCredentials::AccessToken) };
+        let forge = self.forge(token.clone(), TokenKind::Access, global)?;
+        let pauses = self.environment.pauses();
         Ok(Bot { instance: self.instance, forge, token, pauses, log: self.job.log, myself: OnceCell::new() })
     }
 }

@@ -5,6 +5,7 @@ mod change;
 mod commit_statuses;
 mod generate;
 mod merge_request_reference;
+mod notify;
 mod own_notes;
 mod pipeline_reference;
 mod report;
@@ -34,6 +35,7 @@ pub struct Surroundings {
 /// Runs the command that was typed.
 pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
     match &cli.command {
+        Command::Notify => notify::run(&cli.global, surroundings),
         Command::Report(arguments) => report::run(arguments, &cli.global, surroundings),
         Command::Sync(arguments) => sync::run(arguments, &cli.global, surroundings),
         Command::UpdateDistGit(arguments) => update_dist_git::run(arguments, &cli.global, surroundings),

@@ -17,6 +17,10 @@ pub struct Environment {
     pub instance: Option<String>,
     /// `SGB_TOKEN`: the access token of the bot's user.
     pub token: Option<SecretString>,
+    /// `SGB_TRIGGER_URL`: where `notify` starts a pipeline of the bot project.
+    pub trigger_url: Option<String>,
+    /// `SGB_TRIGGER_TOKEN`: the trigger token for it.
+    pub trigger_token: Option<SecretString>,
     /// `SGB_GITLAB_URL`: GitLab's address. Counts only where no instance file is given, like the two below.
     pub gitlab_url: Option<String>,
     /// `SGB_CA_FILE`: the certificates (PEM) of the authorities to trust.

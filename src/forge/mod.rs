@@ -18,6 +18,7 @@ mod projects;
 mod retry;
 mod statuses;
 mod transport;
+mod triggers;
 mod user;
 
 use std::fmt::Display;
@@ -44,6 +45,7 @@ pub use pipelines::{CiState, Job, Pipeline};
 pub use projects::{AccessLevel, NewFork, Parent, Project, ProjectRef, Visibility};
 pub use retry::RetryPolicy;
 pub use statuses::{CommitStatus, NewCommitStatus, Posting};
+pub use triggers::TriggerAddress;
 pub use user::{CurrentUser, User};
 
 use transport::{Answer, NextPage, Transport};
@@ -59,8 +61,10 @@ const PAGES_LIMIT: u64 = 1000;
 pub struct Connection {
     /// GitLab's address: `https://gitlab.com`, or with the path of an installation below one.
     pub base_url: Url,
-    /// The access token (personal, project or group) of the user to act as.
+    /// The token.
     pub token: SecretString,
+    /// What kind of token it is.
+    pub kind: TokenKind,
     /// A file of certificates (PEM) of the only authorities to trust, instead of the system's. The environment's never
     /// count.
     pub ca_file: Option<PathBuf>,
@@ -72,6 +76,15 @@ pub struct Connection {
     pub writes: Writes,
     /// How often and how patiently to try.
     pub retry: RetryPolicy,
+}
+
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// An access token (personal, project or group) of the user to act as: sent with each request.
+    Access,
+    /// A trigger token: sent by [`Forge::trigger`] alone.
+    Trigger,
 }
 
 /// Whether requests that change something are sent.

@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{Failure, ForgeError, sentence};
 use super::retry::{RetryPolicy, Step, Trouble, retry_after};
-use super::{Connection, Writes, authorities};
+use super::{Connection, TokenKind, Writes, authorities};
 use crate::transform::text::printable;
 
 /// The longest answer that is read, in bytes. A page of 100 merge requests with the longest descriptions that GitLab
@@ -94,15 +94,20 @@ impl Answer {
 impl Transport {
     /// Prepares everything, without asking GitLab anything.
     pub(super) fn new(connection: Connection) -> Result<Self, ForgeError> {
-        let Connection { base_url, token, ca_file, proxy, timeout, writes, retry: policy } = connection;
+        let Connection { base_url, token, kind, ca_file, proxy, timeout, writes, retry: policy } = connection;
         let wrong = |what: String| ForgeError::Misconfigured(what);
         let api = api_url(&base_url)?;
         if api.scheme() == "http" && !is_loopback(&api) {
             tracing::warn!("the token goes to {api} unencrypted, for its address begins with `http`");
         }
+        let header = token_header(&token)?;
+        let headers = match kind {
+            TokenKind::Access => HeaderMap::from_iter([(TOKEN, header)]),
+            TokenKind::Trigger => HeaderMap::new(),
+        };
         let mut client = Client::builder()
             .user_agent(concat!("source-git-bot/", env!("CARGO_PKG_VERSION")))
-            .default_headers(HeaderMap::from_iter([(TOKEN, token_header(&token)?)]))
+            .default_headers(headers)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
@@ -125,6 +130,11 @@ impl Transport {
     /// Returns how many requests were sent, repeated ones included.
     pub(super) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Returns the token, which is masked in whatever comes back.
+    pub(super) const fn token(&self) -> &SecretString {
+        &self.token
     }
 
     /// Returns the retry policy, whose clock also serves other waiting.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use source_git_bot::forge::{
     BranchName, Connection, Forge, ForgeError, MergeRequestEdit, MergeRequestIid, MergeRequestQuery, NewFork,
-    NewMergeRequest, NoteId, NoteOrder, ProjectId, ProjectPath, RetryPolicy, StateChange, StateFilter, UserId, Writes,
+    NewMergeRequest, NoteId, NoteOrder, ProjectId, ProjectPath, RetryPolicy, StateChange, StateFilter, TokenKind,
+    UserId, Writes,
 };
 
 const TOKEN: &str = "glpat-MoonlightSecret";
@@ -63,6 +64,7 @@ impl Server {
     fn connection(&self) -> Connection {
         let pauses = Arc::clone(&self.pauses);
         Connection {
+            kind: TokenKind::Access,
             base_url: self.address.parse().unwrap(),
             token: SecretString::from(TOKEN),
             ca_file: None,

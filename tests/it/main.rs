@@ -15,6 +15,7 @@ mod forge;
 mod histories;
 mod licences;
 mod message;
+mod notify;
 mod pair;
 mod proxy;
 mod replay;
