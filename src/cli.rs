@@ -90,6 +90,9 @@ pub enum Command {
     Sync(Sync),
     /// Bring dist-git's CI results to the source-git merge request
     Report(Report),
+    /// Look at every merge request of the instance, and bring what is behind up to date
+    #[command(after_help = SYNC_HELP)]
+    Reconcile,
     /// From a job, ask the bot project to look at the job's pipeline or merge request
     #[command(after_help = NOTIFY_HELP)]
     Notify,

@@ -3,11 +3,13 @@
 mod bot;
 mod change;
 mod commit_statuses;
+mod effect;
 mod generate;
 mod merge_request_reference;
 mod notify;
 mod own_notes;
 mod pipeline_reference;
+mod reconcile;
 mod report;
 mod show;
 mod sync;
@@ -36,6 +38,7 @@ pub struct Surroundings {
 pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
     match &cli.command {
         Command::Notify => notify::run(&cli.global, surroundings),
+        Command::Reconcile => reconcile::run(&cli.global, surroundings),
         Command::Report(arguments) => report::run(arguments, &cli.global, surroundings),
         Command::Sync(arguments) => sync::run(arguments, &cli.global, surroundings),
         Command::UpdateDistGit(arguments) => update_dist_git::run(arguments, &cli.global, surroundings),

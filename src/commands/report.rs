@@ -12,6 +12,7 @@ use anyhow::{Result, bail};
 
 use super::Surroundings;
 use super::bot::{Bot, Setting};
+use super::effect::Effect;
 use super::merge_request_reference::MergeRequestReference;
 use super::pipeline_reference::PipelineReference;
 use crate::ci::Job;
@@ -48,7 +49,8 @@ pub(super) fn run(arguments: &cli::Report, global: &Global, surroundings: &Surro
         return Ok(());
     }
     let bot = setting.connect(global)?;
-    report(&bot, &asked, global, surroundings)
+    let Some(pair) = find::pair(&bot, &asked)? else { return Ok(()) };
+    report(&bot, pair, global, surroundings)?.print()
 }
 
 /// Returns what the job's own pipeline is about.
@@ -70,10 +72,9 @@ fn asked_by(job: &Job, setting: &Setting) -> Result<Asked> {
     }
 }
 
-/// Reports, and again where what was observed has changed by then.
-pub(super) fn report(bot: &Bot, asked: &Asked, global: &Global, surroundings: &Surroundings) -> Result<()> {
-    let Some(pair) = find::pair(bot, asked)? else { return Ok(()) };
-    report_pair(bot, pair, global, surroundings)
+/// Returns the pair of a dist-git merge request; nothing, with a line in the log, where it is not the bot's own.
+pub(super) fn of_dist(bot: &Bot, dist_path: ProjectPath, dist: MergeRequest) -> Result<Option<Pair>> {
+    find::of_dist(bot, dist_path, dist, None)
 }
 
 /// A source-git merge request and the dist-git merge request that was found for it.
@@ -88,18 +89,24 @@ pub(super) struct Pair {
     pub(super) pipeline: Option<crate::forge::Pipeline>,
 }
 
-/// Reports what dist-git's CI says of a pair.
-pub(super) fn report_pair(bot: &Bot, pair: Pair, global: &Global, surroundings: &Surroundings) -> Result<()> {
+/// Reports what dist-git's CI says of a pair, and again where that has changed meanwhile.
+pub(super) fn report(bot: &Bot, pair: Pair, global: &Global, surroundings: &Surroundings) -> Result<Effect> {
     let mut pair = pair;
+    let mut effect = Effect::Nothing;
     for _ in 0..ROUNDS {
-        let Some(seen) = observe::observe(bot, &mut pair)? else { return Ok(()) };
+        let Some(seen) = observe::observe(bot, &mut pair)? else { return Ok(effect) };
         if global.dry_run {
-            return show::show(&seen, global.output, surroundings.paint);
+            return Ok(Effect::Shown(show::shown(&seen, global.output, surroundings.paint)?));
         }
         match apply::apply(bot, &pair, &seen) {
-            Ok(apply::Applied::Nothing) => return Ok(()),
-            Ok(apply::Applied::Something) if observe::is_still_so(bot, &seen)? => return Ok(()),
-            Ok(apply::Applied::Something) => tracing::info!("it has changed meanwhile; looking again"),
+            Ok(Effect::Written) => {
+                effect = Effect::Written;
+                if observe::is_still_so(bot, &seen)? {
+                    return Ok(effect);
+                }
+                tracing::info!("it has changed meanwhile; looking again");
+            }
+            Ok(_) => return Ok(effect),
             // Whether it was done shows when everything is looked at again.
             Err(error) if matches!(error.downcast_ref(), Some(ForgeError::MaybeDone(_))) => {
                 tracing::warn!("{error}; looking again");
@@ -108,5 +115,5 @@ pub(super) fn report_pair(bot: &Bot, pair: Pair, global: &Global, surroundings: 
         }
     }
     tracing::warn!("it goes on changing: the next report will tell the rest");
-    Ok(())
+    Ok(effect)
 }

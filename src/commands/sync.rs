@@ -14,6 +14,7 @@ use anyhow::{Result, bail};
 
 use super::Surroundings;
 use super::bot::{Bot, Setting};
+use super::effect::Effect;
 use super::merge_request_reference::MergeRequestReference;
 use crate::ci::Section;
 use crate::cli::{self, Global};
@@ -63,8 +64,23 @@ pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroun
     let dist_path = dist_path.parse()?;
     let bot = setting.connect(global)?;
     let git = Git::find(&surroundings.search_path)?;
-    let work = Work { bot: &bot, git: &git, reference, dist_path };
-    work.run(global, surroundings)
+    let synced = Work { bot: &bot, git: &git, reference, dist_path }.run(global, surroundings)?;
+    synced.effect.print()?;
+    match synced.refusal {
+        Some(refusal) => bail!(refusal),
+        None => Ok(()),
+    }
+}
+
+/// What came of it.
+pub(super) struct Synced {
+    pub(super) effect: Effect,
+    /// Why the merge request cannot be synced; its note says so.
+    pub(super) refusal: Option<Refusal>,
+}
+
+impl Synced {
+    const NOTHING: Self = Self { effect: Effect::Nothing, refusal: None };
 }
 
 /// One merge request to be synced, and what that takes.
@@ -77,7 +93,7 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     /// Syncs, twice where somebody else was at it at the same time.
-    pub(super) fn run(&self, global: &Global, surroundings: &Surroundings) -> Result<()> {
+    pub(super) fn run(&self, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
         match self.once(global, surroundings) {
             Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Stale { .. })) => {
                 tracing::warn!("{error}; looking at everything again");
@@ -88,7 +104,7 @@ impl Work<'_> {
     }
 
     /// Syncs what is there now.
-    fn once(&self, global: &Global, surroundings: &Surroundings) -> Result<()> {
+    fn once(&self, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
         let MergeRequestReference { project, iid, .. } = &self.reference;
         let source = {
             let _section = Section::begin(self.bot.log, "merge_request", &format!("reading {project}!{iid}"));
@@ -96,11 +112,11 @@ impl Work<'_> {
         };
         if source.state != MergeRequestState::Opened {
             tracing::info!("the merge request is not open: nothing to do");
-            return Ok(());
+            return Ok(Synced::NOTHING);
         }
         if !self.bot.instance.targets.handle(project.as_str(), &source.target_branch) {
             tracing::info!("the instance {} does not handle the target branch: nothing to do", self.bot.instance.name);
-            return Ok(());
+            return Ok(Synced::NOTHING);
         }
         let target: BranchName = source.target_branch.parse()?;
         let run = Run {
@@ -117,24 +133,28 @@ impl Work<'_> {
 }
 
 impl Run<'_> {
-    fn sync(&self, target: BranchName, global: &Global, surroundings: &Surroundings) -> Result<()> {
+    fn sync(&self, target: BranchName, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
         let mut store = Store::create(self.git)?;
-        let Some(seen) = self.observe(&mut store, target)? else { return Ok(()) };
+        let Some(seen) = self.observe(&mut store, target)? else { return Ok(Synced::NOTHING) };
         let observed = seen.observed(self)?;
         let plan = plan::sync(&observed);
-        if global.dry_run {
-            self.show(&store, &seen, &observed, &plan, global.output, surroundings.paint)?;
+        let effect = if global.dry_run {
+            Effect::Shown(self.shown(&store, &seen, &observed, &plan, global.output, surroundings.paint)?)
+        } else if plan.steps.is_empty() {
+            tracing::info!("everything is as it should be");
+            Effect::Nothing
         } else {
             self.apply(&store, &seen, &plan)?;
-        }
-        match (plan.outcome, seen.refusal()) {
-            (Outcome::Done, _) => Ok(()),
-            (Outcome::CannotBeSynced, Some(refusal)) => bail!(refusal),
-            (Outcome::CannotBeSynced, None) => bail!(Refusal::new(
-                "the merge request cannot be synced to dist-git",
-                "see the bot's note on the merge request",
-            )),
-        }
+            Effect::Written
+        };
+        let refusal = match plan.outcome {
+            Outcome::Done => None,
+            Outcome::CannotBeSynced => Some(seen.refusal().unwrap_or_else(|| {
+                let text = "the merge request cannot be synced to dist-git";
+                Refusal::new(text, "see the bot's note on the merge request")
+            })),
+        };
+        Ok(Synced { effect, refusal })
     }
 
     /// How the servers of this instance are reached.

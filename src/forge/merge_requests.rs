@@ -8,8 +8,8 @@ use gitlab::api::projects::merge_requests as api;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Forge, ForgeError, MergeRequestId, MergeRequestIid, Pipeline, ProjectId, ProjectRef, User, UserId, endpoint,
-    if_known, or_default,
+    Forge, ForgeError, MergeRequestId, MergeRequestIid, Pipeline, ProjectId, ProjectPath, ProjectRef, User, UserId,
+    endpoint, if_known, or_default,
 };
 use crate::transform::CommitId;
 
@@ -57,6 +57,9 @@ pub struct MergeRequest {
     /// The pipeline that its page shows first; in lists there is none.
     #[serde(default)]
     pub head_pipeline: Option<Pipeline>,
+    /// How other things refer to it.
+    #[serde(default)]
+    pub references: References,
     /// Its labels.
     #[serde(default, deserialize_with = "or_default")]
     pub labels: Vec<String>,
@@ -66,6 +69,21 @@ pub struct MergeRequest {
     /// When anything about it last changed, as GitLab writes it.
     #[serde(default, deserialize_with = "or_default")]
     pub updated_at: String,
+}
+
+/// How other things refer to a merge request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct References {
+    /// From anywhere: `group/project!7`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub full: String,
+}
+
+impl MergeRequest {
+    /// Returns the path of the project that it is in; nothing where GitLab does not tell.
+    pub fn project_path(&self) -> Option<ProjectPath> {
+        self.references.full.rsplit_once('!')?.0.parse().ok()
+    }
 }
 
 /// The state of a merge request.

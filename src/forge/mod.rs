@@ -13,6 +13,7 @@ mod commits;
 mod error;
 mod merge_requests;
 mod notes;
+mod open_merge_requests;
 mod pipelines;
 mod projects;
 mod retry;
@@ -38,7 +39,7 @@ pub use branches::Branch;
 pub use error::{Failure, ForgeError};
 pub use merge_requests::{
     Commit, MergeRequest, MergeRequestEdit, MergeRequestQuery, MergeRequestState, MergeRequestVersion, NewMergeRequest,
-    StateChange, StateFilter,
+    References, StateChange, StateFilter,
 };
 pub use notes::{Note, NoteOrder};
 pub use pipelines::{CiState, Job, Pipeline};

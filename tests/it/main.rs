@@ -18,6 +18,7 @@ mod message;
 mod notify;
 mod pair;
 mod proxy;
+mod reconcile;
 mod replay;
 mod report;
 mod spec;

@@ -7,22 +7,14 @@ use super::Pair;
 use super::observe::Seen;
 use crate::commands::bot::Bot;
 use crate::commands::commit_statuses;
+use crate::commands::effect::Effect;
 use crate::forge::Posting;
 use crate::pair::ci_section::Taken;
 use crate::pair::statuses::Place;
 
-/// Whether anything was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Applied {
-    /// Nothing had to be.
-    Nothing,
-    /// Something was.
-    Something,
-}
-
-pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Applied> {
+pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Effect> {
     let observed = &seen.observed;
-    let mut applied = Applied::Nothing;
+    let mut applied = Effect::Nothing;
     let mut refused: Vec<Place> = Vec::new();
     for post in observed.posts(&seen.posted) {
         // What GitLab refuses once, for the place or the right to it, it refuses each time.
@@ -31,7 +23,7 @@ pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Applied> {
         }
         match commit_statuses::post(&bot.forge, seen.project, &post) {
             Ok(posting) => {
-                applied = Applied::Something;
+                applied = Effect::Written;
                 let what = match posting {
                     Posting::Posted => "posted",
                     Posting::AlreadyThere => "somebody else was faster with",
@@ -53,9 +45,9 @@ pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Applied> {
     if let Some(edit) = observed.note_edit(taken) {
         bot.forge.edit_note(pair.source.target_project_id, pair.source.iid, edit.id, &edit.after)?;
         tracing::info!("edited the note on {}!{}", pair.source_path, pair.source.iid);
-        applied = Applied::Something;
+        applied = Effect::Written;
     }
-    if applied == Applied::Nothing {
+    if matches!(applied, Effect::Nothing) {
         tracing::info!("everything is as it should be");
     }
     Ok(applied)

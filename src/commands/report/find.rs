@@ -73,7 +73,7 @@ fn of_pipeline(bot: &Bot, reference: &PipelineReference) -> Result<Option<Pair>>
 }
 
 /// Completes the pair of a dist-git merge request, which has to be the bot's own and agree with its record.
-pub(in crate::commands) fn of_dist(
+pub(super) fn of_dist(
     bot: &Bot,
     dist_path: ProjectPath,
     dist: MergeRequest,

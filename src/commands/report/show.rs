@@ -9,7 +9,7 @@ use crate::commands::change::Change;
 use crate::commands::commit_statuses;
 use crate::pair::report::Plan;
 use crate::pair::statuses::{Place, Post};
-use crate::terminal::{self, Paint};
+use crate::terminal::Paint;
 use crate::transform::text::printable_whole;
 
 /// One step, as it is shown; also the form of the JSON output.
@@ -37,22 +37,21 @@ struct Json {
     steps: Vec<Shown>,
 }
 
-/// Prints the plan.
-pub(super) fn show(seen: &Seen, output: Output, paint: Paint) -> Result<()> {
+/// Returns the plan as it is shown.
+pub(super) fn shown(seen: &Seen, output: Output, paint: Paint) -> Result<String> {
     let Plan { posts, note } = seen.observed.plan(&seen.posted);
-    let mut steps: Vec<_> = posts.into_iter().map(shown).collect();
+    let mut steps: Vec<_> = posts.into_iter().map(step).collect();
     steps.extend(
         note.map(|edit| Shown::EditNote { note: edit.id.0, text: Change::from(Some(&edit.before), edit.after) }),
     );
-    let text = match output {
+    Ok(match output {
         Output::Text if steps.is_empty() => "nothing would be done\n".to_owned(),
         Output::Text => steps.iter().map(|step| step_text(step, paint)).collect(),
         Output::Json => serde_json::to_string_pretty(&Json { format: 1, steps }).context("writing JSON")? + "\n",
-    };
-    terminal::print(&text).context("writing to standard output")
+    })
 }
 
-fn shown(post: Post) -> Shown {
+fn step(post: Post) -> Shown {
     let Post { place, status } = post;
     let commit = place.sha().to_string();
     let (pipeline, branch) = match place {

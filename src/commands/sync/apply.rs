@@ -22,10 +22,6 @@ const DIST_TIP: &str = "refs/bot/dist-git";
 
 impl Run<'_> {
     pub(super) fn apply(&self, store: &Store, seen: &Seen, plan: &Plan<'_>) -> Result<()> {
-        if plan.steps.is_empty() {
-            tracing::info!("everything is as it should be");
-            return Ok(());
-        }
         let mut link = plan.merge_request.clone();
         let mut home = None;
         let mut branch_at = seen.branch_at();

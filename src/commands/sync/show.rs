@@ -11,7 +11,7 @@ use crate::commands::show::{self, FileDiff};
 use crate::git::Store;
 use crate::pair::plan::{BranchState, Observed, Outcome, Plan, Step};
 use crate::pair::statuses;
-use crate::terminal::{self, Paint};
+use crate::terminal::Paint;
 use crate::transform::report::Report;
 
 /// One step, as it is shown; also the form of the JSON output.
@@ -38,8 +38,8 @@ struct Json<'a> {
 }
 
 impl Run<'_> {
-    /// Prints the plan.
-    pub(super) fn show(
+    /// Returns the plan as it is shown.
+    pub(super) fn shown(
         &self,
         store: &Store,
         seen: &Seen,
@@ -47,11 +47,11 @@ impl Run<'_> {
         plan: &Plan<'_>,
         output: Output,
         paint: Paint,
-    ) -> Result<()> {
+    ) -> Result<String> {
         let generated = seen.generated();
         let diffs = generated.map(|generated| show::diffs_of(store, generated)).transpose()?.unwrap_or_default();
         let steps = self.steps(seen, observed, plan)?;
-        let text = match output {
+        Ok(match output {
             Output::Text => {
                 let report = generated.map(|made| show::report_text(&made.report, &diffs, paint) + "\n");
                 report.unwrap_or_default() + &steps_text(&steps, paint)
@@ -62,8 +62,7 @@ impl Run<'_> {
                 let json = Json { format: 1, can_be_synced, steps, report, diffs: &diffs };
                 serde_json::to_string_pretty(&json).context("writing JSON")? + "\n"
             }
-        };
-        terminal::print(&text).context("writing to standard output")
+        })
     }
 
     fn steps(&self, seen: &Seen, observed: &Observed<'_>, plan: &Plan<'_>) -> Result<Vec<Shown>> {

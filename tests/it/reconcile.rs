@@ -1,0 +1,144 @@
+//! `reconcile`: what events set off and what was lost of them come to the same.
+
+use gitlab_sandbox::{Fault, Role};
+
+use crate::support::{CONFIG, Run, SPEC};
+use crate::world::{DIST, FORK, SOURCE, World};
+
+fn reconcile(world: &World, arguments: &[&str]) -> Run {
+    world.run(world.program().arg("reconcile").args(arguments))
+}
+
+/// A second package with a merge request from a branch of the source-git project itself.
+fn second_package(world: &World) -> u64 {
+    let sandbox = &world.sandbox;
+    for project in ["src/other", "rpms/other"] {
+        sandbox.project(project);
+        sandbox.member(project, "maintainer", Role::Maintainer);
+    }
+    let spec = SPEC.replace("hello", "other");
+    let config = CONFIG.replace("hello", "other");
+    sandbox.commit("src/other", "main", "Other 1.0", &[("other.c", Some("int x;\n"))]);
+    sandbox.tag("src/other", "v1.0", "main", None);
+    sandbox.branch_at("src/other", "c9s", "v1.0");
+    let packaging = [(".distro/other.spec", Some(&*spec)), (".distro/source-git.yaml", Some(&*config))];
+    sandbox.commit("src/other", "c9s", "Add packaging", &packaging);
+    sandbox.commit("rpms/other", "c9s", "Import other", &[("other.spec", Some(&*spec)), ("sources", Some("x\n"))]);
+    sandbox.branch_at("src/other", "fix", "c9s");
+    sandbox.commit("src/other", "fix", "Rename", &[("other.c", Some("int y;\n"))]);
+    let iid = sandbox.open("maintainer").from("src/other", "fix").into("src/other", "c9s").title("Rename").create();
+    sandbox.clear_log();
+    iid
+}
+
+#[test]
+fn what_no_event_told_is_made_good_and_then_there_is_nothing_to_do() {
+    let (world, iid) = World::with_merge_request();
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stdout.contains("src/hello!1  synced"), "{}", run.stdout);
+    let pair = world.opened();
+    assert!(world.note(iid).contains(&format!("{DIST}!{}", pair.iid)));
+    let _ = world.written();
+
+    let pipeline = world.sandbox.mr_pipeline(DIST, pair.iid).jobs(&[("test", "rpminspect")]).create();
+    world.sandbox.set_all_jobs(pipeline, "failed");
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stdout.contains("src/hello!1  reported"), "{}", run.stdout);
+    assert!(world.note(iid).contains("**dist-git CI: failed**"), "{}", world.note(iid));
+    assert_eq!(world.written(), ["PUT"]);
+
+    world.sandbox.clear_log();
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert_eq!(run.stdout, "1 merge request: 1 as they should be; 6 requests\n");
+    assert_eq!(world.written(), [""; 0]);
+    // Two lists, the bot's user, and for the pair: note, merge request, pipelines.
+    assert_eq!(world.sandbox.api_requests().len(), 6);
+
+    world.change("Say more", &[("MORE", Some("More.\n"))]);
+    reconcile(&world, &[]).ends_with(0);
+    let head = world.sandbox.tip(FORK, "fix").unwrap();
+    assert!(world.message(iid).contains(&head) && world.note(iid).contains(&head));
+    let _ = world.written();
+}
+
+#[test]
+fn one_that_fails_keeps_no_other_waiting() {
+    let (world, hello) = World::with_merge_request();
+    let other = second_package(&world);
+    world.sandbox.commit(SOURCE, "c9s", "Return two", &[("hello.c", Some("int main(void)\n{\n    return 2;\n}\n"))]);
+    world.sandbox.fail(Fault::on("POST", "*/fork").status(500));
+    let run = reconcile(&world, &[]);
+    // The conflict is the contributor's, and told there; that GitLab failed is worth a retry.
+    run.ends_with(5);
+    assert!(
+        run.stdout.contains("src/hello!1  told its author, cannot be synced: the merge request conflicts"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("src/other!1  failed: "), "{}", run.stdout);
+    assert!(world.note(hello).contains("conflicts with its target branch"));
+    assert_eq!(world.sandbox.merge_requests("rpms/other").len(), 0);
+    let _ = world.written();
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert_eq!(world.sandbox.merge_requests("rpms/other").len(), 1);
+    assert!(run.stdout.contains(&format!("src/other!{other}  synced")), "{}", run.stdout);
+    let shown = world.sandbox.shown_statuses("src/other", other);
+    let shown: Vec<_> = shown.iter().map(|status| (status.name.as_str(), status.state.as_str())).collect();
+    assert_eq!(shown, []);
+    let _ = world.written();
+}
+
+#[test]
+fn where_gitlab_is_not_to_be_had_the_run_ends() {
+    let (world, _) = World::with_merge_request();
+    world.sandbox.fail(Fault::on("GET", "/groups/*").times(5).status(503));
+    let run = reconcile(&world, &[]);
+    run.ends_with(5);
+    assert!(run.stderr.contains("listing the merge requests of src"), "{}", run.stderr);
+}
+
+#[test]
+fn the_results_of_a_merged_change_go_on_coming() {
+    let (world, iid) = World::with_merge_request();
+    world.synced(iid);
+    let pipeline = world.sandbox.mr_pipeline(DIST, world.opened().iid).jobs(&[("test", "tier0")]).create();
+    world.sandbox.merge(SOURCE, iid, "maintainer");
+    world.sandbox.set_all_jobs(pipeline, "success");
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stdout.contains("rpms/hello!1  reported"), "{}", run.stdout);
+    assert!(world.note(iid).contains("**dist-git CI: passed**"));
+    assert_eq!(world.written(), ["PUT"]);
+}
+
+#[test]
+fn what_the_instance_does_not_handle_is_left_alone() {
+    let (world, _) = World::with_merge_request();
+    world.instance("targets:\n- branch: c10s\n");
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stdout.starts_with("0 merge requests: "), "{}", run.stdout);
+    assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn a_dry_run_shows_each_plan_and_writes_nothing() {
+    let (world, _) = World::with_merge_request();
+    let run = reconcile(&world, &["--dry-run"]);
+    run.ends_with(0);
+    assert!(
+        run.stdout.contains("src/hello!1  not synced (dry run)\n")
+            && run.stdout.contains("would open a dist-git merge request")
+    );
+    let json = reconcile(&world, &["--dry-run", "--output", "json"]);
+    json.ends_with(0);
+    let json = json.json();
+    assert_eq!(json["merge_requests"][0]["merge_request"], "src/hello!1");
+    assert_eq!(json["merge_requests"][0]["outcome"], "done");
+    assert!(json["merge_requests"][0]["did"][0]["plan"].as_str().unwrap().contains("would push"));
+    assert_eq!(world.written(), [""; 0]);
+}
