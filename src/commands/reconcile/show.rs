@@ -110,7 +110,7 @@ impl Summary {
             match &line.outcome {
                 Outcome::Done => {}
                 Outcome::Refused(why) => {
-                    said.push(paint.yellow(format!("cannot be synced: {}", printable(why.as_bytes()))))
+                    said.push(paint.yellow(format!("cannot be synced: {}", printable(why.as_bytes()))));
                 }
                 Outcome::Failed(why) => said.push(paint.red(format!("failed: {}", printable(why.as_bytes())))),
             }
