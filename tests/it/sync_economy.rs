@@ -206,3 +206,18 @@ fn a_branch_of_twenty_commits_moves_little_of_a_large_upstream() {
     assert!(moved * 100 < clone * 2, "{moved} bytes of {clone}");
     println!("{moved} bytes of {clone}: {} per mille", moved * 1000 / clone);
 }
+
+#[test]
+fn the_first_status_fits_into_the_numbers() {
+    let mut case = Case::new();
+    case.world.sandbox.member(SOURCE, "bot", Role::Developer);
+    let of_maintainer = |case: &Case| case.world.sandbox.mr_pipeline(SOURCE, case.iid).by("maintainer").create();
+    of_maintainer(&case);
+    let first = sync_within(&case, 10);
+    assert!(first.iter().any(|request| request.contains("/statuses/")), "{first:#?}");
+    sync_within(&case, 5);
+    case.change();
+    of_maintainer(&case);
+    let update = sync_within(&case, 8);
+    assert!(update.iter().any(|request| request.contains("/statuses/")), "{update:#?}");
+}
