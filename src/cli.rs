@@ -90,6 +90,8 @@ pub enum Command {
     Sync(Sync),
     /// Bring dist-git's CI results to the source-git merge request
     Report(Report),
+    /// Look where a webhook or a job says, and do what is due there
+    Event(Event),
     /// Look at every merge request of the instance, and bring what is behind up to date
     #[command(after_help = SYNC_HELP)]
     Reconcile,
@@ -107,6 +109,15 @@ pub struct Sync {
     /// The source-git merge request, by its address or as `group/project!7`; in its own pipeline it is known
     #[arg(long, value_name = "URL|PATH!IID")]
     pub merge_request: Option<String>,
+}
+
+/// Arguments of `event`.
+#[derive(Debug, Args)]
+#[command(after_help = SYNC_HELP)]
+pub struct Event {
+    /// The file with the event's payload; in a triggered pipeline, TRIGGER_PAYLOAD names it
+    #[arg(long, value_name = "FILE")]
+    pub payload: Option<PathBuf>,
 }
 
 const NOTIFY_HELP: &str = "The bot project's trigger address is read from the variable SGB_TRIGGER_URL, the trigger token from \

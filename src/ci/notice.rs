@@ -2,17 +2,25 @@
 //!
 //! The form is that of the bot's webhook template: numbers as text, because GitLab renders a field that an event lacks as
 //! an empty text. It carries no verb, no name and no free text, so whoever sends one can do no more than make the bot
-//! look.
+//! look. Whatever has another form is none, for whatever reason: GitLab expands variables in what it hands over, and may
+//! break it.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 /// The version of the form.
 const VERSION: &str = "1";
 
 /// The most digits of a number.
 const DIGITS: usize = 12;
+
+/// What events can be about.
+const KINDS: [&str; 3] = ["merge_request", "note", "pipeline"];
+
+/// The largest payload that is read, in bytes: GitLab's limit for what a webhook sends.
+pub const PAYLOAD_LIMIT: usize = 25 << 20;
 
 /// A notice, as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,6 +66,101 @@ impl Notice {
     }
 }
 
+/// A notice, as it was received: where to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// At this merge request, by the numbers of its project and within it.
+    MergeRequest {
+        /// The target project.
+        project: u64,
+        /// The merge request.
+        iid: u64,
+    },
+    /// At this pipeline.
+    Pipeline {
+        /// The project that it runs in.
+        project: u64,
+        /// The pipeline.
+        id: u64,
+        /// The merge request that it is for, by target project and number.
+        merge_request: Option<(u64, u64)>,
+    },
+}
+
+/// Why a payload is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoNotice {
+    /// It has another form, or is about something else.
+    #[error("{0}")]
+    NotForUs(&'static str),
+    /// Whoever sent it wanted to set variables of the job: they could take the place of the instance's own.
+    #[error("it sets pipeline variables")]
+    SetsVariables,
+}
+
+/// What GitLab hands over: the parameters of the request that started the pipeline.
+#[derive(Deserialize)]
+struct Payload {
+    #[serde(default)]
+    source_git_bot: Option<Received>,
+    #[serde(default)]
+    variables: Option<BTreeMap<String, IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+struct Received {
+    v: String,
+    kind: String,
+    #[serde(default)]
+    project: String,
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    iid: String,
+    #[serde(default)]
+    mr: String,
+    #[serde(default)]
+    mr_project: String,
+}
+
+impl Look {
+    /// Reads a payload.
+    pub fn read(payload: &[u8]) -> Result<Self, NoNotice> {
+        let other = NoNotice::NotForUs;
+        if payload.len() > PAYLOAD_LIMIT {
+            return Err(other("it is larger than any that GitLab sends"));
+        }
+        // Nesting and duplicated keys are errors here: nothing is guessed.
+        let payload: Payload = serde_json::from_slice(payload).map_err(|_| other("it has another form"))?;
+        if payload.variables.is_some_and(|variables| !variables.is_empty()) {
+            return Err(NoNotice::SetsVariables);
+        }
+        let received = payload.source_git_bot.ok_or(other("it says nothing to the bot"))?;
+        if received.v != VERSION {
+            return Err(other("it has the form of another version"));
+        }
+        if !KINDS.contains(&received.kind.as_str()) {
+            return Err(other("it is about something that the bot does not follow"));
+        }
+        let number = |text: &str| match text {
+            "" | "null" => Ok(None),
+            text if text.len() <= DIGITS && text.bytes().all(|b| b.is_ascii_digit()) => {
+                text.parse().map(Some).map_err(|_| other("it holds something that is no number"))
+            }
+            _ => Err(other("it holds something that is no number")),
+        };
+        let Received { project, id, iid, mr, mr_project, .. } = &received;
+        let [project, id, iid, mr, mr_project] = [project, id, iid, mr, mr_project].map(|text| number(text));
+        let (project, id, iid, merge_request) = (project?, id?, iid?, mr_project?.zip(mr?));
+        let found = match received.kind.as_str() {
+            "merge_request" => project.zip(iid).map(|(project, iid)| Self::MergeRequest { project, iid }),
+            "note" => merge_request.map(|(project, iid)| Self::MergeRequest { project, iid }),
+            _ => project.zip(id).map(|(project, id)| Self::Pipeline { project, id, merge_request }),
+        };
+        found.ok_or(other("it does not say where to look"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +184,72 @@ mod tests {
         assert_eq!(notice(&variables).as_deref(), Some(expected));
         assert_eq!(notice(&variables[1..]), None);
         assert_eq!(notice(&[("CI_PROJECT_ID", "12"), ("CI_PIPELINE_ID", "1234567890123")]), None);
+    }
+
+    fn read(notice: &str) -> Result<Look, NoNotice> {
+        let payload = format!(r#"{{"ref": "main", "id": "12", "variables": {{}}, "source_git_bot": {notice}}}"#);
+        Look::read(payload.as_bytes())
+    }
+
+    #[test]
+    fn a_notice_says_where_to_look() {
+        let hook = r#"{"v": "1", "kind": "merge_request", "project": "7", "id": "70", "iid": "3", "mr": "", "mr_project": "null"}"#;
+        assert_eq!(read(hook), Ok(Look::MergeRequest { project: 7, iid: 3 }));
+        let note = r#"{"v": "1", "kind": "note", "project": "7", "id": "70", "iid": "", "mr": "3", "mr_project": "8"}"#;
+        assert_eq!(read(note), Ok(Look::MergeRequest { project: 8, iid: 3 }));
+        let pipeline = r#"{"v": "1", "kind": "pipeline", "project": "7", "id": "70", "mr": "3", "mr_project": "8"}"#;
+        assert_eq!(read(pipeline), Ok(Look::Pipeline { project: 7, id: 70, merge_request: Some((8, 3)) }));
+        let branch = r#"{"v": "1", "kind": "pipeline", "project": "7", "id": "70", "mr": "null", "mr_project": ""}"#;
+        assert_eq!(read(branch), Ok(Look::Pipeline { project: 7, id: 70, merge_request: None }));
+    }
+
+    #[test]
+    fn what_a_job_sends_is_read_back() {
+        let sent = notice(&[("CI_PROJECT_ID", "7"), ("CI_PIPELINE_ID", "70")]).unwrap();
+        assert_eq!(read(&sent), Ok(Look::Pipeline { project: 7, id: 70, merge_request: None }));
+    }
+
+    #[test]
+    fn anything_else_is_not_followed() {
+        let with = |key: &str, value: &str| {
+            let good =
+                r#"{"v": "1", "kind": "pipeline", "project": "7", "id": "70", "iid": "", "mr": "", "mr_project": ""}"#;
+            let mut notice: serde_json::Value = serde_json::from_str(good).unwrap();
+            notice[key] = serde_json::from_str(value).unwrap();
+            notice.to_string()
+        };
+        for (key, value) in [
+            ("v", "\"2\""),
+            ("v", "1"),
+            ("kind", "\"push\""),
+            ("kind", "\"Pipeline\""),
+            ("project", "\"\""),
+            ("project", "\"../7\""),
+            ("project", "\"$TOKEN\""),
+            ("project", "7"),
+            ("id", "\"-1\""),
+            ("id", "\"7 \""),
+            ("id", "\"1234567890123\""),
+            ("id", "null"),
+            ("mr", "\"x\""),
+            ("mr", "{}"),
+        ] {
+            assert!(matches!(read(&with(key, value)), Err(NoNotice::NotForUs(_))), "{key}: {value}");
+        }
+        for broken in ["", "{", "[]", "null", "{}", "\"x\"", r#"{"source_git_bot": null}"#] {
+            assert!(matches!(Look::read(broken.as_bytes()), Err(NoNotice::NotForUs(_))), "{broken}");
+        }
+        let twice = with("v", "\"1\"").replacen("{", "{\"project\":\"8\",", 1);
+        assert!(matches!(read(&twice), Err(NoNotice::NotForUs(_))), "{twice}");
+        let deep = format!(r#"{{"x": {}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert!(matches!(Look::read(deep.as_bytes()), Err(NoNotice::NotForUs(_))));
+        assert!(matches!(Look::read(&vec![b' '; PAYLOAD_LIMIT + 1]), Err(NoNotice::NotForUs(_))));
+        assert!(matches!(Look::read(b"\xff"), Err(NoNotice::NotForUs(_))));
+    }
+
+    #[test]
+    fn variables_of_the_job_are_nobodys_to_set() {
+        let payload = br#"{"variables": {"CI_SERVER_URL": "https://evil.example"}, "source_git_bot": null}"#;
+        assert_eq!(Look::read(payload), Err(NoNotice::SetsVariables));
     }
 }

@@ -4,6 +4,7 @@ mod bot;
 mod change;
 mod commit_statuses;
 mod effect;
+mod event;
 mod generate;
 mod merge_request_reference;
 mod notify;
@@ -37,6 +38,7 @@ pub struct Surroundings {
 /// Runs the command that was typed.
 pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
     match &cli.command {
+        Command::Event(arguments) => event::run(arguments, &cli.global, surroundings),
         Command::Notify => notify::run(&cli.global, surroundings),
         Command::Reconcile => reconcile::run(&cli.global, surroundings),
         Command::Report(arguments) => report::run(arguments, &cli.global, surroundings),

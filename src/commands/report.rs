@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &cli::Report, global: &Global, surroundings: &Surro
         return Ok(());
     }
     let bot = setting.connect(global)?;
-    let Some(pair) = find::pair(&bot, &asked)? else { return Ok(()) };
+    let Some(pair) = find(&bot, &asked)? else { return Ok(()) };
     report(&bot, pair, global, surroundings)?.print()
 }
 
@@ -70,6 +70,11 @@ fn asked_by(job: &Job, setting: &Setting) -> Result<Asked> {
                 .to_owned(),
         }),
     }
+}
+
+/// Finds the pair; nothing, with a line in the log, where there is none.
+pub(super) fn find(bot: &Bot, asked: &Asked) -> Result<Option<Pair>> {
+    find::pair(bot, asked)
 }
 
 /// Returns the pair of a dist-git merge request; nothing, with a line in the log, where it is not the bot's own.

@@ -64,12 +64,7 @@ pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroun
     let dist_path = dist_path.parse()?;
     let bot = setting.connect(global)?;
     let git = Git::find(&surroundings.search_path)?;
-    let synced = Work { bot: &bot, git: &git, reference, dist_path }.run(global, surroundings)?;
-    synced.effect.print()?;
-    match synced.refusal {
-        Some(refusal) => bail!(refusal),
-        None => Ok(()),
-    }
+    Work { bot: &bot, git: &git, reference, dist_path }.run(global, surroundings)?.finish()
 }
 
 /// What came of it.
@@ -81,6 +76,15 @@ pub(super) struct Synced {
 
 impl Synced {
     const NOTHING: Self = Self { effect: Effect::Nothing, refusal: None };
+
+    /// Shows what is to be shown, and ends with the refusal where there is one.
+    pub(super) fn finish(self) -> Result<()> {
+        self.effect.print()?;
+        match self.refusal {
+            Some(refusal) => bail!(refusal),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One merge request to be synced, and what that takes.

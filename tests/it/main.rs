@@ -10,6 +10,7 @@
     reason = "a test stops at the first surprise, and runs the tools that it asks"
 )]
 
+mod event;
 mod files;
 mod forge;
 mod histories;
