@@ -22,6 +22,8 @@ mod proxy;
 mod reconcile;
 mod replay;
 mod report;
+mod report_statuses;
+mod report_world;
 mod spec;
 mod support;
 mod sync;
