@@ -108,14 +108,23 @@ pub(super) const fn word(state: StatusState) -> &'static str {
     }
 }
 
-/// Says whether GitLab would refuse all further posts to the same place as well: the bot may not post there, or the
-/// place cannot be had, or it is full.
-pub(super) fn is_refusal(error: &ForgeError) -> bool {
-    matches!(
-        error,
-        ForgeError::Forbidden(_)
-            | ForgeError::NotFoundOrNoAccess(_)
-            | ForgeError::Refused(_)
-            | ForgeError::Moved { .. }
-    )
+/// What GitLab refuses with a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Everything at its place: the bot may not post there, or there is no such place.
+    Place,
+    /// Everything new in its pipeline, which is full.
+    Room,
+    /// That status: a job of the pipeline has its name.
+    Name,
+}
+
+/// Returns what GitLab refuses, where an error is a refusal and not a failure.
+pub(super) fn refused(error: &ForgeError) -> Option<Refused> {
+    match error {
+        ForgeError::Forbidden(_) | ForgeError::NotFoundOrNoAccess(_) | ForgeError::Moved { .. } => Some(Refused::Place),
+        ForgeError::Refused(failure) if failure.status == Some(422) => Some(Refused::Room),
+        ForgeError::Refused(_) => Some(Refused::Name),
+        _ => None,
+    }
 }

@@ -74,13 +74,17 @@ pub struct StatusesState {
 }
 
 /// Whether GitLab took the bot's statuses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Taken {
     /// It did.
     #[default]
     Yes,
-    /// It refused them: the bot may not post there, or there is no room. It would again.
+    /// All but some: jobs of the pipeline have their names. No further names are tried there.
+    InPart,
+    /// Only those that there was room for. It takes no new ones, and lets those that are open end.
+    Full,
+    /// It refused them: the bot may not post there. It would again.
     No,
 }
 
@@ -163,7 +167,7 @@ impl CiSectionState {
     /// Returns where statuses may still be open once the results are those for `commit`.
     pub fn left_open_beside(&self, commit: CommitId) -> Vec<Place> {
         let is_open = self.commit != commit && !self.state.is_some_and(CiState::is_final);
-        let own = self.statuses.iter().filter(|statuses| is_open && statuses.taken == Taken::Yes);
+        let own = self.statuses.iter().filter(|statuses| is_open && statuses.taken != Taken::No);
         let mut places: Vec<_> = self.left_open.iter().chain(own.map(|statuses| &statuses.place)).cloned().collect();
         places.dedup();
         let too_many = places.len().saturating_sub(LEFT_OPEN);

@@ -87,14 +87,18 @@ impl Observed {
     ///
     /// What the note remembers to have been posted is there, and what GitLab refused it would refuse again.
     pub fn places_to_look_at(&self) -> Vec<Place> {
-        let known = self.section().and_then(|section| section.state.statuses);
         let is_known = |place: &&Place| {
-            known.as_ref().is_some_and(|known| {
-                known.place == **place && (known.taken == Taken::No || known.print == Print::of(&self.wanted()))
-            })
+            let known = self.known_at(place);
+            known.is_some_and(|known| known.taken == Taken::No || known.print == Print::of(&self.wanted()))
         };
         let here = self.place.iter().filter(|place| !is_known(place)).cloned();
         here.chain(self.left_open()).collect()
+    }
+
+    /// What the note remembers of the statuses at a place.
+    fn known_at(&self, place: &Place) -> Option<StatusesState> {
+        let known = self.section().and_then(|section| section.state.statuses);
+        known.filter(|known| known.place == *place)
     }
 
     fn left_open(&self) -> Vec<Place> {
@@ -113,7 +117,9 @@ impl Observed {
         let left_open = self.left_open();
         for (place, there) in posted {
             if Some(place) == self.place.as_ref() {
-                posts.extend(statuses::to_post(&self.wanted(), there, place, self.bot));
+                let taken = self.known_at(place).map(|known| known.taken).unwrap_or_default();
+                let new = statuses::to_post(&self.wanted(), there, place, self.bot).into_iter();
+                posts.extend(new.filter(|post| statuses::may_be_taken(post, taken, there, self.bot)));
             } else if left_open.contains(place) {
                 posts.extend(statuses::to_end(there, place, self.bot));
             }
@@ -128,10 +134,12 @@ impl Observed {
         if self.commit_is == CommitIs::Older {
             return None;
         }
-        let known = self.section().and_then(|section| section.state.statuses);
-        let statuses = self.place.clone().map(|place| match known {
-            Some(known) if known.place == place && known.taken == Taken::No => known,
-            _ => StatusesState { place, print: Print::of(&self.wanted()), taken },
+        let statuses = self.place.clone().map(|place| match self.known_at(&place) {
+            Some(known) if known.taken == Taken::No => known,
+            known => {
+                let before = known.map(|known| known.taken).unwrap_or_default();
+                StatusesState { place, print: Print::of(&self.wanted()), taken: taken.max(before) }
+            }
         });
         let after = CiSection::of(&self.results, statuses).replace_in(&note.body, &self.head);
         if note::same(&after, &note.body) {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::ci_section::Taken;
 use super::fingerprint::Fingerprint;
 use super::results::{CiState, Composite, Job, MergeRequestIs, OnFailure, Pipeline, Results, composite};
 use super::{PipelineId, UserId, copied};
@@ -347,6 +348,23 @@ pub fn to_post(wanted: &[Status], posted: &[Posted], place: &Place, bot: UserId)
         }
     }
     post
+}
+
+/// Says whether GitLab may take a post to a place where it refused others; `posted` are the statuses there.
+pub fn may_be_taken(post: &Post, taken: Taken, posted: &[Posted], bot: UserId) -> bool {
+    let is_here = |there: &Posted| match (&post.place, there.pipeline) {
+        (Place::Pipeline { id, .. }, Some(pipeline)) => pipeline == *id,
+        _ => true,
+    };
+    let own = posted.iter().filter(|there| there.author == Some(bot) && there.name == post.status.name);
+    let mut here = own.filter(|there| is_here(there)).map(|there| StatusState::of(there.state));
+    match (taken, here.next()) {
+        (Taken::Yes, _) | (Taken::InPart, Some(_)) => true,
+        // Only a status that has not ended is changed; after an end, GitLab makes a new one.
+        (Taken::Full, Some(StatusState::Pending)) => true,
+        (Taken::Full, Some(StatusState::Running)) => post.status.state.is_final(),
+        _ => false,
+    }
 }
 
 /// Returns the posts that end what the bot left open at `place`, for a commit that dist-git does not hold any more.

@@ -25,7 +25,8 @@ fn from_each_to_each(case: &Case, name: &str) {
             if *previous != "none" {
                 case.world.sandbox.commit_status(seen, "bot", name, previous);
             }
-            let pipeline = case.world.sandbox.mr_pipeline("rpms/hello", case.dist()).jobs(&[("test", "check")]).create();
+            let pipeline =
+                case.world.sandbox.mr_pipeline("rpms/hello", case.dist()).jobs(&[("test", "check")]).create();
             case.world.sandbox.set_all_jobs(pipeline, wanted);
             case.forget();
             case.report(pipeline);

@@ -150,9 +150,10 @@ impl Case {
         let sandbox = &self.world.sandbox;
         let pipelines = sandbox.pipelines(SOURCE);
         let open = pipelines.iter().flat_map(|pipeline| {
-            let statuses = sandbox.jobs(pipeline.id).into_iter().filter(|job| {
-                job.stage == "external" && !job.retried && !job.status.is_complete()
-            });
+            let statuses = sandbox
+                .jobs(pipeline.id)
+                .into_iter()
+                .filter(|job| job.stage == "external" && !job.retried && !job.status.is_complete());
             statuses.map(|status| (pipeline.sha.clone(), status.name))
         });
         open.collect()
@@ -173,7 +174,8 @@ impl Case {
     /// The rows of the note's tables, without their links.
     pub(crate) fn rows(&self) -> Vec<String> {
         let note = self.note();
-        let rows = note.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Job") && !line.contains("---"));
+        let rows =
+            note.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Job") && !line.contains("---"));
         rows.map(str::to_owned).collect()
     }
 

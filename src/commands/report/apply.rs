@@ -6,19 +6,18 @@ use anyhow::Result;
 use super::Pair;
 use super::observe::Seen;
 use crate::commands::bot::Bot;
-use crate::commands::commit_statuses;
+use crate::commands::commit_statuses::{self, Refused};
 use crate::commands::effect::Effect;
 use crate::forge::Posting;
 use crate::pair::ci_section::Taken;
-use crate::pair::statuses::Place;
+use crate::pair::statuses::{self, Place, Post};
 
 pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Effect> {
     let observed = &seen.observed;
     let mut applied = Effect::Nothing;
-    let mut refused: Vec<Place> = Vec::new();
+    let mut refusals = Refusals(Vec::new());
     for post in observed.posts(&seen.posted) {
-        // What GitLab refuses once, for the place or the right to it, it refuses each time.
-        if refused.contains(&post.place) {
+        if !refusals.allow(&post, seen) {
             continue;
         }
         match commit_statuses::post(&bot.forge, seen.project, &post) {
@@ -31,17 +30,14 @@ pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Effect> {
                 let (name, state) = (&post.status.name, commit_statuses::word(post.status.state));
                 tracing::info!("{what} the status {name:?}, {state}, on {}", post.place.sha().short());
             }
-            Err(error) if commit_statuses::is_refusal(&error) => {
-                tracing::warn!("{error}; the results are in the bot's note alone");
-                refused.push(post.place);
+            Err(error) => {
+                let Some(refused) = commit_statuses::refused(&error) else { return Err(error.into()) };
+                tracing::warn!("{error}; that result is in the bot's note alone");
+                refusals.0.push((post, refused));
             }
-            Err(error) => return Err(error.into()),
         }
     }
-    let taken = match &observed.place {
-        Some(place) if refused.contains(place) => Taken::No,
-        _ => Taken::Yes,
-    };
+    let taken = observed.place.as_ref().map(|place| refusals.taken(place)).unwrap_or_default();
     if let Some(edit) = observed.note_edit(taken) {
         bot.forge.edit_note(pair.source.target_project_id, pair.source.iid, edit.id, &edit.after)?;
         tracing::info!("edited the note on {}!{}", pair.source_path, pair.source.iid);
@@ -51,4 +47,32 @@ pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Effect> {
         tracing::info!("everything is as it should be");
     }
     Ok(applied)
+}
+
+/// What GitLab refused in this run: it would again, for the same reason.
+struct Refusals(Vec<(Post, Refused)>);
+
+impl Refusals {
+    fn allow(&self, post: &Post, seen: &Seen) -> bool {
+        let mut same_place = self.0.iter().filter(|(other, _)| other.place == post.place);
+        same_place.all(|(other, refused)| match refused {
+            Refused::Place => false,
+            Refused::Name => other.status.name != post.status.name,
+            Refused::Room => {
+                let there = seen.posted.iter().filter(|(place, _)| place.sha() == post.place.sha());
+                let there: Vec<_> = there.flat_map(|(_, there)| there).cloned().collect();
+                statuses::may_be_taken(post, Taken::Full, &there, seen.observed.bot)
+            }
+        })
+    }
+
+    fn taken(&self, place: &Place) -> Taken {
+        let at_place = self.0.iter().filter(|(post, _)| post.place == *place);
+        let taken = at_place.map(|(_, refused)| match refused {
+            Refused::Place => Taken::No,
+            Refused::Room => Taken::Full,
+            Refused::Name => Taken::InPart,
+        });
+        taken.max().unwrap_or_default()
+    }
 }

@@ -171,7 +171,7 @@ impl Run<'_> {
         for post in posts.iter().filter(|post| post.status.name == status.name) {
             match commit_statuses::post(&self.bot.forge, project, post) {
                 Ok(_) => tracing::info!("posted the status {} on {}", status.name, place.sha().short()),
-                Err(error) if commit_statuses::is_refusal(&error) => {
+                Err(error) if commit_statuses::refused(&error).is_some() => {
                     tracing::debug!("no status on {}: {error}", place.sha().short());
                     return Ok(());
                 }
