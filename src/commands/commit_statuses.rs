@@ -1,6 +1,7 @@
 //! Commit statuses on a source-git commit: where they would be seen, what is there, and posting them.
 
-use crate::forge::{Forge, ForgeError, MergeRequest, NewCommitStatus, Posting, ProjectId};
+use crate::forge::{CommitStatus, Forge, ForgeError, MergeRequest, NewCommitStatus, Posting, ProjectId};
+use crate::pair::ci_section::Taken;
 use crate::pair::statuses::{Place, Post, Posted, StatusState};
 use crate::transform::CommitId;
 
@@ -61,18 +62,30 @@ fn place_on_branch(source: &MergeRequest, commit: &CommitId) -> Option<Place> {
     is_own.then(|| Place::Branch { name: source.source_branch.clone(), sha: *commit })
 }
 
-/// Returns the statuses on a commit of a project.
-pub(super) fn posted(forge: &Forge, project: ProjectId, commit: &CommitId) -> Result<Vec<Posted>, ForgeError> {
-    let found = forge.commit_statuses(project, commit).take(LOOKED_AT).map(|status| {
-        status.map(|status| Posted {
-            name: status.name,
-            state: status.status,
-            url: status.target_url,
-            author: status.author.map(|author| author.id),
-            pipeline: status.pipeline_id,
-        })
-    });
-    found.collect()
+/// Returns the statuses on a commit that are in pipelines of a source-git merge request or its branch. Others are about
+/// another merge request that holds the same commit, for example one into another branch.
+pub(super) fn posted(forge: &Forge, source: &MergeRequest, commit: &CommitId) -> Result<Vec<Posted>, ForgeError> {
+    let project = source.target_project_id;
+    let of_merge_request = format!("refs/merge-requests/{}/", source.iid);
+    let is_own_branch = |name: &str| source.source_project_id == Some(project) && name == source.source_branch;
+    let is_its = |status: &CommitStatus| {
+        let name = &status.reference;
+        name.is_empty() || name.starts_with(&of_merge_request) || is_own_branch(name)
+    };
+    let mut found = Vec::new();
+    for status in forge.commit_statuses(project, commit).take(LOOKED_AT) {
+        let status = status?;
+        if is_its(&status) {
+            found.push(Posted {
+                name: status.name,
+                state: status.status,
+                url: status.target_url,
+                author: status.author.map(|author| author.id),
+                pipeline: status.pipeline_id,
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// Posts a status.
@@ -117,6 +130,17 @@ pub(super) enum Refused {
     Room,
     /// That status: a job of the pipeline has its name.
     Name,
+}
+
+impl Refused {
+    /// Returns what the note is to remember of it.
+    pub(super) const fn taken(self) -> Taken {
+        match self {
+            Self::Place => Taken::No,
+            Self::Room => Taken::Full,
+            Self::Name => Taken::InPart,
+        }
+    }
 }
 
 /// Returns what GitLab refuses, where an error is a refusal and not a failure.

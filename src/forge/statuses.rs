@@ -18,6 +18,9 @@ pub struct CommitStatus {
     /// Its state.
     #[serde(default)]
     pub status: CiState,
+    /// What its pipeline is for: the name of a branch or tag, or `refs/merge-requests/7/head`; empty where GitLab does not say.
+    #[serde(rename = "ref", default, deserialize_with = "or_default")]
+    pub reference: String,
     /// Where its link leads.
     #[serde(default)]
     pub target_url: Option<String>,

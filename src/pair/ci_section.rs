@@ -113,6 +113,9 @@ impl CiSection {
     pub fn superseded_by(self, commit: CommitId) -> Self {
         let mut next = Self::waiting(commit);
         next.state.left_open = self.state.left_open_beside(commit);
+        if self.state.commit == commit {
+            next.state.statuses = self.state.statuses.filter(|statuses| statuses.taken == Taken::No);
+        }
         next
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::ci_section::CiSection;
+use super::ci_section::{CiSection, StatusesState};
 use super::record::{self, NoteState};
 use super::{BranchName, MergeRequestIid, ProjectPath, copied};
 use crate::transform::report::{
@@ -100,6 +100,16 @@ pub enum Blocked {
 }
 
 impl Note<'_> {
+    /// Returns the note that remembers besides what became of the first status for its commit.
+    #[must_use]
+    pub fn remembering(&self, statuses: Option<&StatusesState>) -> Self {
+        let mut note = self.clone();
+        if let (Some(results), Some(statuses)) = (&mut note.results, statuses) {
+            results.state.statuses = Some(statuses.clone());
+        }
+        note
+    }
+
     /// Returns the note's text. `dist_git` is the dist-git merge request, where there is one by now.
     pub fn render(&self, dist_git: Option<&DistGitLink>) -> String {
         let mut text = String::new();

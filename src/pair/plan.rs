@@ -1,9 +1,9 @@
 //! What `sync` has to do for one source-git merge request, as a plain value computed from what was observed.
 //!
-//! Whoever carries the steps out does so in their order: branch, merge request, note, status. So whatever breaks, the next plan,
+//! Whoever carries the steps out does so in their order: branch, merge request, status, note, which remembers what became of the status. So whatever breaks, the next plan,
 //! made from what is then there, completes it; a plan for what is as it should be has no steps.
 
-use super::ci_section::CiSection;
+use super::ci_section::{CiSection, Taken};
 use super::commit::{self, Author};
 use super::description::{self, Origin};
 use super::note::{self, Blocked, DistGitLink, Note, Says, UpstreamChange};
@@ -314,8 +314,8 @@ pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
         }
     };
     let results = results(&plan, &notes, observed.source.head, &says);
+    plan.steps.extend(expectation(observed, &plan, results.as_ref()));
     note_steps(&mut plan, &notes, Note { commit: observed.source.head, says, results });
-    plan.steps.extend(expectation(observed, &plan));
     plan
 }
 
@@ -332,10 +332,14 @@ fn results(plan: &Plan<'_>, notes: &[&SourceNote], head: CommitId, says: &Says<'
     }
 }
 
-/// Returns the status that goes with a push.
-fn expectation<'a>(observed: &Observed<'_>, plan: &Plan<'_>) -> Option<Step<'a>> {
+/// Returns the status that goes with a push, unless GitLab has refused statuses there.
+fn expectation<'a>(observed: &Observed<'_>, plan: &Plan<'_>, results: Option<&CiSection>) -> Option<Step<'a>> {
     plan.steps.iter().find(|step| matches!(step, Step::PushBranch { .. }))?;
     let place = observed.source.statuses.clone()?;
+    let known = results.and_then(|results| results.state.statuses.as_ref());
+    if known.is_some_and(|known| known.place == place && known.taken == Taken::No) {
+        return None;
+    }
     let held = match &observed.branch {
         BranchState::At(tip) => commit::source_of(&tip.message),
         BranchState::Missing => None,

@@ -101,14 +101,20 @@ impl Observed {
         known.filter(|known| known.place == *place)
     }
 
+    /// Where statuses may be open that nobody looks at any more: of older commits, and of this one where they would be
+    /// seen elsewhere by now, on a merge of it or nowhere.
     fn left_open(&self) -> Vec<Place> {
-        match self.commit_is {
-            CommitIs::Newest => {
-                let section = self.section();
-                section.map(|section| section.state.left_open_beside(self.results.commit)).unwrap_or_default()
-            }
-            CommitIs::Older => Vec::new(),
+        let Some(CiSection { state, .. }) = self.section().filter(|_| self.commit_is == CommitIs::Newest) else {
+            return Vec::new();
+        };
+        let mut places = state.left_open_beside(self.results.commit);
+        if state.commit == self.results.commit
+            && let Some(known) = state.statuses.filter(|known| known.taken != Taken::No)
+        {
+            places.push(known.place);
         }
+        places.retain(|place| self.place.as_ref().map(Place::sha) != Some(place.sha()));
+        places
     }
 
     /// Returns what is to be posted. `posted` are the statuses at each of the places to look at.

@@ -22,6 +22,7 @@ mod proxy;
 mod reconcile;
 mod replay;
 mod report;
+mod report_places;
 mod report_statuses;
 mod report_world;
 mod spec;

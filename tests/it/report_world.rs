@@ -214,6 +214,13 @@ fn pairs(statuses: &[ShownStatus]) -> Vec<(String, String)> {
     pairs
 }
 
+/// What the bot wrote is looked at on the page, not request by request.
+impl Drop for Case {
+    fn drop(&mut self) {
+        let _ = self.world.sandbox.take_writes();
+    }
+}
+
 /// Names and states as [`Case::shown`] gives them.
 pub(crate) fn statuses(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(name, state)| ((*name).to_owned(), (*state).to_owned())).collect()

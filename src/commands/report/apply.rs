@@ -68,11 +68,7 @@ impl Refusals {
 
     fn taken(&self, place: &Place) -> Taken {
         let at_place = self.0.iter().filter(|(post, _)| post.place == *place);
-        let taken = at_place.map(|(_, refused)| match refused {
-            Refused::Place => Taken::No,
-            Refused::Room => Taken::Full,
-            Refused::Name => Taken::InPart,
-        });
+        let taken = at_place.map(|(_, refused)| refused.taken());
         taken.max().unwrap_or_default()
     }
 }

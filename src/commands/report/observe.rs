@@ -114,7 +114,7 @@ pub(super) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
     let project = pair.source.target_project_id;
     let mut posted = Vec::new();
     for place in observed.places_to_look_at() {
-        let there = match commit_statuses::posted(&bot.forge, project, &place.sha()) {
+        let there = match commit_statuses::posted(&bot.forge, &pair.source, &place.sha()) {
             // The commit is not there any more: a merged-results pipeline's may have gone.
             Err(ForgeError::NotFoundOrNoAccess(_)) => continue,
             there => there?,

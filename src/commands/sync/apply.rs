@@ -11,9 +11,10 @@ use crate::forge::{
 use crate::git::remote::RemoteError;
 use crate::git::store::Store;
 use crate::git::work_tree;
+use crate::pair::ci_section::{StatusesState, Taken};
 use crate::pair::note::{self, DistGitLink};
 use crate::pair::plan::{Earlier, Plan, State, Step};
-use crate::pair::statuses::{self, Place, Status};
+use crate::pair::statuses::{self, Place, Print, Status};
 use crate::pair::{BranchName, MergeRequestIid};
 use crate::transform::CommitId;
 
@@ -24,6 +25,7 @@ impl Run<'_> {
     pub(super) fn apply(&self, store: &Store, seen: &Seen, plan: &Plan<'_>) -> Result<()> {
         let mut link = plan.merge_request.clone();
         let mut home = None;
+        let mut statuses = None;
         let mut branch_at = seen.branch_at();
         for step in &plan.steps {
             match step {
@@ -62,18 +64,18 @@ impl Run<'_> {
                     tracing::info!("edited {}!{iid}", self.dist_path);
                 }
                 Step::CreateNote { note } => {
-                    self.create_note(&note.render(link.as_ref()))?;
+                    self.create_note(&note.remembering(statuses.as_ref()).render(link.as_ref()))?;
                     tracing::info!("wrote a note on {}!{}", self.source_path, self.source.iid);
                 }
                 Step::EditNote { id, note } => {
-                    let text = note.render(link.as_ref());
+                    let text = note.remembering(statuses.as_ref()).render(link.as_ref());
                     self.bot.forge.edit_note(self.source.target_project_id, self.source.iid, *id, &text)?;
                     tracing::info!("edited the note on {}!{}", self.source_path, self.source.iid);
                 }
                 Step::DeleteNote { id } => self.delete_note(*id)?,
                 Step::ExpectResults { place, earlier } => {
                     let url = link.as_ref().map(|link| link.url.as_str()).unwrap_or_default();
-                    self.expect_results(place, *earlier, &statuses::expected(url))?;
+                    statuses = Some(self.expect_results(place, *earlier, statuses::expected(url))?);
                 }
             }
         }
@@ -160,25 +162,31 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Posts the first status. Where GitLab will not have it, the note tells the same, and so does what comes later.
-    fn expect_results(&self, place: &Place, earlier: Earlier, status: &Status) -> Result<()> {
-        let project = self.source.target_project_id;
+    /// Posts the first status, and returns what became of it. Where GitLab will not have it, the note tells the same.
+    fn expect_results(&self, place: &Place, earlier: Earlier, status: Status) -> Result<StatusesState> {
         let posted = match earlier {
-            Earlier::Possible => commit_statuses::posted(&self.bot.forge, project, &place.sha())?,
+            Earlier::Possible => commit_statuses::posted(&self.bot.forge, &self.source, &place.sha())?,
             Earlier::None => Vec::new(),
         };
-        let posts = statuses::to_post(std::slice::from_ref(status), &posted, place, self.myself.user.id);
+        let posts = statuses::to_post(std::slice::from_ref(&status), &posted, place, self.myself.user.id);
+        let mut taken = Taken::Yes;
         for post in posts.iter().filter(|post| post.status.name == status.name) {
-            match commit_statuses::post(&self.bot.forge, project, post) {
+            match commit_statuses::post(&self.bot.forge, self.source.target_project_id, post) {
                 Ok(_) => tracing::info!("posted the status {} on {}", status.name, place.sha().short()),
-                Err(error) if commit_statuses::refused(&error).is_some() => {
+                Err(error) => {
+                    let Some(refused) = commit_statuses::refused(&error) else { return Err(error.into()) };
                     tracing::debug!("no status on {}: {error}", place.sha().short());
-                    return Ok(());
+                    taken = refused.taken();
+                    break;
                 }
-                Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        // Beside earlier results there may be statuses of jobs: the next report has to look.
+        let there = match earlier {
+            Earlier::Possible => Vec::new(),
+            Earlier::None => vec![status],
+        };
+        Ok(StatusesState { place: place.clone(), print: Print::of(&there), taken })
     }
 
     fn push(
