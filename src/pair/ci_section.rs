@@ -128,7 +128,7 @@ impl CiSection {
                     commit: *commit,
                     tested: Some(*tested),
                     pipeline: Some(pipeline.id),
-                    state: Some(pipeline.state),
+                    state: Some(pipeline.state_with_downstream()),
                     as_of: pipeline.as_of().map(|time| time.timestamp()),
                     statuses: None,
                     left_open: Vec::new(),

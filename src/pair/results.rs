@@ -186,6 +186,15 @@ impl Pipeline {
         made
     }
 
+    /// Returns the state that GitLab gives it, or running while it has ended and a pipeline that it started has not: a
+    /// trigger job need not wait for that.
+    pub fn state_with_downstream(&self) -> CiState {
+        let mut downstream = self.counted().flat_map(|job| &job.downstream);
+        let has_settled =
+            |job: &Job| job.state.is_final() || (job.state, job.on_failure) == (CiState::Manual, OnFailure::Warns);
+        if self.state.is_final() && !downstream.all(has_settled) { CiState::Running } else { self.state }
+    }
+
     /// Returns when anything in it last changed.
     pub fn as_of(&self) -> Option<DateTime<Utc>> {
         let downstream = self.jobs.iter().flat_map(|job| &job.downstream);

@@ -65,6 +65,11 @@ fn of_pipeline(bot: &Bot, reference: &PipelineReference) -> Result<Option<Pair>>
         },
         (false, None) => by_fork(bot, project, &pipeline)?,
     };
+    // Anybody may have a branch of that name, in dist-git itself or in a fork.
+    let is_its = |dist: &MergeRequest| {
+        merge_request_of(&pipeline.reference).is_some() || dist.source_project_id == Some(pipeline.project_id)
+    };
+    let found = found.filter(|(_, dist)| is_its(dist));
     let Some((dist_path, dist)) = found else {
         tracing::info!("pipeline {id} belongs to no merge request of the bot: nothing to report");
         return Ok(None);

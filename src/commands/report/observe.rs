@@ -52,6 +52,11 @@ struct Subject {
 /// Looks; nothing, with a line in the log, where there is nothing to report or nothing new.
 pub(super) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
     let title = format!("reading the CI results of {}!{}", pair.dist_path, pair.dist.iid);
+    if pair.dist.source_project_id.is_none() {
+        // GitLab lists no pipelines of such a merge request, and none will come.
+        tracing::info!("the bot's fork that {}!{} is from is gone: nothing to report", pair.dist_path, pair.dist.iid);
+        return Ok(None);
+    }
     let _section = Section::begin(bot.log, "results", &title);
     let note = match pair.note.take() {
         Some(note) => Some(note),
