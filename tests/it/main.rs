@@ -22,6 +22,7 @@ mod proxy;
 mod reconcile;
 mod replay;
 mod report;
+mod report_any_order;
 mod report_cases;
 mod report_economy;
 mod report_jobs;
