@@ -92,8 +92,14 @@ impl Reconciling<'_> {
             }
             return Ok(None);
         };
-        let recorded = dist.as_ref().and_then(|dist| record::read(&dist.description)).and_then(|record| record.note);
-        let notes = own_notes::find(self.bot, source.target_project_id, source.iid, recorded)?;
+        let notes = match &dist {
+            // What stood in the way may be gone without the merge request having changed.
+            None => Vec::new(),
+            Some(dist) => {
+                let recorded = record::read(&dist.description).and_then(|record| record.note);
+                own_notes::find(self.bot, source.target_project_id, source.iid, recorded)?
+            }
+        };
         let mut refusal = None;
         if !is_told(notes.first(), &source) {
             let reference = MergeRequestReference { project: source_path.clone(), iid: source.iid };
