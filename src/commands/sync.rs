@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+pub(super) use observe::texts_are_current;
+
 use super::Surroundings;
 use super::bot::{Bot, Setting};
 use super::effect::Effect;

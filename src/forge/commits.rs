@@ -1,5 +1,9 @@
 //! Commits of a project.
 
+use std::borrow::Cow;
+
+use gitlab::api::common::path_escaped;
+use gitlab::api::endpoint_prelude::{Endpoint, Method, QueryParams};
 use gitlab::api::projects::repository::commits::{Commit as GetCommit, CommitReferences, CommitRefsType};
 use serde::Deserialize;
 
@@ -13,7 +17,39 @@ struct RawRef {
     kind: String,
 }
 
+/// Whether a file is there: GitLab answers with its size and so on, and without its content.
+struct FileHead<'a> {
+    project: ProjectId,
+    path: &'a str,
+    commit: &'a CommitId,
+}
+
+impl Endpoint for FileHead<'_> {
+    fn method(&self) -> Method {
+        Method::HEAD
+    }
+
+    fn endpoint(&self) -> Cow<'static, str> {
+        format!("projects/{}/repository/files/{}", self.project, path_escaped(self.path)).into()
+    }
+
+    fn parameters(&self) -> QueryParams<'_> {
+        let mut parameters = QueryParams::default();
+        parameters.push("ref", self.commit.to_string());
+        parameters
+    }
+}
+
 impl Forge {
+    /// Says whether a commit of a project has a file.
+    pub fn has_file(&self, project: ProjectId, path: &str, commit: &CommitId) -> Result<bool, ForgeError> {
+        match self.execute(&FileHead { project, path, commit }) {
+            Ok(()) => Ok(true),
+            Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Returns a commit of a project.
     pub fn commit<'a>(&self, project: impl Into<ProjectRef<'a>>, commit: &CommitId) -> Result<Commit, ForgeError> {
         self.query(&endpoint(GetCommit::builder().project(project.into()).commit(commit.to_string()).build())?)

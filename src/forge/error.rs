@@ -102,9 +102,12 @@ pub enum ForgeError {
     /// Any other refusal, with GitLab's reason.
     #[error("{0}")]
     Refused(Box<Failure>),
-    /// An answer that makes no sense: not JSON, a field that is missing, larger than the limit.
+    /// An answer that makes no sense: not JSON, a field that is missing.
     #[error("{0}")]
     Unreadable(Box<Failure>),
+    /// An answer that is longer than 32 MiB.
+    #[error("{0}")]
+    TooLong(Box<Failure>),
     /// A write was asked for where nothing may be written (`--dry-run`). It was not sent.
     #[error("{method} {path}: not sent, nothing is to be written")]
     ReadOnly {
@@ -127,6 +130,11 @@ impl ForgeError {
         matches!(self, Self::Unavailable(_) | Self::MaybeDone(_))
     }
 
+    /// Says whether any other request would fail in the same way: the token or the connection is no good.
+    pub fn concerns_every_request(&self) -> bool {
+        matches!(self, Self::Unauthorized(_) | Self::Untrusted(_) | Self::Misconfigured(_))
+    }
+
     /// Returns what to do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -137,6 +145,7 @@ impl ForgeError {
             Self::Moved { .. } => "use the new address, in the instance as well",
             Self::Unavailable(_) | Self::MaybeDone(_) => "run again later: nothing is done twice",
             Self::Refused(_) => "see GitLab's reason above",
+            Self::TooLong(_) => "something in it that a person wrote is too long: shorten it",
             Self::Unreadable(_) => "check that the instance's address is that of a GitLab, and of one that works",
             Self::ReadOnly { .. } => "run without `--dry-run`",
             Self::Untrusted(_) => CA_REMEDY,
@@ -156,6 +165,7 @@ impl ForgeError {
             | Self::MaybeDone(failure)
             | Self::Refused(failure)
             | Self::Untrusted(failure)
+            | Self::TooLong(failure)
             | Self::Unreadable(failure) => Some(failure),
             Self::ReadOnly { .. } | Self::Misconfigured(_) => None,
         }

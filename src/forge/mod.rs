@@ -158,7 +158,7 @@ impl Forge {
 
     /// Reads the pages of a list as far as they are asked for.
     fn pages<T, E>(&self, endpoint: E) -> Pages<'_, T, E> {
-        Pages { transport: &self.transport, endpoint, page: Some(1), items: PhantomData }
+        Pages { transport: &self.transport, endpoint, page: Some(1), per_page: PER_PAGE, items: PhantomData }
     }
 }
 
@@ -176,12 +176,24 @@ struct Pages<'a, T, E> {
     endpoint: E,
     /// The number of the page to read next.
     page: Option<u64>,
+    /// How many items a page has.
+    per_page: u64,
     items: PhantomData<T>,
 }
 
 impl<T: DeserializeOwned, E: Endpoint> Pages<'_, T, E> {
-    fn read(&mut self, page: u64) -> Result<Vec<T>, ForgeError> {
-        let answer = self.transport.send(&self.endpoint, &[("page", page), ("per_page", PER_PAGE)])?;
+    fn read(&mut self, mut page: u64) -> Result<Vec<T>, ForgeError> {
+        let answer = loop {
+            match self.transport.send(&self.endpoint, &[("page", page), ("per_page", self.per_page)]) {
+                // People wrote what is in it, and some write much: fewer at a time, from the same item on.
+                Err(ForgeError::TooLong(_)) if self.per_page > 1 => {
+                    let parts = if self.per_page.is_multiple_of(2) { 2 } else { self.per_page };
+                    self.per_page /= parts;
+                    page = page.saturating_sub(1).saturating_mul(parts).saturating_add(1);
+                }
+                answer => break answer?,
+            }
+        };
         if page >= PAGES_LIMIT {
             return Err(answer.unreadable("the list has no end"));
         }
@@ -189,7 +201,7 @@ impl<T: DeserializeOwned, E: Endpoint> Pages<'_, T, E> {
         let items: Vec<T> = decode(answer)?;
         // A page may be shorter than asked for and not be the last (notes): only GitLab knows. The length decides only
         // where something on the way dropped GitLab's header.
-        let is_full = u64::try_from(items.len()).is_ok_and(|length| length >= PER_PAGE);
+        let is_full = u64::try_from(items.len()).is_ok_and(|length| length >= self.per_page);
         self.page = match next {
             NextPage::Number(next) => Some(next).filter(|next| *next > page),
             NextPage::Unsaid if is_full => Some(page.saturating_add(1)),

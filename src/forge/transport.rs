@@ -231,8 +231,13 @@ impl Transport {
         let body = match read_bounded(response) {
             Ok(body) => body,
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                let answer = Answer { body: Vec::new(), next_page, failure, method: call.method.clone() };
-                return Try::Refused(answer.unreadable("the answer is longer than 32 MiB"));
+                failure.message = "the answer is longer than 32 MiB".to_owned();
+                let failure = Box::new(failure);
+                return Try::Refused(if call.method == Method::POST {
+                    ForgeError::MaybeDone(failure)
+                } else {
+                    ForgeError::TooLong(failure)
+                });
             }
             Err(_) => {
                 failure.message = "the connection broke in the middle of the answer".to_owned();

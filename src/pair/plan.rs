@@ -381,14 +381,14 @@ fn blocked_by_people<'a>(observed: &Observed<'_>, current: Option<&DistGitMergeR
     }
 }
 
-fn wanted_title(observed: &Observed<'_>) -> String {
-    title::title(&observed.source.title, observed.source.draft)
+fn wanted_title(source: &SourceMergeRequest) -> String {
+    title::title(&source.title, source.draft)
 }
 
 /// Returns the push, where tree, base or message differ.
 fn push<'a>(observed: &Observed<'_>, content: &Content<'_>) -> Option<Step<'a>> {
     let source = &observed.source;
-    let message = commit::message(&wanted_title(observed), &source.description, &source.authors, &source.head);
+    let message = commit::message(&wanted_title(source), &source.description, &source.authors, &source.head);
     let expected = match &observed.branch {
         BranchState::Missing => None,
         BranchState::At(tip) => {
@@ -410,25 +410,40 @@ fn merge_request<'a>(
     note: Option<NoteId>,
 ) -> Option<Step<'a>> {
     let source = &observed.source;
-    let wanted = wanted_title(observed);
-    let origin = Origin {
+    let Some(current) = current else {
+        let wanted = wanted_title(source);
+        return Some(Step::OpenMergeRequest {
+            branch: observed.branch_name.clone(),
+            target: source.target.clone(),
+            title: wanted.clone(),
+            description: description::new(&origin(source, note, &wanted)),
+            labels: observed.labels.clone(),
+        });
+    };
+    edit(source, current, note)
+}
+
+/// Says whether title and description of a dist-git merge request are what they should be.
+pub fn texts_are_current(source: &SourceMergeRequest, current: &DistGitMergeRequest) -> bool {
+    edit(source, current, None).is_none()
+}
+
+fn origin<'a>(source: &'a SourceMergeRequest, note: Option<NoteId>, title: &'a str) -> Origin<'a> {
+    Origin {
         project: source.project,
         path: &source.path,
         merge_request: source.iid,
         url: &source.url,
         description: &source.description,
         note,
-        title: &wanted,
-    };
-    let Some(current) = current else {
-        return Some(Step::OpenMergeRequest {
-            branch: observed.branch_name.clone(),
-            target: source.target.clone(),
-            title: wanted.clone(),
-            description: description::new(&origin),
-            labels: observed.labels.clone(),
-        });
-    };
+        title,
+    }
+}
+
+/// Returns the change of a dist-git merge request that makes its texts what they should be.
+fn edit<'a>(source: &SourceMergeRequest, current: &DistGitMergeRequest, note: Option<NoteId>) -> Option<Step<'a>> {
+    let wanted = wanted_title(source);
+    let origin = origin(source, note, &wanted);
     let record = record::read(&current.description).filter(|record| agrees(record, source));
     let title = title::followed(&wanted, record.as_ref().map(|record| record.title.as_str()), &current.title);
     // A note's number alone is no reason to edit: it is written down when something else is.

@@ -52,10 +52,10 @@ fn what_no_event_told_is_made_good_and_then_there_is_nothing_to_do() {
     world.sandbox.clear_log();
     let run = reconcile(&world, &[]);
     run.ends_with(0);
-    assert_eq!(run.stdout, "1 merge request: 1 as they should be; 6 requests\n");
+    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 7 requests\n");
     assert_eq!(world.written(), [""; 0]);
-    // Two lists, the bot's user, and for the pair: note, merge request, pipelines.
-    assert_eq!(world.sandbox.api_requests().len(), 6);
+    // Two lists, the bot's user, and for the pair: note, both merge requests, pipelines.
+    assert_eq!(world.sandbox.api_requests().len(), 7);
 
     world.change("Say more", &[("MORE", Some("More.\n"))]);
     reconcile(&world, &[]).ends_with(0);
@@ -98,7 +98,7 @@ fn where_gitlab_is_not_to_be_had_the_run_ends() {
     world.sandbox.fail(Fault::on("GET", "/groups/*").times(5).status(503));
     let run = reconcile(&world, &[]);
     run.ends_with(5);
-    assert!(run.stderr.contains("listing the merge requests of src"), "{}", run.stderr);
+    assert!(run.stderr.contains("listing the merge requests of the group src"), "{}", run.stderr);
 }
 
 #[test]
@@ -141,4 +141,89 @@ fn a_dry_run_shows_each_plan_and_writes_nothing() {
     assert_eq!(json["merge_requests"][0]["outcome"], "done");
     assert!(json["merge_requests"][0]["did"][0]["plan"].as_str().unwrap().contains("would push"));
     assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn what_was_closed_in_dist_git_without_an_event_is_told_and_ended() {
+    let (world, iid) = World::with_merge_request();
+    world.synced(iid);
+    let pair = world.opened().iid;
+    let pipeline = world.sandbox.mr_pipeline(DIST, pair).jobs(&[("test", "tier0")]).create();
+    world.sandbox.set_all_jobs(pipeline, "running");
+    reconcile(&world, &[]).ends_with(0);
+    world.sandbox.close(DIST, pair, "maintainer");
+    reconcile(&world, &[]).ends_with(0);
+    assert!(world.note(iid).contains("was closed there"), "{}", world.note(iid));
+    let _ = world.written();
+    reconcile(&world, &[]).ends_with(0);
+    assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn a_branch_that_dist_git_lacked_is_tried_again() {
+    let (world, _) = World::with_merge_request();
+    world.sandbox.branch_at(SOURCE, "c11s", "c9s");
+    world.sandbox.branch_at(FORK, "other", "fix");
+    let opened = world.sandbox.open("contributor").from(FORK, "other").into(SOURCE, "c11s").create();
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stdout.contains(&format!("src/hello!{opened}  told its author, cannot be synced")), "{}", run.stdout);
+    world.sandbox.branch_at(DIST, "c11s", "c9s");
+    reconcile(&world, &[]).ends_with(0);
+    assert_eq!(world.sandbox.merge_requests(DIST).len(), 2);
+    let _ = world.written();
+}
+
+#[test]
+fn a_title_that_changed_without_an_event_follows() {
+    let (world, iid) = World::with_merge_request();
+    world.synced(iid);
+    world.sandbox.set_title(SOURCE, iid, "contributor", "Return zero");
+    reconcile(&world, &[]).ends_with(0);
+    assert_eq!(world.opened().title, "Return zero");
+    let _ = world.written();
+}
+
+#[test]
+fn a_merge_request_without_packaging_costs_one_request() {
+    let world = World::new();
+    let sandbox = &world.sandbox;
+    sandbox.project("src/plain");
+    sandbox.member("src/plain", "maintainer", Role::Maintainer);
+    sandbox.commit("src/plain", "c9s", "Start", &[("x", Some("x\n"))]);
+    sandbox.branch_at("src/plain", "fix", "c9s");
+    sandbox.commit("src/plain", "fix", "Fix", &[("x", Some("y\n"))]);
+    sandbox.open("maintainer").from("src/plain", "fix").into("src/plain", "c9s").create();
+    sandbox.clear_log();
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 4 requests\n");
+    let heads = sandbox.api_requests().into_iter().filter(|request| request.method == "HEAD").count();
+    assert_eq!(heads, 1);
+    assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn a_namespace_that_cannot_be_listed_keeps_no_other_waiting() {
+    let (world, _) = World::with_merge_request();
+    world.instance("");
+    let path = world.home.path().join("instance.yaml");
+    let instance = std::fs::read_to_string(&path).unwrap();
+    let gone = "namespaces:\n- source_git: gone/src\n  dist_git: gone/rpms\n";
+    std::fs::write(&path, instance.replace("namespaces:\n", gone)).unwrap();
+    let run = reconcile(&world, &[]);
+    run.ends_with(1);
+    assert!(run.stderr.contains("the group gone/src, which the instance's `namespaces` name"), "{}", run.stderr);
+    assert!(run.stdout.contains("src/hello!1  synced"), "{}", run.stdout);
+    let _ = world.written();
+}
+
+#[test]
+fn a_token_that_is_no_good_is_tried_once() {
+    let (world, _) = World::with_merge_request();
+    second_package(&world);
+    world.sandbox.expire(&world.token);
+    let run = reconcile(&world, &[]);
+    run.ends_with(1);
+    assert_eq!(world.sandbox.api_requests().len(), 1, "{}", run.stderr);
 }

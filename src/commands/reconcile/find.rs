@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
+use super::Tally;
+use super::show::Line;
 use crate::ci::Section;
 use crate::commands::bot::Bot;
-use crate::forge::{BranchName, MergeRequest, MergeRequestIid, ProjectPath};
+use crate::config::Namespace;
+use crate::forge::{BranchName, ForgeError, MergeRequest, MergeRequestIid, ProjectPath};
 use crate::pair::branch;
 
 /// The most merge requests of one list.
@@ -35,21 +38,21 @@ impl Found {
 /// What a pair is found by: the source-git project, the merge request there and its target branch.
 type Key = (ProjectPath, MergeRequestIid, BranchName);
 
-/// Lists them all, those of the same project beside each other.
-pub(super) fn all(bot: &Bot) -> Result<Vec<Found>> {
+/// Lists them all, those of the same project beside each other. A namespace that cannot be listed is one that failed.
+pub(super) fn all(bot: &Bot, tally: &mut Tally) -> Result<Vec<Found>> {
     let _section = Section::begin(bot.log, "list", "listing merge requests");
     let mut found: BTreeMap<Key, Found> = BTreeMap::new();
-    for pair in bot.instance.namespaces.pairs() {
-        for source in bot.forge.open_merge_requests_of_group(pair.source_git.as_str()).take(LISTED) {
-            let source = source.with_context(|| format!("listing the merge requests of {}", pair.source_git))?;
-            let Some(source_path) = source.project_path() else { continue };
-            let Some(dist_path) = bot.instance.namespaces.dist_git_of(source_path.as_str()) else { continue };
-            if !bot.instance.targets.handle(source_path.as_str(), &source.target_branch) {
-                continue;
+    let pairs = bot.instance.namespaces.pairs();
+    for pair in pairs {
+        match sources(bot, pair.source_git.as_str(), &mut found) {
+            Ok(()) => {}
+            Err(error) if error.concerns_every_request() || pairs.len() == 1 => {
+                return Err(anyhow::Error::from(error).context(listing(&pair.source_git)));
             }
-            let (Ok(target), Ok(dist_path)) = (source.target_branch.parse(), dist_path.parse()) else { continue };
-            let key = (source_path.clone(), source.iid, target);
-            found.insert(key, Found { source_path, source: Some(source), dist_path, dist: None });
+            Err(error) => {
+                let group = pair.source_git.to_string();
+                tally.list_failed(Line::new(group), anyhow::Error::from(error).context(listing(&pair.source_git)));
+            }
         }
     }
     for dist in bot.forge.open_merge_requests_by(bot.myself()?.user.id).take(LISTED) {
@@ -66,4 +69,24 @@ pub(super) fn all(bot: &Bot) -> Result<Vec<Found>> {
         pair.dist = Some(dist);
     }
     Ok(found.into_values().collect())
+}
+
+fn listing(group: &Namespace) -> String {
+    format!("listing the merge requests of the group {group}, which the instance's `namespaces` name")
+}
+
+/// Adds the open merge requests of a group that the instance handles.
+fn sources(bot: &Bot, group: &str, found: &mut BTreeMap<Key, Found>) -> Result<(), ForgeError> {
+    for source in bot.forge.open_merge_requests_of_group(group).take(LISTED) {
+        let source = source?;
+        let Some(source_path) = source.project_path() else { continue };
+        let Some(dist_path) = bot.instance.namespaces.dist_git_of(source_path.as_str()) else { continue };
+        if !bot.instance.targets.handle(source_path.as_str(), &source.target_branch) {
+            continue;
+        }
+        let (Ok(target), Ok(dist_path)) = (source.target_branch.parse(), dist_path.parse()) else { continue };
+        let key = (source_path.clone(), source.iid, target);
+        found.insert(key, Found { source_path, source: Some(source), dist_path, dist: None });
+    }
+    Ok(())
 }

@@ -55,6 +55,10 @@ pub(super) enum Outcome {
 }
 
 impl Line {
+    pub(super) fn new(merge_request: String) -> Self {
+        Self { merge_request, did: Vec::new(), outcome: Outcome::Done }
+    }
+
     /// Notes what was done, where anything was.
     pub(super) fn note(&mut self, what: &'static str, effect: &Effect) {
         match effect {
@@ -120,17 +124,22 @@ impl Summary {
         let quiet = self.number(Line::is_quiet);
         let refused = self.number(|line| matches!(line.outcome, Outcome::Refused(_)));
         let failed = self.number(|line| matches!(line.outcome, Outcome::Failed(_)));
-        let changed = self.lines.len().saturating_sub(quiet);
-        let mut parts = vec![format!("{quiet} as they should be")];
-        for (number, what) in [(changed, "looked at closer"), (refused, "cannot be synced"), (failed, "failed")] {
-            if number > 0 {
-                parts.push(format!("{number} {what}"));
-            }
-        }
-        if self.left > 0 {
-            parts.push(format!("{} not looked at", self.left));
-        }
-        text.push_str(&format!("{}: {}; {} requests\n", count(self.lines.len()), parts.join(", "), self.requests));
+        let changed = self.lines.len().saturating_sub(quiet + refused + failed);
+        let all = [
+            (quiet, "unchanged"),
+            (changed, "changed"),
+            (refused, "cannot be synced"),
+            (failed, "failed"),
+            (self.left, "not looked at"),
+        ];
+        let parts: Vec<_> = all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+        text.push_str(&format!(
+            "{}: {}; {} requests\n",
+            count(self.lines.len().saturating_add(self.left)),
+            parts,
+            self.requests
+        ));
         text
     }
 

@@ -11,7 +11,7 @@ use crate::commands::commit_statuses;
 use crate::commands::generate::{self, Generated, Request};
 use crate::commands::own_notes;
 use crate::config::{CiFiles, Forks};
-use crate::forge::{ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, StateFilter};
+use crate::forge::{ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, ProjectPath, StateFilter};
 use crate::git::partial::PartialFetch;
 use crate::git::remote::RemoteError;
 use crate::git::replay::{self, Based};
@@ -155,22 +155,47 @@ impl Seen {
     }
 
     fn source(&self, run: &Run<'_>) -> SourceMergeRequest {
-        let MergeRequest { target_project_id, iid, web_url, state, title, description, draft, .. } = &run.source;
         SourceMergeRequest {
-            project: *target_project_id,
-            path: run.source_path.clone(),
-            iid: *iid,
-            url: web_url.clone(),
-            state: state_of(*state),
-            title: title.clone(),
-            description: description.clone(),
-            draft: if *draft { Draft::Yes } else { Draft::No },
-            target: self.target.clone(),
-            head: self.head,
             authors: self.authors.clone(),
-            statuses: None,
+            ..source(&run.source, run.source_path.clone(), self.target.clone(), self.head)
         }
     }
+}
+
+/// Returns a source-git merge request as plans see it, but for its authors.
+fn source(seen: &MergeRequest, path: ProjectPath, target: BranchName, head: CommitId) -> SourceMergeRequest {
+    SourceMergeRequest {
+        project: seen.target_project_id,
+        path,
+        iid: seen.iid,
+        url: seen.web_url.clone(),
+        state: state_of(seen.state),
+        title: seen.title.clone(),
+        description: seen.description.clone(),
+        draft: if seen.draft { Draft::Yes } else { Draft::No },
+        target,
+        head,
+        authors: Vec::new(),
+        statuses: None,
+    }
+}
+
+/// Returns a dist-git merge request as plans see it.
+fn dist_git(seen: &MergeRequest) -> DistGitMergeRequest {
+    DistGitMergeRequest {
+        iid: seen.iid,
+        url: seen.web_url.clone(),
+        author: seen.author.id,
+        state: state_of(seen.state),
+        title: seen.title.clone(),
+        description: seen.description.clone(),
+    }
+}
+
+/// Says whether title and description of a dist-git merge request are what its source-git merge request makes them.
+pub(in crate::commands) fn texts_are_current(path: &ProjectPath, of: &MergeRequest, dist: &MergeRequest) -> bool {
+    let (Some(head), Ok(target)) = (of.sha, of.target_branch.parse()) else { return true };
+    plan::texts_are_current(&source(of, path.clone(), target, head), &dist_git(dist))
 }
 
 impl Run<'_> {
@@ -234,14 +259,7 @@ impl Run<'_> {
                 Err(ForgeError::NotFoundOrNoAccess(_)) => return Ok(None),
                 merge_request => merge_request?,
             };
-            found.push(DistGitMergeRequest {
-                iid: merge_request.iid,
-                url: merge_request.web_url,
-                author: merge_request.author.id,
-                state: state_of(merge_request.state),
-                title: merge_request.title,
-                description: merge_request.description,
-            });
+            found.push(dist_git(&merge_request));
         }
         Ok(Some(found))
     }
