@@ -19,6 +19,7 @@ use crate::ci::Job;
 use crate::cli::{self, Global};
 use crate::exit::UsageError;
 use crate::forge::{ForgeError, MergeRequest, Note, ProjectPath};
+use crate::pair::report::Memory;
 
 /// How often everything is looked at again because it changed meanwhile.
 const ROUNDS: usize = 4;
@@ -46,11 +47,19 @@ pub(super) fn run(arguments: &cli::Report, global: &Global, surroundings: &Surro
     {
         let name = &setting.instance.name;
         tracing::info!("{} is not a source-git project of the instance {name}: nothing to do", reference.project);
-        return Ok(());
+        return nothing(global)?.print();
     }
     let bot = setting.connect(global)?;
-    let Some(pair) = find(&bot, &asked)? else { return Ok(()) };
-    report(&bot, pair, global, surroundings)?.print()
+    let effect = match find(&bot, &asked)? {
+        Some(pair) => report(&bot, pair, global, surroundings)?,
+        None => Effect::Nothing,
+    };
+    if matches!(effect, Effect::Nothing) { nothing(global)?.print() } else { effect.print() }
+}
+
+/// Says that there is nothing to do, where that was asked.
+fn nothing(global: &Global) -> Result<Effect> {
+    Ok(if global.dry_run { Effect::Shown(show::nothing(global.output)?) } else { Effect::Nothing })
 }
 
 /// Returns what the job's own pipeline is about.
@@ -90,6 +99,8 @@ pub(super) struct Pair {
     pub(super) dist: MergeRequest,
     /// The bot's note on the source-git merge request, where somebody has read it already.
     pub(super) note: Option<Note>,
+    /// Whether the statuses are as the note remembers them.
+    pub(super) memory: Memory,
     /// The pipeline that was named; nothing for the newest.
     pub(super) pipeline: Option<crate::forge::Pipeline>,
 }
@@ -98,26 +109,38 @@ pub(super) struct Pair {
 pub(super) fn report(bot: &Bot, pair: Pair, global: &Global, surroundings: &Surroundings) -> Result<Effect> {
     let mut pair = pair;
     let mut effect = Effect::Nothing;
+    let mut lost = None;
     for _ in 0..ROUNDS {
         let Some(seen) = observe::observe(bot, &mut pair)? else { return Ok(effect) };
         if global.dry_run {
             return Ok(Effect::Shown(show::shown(&seen, global.output, surroundings.paint)?));
         }
+        lost = None;
         match apply::apply(bot, &pair, &seen) {
-            Ok(Effect::Written) => {
+            Ok(apply::Applied::Nothing) => return Ok(effect),
+            Ok(apply::Applied::Something) => {
                 effect = Effect::Written;
                 if observe::is_still_so(bot, &seen)? {
                     return Ok(effect);
                 }
                 tracing::info!("it has changed meanwhile; looking again");
+                pair.memory = Memory::Trusted;
             }
-            Ok(_) => return Ok(effect),
+            Ok(apply::Applied::Overtaken) => {
+                tracing::info!("another job has written the note meanwhile; looking again");
+                pair.memory = Memory::Doubted;
+            }
             // Whether it was done shows when everything is looked at again.
             Err(error) if matches!(error.downcast_ref(), Some(ForgeError::MaybeDone(_))) => {
                 tracing::warn!("{error}; looking again");
+                lost = Some(error);
             }
             Err(error) => return Err(error),
         }
+        pair = find::again(bot, pair)?;
+    }
+    if let Some(error) = lost {
+        return Err(error);
     }
     tracing::warn!("it goes on changing: the next report will tell the rest");
     Ok(effect)

@@ -24,12 +24,24 @@ pub struct Observed {
     pub head: CommitId,
     /// The bot's note on it, where there is one.
     pub note: Option<SourceNote>,
+    /// Whether the statuses are as the note remembers them.
+    pub memory: Memory,
     /// Where statuses for the commit are seen, if anywhere.
     pub place: Option<Place>,
     /// How much the statuses show.
     pub detail: Detail,
     /// The address of the dist-git merge request.
     pub merge_request: String,
+}
+
+/// Whether the statuses are as the note remembers them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// They are.
+    #[default]
+    Trusted,
+    /// Another job has written the note while this one posted statuses: they have to be looked at.
+    Doubted,
 }
 
 /// Whether dist-git still holds a commit.
@@ -89,7 +101,10 @@ impl Observed {
     pub fn places_to_look_at(&self) -> Vec<Place> {
         let is_known = |place: &&Place| {
             let known = self.known_at(place);
-            known.is_some_and(|known| known.taken == Taken::No || known.print == Print::of(&self.wanted()))
+            known.is_some_and(|known| {
+                let is_same = self.memory == Memory::Trusted && known.print == Print::of(&self.wanted());
+                known.taken == Taken::No || is_same
+            })
         };
         let here = self.place.iter().filter(|place| !is_known(place)).cloned();
         here.chain(self.left_open()).collect()

@@ -152,7 +152,7 @@ impl History {
             }
             // The last cell of a row is how long the job took.
             let cells: Vec<_> = line.split('|').collect();
-            let _ = writeln!(seen, "{}", if cells.len() == 6 { cells[..5].join("|") } else { line.clone() });
+            let _ = writeln!(seen, "{}", if cells.len() == 6 { cells[..4].join("|") } else { line.clone() });
         }
         seen
     }

@@ -7,14 +7,26 @@ use super::Pair;
 use super::observe::Seen;
 use crate::commands::bot::Bot;
 use crate::commands::commit_statuses::{self, Refused};
-use crate::commands::effect::Effect;
-use crate::forge::Posting;
+use crate::forge::{ForgeError, Posting};
 use crate::pair::ci_section::Taken;
+use crate::pair::note;
+use crate::pair::report::NoteEdit;
 use crate::pair::statuses::{self, Place, Post};
 
-pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Effect> {
+/// Whether anything was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Applied {
+    /// Nothing had to be.
+    Nothing,
+    /// Something was.
+    Something,
+    /// Somebody else has written the note since it was read, so it was left alone.
+    Overtaken,
+}
+
+pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Applied> {
     let observed = &seen.observed;
-    let mut applied = Effect::Nothing;
+    let mut applied = Applied::Nothing;
     let mut refusals = Refusals(Vec::new());
     for post in observed.posts(&seen.posted) {
         if !refusals.allow(&post, seen) {
@@ -22,7 +34,7 @@ pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Effect> {
         }
         match commit_statuses::post(&bot.forge, seen.project, &post) {
             Ok(posting) => {
-                applied = Effect::Written;
+                applied = Applied::Something;
                 let what = match posting {
                     Posting::Posted => "posted",
                     Posting::AlreadyThere => "somebody else was faster with",
@@ -39,14 +51,27 @@ pub(super) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Effect> {
     }
     let taken = observed.place.as_ref().map(|place| refusals.taken(place)).unwrap_or_default();
     if let Some(edit) = observed.note_edit(taken) {
+        if !is_as_read(bot, pair, &edit)? {
+            return Ok(Applied::Overtaken);
+        }
         bot.forge.edit_note(pair.source.target_project_id, pair.source.iid, edit.id, &edit.after)?;
         tracing::info!("edited the note on {}!{}", pair.source_path, pair.source.iid);
-        applied = Effect::Written;
+        applied = Applied::Something;
     }
-    if matches!(applied, Effect::Nothing) {
+    if matches!(applied, Applied::Nothing) {
         tracing::info!("everything is as it should be");
     }
     Ok(applied)
+}
+
+/// Says whether the note is as it was when this job began: GitLab has no way to edit it only if it is, and posting
+/// statuses takes long enough for a sync to write it anew.
+fn is_as_read(bot: &Bot, pair: &Pair, edit: &NoteEdit) -> Result<bool> {
+    match bot.forge.note(pair.source.target_project_id, pair.source.iid, edit.id) {
+        Ok(note) => Ok(note::same(&note.body, &edit.before)),
+        Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What GitLab refused in this run: it would again, for the same reason.

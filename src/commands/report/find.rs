@@ -12,6 +12,7 @@ use crate::forge::{
     BranchName, ForgeError, MergeRequest, MergeRequestIid, MergeRequestQuery, MergeRequestState, Pipeline, ProjectPath,
     StateFilter,
 };
+use crate::pair::report::Memory;
 use crate::pair::{branch, record};
 
 /// The most of the bot's merge requests from one branch that are looked at.
@@ -36,7 +37,15 @@ fn of_source(bot: &Bot, reference: &MergeRequestReference) -> Result<Option<Pair
         tracing::info!("{project}!{iid} has no dist-git merge request: nothing to report");
         return Ok(None);
     };
-    Ok(Some(Pair { source_path: project.clone(), source, dist_path, dist, note: None, pipeline: None }))
+    Ok(Some(Pair {
+        source_path: project.clone(),
+        source,
+        dist_path,
+        dist,
+        note: None,
+        memory: Memory::Trusted,
+        pipeline: None,
+    }))
 }
 
 fn of_pipeline(bot: &Bot, reference: &PipelineReference) -> Result<Option<Pair>> {
@@ -107,7 +116,21 @@ pub(super) fn of_dist(
         tracing::info!("{dist_path}!{} was made from another merge request: nothing to report", dist.iid);
         return Ok(None);
     }
-    Ok(Some(Pair { source_path, source, dist_path, dist, note: None, pipeline }))
+    Ok(Some(Pair { source_path, source, dist_path, dist, note: None, memory: Memory::Trusted, pipeline }))
+}
+
+/// Reads a pair again that has changed since.
+pub(super) fn again(bot: &Bot, pair: Pair) -> Result<Pair> {
+    let pipeline = match &pair.pipeline {
+        None => None,
+        Some(pipeline) => match bot.forge.pipeline(pipeline.project_id, pipeline.id) {
+            Err(ForgeError::NotFoundOrNoAccess(_)) => None,
+            found => Some(found?),
+        },
+    };
+    let source = bot.forge.merge_request(&pair.source_path, pair.source.iid)?;
+    let dist = bot.forge.merge_request(&pair.dist_path, pair.dist.iid)?;
+    Ok(Pair { source, dist, pipeline, note: None, ..pair })
 }
 
 /// Says whether a project may be one of the bot's forks, by its path.

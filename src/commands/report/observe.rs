@@ -13,7 +13,7 @@ use crate::forge::{self, CiState, ForgeError, MergeRequestState, Pipeline, Proje
 use crate::pair::ci_section::CiSection;
 use crate::pair::note;
 use crate::pair::plan::SourceNote;
-use crate::pair::report::{CommitIs, Observed};
+use crate::pair::report::{CommitIs, Memory, Observed};
 use crate::pair::results::{self, Begun, MergeRequestIs, OnFailure, Results};
 use crate::pair::statuses::{Detail, Place, Posted};
 use crate::pair::{commit, record};
@@ -83,6 +83,7 @@ pub(super) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
         _ => commit_statuses::place_of_older(&bot.forge, &pair.source, &subject.commit)?,
     };
     if let (Some(known), Some(note)) = (&known, &note)
+        && pair.memory == Memory::Trusted
         && is_told(known, &subject, place.as_ref())
         && note::same(&known.replace_in(&note.body, &head), &note.body)
     {
@@ -109,6 +110,7 @@ pub(super) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
         commit_is: subject.commit_is,
         head,
         note,
+        memory: pair.memory,
         place,
         detail: match bot.instance.results {
             config::Results::Pipeline => Detail::Pipeline,

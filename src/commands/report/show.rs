@@ -44,6 +44,15 @@ pub(super) fn shown(seen: &Seen, output: Output, paint: Paint) -> Result<String>
     steps.extend(
         note.map(|edit| Shown::EditNote { note: edit.id.0, text: Change::from(Some(&edit.before), edit.after) }),
     );
+    written(steps, output, paint)
+}
+
+/// Returns what is shown where there is nothing to do.
+pub(super) fn nothing(output: Output) -> Result<String> {
+    written(Vec::new(), output, Paint::Plain)
+}
+
+fn written(steps: Vec<Shown>, output: Output, paint: Paint) -> Result<String> {
     Ok(match output {
         Output::Text if steps.is_empty() => "nothing would be done\n".to_owned(),
         Output::Text => steps.iter().map(|step| step_text(step, paint)).collect(),
