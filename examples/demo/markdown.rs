@@ -17,9 +17,11 @@ type Styled = (char, Style);
 
 /// Returns the lines of `markdown`, none wider than `width` where words can be parted.
 pub(crate) fn rendered(markdown: &str, width: usize, paint: Paint) -> Vec<String> {
-    let mut page = Page { lines: Vec::new(), text: String::new(), mark: "", indent: 0, width, paint };
+    let mut page = Page { lines: Vec::new(), text: String::new(), mark: "", rows: Vec::new(), indent: 0, width, paint };
     for line in markdown.lines() {
-        if line.trim().is_empty() {
+        if let Some(row) = line.strip_prefix("| ") {
+            page.rows.push(row.trim_end_matches(" |").split(" | ").collect());
+        } else if line.trim().is_empty() {
             page.end_block();
             page.gap();
         } else if line.starts_with("<!--") {
@@ -58,17 +60,19 @@ fn heading(line: &str) -> Option<&str> {
     line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))
 }
 
-struct Page {
+struct Page<'a> {
     lines: Vec<String>,
     /// The block that is being read, and the mark before its first line.
     text: String,
     mark: &'static str,
+    /// The cells of the table that is being read.
+    rows: Vec<Vec<&'a str>>,
     indent: usize,
     width: usize,
     paint: Paint,
 }
 
-impl Page {
+impl Page<'_> {
     fn block(&mut self, text: &str, mark: &'static str) {
         self.end_block();
         text.clone_into(&mut self.text);
@@ -81,8 +85,35 @@ impl Page {
         }
     }
 
+    /// Sets the table in lines: the head, how the columns are set, and the jobs.
+    fn end_table(&mut self) {
+        let mut rows = std::mem::take(&mut self.rows);
+        if rows.len() < 2 {
+            return;
+        }
+        let to_the_right: Vec<bool> = rows.remove(1).iter().map(|cell| cell.ends_with(':')).collect();
+        // A browser hides addresses too, and a table has no room for them.
+        let set =
+            |cell: &str| inline(cell.trim(), self.paint).into_iter().filter(|(_, style)| *style != Style::Address);
+        let rows: Vec<Vec<Vec<Styled>>> =
+            rows.iter().map(|row| row.iter().map(|cell| set(cell).collect()).collect()).collect();
+        let width =
+            |column: usize| rows.iter().filter_map(|row| row.get(column)).map(Vec::len).max().unwrap_or_default();
+        for (number, row) in rows.iter().enumerate() {
+            let mut line = " ".repeat(self.indent);
+            for (column, cell) in row.iter().enumerate() {
+                let (text, gap) = (painted(cell, self.paint), " ".repeat(width(column).saturating_sub(cell.len())));
+                let text = if number == 0 { self.paint.bold(text) } else { text };
+                line += &if to_the_right.get(column) == Some(&true) { gap + &text } else { text + &gap };
+                line += "   ";
+            }
+            self.lines.push(line.trim_end().to_owned());
+        }
+    }
+
     /// Sets the block in lines, word by word.
     fn end_block(&mut self) {
+        self.end_table();
         let styled = inline(self.text.trim(), self.paint);
         let (margin, mark_width) = (" ".repeat(self.indent), self.mark.chars().count());
         let mut line = String::new();
@@ -145,8 +176,9 @@ fn inline(text: &str, paint: Paint) -> Vec<Styled> {
             out.extend(format!("{quote}{code}{quote}").chars().map(|c| (c, Style::Code)));
             rest = after;
         } else if let Some((text, (address, after))) = link {
-            out.extend(text.chars().map(|c| (c, style)));
-            out.extend(format!(" ({address})").chars().map(|c| (c, if c == ' ' { style } else { Style::Address })));
+            let within = inline(text, paint).into_iter();
+            out.extend(within.map(|(c, inner)| (c, if inner == Style::Plain { style } else { inner })));
+            out.extend(format!(" ({address})").chars().map(|c| (c, Style::Address)));
             rest = after;
         } else {
             // A single `*` is emphasis, for which a terminal has no sign of its own.

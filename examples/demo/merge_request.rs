@@ -1,8 +1,10 @@
-//! A contributor's merge request on GitLab, and what the bot's CI job makes of it: `sync`, as people see it.
+//! A contributor's merge request on GitLab, and what the bot's CI jobs make of it: `sync`, `report` and `reconcile`, as
+//! people see them.
 
 use anyhow::{Context as _, Result};
-use gitlab_sandbox::{MergeRequest, Note, Role, Sandbox, Scope, Settings};
+use gitlab_sandbox::{MergeRequest, Moment, Note, Role, Sandbox, Scope, Settings};
 use source_git_bot::exit::ExitStatus;
+use source_git_bot::pair::results::REPORT_JOB;
 
 use crate::package::{self, BRANCH, GREETING, SUCCESS};
 use crate::page;
@@ -15,6 +17,12 @@ const DIST: &str = "rpms/hello";
 const FORK: &str = "anna/hello";
 const BOT_FORK: &str = "bot/hello";
 
+/// The job of dist-git's CI that Anna's first commit does not pass.
+const TEST: &str = "greets-by-name";
+
+/// One that may fail.
+const LINT: &str = "rpmlint";
+
 /// A packager's change to a line that Anna changes too.
 const POLITE: (&str, &str) = ("\"Hello, world\"", "\"Good day, world\"");
 
@@ -23,11 +31,13 @@ pub(crate) fn tell(stage: &Stage, program: &Program) -> Result<()> {
     let mut story = Story::begin(stage, program)?;
     story.contribute()?;
     story.first_sync()?;
-    // The results of dist-git's CI on the note belong here, once the bot brings them back.
+    story.failure()?;
     story.second_push()?;
-    story.rerun()?;
+    let pipeline = story.success()?;
+    story.rerun(pipeline)?;
     story.conflict()?;
     story.mend()?;
+    story.reconcile()?;
     story.end()
 }
 
@@ -52,6 +62,8 @@ impl<'a> Story<'a> {
         let settings = Settings { external_url: Some(GITLAB.to_owned()), ..Settings::default() };
         let mut gitlab = Sandbox::start_with(&settings);
         gitlab.leave_unchecked();
+        // The note tells times, which should be the same in every run.
+        gitlab.fix_clock(Moment(1_700_000_000_000));
         for user in ["root", "bot", "anna", "packager"] {
             gitlab.user(user);
         }
@@ -64,13 +76,15 @@ impl<'a> Story<'a> {
             gitlab.member(project, "packager", Role::Maintainer);
             gitlab.push(&stage.path(clone), project, refs);
         }
+        // Who posts statuses has to be Developer.
+        gitlab.member(SOURCE, "bot", Role::Developer);
         let token = gitlab.token("bot", &[Scope::Api]);
         let proxy = format!("http://{}", gitlab.address());
         stage.write(
             "instance.yaml",
             format!(
                 "extends: production\ngitlab:\n  url: {GITLAB}\n  proxy: {proxy}\n\
-                 namespaces:\n- source_git: src\n  dist_git: rpms\ntargets:\n- branch: c[0-9]+s\n"
+                 namespaces:\n- source_git: src\n  dist_git: rpms\ntargets:\n- branch: c[0-9]+s\nresults: jobs\n"
             ),
         )?;
         let config = stage.read("gitconfig")?;
@@ -100,7 +114,7 @@ impl<'a> Story<'a> {
         let stage = self.stage;
         stage.heading("The bot's CI job runs");
         println!("\nAll that it knows: its token, its instance file, and from GitLab which merge request it runs for:");
-        for (name, value) in self.variables() {
+        for (name, value) in self.merge_request_job() {
             println!("    {name}={}", if name == "SGB_TOKEN" { "[MASKED]" } else { &value });
         }
         self.sync(ExitStatus::Done)?;
@@ -130,13 +144,35 @@ impl<'a> Story<'a> {
         stage.check("the note names the patch", note.body.contains("`0001-Return-success.patch`"))
     }
 
+    fn failure(&self) -> Result<()> {
+        let stage = self.stage;
+        stage.heading("dist-git's CI tests it, and a job fails: its last job brings the results to Anna's note");
+        let before = self.note()?;
+        let pipeline = self.test(Some(TEST))?;
+        self.report(pipeline)?;
+        let note = self.note()?;
+        page::edited_note(&self.name(), &note, &before, stage.paint);
+        let job = format!("[`{TEST}`]({GITLAB}/{BOT_FORK}/-/jobs/{})", self.gitlab.job_named(pipeline, TEST));
+        stage.check("the failed job comes first", first_row(&note).is_some_and(|row| row.contains(&job)))?;
+        stage.check("the job that reports is none of the results", !note.body.contains(REPORT_JOB))?;
+        stage.check("the note is all that is written", self.written() == ["PUT"])?;
+        self.finish(pipeline);
+        println!(
+            "\nNo pipeline for Anna's merge request has run in {SOURCE}, and of one from a fork GitLab shows commit\n\
+             statuses nowhere else: so none is posted, and the note is the result."
+        );
+        stage.check("no statuses are shown", self.gitlab.shown_statuses(SOURCE, self.iid).is_empty())
+    }
+
     fn second_push(&self) -> Result<()> {
         let stage = self.stage;
-        stage.heading("Anna pushes again: the same merge request, the same note, brought up to date");
+        stage.heading("Anna pushes what the test wants: the same merge request, the same note, brought up to date");
         let (pair, note) = (self.pair()?, self.note()?);
         stage.shown_edit("hello/hello.c", GREETING)?;
         self.commit("Greet whoever is named")?;
         stage.shown("hello", &["push", "-q", "origin", "exit-status"])?;
+        println!("\nThis time a packager starts a pipeline for it in {SOURCE}, where statuses are seen.");
+        self.gitlab.mr_pipeline(SOURCE, self.iid).by("packager").jobs(&[("test", "sync")]).create();
         self.sync(ExitStatus::Done)?;
         println!("{}", self.shown(BOT_FORK, &["ls-tree", "--name-only", &pair.source_branch]).trim_end());
         stage.check("the merge request is the same", self.pair()?.iid == pair.iid)?;
@@ -146,16 +182,34 @@ impl<'a> Story<'a> {
         )?;
         let edited = self.note()?;
         page::edited_note(&self.name(), &edited, &note, stage.paint);
-        stage.check("the note is the same, edited once", (edited.id, edited.edits) == (note.id, 1))
+        stage.check("the note is the same, edited twice by now", (edited.id, edited.edits) == (note.id, 2))
     }
 
-    fn rerun(&self) -> Result<()> {
-        self.stage.heading("The job runs again: nothing to do");
+    fn success(&self) -> Result<u64> {
+        let stage = self.stage;
+        stage.heading("The next pipeline passes, but for a warning: the note says so, and now statuses do as well");
+        let before = self.note()?;
+        let pipeline = self.test(Some(LINT))?;
+        self.report(pipeline)?;
+        let note = self.note()?;
+        page::edited_note(&self.name(), &note, &before, stage.paint);
+        stage.check("the note says that it passed", note.body.contains("**dist-git CI: passed with warnings** for"))?;
+        let shown = page::statuses(&self.name(), self.gitlab.shown_statuses(SOURCE, self.iid), stage.paint);
+        let names =
+            ["dist-git", "dist-git / build / rpm", "dist-git / test / greets-by-name", "dist-git / test / rpmlint"];
+        stage.check("the pipeline and each job have one", shown.iter().map(|status| &status.name).eq(names))?;
+        stage.check("none of them failed", shown.iter().all(|status| status.state == "success"))?;
+        Ok(pipeline)
+    }
+
+    fn rerun(&self, pipeline: u64) -> Result<()> {
+        self.stage.heading("Both jobs run again: nothing to do");
         self.sync(ExitStatus::Done)?;
-        let (asked, written) = (self.gitlab.api_requests().len(), self.gitlab.take_writes().len());
-        println!("\n({asked} requests to GitLab's API; writes: {written})");
-        self.stage.check("nothing is written", written == 0)?;
-        self.stage.check("little is asked", asked <= 5)
+        self.nothing_to_do(5)?;
+        self.report(pipeline)?;
+        self.nothing_to_do(8)?;
+        self.finish(pipeline);
+        Ok(())
     }
 
     fn conflict(&self) -> Result<()> {
@@ -180,9 +234,7 @@ impl<'a> Story<'a> {
         self.sync(ExitStatus::CannotBeSynced)?;
         let note = self.note()?;
         page::note(&self.name(), &note, stage.paint);
-        let writes = self.gitlab.take_writes();
-        stage
-            .check("the note is all that is written", writes.len() == 1 && writes.iter().all(|w| w.method == "PUT"))?;
+        stage.check("the note is all that is written", self.written() == ["PUT"])?;
         stage.check("the note is the same", note.id == before.id)?;
         stage.check("the note says what to do", note.body.contains("**To mend it:**"))?;
         stage.check("dist-git is left as it was", self.gitlab.tip(BOT_FORK, &branch) == tip)
@@ -205,6 +257,18 @@ impl<'a> Story<'a> {
         stage.check("Anna's patches come on top of the packager's", patches == wanted)
     }
 
+    fn reconcile(&self) -> Result<()> {
+        let stage = self.stage;
+        stage.heading("dist-git's CI passes, and its word gets lost: the job that looks at everything makes that good");
+        let pipeline = self.test(None)?;
+        self.finish(pipeline);
+        self.run(&["reconcile"], &self.job(&[]), ExitStatus::Done)?;
+        stage.check("the note has the results now", self.note()?.body.contains("**dist-git CI: passed** for"))?;
+        let said = self.run(&["reconcile"], &self.job(&[]), ExitStatus::Done)?;
+        stage.check("all is as it should be", said.starts_with("1 merge request: 1 as they should be; "))?;
+        stage.check("nothing is written", self.written().is_empty())
+    }
+
     /// What holds for the whole story.
     fn end(&self) -> Result<()> {
         let unknown = self.gitlab.take_unknown();
@@ -213,29 +277,76 @@ impl<'a> Story<'a> {
         self.stage.check("no text of the bot sets anything off", acts.iter().all(|act| act.user != "bot"))
     }
 
-    /// Runs the job, shows its log, and checks how it ends.
+    /// Lets dist-git's CI test what the bot pushed, up to its last job, where `fails` does not pass. Returns the pipeline.
+    fn test(&self, fails: Option<&str>) -> Result<u64> {
+        let pipeline = self.gitlab.mr_pipeline(DIST, self.pair()?.iid).create();
+        for (stage, name, seconds) in [("build", "rpm", 130), ("test", LINT, 10), ("test", TEST, 40)] {
+            let job = self.gitlab.job(pipeline, stage, name).status("running");
+            let job = if name == LINT { job.allow_failure() } else { job }.create();
+            let now = self.gitlab.pipeline_now(pipeline).updated_at;
+            self.gitlab.fix_clock(Moment(now.0 + 1000 * seconds));
+            self.gitlab.set_job(job, if Some(name) == fails { "failed" } else { "success" });
+        }
+        self.gitlab.job(pipeline, ".post", REPORT_JOB).status("running").create();
+        Ok(pipeline)
+    }
+
+    /// Lets the last job of a pipeline come to its end.
+    fn finish(&self, pipeline: u64) {
+        self.gitlab.set_job(self.gitlab.job_named(pipeline, REPORT_JOB), "success");
+    }
+
+    /// Runs the last job of a pipeline.
+    fn report(&self, pipeline: u64) -> Result<()> {
+        let place = [("CI_PROJECT_PATH", BOT_FORK.to_owned()), ("CI_PIPELINE_ID", pipeline.to_string())];
+        let named: Vec<_> = place.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        println!("\nThe job knows its pipeline: {}", named.join(" "));
+        self.run(&["report"], &self.job(&place), ExitStatus::Done).map(drop)
+    }
+
     fn sync(&self, expected: ExitStatus) -> Result<()> {
+        self.run(&["sync"], &self.merge_request_job(), expected).map(drop)
+    }
+
+    /// Runs a job, shows its log, checks how it ends, and returns what it prints.
+    fn run(&self, arguments: &[&str], variables: &[(&str, String)], expected: ExitStatus) -> Result<String> {
         drop(self.gitlab.take_writes());
         self.gitlab.clear_log();
-        self.stage.command("source-git-bot", &["sync"]);
-        let ended = self.program.run(&self.stage.path("."), &["sync"], &self.variables())?;
+        self.stage.command("source-git-bot", arguments);
+        let ended = self.program.run(&self.stage.path("."), arguments, variables)?;
         page::job_log(&ended.stderr);
+        print!("{}", ended.stdout);
         if expected != ExitStatus::Done {
             println!("(exit status {})", expected as u8);
         }
-        self.stage.check("the token is not told", !ended.stderr.contains(&self.token))?;
-        self.stage.check("the job ends as it should", ended.status == Some(i32::from(expected as u8)))
+        let told = [&ended.stdout, &ended.stderr].iter().any(|said| said.contains(&self.token));
+        self.stage.check("the token is not told", !told)?;
+        self.stage.check("the job ends as it should", ended.status == Some(i32::from(expected as u8)))?;
+        Ok(ended.stdout)
     }
 
-    /// The job's variables: GitLab's predefined ones and the bot's own.
-    fn variables(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("GITLAB_CI", "true".to_owned()),
-            ("CI_MERGE_REQUEST_PROJECT_PATH", SOURCE.to_owned()),
-            ("CI_MERGE_REQUEST_IID", self.iid.to_string()),
-            ("SGB_INSTANCE", "instance.yaml".to_owned()),
-            ("SGB_TOKEN", self.token.clone()),
-        ]
+    fn nothing_to_do(&self, at_most: usize) -> Result<()> {
+        let (asked, written) = (self.gitlab.api_requests().len(), self.written());
+        println!("({asked} requests to GitLab's API; writes: {})", written.len());
+        self.stage.check("nothing is written", written.is_empty())?;
+        self.stage.check("little is asked", asked <= at_most)
+    }
+
+    /// The methods of the writes since the last job began.
+    fn written(&self) -> Vec<String> {
+        self.gitlab.take_writes().into_iter().map(|write| write.method).collect()
+    }
+
+    /// A job's variables: GitLab's predefined ones and the bot's own.
+    fn job(&self, place: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+        let own = [("SGB_INSTANCE", "instance.yaml".to_owned()), ("SGB_TOKEN", self.token.clone())];
+        [("GITLAB_CI", "true".to_owned())].iter().chain(place).chain(&own).cloned().collect()
+    }
+
+    /// The variables of a job for Anna's merge request.
+    fn merge_request_job(&self) -> Vec<(&'static str, String)> {
+        let number = self.iid.to_string();
+        self.job(&[("CI_MERGE_REQUEST_PROJECT_PATH", SOURCE.to_owned()), ("CI_MERGE_REQUEST_IID", number)])
     }
 
     fn name(&self) -> String {
@@ -279,4 +390,9 @@ impl<'a> Story<'a> {
         let address = GITLAB.replace("://", &format!("://{user}:{token}@"));
         self.stage.quiet(clone, &["config", &format!("url.{address}/.insteadOf"), &format!("{GITLAB}/")]).map(drop)
     }
+}
+
+/// The first job in a note's table.
+fn first_row(note: &Note) -> Option<&str> {
+    note.body.lines().skip_while(|line| !line.starts_with("| --- ")).nth(1)
 }

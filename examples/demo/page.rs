@@ -1,6 +1,6 @@
 //! What people see in the browser: a merge request, a note, a job's log. Framed, so that it is told from what is typed.
 
-use gitlab_sandbox::{Handle, MergeRequest, Note, State};
+use gitlab_sandbox::{Handle, MergeRequest, Note, ShownStatus, State};
 use source_git_bot::terminal::Paint;
 
 use crate::markdown;
@@ -46,14 +46,38 @@ pub(crate) fn note(on: &str, note: &Note, paint: Paint) -> Vec<String> {
 /// Shows what is new in a note that was edited.
 pub(crate) fn edited_note(on: &str, note: &Note, before: &Note, paint: Paint) {
     let old = markdown::rendered(&before.body, WIDTH - 2, paint);
+    let left_out = paint.dim("…");
     let mut lines: Vec<String> = Vec::new();
     for line in markdown::rendered(&note.body, WIDTH - 2, paint) {
-        let line = if old.contains(&line) { paint.dim("…") } else { line };
-        if lines.last() != Some(&line) {
-            lines.push(line);
+        let is_known = old.contains(&line);
+        let after_gap = lines.last() == Some(&left_out);
+        match (is_known, line.is_empty()) {
+            (true, _) if after_gap => {}
+            (true, false) => {
+                lines.pop_if(|last| last.is_empty());
+                lines.push(left_out.clone());
+            }
+            (true, true) | (false, _) => lines.push(line),
         }
     }
     frame(&note_title(on, note), &lines, paint);
+}
+
+/// Shows commit statuses as the pipeline on a merge request's page lists them, and returns them in that order.
+pub(crate) fn statuses(on: &str, mut statuses: Vec<ShownStatus>, paint: Paint) -> Vec<ShownStatus> {
+    statuses.sort_by(|one, other| one.name.cmp(&other.name));
+    let width = statuses.iter().map(|status| status.name.chars().count()).max().unwrap_or_default();
+    let lines = statuses.iter().map(|status| {
+        let state = match status.state.as_str() {
+            "success" => paint.green("passed  "),
+            "failed" => paint.red("failed  "),
+            other => format!("{other:8}"),
+        };
+        let said = status.description.as_deref().unwrap_or_default();
+        format!("{state} {:width$}  {}", status.name, paint.dim(said))
+    });
+    frame(&format!("the statuses on {on}"), &lines.collect::<Vec<_>>(), paint);
+    statuses
 }
 
 fn note_title(on: &str, note: &Note) -> String {
