@@ -11,6 +11,7 @@ use crate::cli::Global;
 use crate::config::{Environment, Forks, Instance, Pauses};
 use crate::exit::NoCredentials;
 use crate::forge::{Connection, CurrentUser, Forge, ForgeError, ProjectPath, RetryPolicy, TokenKind, Writes};
+use crate::git::store::Person;
 
 /// The instance where none is named.
 const DEFAULT_INSTANCE: &str = "production";
@@ -84,6 +85,16 @@ impl Bot {
                 Ok(self.myself.get_or_init(|| myself))
             }
         }
+    }
+
+    /// Returns who the bot's commits are by.
+    pub(super) fn person(&self) -> Result<Person, ForgeError> {
+        let CurrentUser { user, commit_email, email } = self.myself()?;
+        let email = commit_email.as_ref().or(email.as_ref()).filter(|email| !email.is_empty()).cloned();
+        Ok(Person {
+            name: user.name.clone(),
+            email: email.unwrap_or_else(|| format!("{}@users.noreply.invalid", user.username)),
+        })
     }
 
     /// Returns the project that holds the bot's branches for a dist-git project, or will.

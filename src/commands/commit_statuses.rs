@@ -9,7 +9,7 @@ use crate::transform::CommitId;
 const LOOKED_AT: usize = 1000;
 
 /// Returns where statuses for the head of a source-git merge request are seen; nothing where they would not be. `known`
-/// is where they were before.
+/// is where they were before for the same head.
 ///
 /// They are seen in the pipeline that its page shows. Where there is none, a status on the source branch makes one, which
 /// the page shows only where the branch is in the same project (GitLab's `Ci::PipelinesForMergeRequestFinder`).
@@ -30,15 +30,14 @@ pub(super) fn place_of_head(
         // It runs in the contributor's fork, where the bot has no business.
         return Ok(None);
     }
-    if pipeline.sha == *head || known == Some(&place) {
+    if pipeline.sha == *head {
         return Ok(Some(place));
     }
     // GitLab goes on naming the last head's pipeline until there is another. One that tests merged results is for a
     // commit of GitLab's own.
-    if pipeline.is_of_merged_results() && forge.commit(project, &pipeline.sha)?.parent_ids.contains(head) {
-        return Ok(Some(place));
-    }
-    Ok(place_on_branch(source, head))
+    let is_for_head = pipeline.is_of_merged_results()
+        && (known == Some(&place) || forge.commit(project, &pipeline.sha)?.parent_ids.contains(head));
+    if is_for_head { Ok(Some(place)) } else { Ok(place_on_branch(source, head)) }
 }
 
 /// Returns where statuses for an older commit of a source-git merge request are seen.
@@ -79,6 +78,7 @@ pub(super) fn posted(forge: &Forge, source: &MergeRequest, commit: &CommitId) ->
             found.push(Posted {
                 name: status.name,
                 state: status.status,
+                description: status.description,
                 url: status.target_url,
                 author: status.author.map(|author| author.id),
                 pipeline: status.pipeline_id,

@@ -25,7 +25,7 @@ use crate::exit::UsageError;
 use crate::forge::{CurrentUser, MergeRequest, MergeRequestState, ProjectPath};
 use crate::git::Git;
 use crate::git::remote::{Access, Remote, RemoteError};
-use crate::git::store::{Person, Store};
+use crate::git::store::Store;
 use crate::pair::plan::{self, Outcome};
 use crate::pair::{BranchName, branch};
 use crate::transform::Refusal;
@@ -184,16 +184,5 @@ impl Run<'_> {
     /// The project that holds the bot's branch, or will.
     fn fork_path(&self) -> Result<ProjectPath> {
         self.bot.fork_of(&self.dist_path)
-    }
-
-    /// Who the bot's commits are by.
-    fn person(&self) -> Person {
-        let user = &self.myself.user;
-        let email = self.myself.commit_email.clone().or_else(|| self.myself.email.clone());
-        let email = email.filter(|email| !email.is_empty());
-        Person {
-            name: user.name.clone(),
-            email: email.unwrap_or_else(|| format!("{}@users.noreply.invalid", user.username)),
-        }
     }
 }

@@ -115,6 +115,9 @@ pub struct Commit {
     /// Its author's address.
     #[serde(default, deserialize_with = "or_default")]
     pub author_email: String,
+    /// The address of who committed it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub committer_email: String,
     /// Its message.
     #[serde(default, deserialize_with = "or_default")]
     pub message: String,

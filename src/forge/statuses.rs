@@ -21,6 +21,9 @@ pub struct CommitStatus {
     /// What its pipeline is for: the name of a branch or tag, or `refs/merge-requests/7/head`; empty where GitLab does not say.
     #[serde(rename = "ref", default, deserialize_with = "or_default")]
     pub reference: String,
+    /// What people read beside it.
+    #[serde(default)]
+    pub description: Option<String>,
     /// Where its link leads.
     #[serde(default)]
     pub target_url: Option<String>,

@@ -47,12 +47,15 @@ pub struct CiSectionState {
     /// The pipeline, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<PipelineId>,
-    /// Its state: GitLab's own word for it, with everything in it that runs.
+    /// The state that is shown, or running while anything that it started runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<CiState>,
-    /// When anything in it last changed, in seconds since 1970.
+    /// When anything in it that is shown last changed, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<i64>,
+    /// When the pipeline itself last changed, in milliseconds since 1970, as far as that was worth an edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<i64>,
     /// What became of the statuses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statuses: Option<StatusesState>,
@@ -103,6 +106,7 @@ impl CiSection {
             pipeline: None,
             state: None,
             as_of: None,
+            updated: None,
             statuses: None,
             left_open: Vec::new(),
         };
@@ -130,18 +134,18 @@ impl CiSection {
                     pipeline: Some(pipeline.id),
                     state: Some(pipeline.state_with_downstream()),
                     as_of: pipeline.as_of().map(|time| time.timestamp()),
+                    updated: pipeline.changed_at.map(|time| time.timestamp_millis()),
                     statuses: None,
                     left_open: Vec::new(),
                 },
                 said: said(commit, pipeline),
             },
             (None, MergeRequestIs::Open) => Self::waiting(*commit),
-            (None, MergeRequestIs::Ended) => {
+            (None, _) => {
                 let said = format!("**dist-git CI:** has not tested commit {}.\n", short(commit));
                 Self { said, ..Self::waiting(*commit) }
             }
         };
-        section.state.tested = Some(*tested);
         section.state.statuses = statuses;
         section
     }
@@ -189,6 +193,11 @@ fn said(commit: &CommitId, pipeline: &Pipeline) -> String {
     let mut text = format!("**dist-git CI: {state}** for commit {} ({page}{as_of})\n", short(commit));
     if let Some(error) = &pipeline.configuration_error {
         let _ = writeln!(text, "\nThe CI configuration of dist-git cannot be used: {}", copied::code(error.as_bytes()));
+    }
+    if made.state == CiState::Failed {
+        text.push_str(
+            "\nBehind each job is its log. Push a fix here; where this change is not the cause, ask the package's maintainers.\n",
+        );
     }
     let mut jobs: Vec<Row<'_>> = Vec::new();
     for job in pipeline.counted() {

@@ -188,8 +188,8 @@ fn synced(text: &mut String, commit: &CommitId, report: &Report) {
     findings(text, &report.findings);
     paragraph(
         text,
-        "**What happens next:** dist-git's CI tests the change. When you push again or edit title or description, the bot \
-         updates dist-git and this note. The package's maintainers review it.",
+        "**What happens next:** dist-git's CI tests what you push here, and its results come to this note. When you edit title \
+         or description, dist-git follows. The package's maintainers review the change.",
     );
 }
 

@@ -85,7 +85,7 @@ impl Observed {
     pub fn wanted(&self) -> Vec<Status> {
         let mut results = self.results.clone();
         if self.commit_is == CommitIs::Older {
-            results.merge_request = MergeRequestIs::Ended;
+            results.merge_request = MergeRequestIs::PastIt;
         }
         statuses::wanted(&results, self.detail, &self.merge_request)
     }
@@ -162,10 +162,14 @@ impl Observed {
                 StatusesState { place, print: Print::of(&self.wanted()), taken: taken.max(before) }
             }
         });
-        let after = CiSection::of(&self.results, statuses).replace_in(&note.body, &self.head);
-        if note::same(&after, &note.body) {
+        let section = CiSection::of(&self.results, statuses);
+        // That the pipeline itself changed is no reason for an edit: its last job may have been the one that reports.
+        let mut same = section.clone();
+        same.state.updated = self.section().and_then(|known| known.state.updated);
+        if note::same(&same.replace_in(&note.body, &self.head), &note.body) {
             return None;
         }
+        let after = section.replace_in(&note.body, &self.head);
         Some(NoteEdit { id: note.id, before: note.body.clone(), after })
     }
 

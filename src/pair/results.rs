@@ -158,6 +158,8 @@ pub enum MergeRequestIs {
     Open,
     /// It was closed or merged: what has not begun to run may well never do so.
     Ended,
+    /// It is, and holds a newer commit by now.
+    PastIt,
 }
 
 /// A state made of several.
@@ -186,19 +188,22 @@ impl Pipeline {
         made
     }
 
-    /// Returns the state that GitLab gives it, or running while it has ended and a pipeline that it started has not: a
-    /// trigger job need not wait for that.
+    /// Returns the state of the jobs that count, or running while they have ended and a pipeline that they started has
+    /// not: a trigger job need not wait for that.
     pub fn state_with_downstream(&self) -> CiState {
+        let state = self.composite().state;
         let mut downstream = self.counted().flat_map(|job| &job.downstream);
         let has_settled =
             |job: &Job| job.state.is_final() || (job.state, job.on_failure) == (CiState::Manual, OnFailure::Warns);
-        if self.state.is_final() && !downstream.all(has_settled) { CiState::Running } else { self.state }
+        if state.is_final() && !downstream.all(has_settled) { CiState::Running } else { state }
     }
 
-    /// Returns when anything in it last changed.
+    /// Returns when anything that counts last changed.
     pub fn as_of(&self) -> Option<DateTime<Utc>> {
-        let downstream = self.jobs.iter().flat_map(|job| &job.downstream);
-        self.jobs.iter().chain(downstream).filter_map(|job| job.changed_at).chain(self.changed_at).max()
+        let downstream = self.counted().flat_map(|job| &job.downstream);
+        let of_jobs = self.counted().chain(downstream).filter_map(|job| job.changed_at).max();
+        // The pipeline itself changes with the job that reports it as well.
+        of_jobs.or(self.changed_at)
     }
 }
 

@@ -92,6 +92,8 @@ pub struct Posted {
     pub name: String,
     /// Its state.
     pub state: CiState,
+    /// What people read beside it.
+    pub description: Option<String>,
     /// Where its link leads.
     pub url: Option<String>,
     /// Who posted it.
@@ -162,17 +164,17 @@ pub fn wanted(results: &Results, detail: Detail, merge_request: &str) -> Vec<Sta
     let Some(pipeline) = &results.pipeline else {
         return match results.merge_request {
             MergeRequestIs::Open => vec![expected(merge_request)],
-            MergeRequestIs::Ended => vec![given_up(NAME, merge_request)],
+            ended => vec![given_up(NAME, merge_request, ended)],
         };
     };
     let mut statuses = vec![of_pipeline(pipeline)];
     if detail == Detail::Jobs {
         statuses.extend(of_jobs(pipeline));
     }
-    if results.merge_request == MergeRequestIs::Ended {
+    if results.merge_request != MergeRequestIs::Open {
         for status in statuses.iter_mut().filter(|status| !status.state.is_final()) {
             let url = status.url.take();
-            *status = Status { url, ..given_up(&status.name, "") };
+            *status = Status { url, ..given_up(&status.name, "", results.merge_request) };
         }
     }
     let mut names = BTreeSet::new();
@@ -184,8 +186,12 @@ pub fn wanted(results: &Results, detail: Detail, merge_request: &str) -> Vec<Sta
 }
 
 /// The status of what will not run any more.
-fn given_up(name: &str, url: &str) -> Status {
-    status(name, StatusState::Canceled, "the dist-git merge request is not open any more", url)
+fn given_up(name: &str, url: &str, merge_request: MergeRequestIs) -> Status {
+    let why = match merge_request {
+        MergeRequestIs::PastIt => "a newer commit took its place",
+        MergeRequestIs::Open | MergeRequestIs::Ended => "the dist-git merge request is not open any more",
+    };
+    status(name, StatusState::Canceled, why, url)
 }
 
 fn of_pipeline(pipeline: &Pipeline) -> Status {
@@ -407,9 +413,11 @@ pub fn is_ours(name: &str) -> bool {
 /// elsewhere, or has not begun there, is another run: the old one is ended first, which hides it.
 fn change(there: &Posted, wanted: &Status) -> Vec<Status> {
     let same_run = there.url == wanted.url;
+    let same_words = there.description.as_ref().is_none_or(|said| *said == wanted.description);
     match (StatusState::of(there.state), wanted.state) {
         (StatusState::Pending, StatusState::Pending) => Vec::new(),
-        (old, new) if old == new && same_run => Vec::new(),
+        (StatusState::Running, StatusState::Running) if same_run => Vec::new(),
+        (old, new) if old == new && same_run && same_words => Vec::new(),
         (StatusState::Running, StatusState::Pending | StatusState::Running | StatusState::Skipped) => {
             vec![ended_early(there), wanted.clone()]
         }

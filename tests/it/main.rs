@@ -30,6 +30,7 @@ mod report_faults;
 mod report_jobs;
 mod report_places;
 mod report_statuses;
+mod report_trust;
 mod report_world;
 mod spec;
 mod support;

@@ -34,10 +34,12 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
     would post the status "dist-git / build / mock", failed (failed (script failure)), on <hea>, on the branch fix
     would post the status "dist-git / test / rpminspect", skipped (skipped), on <hea>, on the branch fix
     would edit the note 1021
-      | @@ -5,5 +5,10 @@
+      | @@ -5,5 +5,12 @@
       |  <!-- source-git-bot v1: ci begin -->
       | -**dist-git CI:** has not begun for commit `<hea>`.
       | +**dist-git CI: failed** for commit `<hea>` ([pipeline 1022](https://gitlab/bot/hello/-/pipelines/1022), as of <time>)
+      | +
+      | +Behind each job is its log. Push a fix here; where this change is not the cause, ask the package's maintainers.
       |
       | +| Job | Stage | State | Time |
       | +| --- | --- | --- | ---: |

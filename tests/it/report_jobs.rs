@@ -112,19 +112,19 @@ fn downstream_pipelines_are_below_their_trigger_jobs() {
         ("dist-git / build / arches / x86_64", "running"),
         ("dist-git / test / hidden", "failed"),
         ("dist-git / test / plans", "success"),
-        ("dist-git / test / plans / smoke", "failed"),
         ("dist-git / test / waiting", "pending"),
     ];
     assert_eq!(case.shown(), statuses(&expected));
     let rows = case.rows();
     assert!(rows.iter().any(|row| row.contains("`x86_64`") && row.contains("below `arches`")), "{rows:#?}");
-    assert!(!case.note().contains("secret"));
+    // What runs in other projects is theirs to show, whoever may see it.
+    assert!(!case.note().contains("secret") && !case.note().contains("smoke"));
     // Only what is below changes.
     sandbox.set_job(job, "success");
     sandbox.set_job(secret, "success");
     case.report(pipeline);
     let (_, states): (Vec<_>, Vec<_>) = case.shown().into_iter().unzip();
-    assert_eq!(states, ["running", "success", "success", "success", "success", "failed", "pending"]);
+    assert_eq!(states, ["running", "success", "success", "success", "success", "pending"]);
     case.is_settled(pipeline);
 }
 

@@ -88,7 +88,7 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
       |
       | **Verified:** 1 patch on `v1.0` gives exactly the source that this merge request holds (tree `612dd15b6f`). The upstream archive that the package is built from was not looked at.
       |
-      | **What happens next:** dist-git's CI tests the change. When you push again or edit title or description, the bot updates dist-git and this note. The package's maintainers review it.
+      | **What happens next:** dist-git's CI tests what you push here, and its results come to this note. When you edit title or description, dist-git follows. The package's maintainers review the change.
       |
       | <!-- source-git-bot v1: note {"commit":"<head>"} -->
     (once the dist-git merge request is open, the note links to it)

@@ -111,6 +111,13 @@ pub(super) fn of_dist(
         }
         source => source?,
     };
+    if source.target_branch != target.as_str() {
+        tracing::info!(
+            "{dist_path}!{} is for a branch that {source_path}!{iid} had before: nothing to report",
+            dist.iid
+        );
+        return Ok(None);
+    }
     let record = record::read(&dist.description);
     if record.is_some_and(|record| record.project != source.target_project_id || record.merge_request != iid) {
         tracing::info!("{dist_path}!{} was made from another merge request: nothing to report", dist.iid);
@@ -179,7 +186,7 @@ fn by_branch(bot: &Bot, dist_path: &ProjectPath, branch: &BranchName) -> Result<
 /// cases, and is asked else.
 fn by_fork(bot: &Bot, fork: &ProjectPath, pipeline: &Pipeline) -> Result<Option<(ProjectPath, MergeRequest)>> {
     let Ok(branch) = pipeline.reference.parse::<BranchName>() else { return Ok(None) };
-    if let [pair] = bot.instance.namespaces.pairs() {
+    for pair in bot.instance.namespaces.pairs() {
         let dist_path: ProjectPath = format!("{}/{}", pair.dist_git, fork.name()).parse()?;
         let found = by_branch(bot, &dist_path, &branch)?;
         if let Some(dist) = found.filter(|dist| dist.source_project_id == Some(pipeline.project_id)) {

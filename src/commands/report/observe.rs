@@ -77,7 +77,8 @@ pub(super) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
     }
     let place = match (subject.commit_is, subject.commit == head) {
         (CommitIs::Newest, true) => {
-            let statuses = known.as_ref().and_then(|known| known.state.statuses.as_ref());
+            let of_head = known.as_ref().filter(|known| known.state.commit == head);
+            let statuses = of_head.and_then(|known| known.state.statuses.as_ref());
             commit_statuses::place_of_head(&bot.forge, &pair.source, &head, statuses.map(|known| &known.place))?
         }
         _ => commit_statuses::place_of_older(&bot.forge, &pair.source, &subject.commit)?,
@@ -145,10 +146,7 @@ pub(super) fn is_still_so(bot: &Bot, seen: &Seen) -> Result<bool> {
 /// Says whether all that there is to tell of an ended pipeline has been told: it need not be read again then.
 fn is_told(known: &CiSection, subject: &Subject, place: Option<&Place>) -> bool {
     let Some(pipeline) = &subject.pipeline else { return false };
-    let unchanged = match (pipeline.updated_at, known.state.as_of) {
-        (Some(updated), Some(as_of)) => updated.timestamp() <= as_of,
-        _ => false,
-    };
+    let unchanged = pipeline.updated_at.is_some_and(|updated| known.state.updated == Some(updated.timestamp_millis()));
     let has_open = !known.state.left_open_beside(subject.commit).is_empty();
     unchanged
         && !has_open
@@ -208,7 +206,12 @@ impl Looking<'_> {
         let Some(commit) = newest else {
             let dist_path = &self.pair.dist_path;
             tracing::info!("the last commit of {dist_path}!{} is not the bot's: nothing to report", dist.iid);
-            return Ok(None);
+            // What the bot's own last commit left open ends: dist-git does not hold it any more.
+            let left = self.known.and_then(|known| Some((known.state.commit, known.state.tested?)));
+            return Ok(left.map(|(commit, tested)| {
+                let pipeline = pipelines.into_iter().find(|pipeline| pipeline.sha == tested);
+                Subject { commit, tested, pipeline, commit_is: CommitIs::Older }
+            }));
         };
         let pipeline = self.newest_of_head(&head, pipelines)?;
         Ok(Some(Subject { commit, tested: head, pipeline, commit_is: CommitIs::Newest }))
@@ -222,8 +225,13 @@ impl Looking<'_> {
         if let Some(known) = self.sources.get(&tested) {
             return Ok(*known);
         }
+        let person = self.bot.person()?;
         let found = match self.bot.forge.commit(self.pair.dist.target_project_id, &tested) {
-            Ok(found) => commit::source_of(&found.message),
+            Ok(found) if found.committer_email == person.email && found.parent_ids.len() == 1 => {
+                commit::source_of(&found.message)
+            }
+            // Somebody else's, whatever its trailers say.
+            Ok(_) => None,
             Err(ForgeError::NotFoundOrNoAccess(_)) => None,
             Err(error) => return Err(error.into()),
         };
@@ -265,12 +273,23 @@ impl Looking<'_> {
             }
             if pipeline.is_of_merged_results() && asked < COMMITS_ASKED {
                 asked += 1;
-                if self.tested_by(&pipeline, head)? == Some(*head) {
+                if self.merges(&pipeline, head)? {
                     return Ok(Some(pipeline));
                 }
             }
         }
         Ok(None)
+    }
+
+    /// Says whether a pipeline of merged results tests `head`.
+    fn merges(&self, pipeline: &Pipeline, head: &CommitId) -> Result<bool> {
+        if let Some(known) = self.known.filter(|known| known.state.pipeline == Some(pipeline.id)) {
+            return Ok(known.state.tested == Some(*head));
+        }
+        match self.bot.forge.commit(pipeline.project_id, &pipeline.sha) {
+            Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(false),
+            merge => Ok(merge?.parent_ids.contains(head)),
+        }
     }
 
     /// The newest pipeline for an older source-git commit: `asked`, or one after it.
@@ -295,7 +314,8 @@ fn with_jobs(bot: &Bot, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result
     for job in own.chain(bridges).take(JOBS) {
         let job = job?;
         let downstream = match &job.downstream_pipeline {
-            Some(downstream) if looked_into < DOWNSTREAM => {
+            // What runs in other projects is theirs to show: the bot may see more of it than who reads the note.
+            Some(downstream) if downstream.project_id == pipeline.project_id && looked_into < DOWNSTREAM => {
                 looked_into += 1;
                 downstream_jobs(bot, downstream)?
             }

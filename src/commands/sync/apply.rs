@@ -201,7 +201,7 @@ impl Run<'_> {
         let generated = seen.generated().context("there is nothing to push")?;
         let changes = work_tree::changes(&generated.before, &generated.after);
         let tree = store.write_tree_with(&store.tree_of(parent)?, &changes)?;
-        let commit = store.commit(&tree, parent, &self.person(), message)?;
+        let commit = store.commit(&tree, parent, &self.bot.person()?, message)?;
         let remote = self.remote(BRANCH_ROLE, &self.fork_path()?);
         match remote.push(store, branch.as_str(), expected, &commit) {
             Ok(()) => {}

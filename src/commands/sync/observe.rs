@@ -404,7 +404,7 @@ impl Run<'_> {
         }
         let commit = store.commit_at(BRANCH_TIP)?;
         let described = store.describe(&commit)?;
-        let own = described.committer_email == self.person().email && described.message.contains(SOURCE_TRAILER);
+        let own = described.committer_email == self.bot.person()?.email && described.message.contains(SOURCE_TRAILER);
         let tip = Tip {
             commit,
             by: if own { Committer::Bot } else { Committer::Person },

@@ -56,6 +56,8 @@ fn failures_come_first() {
     <!-- source-git-bot v1: ci begin -->
     **dist-git CI: failed** for commit `aaaaaaaaaa` ([pipeline 4711](https://gitlab.com/rpms/hello/-/pipelines/4711), as of 2026-03-04 05:08 UTC)
 
+    Behind each job is its log. Push a fix here; where this change is not the cause, ask the package's maintainers.
+
     | Job | Stage | State | Time |
     | --- | --- | --- | ---: |
     | [`rpminspect`](https://gitlab.com/rpms/hello/-/jobs/3) | `test` | **failed (script failure)** | 3 min 12 s |
@@ -64,7 +66,7 @@ fn failures_come_first() {
     | [`x86_64`](https://gitlab.com/rpms/hello/-/jobs/9) | below `build` | passed | 3 min 12 s |
     | [`tests`](https://gitlab.com/rpms/hello/-/jobs/4) | `test` | skipped |  |
 
-    <!-- source-git-bot v1: results {"commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","tested":"dddddddddddddddddddddddddddddddddddddddd","pipeline":4711,"state":"running","as_of":1772600880} -->
+    <!-- source-git-bot v1: results {"commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","tested":"dddddddddddddddddddddddddddddddddddddddd","pipeline":4711,"state":"failed","as_of":1772600880,"updated":1772600767000} -->
     <!-- source-git-bot v1: ci end -->
     "#);
     assert!(section.text(&commit('b')).contains("**These results are for an older commit of this merge request.**"));

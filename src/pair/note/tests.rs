@@ -73,7 +73,7 @@ fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
 
     **Verified:** 3 patches on `v1.0` give exactly the source that this merge request holds (tree `0404040404`). The upstream archive that the package is built from was not looked at.
 
-    **What happens next:** dist-git's CI tests the change. When you push again or edit title or description, the bot updates dist-git and this note. The package's maintainers review it.
+    **What happens next:** dist-git's CI tests what you push here, and its results come to this note. When you edit title or description, dist-git follows. The package's maintainers review the change.
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
@@ -132,7 +132,7 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
 
     - `.distro/source-git.yaml`: the key `<actions>` is never run, says \[x\](y).
 
-    **What happens next:** dist-git's CI tests the change. When you push again or edit title or description, the bot updates dist-git and this note. The package's maintainers review it.
+    **What happens next:** dist-git's CI tests what you push here, and its results come to this note. When you edit title or description, dist-git follows. The package's maintainers review the change.
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);

@@ -125,6 +125,7 @@ fn only_the_bots_own_statuses_count() {
     let other = Posted {
         name: NAME.to_owned(),
         state: CiState::Success,
+        description: Some("passed".to_owned()),
         url: Some("https://gitlab.example/rpms/hello/-/pipelines/11".to_owned()),
         author: Some(UserId(8)),
         pipeline: Some(HERE),
@@ -161,6 +162,7 @@ fn take(posted: &mut Vec<Posted>, post: &Post) {
     posted.push(Posted {
         name: post.status.name.clone(),
         state: ci_state(post.status.state),
+        description: Some(post.status.description.clone()),
         url: post.status.url.clone(),
         author: Some(BOT),
         pipeline: Some(id),
