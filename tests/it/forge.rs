@@ -419,8 +419,20 @@ fn a_dry_run_writes_nothing() {
 fn an_answer_without_end_is_not_read_to_it() {
     let server = Server::start(vec![Reply::Endless]);
     let error = server.forge().current_user().unwrap_err();
-    assert!(matches!(&error, ForgeError::Unreadable(_)), "{error:?}");
+    assert!(matches!(&error, ForgeError::TooLong(_)), "{error:?}");
     assert_eq!(error.to_string(), "GET user: GitLab answered 200, the answer is longer than 32 MiB");
+}
+
+#[test]
+fn a_page_that_is_too_long_is_read_in_parts() {
+    let server = Server::start(vec![Reply::Endless, Reply::Endless, answer(200, "[]")]);
+    let notes = server.forge().notes(PROJECT, MergeRequestIid(7), NoteOrder::OldestFirst).count();
+    assert_eq!(notes, 0);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3);
+    for (request, size) in requests.iter().zip([100, 50, 25]) {
+        assert!(request.contains(&format!("page=1&per_page={size}")), "{request}");
+    }
 }
 
 #[test]

@@ -173,3 +173,22 @@ fn calls_that_are_started_together_agree_after_one_more() {
         is_told(&case, pipeline, state, state);
     }
 }
+
+#[test]
+fn a_report_in_between_is_not_lost_by_a_sync_that_has_only_words_to_add() {
+    let case = Case::from_fork();
+    let sandbox = &case.world.sandbox;
+    let pipeline = case.pipeline();
+    sandbox.set_all_jobs(pipeline, "running");
+    case.report(pipeline);
+    // A conflict: dist-git stays as it is, and the note says why.
+    sandbox.commit(SOURCE, "c9s", "Return two", &[("hello.c", Some("int main(void)\n{\n    return 2;\n}\n"))]);
+    let (handle, mut report) = (sandbox.handle(), case.command(pipeline));
+    sandbox.fail(Fault::on("GET", "*/hello.git/info/refs").meanwhile(move || {
+        handle.set_all_jobs(pipeline, "success");
+        Run::of(&mut report).ends_with(0);
+    }));
+    case.world.sync(case.iid, &[]).ends_with(3);
+    let note = case.note();
+    assert!(note.contains("conflicts with its target branch") && note.contains("**dist-git CI: passed**"), "{note}");
+}

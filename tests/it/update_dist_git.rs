@@ -775,6 +775,10 @@ fn bad_usage_ends_with_2_and_help_with_0() {
 
     Commands:
       sync             Open or update the dist-git merge request of a source-git merge request
+      report           Bring dist-git's CI results to the source-git merge request
+      event            Look where a webhook or a job says, and do what is due there
+      reconcile        Look at every merge request of the instance, and bring what is behind up to date
+      notify           From a job, ask the bot project to look at the job's pipeline or merge request
       update-dist-git  Turn a source-git clone's commit into patches, spec and files of a dist-git clone
 
     Options:

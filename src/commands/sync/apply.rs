@@ -11,8 +11,8 @@ use crate::forge::{
 use crate::git::remote::RemoteError;
 use crate::git::store::Store;
 use crate::git::work_tree;
-use crate::pair::ci_section::{StatusesState, Taken};
-use crate::pair::note::{self, DistGitLink};
+use crate::pair::ci_section::{CiSection, StatusesState, Taken};
+use crate::pair::note::{self, DistGitLink, Note};
 use crate::pair::plan::{Earlier, Plan, State, Step};
 use crate::pair::statuses::{self, Place, Print, Status};
 use crate::pair::{BranchName, MergeRequestIid};
@@ -27,6 +27,7 @@ impl Run<'_> {
         let mut home = None;
         let mut statuses = None;
         let mut branch_at = seen.branch_at();
+        let pushes = plan.steps.iter().any(|step| matches!(step, Step::PushBranch { .. }));
         for step in &plan.steps {
             match step {
                 Step::PushBranch { branch, expected, parent, message, .. } => {
@@ -68,7 +69,9 @@ impl Run<'_> {
                     tracing::info!("wrote a note on {}!{}", self.source_path, self.source.iid);
                 }
                 Step::EditNote { id, note } => {
-                    let text = note.remembering(statuses.as_ref()).render(link.as_ref());
+                    let note = note.remembering(statuses.as_ref());
+                    let note = if pushes { note } else { self.with_newest_results(note, *id)? };
+                    let text = note.render(link.as_ref());
                     self.bot.forge.edit_note(self.source.target_project_id, self.source.iid, *id, &text)?;
                     tracing::info!("edited the note on {}!{}", self.source_path, self.source.iid);
                 }
@@ -85,6 +88,17 @@ impl Run<'_> {
             return Err(RemoteError::Stale { role: BRANCH_ROLE }.into());
         }
         Ok(())
+    }
+
+    /// Takes over the CI results that another job has written into the note since it was read.
+    fn with_newest_results<'a>(&self, note: Note<'a>, id: NoteId) -> Result<Note<'a>> {
+        let there = match self.bot.forge.note(self.source.target_project_id, self.source.iid, id) {
+            Err(ForgeError::NotFoundOrNoAccess(_)) => return Ok(note),
+            there => CiSection::read(&there?.body),
+        };
+        let known = note.results.as_ref().map(|results| results.state.commit);
+        let newest = there.filter(|there| Some(there.state.commit) == known);
+        Ok(Note { results: newest.or(note.results), ..note })
     }
 
     /// The number of the dist-git project, which the fork's own data tells in most cases.
