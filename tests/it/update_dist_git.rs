@@ -844,16 +844,9 @@ fn bad_usage_ends_with_2_and_help_with_0() {
       -F, --file <FILE>
               Commit the result with the message in this file (`-` for standard input)
 
-          --dry-run
-              Show what would be done, and do nothing
-
           --upstream-ref <REF>
               The tag, branch or commit that the downstream commits sit on, instead of the one in
               source-git.yaml
-
-          --instance <NAME|FILE>
-              The instance to work for: `production`, `staging`, `centos-stream-staging`, or a file that
-              extends one
 
           --patch-comments <WHAT>
               What to write above each new patch in the spec
@@ -868,6 +861,13 @@ fn bad_usage_ends_with_2_and_help_with_0() {
       -f, --force
               Update even where the two repositories have diverged (this is not checked yet: it changes
               nothing)
+
+          --dry-run
+              Show what would be done, and do nothing
+
+          --instance <NAME|FILE>
+              The instance to work for: `production`, `staging`, `centos-stream-staging`, or a file that
+              extends one
 
           --output <FORMAT>
               How to show what was done
