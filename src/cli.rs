@@ -1,8 +1,9 @@
 //! The command line, as it is typed. What it means is up to `commands`.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::terminal::Color;
 use crate::transform::message;
@@ -96,8 +97,7 @@ pub enum Command {
     #[command(after_help = SYNC_HELP)]
     Reconcile,
     /// From a job, ask the bot project to look at the job's pipeline or merge request
-    #[command(after_help = NOTIFY_HELP)]
-    Notify,
+    Notify(Notify),
     /// Turn a source-git clone's commit into patches, spec and files of a dist-git clone
     UpdateDistGit(UpdateDistGit),
 }
@@ -119,6 +119,22 @@ pub struct Event {
     #[arg(long, value_name = "FILE")]
     pub payload: Option<PathBuf>,
 }
+
+/// Arguments of `notify`.
+#[derive(Debug, Args)]
+#[command(after_help = NOTIFY_HELP)]
+pub struct Notify {
+    /// The number of the project whose pipeline to look at, instead of the job's own
+    #[arg(long, value_name = "ID", requires = "pipeline", value_parser = value_parser!(u64).range(GITLAB_IDS))]
+    pub project: Option<u64>,
+
+    /// The number of that pipeline
+    #[arg(long, value_name = "ID", requires = "project", value_parser = value_parser!(u64).range(GITLAB_IDS))]
+    pub pipeline: Option<u64>,
+}
+
+/// What is a number of a project or pipeline: as many digits as the bot project reads.
+const GITLAB_IDS: RangeInclusive<u64> = 1..=999_999_999_999;
 
 const NOTIFY_HELP: &str = "The bot project's trigger address is read from the variable SGB_TRIGGER_URL, the trigger token from \
     SGB_TRIGGER_TOKEN.";

@@ -55,6 +55,19 @@ impl Notice {
         (!notice.project.is_empty() && !notice.id.is_empty()).then_some(notice)
     }
 
+    /// Returns the notice about a pipeline, by the numbers of its project and its own, of twelve digits at most.
+    pub fn of_pipeline(project: u64, pipeline: u64) -> Self {
+        Self {
+            v: VERSION,
+            kind: "pipeline",
+            project: project.to_string(),
+            id: pipeline.to_string(),
+            iid: String::new(),
+            mr: String::new(),
+            mr_project: String::new(),
+        }
+    }
+
     /// Returns what it is about, for a person.
     pub fn subject(&self) -> String {
         let Self { project, id, mr, mr_project, .. } = self;
@@ -207,6 +220,8 @@ mod tests {
     fn what_a_job_sends_is_read_back() {
         let sent = notice(&[("CI_PROJECT_ID", "7"), ("CI_PIPELINE_ID", "70")]).unwrap();
         assert_eq!(read(&sent), Ok(Look::Pipeline { project: 7, id: 70, merge_request: None }));
+        let relayed = serde_json::to_string(&Notice::of_pipeline(7, 999_999_999_999)).unwrap();
+        assert_eq!(read(&relayed), Ok(Look::Pipeline { project: 7, id: 999_999_999_999, merge_request: None }));
     }
 
     #[test]

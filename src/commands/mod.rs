@@ -39,7 +39,7 @@ pub struct Surroundings {
 pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
     match &cli.command {
         Command::Event(arguments) => event::run(arguments, &cli.global, surroundings),
-        Command::Notify => notify::run(&cli.global, surroundings),
+        Command::Notify(arguments) => notify::run(arguments, &cli.global, surroundings),
         Command::Reconcile => reconcile::run(&cli.global, surroundings),
         Command::Report(arguments) => report::run(arguments, &cli.global, surroundings),
         Command::Sync(arguments) => sync::run(arguments, &cli.global, surroundings),

@@ -1,4 +1,5 @@
-//! `notify`: from a job, ask the bot project to look at the job's pipeline or merge request.
+//! `notify`: from a job, ask the bot project to look at the job's pipeline or merge request, or at a pipeline that the
+//! job was told of.
 //!
 //! One call to the trigger address of the bot project, with a trigger token that is worth no more than that. The access
 //! token is neither needed nor used.
@@ -8,7 +9,7 @@ use anyhow::{Result, bail};
 use super::Surroundings;
 use super::bot::Setting;
 use crate::ci::Notice;
-use crate::cli::Global;
+use crate::cli::{self, Global};
 use crate::exit::{NoCredentials, UsageError};
 use crate::forge::{TokenKind, TriggerAddress};
 
@@ -16,13 +17,14 @@ use crate::forge::{TokenKind, TriggerAddress};
 const KEY: &str = "source_git_bot";
 
 /// Runs the command.
-pub(super) fn run(global: &Global, surroundings: &Surroundings) -> Result<()> {
+pub(super) fn run(arguments: &cli::Notify, global: &Global, surroundings: &Surroundings) -> Result<()> {
     let setting = Setting::read(global, surroundings)?;
-    let Some(notice) = Notice::of_job(&surroundings.variables) else {
-        bail!(UsageError {
+    let notice = match arguments.project.zip(arguments.pipeline) {
+        Some((project, pipeline)) => Notice::of_pipeline(project, pipeline),
+        None => Notice::of_job(&surroundings.variables).ok_or_else(|| UsageError {
             text: "this is no GitLab job, so there is nothing to tell the bot".to_owned(),
-            hint: "call it from a job; elsewhere use `sync` or `report`".to_owned(),
-        });
+            hint: "call it from a job, or name a pipeline with `--project` and `--pipeline`".to_owned(),
+        })?,
     };
     let environment = setting.environment();
     let Some(token) = environment.trigger_token.clone() else { bail!(NoCredentials::TriggerToken) };

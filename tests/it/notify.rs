@@ -100,3 +100,28 @@ fn a_token_or_address_that_is_not_the_bots_is_an_error() {
     run(&world, notify(&world, &token).arg("--dry-run"), &token).ends_with(0);
     assert_eq!(world.sandbox.triggered(BOT_PROJECT).len(), 0);
 }
+
+#[test]
+fn a_relay_names_a_pipeline_of_another_project_by_numbers_alone() {
+    let (world, token) = world();
+    let mut relay = notify(&world, &token);
+    relay.args(["--project", "77", "--pipeline", "999999999999"]).env("CI_MERGE_REQUEST_IID", "7");
+    run(&world, &mut relay, &token).ends_with(0);
+    let sent = json!({
+        "v": "1", "kind": "pipeline", "project": "77", "id": "999999999999", "iid": "", "mr": "", "mr_project": ""
+    });
+    assert_eq!(world.sandbox.triggered(BOT_PROJECT)[0].payload["source_git_bot"], sent);
+    let _ = world.sandbox.take_writes();
+    for bad in [
+        &["--project", "77"][..],
+        &["--pipeline", "4711"],
+        &["--project", "rpms/hello", "--pipeline", "4711"],
+        &["--project", "77", "--pipeline", "$SECRET"],
+        &["--project", "77", "--pipeline", "0"],
+        &["--project", "77", "--pipeline", ""],
+        &["--project", "77", "--pipeline", "1000000000000"],
+    ] {
+        run(&world, notify(&world, &token).args(bad), &token).ends_with(2);
+    }
+    assert_eq!(world.sandbox.triggered(BOT_PROJECT).len(), 1);
+}
