@@ -11,6 +11,7 @@
 )]
 
 mod event;
+mod event_hostile;
 mod files;
 mod forge;
 mod histories;
