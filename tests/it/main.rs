@@ -43,5 +43,7 @@ mod sync_faults_world;
 mod sync_hangs;
 mod sync_refusals;
 mod sync_tls;
+mod templates;
+mod templates_chain;
 mod update_dist_git;
 mod world;

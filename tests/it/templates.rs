@@ -1,0 +1,405 @@
+//! The CI templates: which jobs GitLab makes of them in which pipelines, as gitlab-ci-local reads them. `tests/run`
+//! installs it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use regex::Regex;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const TEMPLATES: [&str; 4] = ["source-git", "dist-git", "bot", "fake-ci"];
+const SYNC: &str = "test/source-git-bot: sync (may fail)";
+const FORK: &str = "test/source-git-bot: fork (may fail)";
+const REPORT: &str = ".post/source-git-bot: report always (may fail)";
+const CHECKS: [&str; 4] = ["build/build", "test/rpminspect", "test/installability", "gate/gate"];
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub(crate) fn read(path: &str) -> String {
+    fs::read_to_string(repository().join(path)).unwrap()
+}
+
+/// What a template's comment gives as an example of its use.
+fn example(template: &str) -> String {
+    let text = read(&format!("ci-templates/{template}.yml"));
+    let lines = text.lines().skip_while(|line| *line != "#   include:").take_while(|line| *line != "#");
+    lines.map(|line| line.strip_prefix("#   ").unwrap().to_owned() + "\n").collect()
+}
+
+/// A project with a CI configuration, and the bot's templates as GitLab fetches them for `include: project` and for
+/// components: what gitlab-ci-local has fetched it keeps there.
+pub(crate) struct Project(TempDir);
+
+impl Project {
+    pub(crate) fn new(configuration: &str) -> Self {
+        let project = Self(TempDir::new().unwrap());
+        for directory in ["ci-templates", "templates"] {
+            for entry in fs::read_dir(repository().join(directory)).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_file() {
+                    let name = entry.file_name().into_string().unwrap();
+                    let fetched =
+                        format!(".gitlab-ci-local/includes/gitlab.com/group/source-git-bot/v0.1.0/{directory}");
+                    project.write(&format!("{fetched}/{name}"), &fs::read_to_string(entry.path()).unwrap());
+                }
+            }
+        }
+        project.write(".gitlab-ci.yml", configuration);
+        project.git(&["init", "--quiet", "--initial-branch=main"]);
+        project.git(&["remote", "add", "origin", "https://gitlab.com/group/project.git"]);
+        project.track(".gitlab-ci.yml");
+        project
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=T", "-c", "user.email=t@example.com"]).args(arguments).current_dir(self.path());
+        assert!(command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap().status.success(), "{arguments:?}");
+    }
+
+    /// Commits a file: only then GitLab sees it.
+    pub(crate) fn track(&self, name: &str) {
+        self.git(&["add", name]);
+        self.git(&["commit", "--quiet", "--message=Add a file"]);
+    }
+
+    fn node(&self, script: &str) -> Command {
+        let script = repository().join("tests/templates").join(script);
+        assert!(repository().join("tests/templates/node_modules").exists(), "tests/run installs gitlab-ci-local");
+        let mut command = Command::new("node");
+        command.arg(script).current_dir(self.path());
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.path())
+            .env("NO_COLOR", "1");
+        command
+    }
+
+    /// The jobs of the pipeline for each situation, as `stage/name`, with `when` where it is not `on_success`; nothing
+    /// where no pipeline is made.
+    pub(crate) fn jobs(&self, situations: &[Situation]) -> Vec<Vec<String>> {
+        let jobs = |answer: &Value| {
+            assert_eq!(answer["error"], Value::Null);
+            let created = answer["created"].as_bool().unwrap();
+            answer["jobs"].as_array().unwrap().iter().filter(|_| created).map(shown).collect()
+        };
+        self.answers(situations).iter().map(jobs).collect()
+    }
+
+    fn answers(&self, situations: &[Situation]) -> Vec<Value> {
+        let asked = situations.iter().enumerate().map(|(number, Situation(variables))| {
+            let unset = ["CI_COMMIT_BRANCH", "CI_COMMIT_TAG"].iter().filter(|name| !variables.contains_key(**name));
+            // The schema does not look at the situation.
+            json!({"variables": variables, "unset": unset.collect::<Vec<_>>(), "schema": number == 0})
+        });
+        let asked = Value::Array(asked.collect()).to_string();
+        let mut node = self.node("jobs.mjs");
+        let mut node = node.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        node.stdin.take().unwrap().write_all(asked.as_bytes()).unwrap();
+        let output = node.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs a job's script as a runner with the shell executor does; the program and git are on its PATH.
+    pub(crate) fn run(&self, job: &str, situation: &Situation, secrets: &[(&str, &str)]) -> std::process::Output {
+        let mut command = self.node("node_modules/gitlab-ci-local/src/index.js");
+        command.args([job, "--force-shell-executor", "--no-json-schema-validation"]);
+        for name in ["CI_COMMIT_BRANCH", "CI_COMMIT_TAG"].iter().filter(|name| !situation.0.contains_key(**name)) {
+            command.args(["--unset-variable", name]);
+        }
+        for (name, value) in &situation.0 {
+            command.args(["--variable", &format!("{name}={value}")]);
+        }
+        let program = Path::new(env!("CARGO_BIN_EXE_source-git-bot")).parent().unwrap().to_owned();
+        let old = std::env::var_os("PATH").unwrap();
+        let path = std::env::join_paths(std::iter::once(program).chain(std::env::split_paths(&old))).unwrap();
+        command.env("PATH", path).env("SGB_TEST_NO_PAUSES", "1").envs(secrets.iter().copied());
+        command.output().unwrap()
+    }
+}
+
+fn shown(job: &Value) -> String {
+    let text = |key: &str| job[key].as_str().unwrap();
+    let when = if text("when") == "on_success" { String::new() } else { format!(" {}", text("when")) };
+    let may_fail = match &job["allow_failure"] {
+        Value::Bool(true) => " (may fail)".to_owned(),
+        Value::Bool(false) => String::new(),
+        codes => format!(" (may fail with {})", codes["exit_codes"]),
+    };
+    format!("{}/{}{when}{may_fail}", text("stage"), text("name"))
+}
+
+/// The variables that GitLab predefines for a pipeline, as far as rules look at them ("Predefined CI/CD variables").
+#[derive(Clone)]
+pub(crate) struct Situation(BTreeMap<String, String>);
+
+impl Situation {
+    /// A pipeline of this source in a project.
+    pub(crate) fn of(source: &str, project: &str) -> Self {
+        let (namespace, _) = project.rsplit_once('/').unwrap();
+        let given = [("CI_PIPELINE_SOURCE", source), ("CI_PROJECT_PATH", project), ("CI_PROJECT_NAMESPACE", namespace)];
+        Self(BTreeMap::new()).and(&given).and(&[("CI_PROJECT_ID", &number(project))])
+    }
+
+    pub(crate) fn and(mut self, variables: &[(&str, &str)]) -> Self {
+        self.0.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
+    /// A push to a branch, or a pipeline of another source for one.
+    pub(crate) fn branch(source: &str, project: &str, branch: &str) -> Self {
+        Self::of(source, project).and(&[("CI_COMMIT_BRANCH", branch)])
+    }
+
+    fn tag(project: &str) -> Self {
+        Self::of("push", project).and(&[("CI_COMMIT_TAG", "v1.0")])
+    }
+
+    /// The pipeline in a project for a merge request of a branch into `target`.
+    pub(crate) fn merge_request(project: &str, target: &str, branch: &str) -> Self {
+        Self::of("merge_request_event", project).and(&[
+            ("CI_MERGE_REQUEST_IID", "7"),
+            ("CI_MERGE_REQUEST_PROJECT_ID", &number(target)),
+            ("CI_MERGE_REQUEST_PROJECT_PATH", target),
+            ("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", branch),
+            ("CI_OPEN_MERGE_REQUESTS", &format!("{target}!7")),
+        ])
+    }
+
+    fn with_open_merge_request(self) -> Self {
+        self.and(&[("CI_OPEN_MERGE_REQUESTS", "group/project!7")])
+    }
+}
+
+/// Some number, another for another project.
+fn number(project: &str) -> String {
+    project.bytes().fold(0u32, |sum, byte| sum * 3 % 100_003 + u32::from(byte)).to_string()
+}
+
+#[track_caller]
+fn has(configuration: &str, expected: &[(Situation, &[&str])]) {
+    let situations: Vec<Situation> = expected.iter().map(|(situation, _)| situation.clone()).collect();
+    let found = Project::new(configuration).jobs(&situations);
+    for ((situation, jobs), found) in expected.iter().zip(found) {
+        assert_eq!(found, *jobs, "{:#?}", situation.0);
+    }
+}
+
+const SRC: &str = "packit-service/src/hello";
+const RPMS: &str = "packit-service/rpms/hello";
+
+/// The pipelines that are not of a merge request and not of a push.
+fn others(project: &str) -> impl Iterator<Item = Situation> {
+    ["schedule", "trigger", "api", "web", "pipeline"]
+        .map(|source| Situation::branch(source, project, "main"))
+        .into_iter()
+}
+
+#[test]
+fn source_git_has_its_job_in_merge_request_pipelines_alone() {
+    let mut expected: Vec<(Situation, &[&str])> = vec![
+        (Situation::merge_request(SRC, SRC, "fix"), &[SYNC]),
+        (Situation::merge_request("contributor/hello", SRC, "fix"), &[FORK]),
+        (Situation::branch("push", SRC, "c9s"), &[]),
+        (Situation::branch("push", SRC, "fix").with_open_merge_request(), &[]),
+        (Situation::branch("push", "contributor/hello", "fix").with_open_merge_request(), &[]),
+        (Situation::tag(SRC), &[]),
+    ];
+    expected.extend(others(SRC).map(|situation| (situation, &[][..])));
+    has(&example("source-git"), &expected);
+    has(&example("source-git").replace("    inputs:", "    inputs:\n      mode: direct"), &expected[..3]);
+}
+
+#[test]
+fn dist_git_reports_each_pipeline_of_a_bots_branch_once() {
+    // A job of the project's own, for GitLab makes no pipeline for the report alone.
+    let own = format!("{}test:\n  script: ['true']\n  rules: [{{when: always}}]\n", example("dist-git"));
+    let (test, both): (&[&str], &[&str]) = (&["test/test always"], &["test/test always", REPORT]);
+    let mut expected: Vec<(Situation, &[&str])> = vec![
+        (Situation::merge_request(RPMS, RPMS, "c9s-src-7"), both),
+        (Situation::merge_request("bot/hello", RPMS, "c9s-src-7"), both),
+        (Situation::merge_request("maintainer/hello", RPMS, "rebuild"), test),
+        (Situation::branch("push", "bot/hello", "c9s-src-7"), both),
+        (Situation::branch("push", "bot/hello", "c9s-src-7").with_open_merge_request(), test),
+        (Situation::branch("web", "bot/hello", "c9s-src-7"), both),
+        (Situation::branch("schedule", "bot/hello", "c9s-src-7"), test),
+        (Situation::branch("parent_pipeline", "bot/hello", "c9s-src-7"), test),
+        (Situation::branch("push", RPMS, "c9s"), test),
+        (Situation::branch("push", RPMS, "c9s-src-x"), test),
+        (Situation::tag(RPMS), test),
+    ];
+    expected.extend(others(RPMS).map(|situation| (situation, test)));
+    has(&own, &expected);
+
+    // Without any other job there is no pipeline.
+    let alone: Vec<(Situation, &[&str])> =
+        expected.into_iter().take(5).map(|(situation, _)| (situation, &[][..])).collect();
+    has(&example("dist-git"), &alone);
+
+    let always = own.replace("    inputs:", "    inputs:\n      branch_pipelines: always");
+    let branch = Situation::branch("push", "bot/hello", "c9s-src-7").with_open_merge_request();
+    has(&always, &[(branch, both)]);
+}
+
+#[test]
+fn the_bot_project_has_one_job_for_whatever_starts_a_pipeline() {
+    const BOT: &str = "operators/bot";
+    let job: &[&str] = &["test/source-git-bot (may fail with [3,4])"];
+    let mut expected: Vec<(Situation, &[&str])> = vec![
+        (Situation::branch("push", BOT, "main"), &[]),
+        (Situation::merge_request(BOT, BOT, "fix"), &[]),
+        (Situation::tag(BOT), &[]),
+    ];
+    expected.extend(others(BOT).map(|situation| (situation, job)));
+    has(&example("bot"), &expected);
+    has(&read("ci-templates/examples/bot-project.gitlab-ci.yml"), &expected);
+}
+
+#[test]
+fn the_relay_has_its_job_whatever_the_state() {
+    let project =
+        Project::new("include:\n- {local: relay.yml, inputs: {project: '7', pipeline: '70', status: running}}\n");
+    project.write("relay.yml", &read("ci-templates/examples/relay-project.gitlab-ci.yml"));
+    project.track("relay.yml");
+    assert_eq!(project.jobs(&[Situation::branch("api", "operators/relay", "main")]), [["test/relay"]]);
+}
+
+#[test]
+fn fake_checks_run_once_for_each_push() {
+    let expected: Vec<(Situation, &[&str])> = vec![
+        (Situation::merge_request("bot/hello", RPMS, "c9s-src-7"), &CHECKS),
+        (Situation::branch("push", RPMS, "c9s"), &CHECKS),
+        (Situation::branch("push", "bot/hello", "c9s-src-7").with_open_merge_request(), &[]),
+        (Situation::tag(RPMS), &[]),
+    ];
+    has(&example("fake-ci").replace("'[fake-ci: warn gate]'", "''"), &expected);
+}
+
+#[test]
+fn outcomes_of_fake_checks_are_chosen_in_three_ways() {
+    let branch = || Situation::branch("push", RPMS, "c9s");
+    let said = |words: &str| branch().and(&[("CI_COMMIT_MESSAGE", &format!("Fix it\n\n{words}\nThe end.\n"))]);
+    let [build, rpminspect, installability, _] = CHECKS;
+    has(
+        &example("fake-ci"),
+        &[
+            (branch(), &[build, rpminspect, installability, "gate/gate (may fail)"]),
+            (
+                said("[fake-ci: manual gate]\n[fake-ci: warn rpminspect]").and(&[("FAKE_CI", "")]),
+                &[build, "test/rpminspect (may fail)", installability, "gate/gate manual (may fail)"],
+            ),
+            (
+                said("[fake-ci: block installability]").and(&[("FAKE_CI", "[fake-ci: manual build]")]),
+                &["build/build manual (may fail)", rpminspect, "test/installability manual", "gate/gate"],
+            ),
+            (said("fake-ci: manual gate $(touch x)").and(&[("FAKE_CI", "manual gate")]), &CHECKS),
+        ],
+    );
+}
+
+#[test]
+fn one_file_serves_both_repositories_in_staging() {
+    let [build, rpminspect, installability, gate] = CHECKS;
+    let with_report: &[&str] = &[build, rpminspect, installability, gate, REPORT];
+    has(
+        &read("ci-templates/examples/staging.distro.gitlab-ci.yml"),
+        &[
+            (Situation::merge_request(SRC, SRC, "fix"), &[SYNC]),
+            (Situation::merge_request("contributor/hello", SRC, "fix"), &[FORK]),
+            (Situation::branch("push", SRC, "c9s"), &[]),
+            (Situation::branch("push", "contributor/hello", "fix").with_open_merge_request(), &[]),
+            (Situation::tag(SRC), &[]),
+            (Situation::branch("schedule", SRC, "c9s"), &[]),
+            (Situation::merge_request("bot/hello", RPMS, "c9s-src-7"), with_report),
+            (Situation::merge_request(RPMS, RPMS, "c9s-src-7"), with_report),
+            (Situation::merge_request("maintainer/hello", RPMS, "rebuild"), &CHECKS),
+            (Situation::branch("push", RPMS, "c9s"), &CHECKS),
+            (Situation::branch("push", "bot/hello", "c9s-src-7").with_open_merge_request(), &[]),
+            (Situation::branch("push", "bot/hello", "c9s-src-7"), &[]),
+            (Situation::tag(RPMS), &[]),
+            // A namespace that only begins alike.
+            (Situation::branch("push", "packit-service/rpms-old/hello", "c9s"), &[]),
+        ],
+    );
+}
+
+#[test]
+fn as_components_they_are_the_same() {
+    for template in TEMPLATES {
+        assert_eq!(read(&format!("templates/{template}.yml")), read(&format!("ci-templates/{template}.yml")));
+    }
+    let component =
+        "include:\n- component: gitlab.com/group/source-git-bot/source-git@v0.1.0\n  inputs: {image: 'x:1'}\n";
+    has(component, &[(Situation::merge_request(SRC, SRC, "fix"), &[SYNC])]);
+}
+
+#[test]
+fn values_that_no_input_takes_are_refused() {
+    let wrong = |template: &str, input: &str| {
+        let configuration = example(template).replace("    inputs:", &format!("    inputs:\n      {input}"));
+        let answers = Project::new(&configuration).answers(&[Situation::branch("push", RPMS, "c9s")]);
+        answers[0]["error"].as_str().unwrap().to_owned()
+    };
+    assert!(wrong("source-git", "mode: both").contains("not in the list of allowed options"));
+    assert!(wrong("source-git", "instance: ../x").contains("not in the list of allowed options"));
+    assert!(wrong("dist-git", "branch_pipelines: never").contains("not in the list of allowed options"));
+    assert!(wrong("fake-ci", "seconds: soon").contains("not a number"));
+}
+
+/// The forms that GitLab itself checks, which gitlab-ci-local does not.
+#[test]
+fn the_forms_of_inputs_let_no_other_image_or_shell_text_in() {
+    let form = |file: &str, input: &str| {
+        let text = read(file);
+        let (_, after) = text.split_once(&format!("\n    {input}:\n")).unwrap();
+        let (_, after) = after.split_once("regex: '").unwrap();
+        Regex::new(after.split_once('\'').unwrap().0).unwrap()
+    };
+    for template in ["source-git", "dist-git", "bot"] {
+        let image = form(&format!("ci-templates/{template}.yml"), "image");
+        assert!(image.is_match("registry.example.com:5050/group/source-git-bot:0.1.0"));
+        assert!(image.is_match(&format!("registry.example.com/group/source-git-bot@sha256:{}", "0a".repeat(32))));
+        for bad in
+            ["source-git-bot", "source-git-bot:latest", "$IMAGE:1", "${CI_REGISTRY}/x:1", "x:1 y", "x:1\nscript:"]
+        {
+            assert!(!image.is_match(bad), "{bad}");
+        }
+    }
+    let instance = form("ci-templates/bot.yml", "instance");
+    assert!(instance.is_match("instance.yaml") && instance.is_match("instances/production.yml"));
+    for bad in ["$SGB.yaml", "-v.yaml", "a b.yaml", "\"; x.yaml", "/etc/x.yaml", "production"] {
+        assert!(!instance.is_match(bad), "{bad}");
+    }
+    for file in ["ci-templates/bot.yml", "ci-templates/examples/bot-project.gitlab-ci.yml"] {
+        let named = form(file, "merge_request");
+        assert!(named.is_match("") && named.is_match("packit-service/src/hello!7"));
+        for bad in ["$(x)!7", "--help!7", "a b!7", "hello!7; x", "a`x`!7", "${X}!7", "hello!7\n"] {
+            assert!(!named.is_match(bad), "{bad}");
+        }
+    }
+    let relay = "ci-templates/examples/relay-project.gitlab-ci.yml";
+    for (input, good) in [("project", "7"), ("pipeline", "999999999999"), ("status", "waiting_for_resource")] {
+        let form = form(relay, input);
+        assert!(form.is_match(good));
+        for bad in ["$SGB_TRIGGER_TOKEN", "7\" x", "7;", "`x`", "", "1\n"] {
+            assert!(!form.is_match(bad), "{input}: {bad}");
+        }
+    }
+}

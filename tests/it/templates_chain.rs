@@ -1,0 +1,221 @@
+//! The jobs of the CI templates at work, from a contributor's merge request to dist-git's results on it: their scripts are
+//! run by gitlab-ci-local with the built program, each with the variables that GitLab would give it. Only GitLab itself
+//! is a model.
+
+use std::fs;
+use std::process::Output;
+
+use gitlab_sandbox::Role;
+
+use crate::templates::{Project, Situation, read};
+use crate::world::{DIST, FORK, SOURCE, World};
+
+const BOT: &str = "operators/bot";
+
+/// A GitLab with a package and a contributor's merge request, and what the projects have in their CI settings.
+struct Chain {
+    world: World,
+    iid: u64,
+    /// The one file of both repositories.
+    package: Project,
+    bot: Project,
+    trigger_url: String,
+    trigger_token: String,
+}
+
+impl Chain {
+    fn new() -> Self {
+        let (world, iid) = World::with_merge_request();
+        let sandbox = &world.sandbox;
+        sandbox.member(SOURCE, "bot", Role::Developer);
+        sandbox.project(BOT);
+        sandbox.member(BOT, "maintainer", Role::Maintainer);
+        sandbox.commit(BOT, "main", "Start", &[("instance.yaml", Some("x"))]);
+        let trigger_token = sandbox.trigger_token(BOT, "maintainer");
+        let trigger_url = format!("{}/api/v4/projects/{}/ref/main/trigger/pipeline", sandbox.url(), id(&world, BOT));
+        let staging = read("ci-templates/examples/staging.distro.gitlab-ci.yml").replace("packit-service\\/", "");
+        let package = Project::new(&staging.replace("packit-service/", ""));
+        let bot = Project::new(&read("ci-templates/examples/bot-project.gitlab-ci.yml"));
+        let instance = fs::read_to_string(world.home.path().join("instance.yaml")).unwrap();
+        bot.write("instance.yaml", &instance);
+        package.write("instance.yaml", &instance);
+        Self { world, iid, package, bot, trigger_url, trigger_token }
+    }
+
+    /// Runs a job of the package's file, which has no token but the trigger's.
+    fn run_in_package(&self, job: &str, situation: &Situation) -> Output {
+        let instance = self.package.path().join("instance.yaml");
+        let situation = situation.clone().and(&[("SGB_INSTANCE", instance.to_str().unwrap())]);
+        let secrets = [("SGB_TRIGGER_URL", &*self.trigger_url), ("SGB_TRIGGER_TOKEN", &*self.trigger_token)];
+        self.package.run(job, &situation, &secrets)
+    }
+
+    /// Runs the job of the bot project for the newest pipeline that was triggered there.
+    fn run_in_bot_project(&self) -> Output {
+        let payload = self.world.sandbox.triggered(BOT).pop().unwrap().payload.to_string();
+        self.bot.write("payload.json", &payload);
+        let payload = self.bot.path().join("payload.json");
+        let triggered =
+            Situation::branch("trigger", BOT, "main").and(&[("TRIGGER_PAYLOAD", payload.to_str().unwrap())]);
+        self.bot.run("source-git-bot", &triggered, &[("SGB_TOKEN", &self.world.token)])
+    }
+
+    fn of_merge_request(&self, project: &str, target: &str, iid: u64, branch: &str, pipeline: u64) -> Situation {
+        Situation::merge_request(project, target, branch).and(&[
+            ("CI_PROJECT_ID", &id(&self.world, project)),
+            ("CI_PIPELINE_ID", &pipeline.to_string()),
+            ("CI_MERGE_REQUEST_IID", &iid.to_string()),
+            ("CI_MERGE_REQUEST_PROJECT_ID", &id(&self.world, target)),
+        ])
+    }
+}
+
+fn id(world: &World, project: &str) -> String {
+    world.sandbox.inspect(|model| model.project(project).unwrap().id).to_string()
+}
+
+/// What the job's log shows, which holds no token; the job passed.
+#[track_caller]
+fn passed(chain: &Chain, output: &Output) -> String {
+    let log = said(chain, output);
+    assert!(log.contains(" PASS "), "{log}");
+    log
+}
+
+#[track_caller]
+fn said(chain: &Chain, output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let log = text(&output.stdout) + &text(&output.stderr);
+    assert!(!log.contains(&chain.world.token) && !log.contains(&chain.trigger_token), "a token is told");
+    log
+}
+
+#[test]
+fn from_a_contributors_merge_request_to_the_results_on_it() {
+    let chain = Chain::new();
+    let (world, sandbox) = (&chain.world, &chain.world.sandbox);
+    let words = "Callers need it.\n\n[fake-ci: warn rpminspect]\n[fake-ci: fail gate]\n";
+    sandbox.set_description(SOURCE, chain.iid, "contributor", words);
+
+    // The merge request's pipeline in source-git asks the bot project; its job opens the dist-git merge request.
+    let pipeline = sandbox.mr_pipeline(SOURCE, chain.iid).by("maintainer").jobs(&[("test", "source-git-bot: sync")]);
+    let situation = chain.of_merge_request(SOURCE, SOURCE, chain.iid, "fix", pipeline.create());
+    assert_eq!(chain.package.jobs(std::slice::from_ref(&situation)), [["test/source-git-bot: sync (may fail)"]]);
+    passed(&chain, &chain.run_in_package("source-git-bot: sync", &situation));
+    let log = passed(&chain, &chain.run_in_bot_project());
+    assert!(log.contains("An event came in."), "{log}");
+    let pair = world.opened();
+    assert!(world.note(chain.iid).contains(&format!("{DIST}!{}", pair.iid)));
+
+    // Its pipeline runs in the bot's fork, with what the file makes of the words in the bot's commit.
+    let branch = format!("c9s-src-{}", chain.iid);
+    let situation = chain
+        .of_merge_request("bot/hello", DIST, pair.iid, &branch, 0)
+        .and(&[("CI_COMMIT_MESSAGE", &world.message(chain.iid))]);
+    let jobs = chain.package.jobs(std::slice::from_ref(&situation)).concat();
+    let expected = [
+        "build/build",
+        "test/rpminspect (may fail)",
+        "test/installability",
+        "gate/gate",
+        ".post/source-git-bot: report always (may fail)",
+    ];
+    assert_eq!(jobs, expected);
+    let pipeline = sandbox.mr_pipeline(DIST, pair.iid).create();
+    let situation = situation.and(&[("CI_PIPELINE_ID", &pipeline.to_string())]);
+    for (stage, name, allowed, state) in [
+        ("build", "build", false, "success"),
+        ("test", "rpminspect", true, "failed"),
+        ("test", "installability", false, "success"),
+        ("gate", "gate", false, "failed"),
+    ] {
+        let job = sandbox.job(pipeline, stage, name);
+        let job = if allowed { job.allow_failure().create() } else { job.create() };
+        let log = said(&chain, &chain.run_in_package(name, &situation));
+        let ended = [(" PASS ", "success"), (" WARN ", "failed"), (" FAIL ", "failed")];
+        let ended = ended.iter().find(|(word, _)| log.contains(word)).unwrap();
+        assert_eq!(ended.1, state, "{name}: {log}");
+        sandbox.set_job(job, state);
+    }
+
+    // The last job of it asks the bot project again, which brings the results.
+    let report = sandbox.job(pipeline, ".post", "source-git-bot: report").allow_failure().create();
+    sandbox.set_job(report, "running");
+    passed(&chain, &chain.run_in_package("source-git-bot: report", &situation));
+    assert_eq!(sandbox.triggered(BOT).len(), 2);
+    passed(&chain, &chain.run_in_bot_project());
+    let note = world.note(chain.iid);
+    assert!(note.contains("**dist-git CI: failed**"), "{note}");
+    for shown in ["`gate`", "`rpminspect`", "`build`", "`installability`"] {
+        assert!(note.contains(shown), "{shown}: {note}");
+    }
+    let shown = sandbox.shown_statuses(SOURCE, chain.iid);
+    let shown: Vec<_> = shown.iter().map(|status| (status.name.as_str(), status.state.as_str())).collect();
+    assert!(shown.contains(&("dist-git", "failed")), "{shown:?}");
+    let _ = world.written();
+}
+
+#[test]
+fn in_a_contributors_fork_the_job_explains_and_passes() {
+    let chain = Chain::new();
+    let situation = chain.of_merge_request(FORK, SOURCE, chain.iid, "fix", 345);
+    let log = passed(&chain, &chain.package.run("source-git-bot: fork", &situation, &[]));
+    assert!(log.contains("The bot finds the merge request by itself"), "{log}");
+    assert_eq!(chain.world.sandbox.api_requests().len(), 0);
+}
+
+#[test]
+fn a_schedule_and_a_person_start_the_same_job() {
+    let chain = Chain::new();
+    let world = &chain.world;
+    let secrets = [("SGB_TOKEN", &*world.token)];
+    let log = passed(&chain, &chain.bot.run("source-git-bot", &Situation::branch("schedule", BOT, "main"), &secrets));
+    assert!(log.contains("Every merge request of the instance is looked at.") && log.contains("synced"), "{log}");
+    let _ = world.written();
+
+    let pipeline = world.sandbox.mr_pipeline(DIST, world.opened().iid).jobs(&[("test", "rpminspect")]).create();
+    world.sandbox.set_all_jobs(pipeline, "success");
+    world.change("Say more", &[("MORE", Some("More.\n"))]);
+    let named = Situation::branch("web", BOT, "main").and(&[("SGB_MERGE_REQUEST", &format!("{SOURCE}!{}", chain.iid))]);
+    let log = passed(&chain, &chain.bot.run("source-git-bot", &named, &secrets));
+    assert!(log.contains("A person named a merge request."), "{log}");
+    let head = world.sandbox.tip(FORK, "fix").unwrap();
+    assert!(world.message(chain.iid).contains(&head) && world.note(chain.iid).contains(&head));
+    let _ = world.written();
+}
+
+#[test]
+fn a_contributors_conflict_and_a_missing_token_are_warnings_in_the_bot_project() {
+    let chain = Chain::new();
+    let world = &chain.world;
+    let named = Situation::branch("web", BOT, "main").and(&[("SGB_MERGE_REQUEST", &format!("{SOURCE}!{}", chain.iid))]);
+    let log = said(&chain, &chain.bot.run("source-git-bot", &named, &[]));
+    assert!(log.contains(" WARN "), "{log}");
+    let conflict = [("hello.c", Some("int main(void)\n{\n    return 2;\n}\n"))];
+    world.sandbox.commit(SOURCE, "c9s", "Return two", &conflict);
+    let log = said(&chain, &chain.bot.run("source-git-bot", &named, &[("SGB_TOKEN", &*world.token)]));
+    assert!(log.contains(" WARN ") && log.contains("conflicts with its target branch"), "{log}");
+    let _ = world.written();
+    let wrong = named.and(&[("SGB_MERGE_REQUEST", "src/hello")]);
+    let log = said(&chain, &chain.bot.run("source-git-bot", &wrong, &[("SGB_TOKEN", &*world.token)]));
+    assert!(log.contains(" FAIL "), "{log}");
+}
+
+#[test]
+fn the_relay_hands_on_what_has_come_to_its_end() {
+    let chain = Chain::new();
+    for (status, triggered) in [("running", 0), ("failed", 1)] {
+        let inputs = format!("inputs: {{project: '77', pipeline: '4711', status: {status}}}");
+        let relay = Project::new(&format!("include:\n- local: relay.yml\n  {inputs}\n"));
+        relay.write("relay.yml", &read("ci-templates/examples/relay-project.gitlab-ci.yml"));
+        relay.track("relay.yml");
+        relay.write("instance.yaml", &fs::read_to_string(chain.bot.path().join("instance.yaml")).unwrap());
+        let situation = Situation::branch("api", "operators/relay", "main").and(&[("SGB_INSTANCE", "instance.yaml")]);
+        let secrets = [("SGB_TRIGGER_URL", &*chain.trigger_url), ("SGB_TRIGGER_TOKEN", &*chain.trigger_token)];
+        passed(&chain, &relay.run("relay", &situation, &secrets));
+        assert_eq!(chain.world.sandbox.triggered(BOT).len(), triggered);
+    }
+    let payload = chain.world.sandbox.triggered(BOT)[0].payload["source_git_bot"].clone();
+    assert_eq!((&payload["project"], &payload["id"]), (&"77".into(), &"4711".into()));
+    let _ = chain.world.written();
+}
