@@ -363,6 +363,59 @@ fn values_that_no_input_takes_are_refused() {
     assert!(wrong("fake-ci", "seconds: soon").contains("not a number"));
 }
 
+/// The jobs of a template, by name, with inputs as they stand.
+fn defined(file: &str) -> Vec<(String, Value)> {
+    let text = read(file);
+    let (_, body) = text.split_once("\n---\n").unwrap();
+    let body: serde_json::Map<String, Value> = yaml_serde::from_str(body).unwrap();
+    body.into_iter().filter(|(_, value)| value.get("script").is_some()).collect()
+}
+
+#[test]
+fn jobs_are_retried_where_that_helps_and_hold_nothing_up() {
+    for (template, jobs) in [("source-git", 2), ("dist-git", 1), ("bot", 1)] {
+        let file = format!("ci-templates/{template}.yml");
+        let text = read(&file);
+        assert!(!text.contains("\nworkflow:") && !text.contains("\nstages:") && !text.contains("\ndefault:"), "{file}");
+        let defined = defined(&file);
+        assert_eq!(defined.len(), jobs, "{file}");
+        for (name, job) in defined {
+            if name != "source-git-bot: fork" {
+                assert_eq!(job["retry"]["exit_codes"], json!([5]), "{name}");
+                let trouble = json!(["runner_system_failure", "scheduler_failure", "api_failure", "unknown_failure"]);
+                assert_eq!(job["retry"]["when"], trouble, "{name}");
+            }
+            assert_eq!(job.get("image").is_none(), name == "source-git-bot: fork", "{name}");
+            assert_eq!(
+                job["variables"]["GIT_STRATEGY"],
+                if name == "source-git-bot" { "clone" } else { "none" },
+                "{name}"
+            );
+            assert_eq!(job.get("artifacts"), None);
+            // The report waits for the jobs of all stages, the others for none.
+            assert_eq!(
+                job.get("needs").is_some_and(|needs| needs == &json!([])),
+                file.contains("source-git"),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_text_of_a_merge_request_is_on_a_shell_line() {
+    let examples = ["bot-project", "relay-project"].map(|name| format!("ci-templates/examples/{name}.gitlab-ci.yml"));
+    for file in TEMPLATES.map(|name| format!("ci-templates/{name}.yml")).iter().chain(&examples) {
+        for (name, job) in defined(file) {
+            let script = job["script"].to_string();
+            let variable = Regex::new(r"\$\{?([A-Za-z_]+)").unwrap();
+            for used in variable.captures_iter(&script).map(|found| found[1].to_owned()) {
+                assert!(["SGB_MERGE_REQUEST", "TRIGGER_PAYLOAD", "OUTCOME"].contains(&&*used), "{name}: {used}");
+            }
+        }
+    }
+}
+
 /// The forms that GitLab itself checks, which gitlab-ci-local does not.
 #[test]
 fn the_forms_of_inputs_let_no_other_image_or_shell_text_in() {
