@@ -393,22 +393,19 @@ fn jobs_are_retried_where_that_helps_and_hold_nothing_up() {
             );
             assert_eq!(job.get("artifacts"), None);
             // The report waits for the jobs of all stages, the others for none.
-            assert_eq!(
-                job.get("needs").is_some_and(|needs| needs == &json!([])),
-                file.contains("source-git"),
-                "{name}"
-            );
+            let needs = file.contains("source-git").then(|| json!([]));
+            assert_eq!(job.get("needs").cloned(), needs, "{name}");
         }
     }
 }
 
 #[test]
 fn no_text_of_a_merge_request_is_on_a_shell_line() {
+    let variable = Regex::new(r"\$\{?([A-Za-z_]+)").unwrap();
     let examples = ["bot-project", "relay-project"].map(|name| format!("ci-templates/examples/{name}.gitlab-ci.yml"));
     for file in TEMPLATES.map(|name| format!("ci-templates/{name}.yml")).iter().chain(&examples) {
         for (name, job) in defined(file) {
             let script = job["script"].to_string();
-            let variable = Regex::new(r"\$\{?([A-Za-z_]+)").unwrap();
             for used in variable.captures_iter(&script).map(|found| found[1].to_owned()) {
                 assert!(["SGB_MERGE_REQUEST", "TRIGGER_PAYLOAD", "OUTCOME"].contains(&&*used), "{name}: {used}");
             }

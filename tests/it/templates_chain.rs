@@ -219,3 +219,29 @@ fn the_relay_hands_on_what_has_come_to_its_end() {
     assert_eq!((&payload["project"], &payload["id"]), (&"77".into(), &"4711".into()));
     let _ = chain.world.written();
 }
+
+#[test]
+fn the_webhook_of_the_ready_made_bot_project_syncs_its_merge_request() {
+    let chain = Chain::new();
+    let text = read("ci-templates/examples/bot-project.gitlab-ci.yml");
+    let (_, template) = text.split_once("#   template    ").unwrap();
+    let (template, _) = template.split_once("\n#\n").unwrap();
+    // What GitLab makes of it for an event of a merge request; a field that the event lacks is empty.
+    let rendered = template
+        .replace("\n#", "")
+        .replace("{{object_kind}}", "merge_request")
+        .replace("{{project.id}}", &id(&chain.world, SOURCE))
+        .replace("{{object_attributes.id}}", "70")
+        .replace("{{object_attributes.iid}}", &chain.iid.to_string())
+        .replace("{{merge_request.iid}}", "")
+        .replace("{{merge_request.target_project_id}}", "");
+    let mut payload: serde_json::Value = serde_json::from_str(&rendered).unwrap();
+    payload["ref"] = "main".into();
+    payload["variables"] = serde_json::json!({});
+    chain.bot.write("payload.json", &payload.to_string());
+    let file = chain.bot.path().join("payload.json");
+    let triggered = Situation::branch("trigger", BOT, "main").and(&[("TRIGGER_PAYLOAD", file.to_str().unwrap())]);
+    passed(&chain, &chain.bot.run("source-git-bot", &triggered, &[("SGB_TOKEN", &*chain.world.token)]));
+    assert!(chain.world.note(chain.iid).contains(&format!("{DIST}!{}", chain.world.opened().iid)));
+    let _ = chain.world.written();
+}
