@@ -137,7 +137,10 @@ impl Observed {
         let mut posts = Vec::new();
         let left_open = self.left_open();
         for (place, there) in posted {
-            if Some(place) == self.place.as_ref() {
+            if self.commit_is == CommitIs::Older && self.results.pipeline.is_none() {
+                // How it ended cannot be known any more: what has ended stays as it is.
+                posts.extend(statuses::to_end(there, place, self.bot));
+            } else if Some(place) == self.place.as_ref() {
                 let taken = self.known_at(place).map(|known| known.taken).unwrap_or_default();
                 let new = statuses::to_post(&self.wanted(), there, place, self.bot).into_iter();
                 posts.extend(new.filter(|post| statuses::may_be_taken(post, taken, there, self.bot)));

@@ -166,6 +166,11 @@ fn without_the_bots_fork_there_is_nothing_to_report() {
     assert_eq!(said(&run).len(), 1, "{}", run.stderr);
     case.world.run(&mut case.command_of_merge_request()).ends_with(0);
     assert_eq!(case.note(), note);
+    // Nothing will come any more of what has not ended.
+    assert_eq!(case.open_statuses(), []);
+    case.forget();
+    case.world.run(&mut case.command_of_merge_request()).ends_with(0);
+    assert_eq!(case.world.written(), [""; 0]);
 }
 
 #[test]

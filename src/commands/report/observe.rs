@@ -52,11 +52,6 @@ struct Subject {
 /// Looks; nothing, with a line in the log, where there is nothing to report or nothing new.
 pub(super) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
     let title = format!("reading the CI results of {}!{}", pair.dist_path, pair.dist.iid);
-    if pair.dist.source_project_id.is_none() {
-        // GitLab lists no pipelines of such a merge request, and none will come.
-        tracing::info!("the bot's fork that {}!{} is from is gone: nothing to report", pair.dist_path, pair.dist.iid);
-        return Ok(None);
-    }
     let _section = Section::begin(bot.log, "results", &title);
     let note = match pair.note.take() {
         Some(note) => Some(note),
@@ -186,6 +181,15 @@ struct Looking<'a> {
 impl Looking<'_> {
     fn subject(mut self) -> Result<Option<Subject>> {
         let dist = &self.pair.dist;
+        if dist.source_project_id.is_none() {
+            // GitLab lists no pipelines of such a merge request, and none will come.
+            tracing::info!(
+                "the bot's fork that {}!{} is from is gone: nothing to report",
+                self.pair.dist_path,
+                dist.iid
+            );
+            return Ok(self.left(Vec::new()));
+        }
         let pipelines = self.bot.forge.merge_request_pipelines(dist.target_project_id, dist.iid);
         let pipelines: Vec<Pipeline> = pipelines.take(PIPELINES).collect::<Result<_, _>>()?;
         let Some(head) = dist.sha else {
@@ -206,15 +210,19 @@ impl Looking<'_> {
         let Some(commit) = newest else {
             let dist_path = &self.pair.dist_path;
             tracing::info!("the last commit of {dist_path}!{} is not the bot's: nothing to report", dist.iid);
-            // What the bot's own last commit left open ends: dist-git does not hold it any more.
-            let left = self.known.and_then(|known| Some((known.state.commit, known.state.tested?)));
-            return Ok(left.map(|(commit, tested)| {
-                let pipeline = pipelines.into_iter().find(|pipeline| pipeline.sha == tested);
-                Subject { commit, tested, pipeline, commit_is: CommitIs::Older }
-            }));
+            return Ok(self.left(pipelines));
         };
         let pipeline = self.newest_of_head(&head, pipelines)?;
         Ok(Some(Subject { commit, tested: head, pipeline, commit_is: CommitIs::Newest }))
+    }
+
+    /// What the bot's own last commit left open: it ends, for dist-git does not hold that commit any more.
+    fn left(&self, pipelines: Vec<Pipeline>) -> Option<Subject> {
+        let known = self.known?;
+        let commit = known.state.commit;
+        let tested = known.state.tested.unwrap_or(commit);
+        let pipeline = pipelines.into_iter().find(|pipeline| pipeline.sha == tested);
+        Some(Subject { commit, tested, pipeline, commit_is: CommitIs::Older })
     }
 
     /// The source-git commit that a dist-git commit was made from; nothing where the bot did not make it.
