@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::gitlab_address::{self, Named};
 use crate::exit::UsageError;
 use crate::forge::{MergeRequestIid, ProjectPath};
 use crate::transform::finding::quoted;
@@ -22,19 +23,15 @@ impl MergeRequestReference {
             text: format!("{} {what}", quoted(text.as_bytes())),
             hint: "name a merge request by its address, or as `group/project!7`".to_owned(),
         };
-        let (project, iid) = match Url::parse(text) {
-            Ok(url) if url.has_host() => {
-                if url.origin() != gitlab.origin() {
-                    return Err(wrong(&format!("is not on {gitlab}")));
-                }
-                let base = gitlab.path().trim_end_matches('/');
-                let path = url.path().strip_prefix(base).unwrap_or_default().trim_start_matches('/').to_owned();
+        let (project, iid) = match gitlab_address::read(text, gitlab) {
+            Named::Elsewhere => return Err(wrong(&format!("is not on {gitlab}"))),
+            Named::Path(path) => {
                 let (project, rest) = path
                     .split_once("/-/merge_requests/")
                     .ok_or_else(|| wrong("is not the address of a merge request"))?;
                 (project.to_owned(), rest.split('/').next().unwrap_or_default().to_owned())
             }
-            _ => {
+            Named::NoAddress => {
                 let (project, iid) = text.rsplit_once('!').ok_or_else(|| wrong("is not a merge request"))?;
                 (project.to_owned(), iid.to_owned())
             }

@@ -6,6 +6,7 @@ mod commit_statuses;
 mod effect;
 mod event;
 mod generate;
+mod gitlab_address;
 mod merge_request_reference;
 mod notify;
 mod own_notes;

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::gitlab_address::{self, Named};
 use crate::exit::UsageError;
 use crate::forge::{PipelineId, ProjectPath};
 use crate::transform::finding::quoted;
@@ -22,15 +23,10 @@ impl PipelineReference {
             text: format!("{} {what}", quoted(text.as_bytes())),
             hint: "name a pipeline by its address, or as `group/project/-/pipelines/7`".to_owned(),
         };
-        let path = match Url::parse(text) {
-            Ok(url) if url.has_host() => {
-                if url.origin() != gitlab.origin() {
-                    return Err(wrong(&format!("is not on {gitlab}")));
-                }
-                let base = gitlab.path().trim_end_matches('/');
-                url.path().strip_prefix(base).unwrap_or_default().trim_start_matches('/').to_owned()
-            }
-            _ => text.to_owned(),
+        let path = match gitlab_address::read(text, gitlab) {
+            Named::Path(path) => path,
+            Named::Elsewhere => return Err(wrong(&format!("is not on {gitlab}"))),
+            Named::NoAddress => text.to_owned(),
         };
         let (project, rest) = path.split_once("/-/pipelines/").ok_or_else(|| wrong("is not a pipeline"))?;
         let number = rest.split('/').next().unwrap_or_default();
