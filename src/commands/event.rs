@@ -90,8 +90,7 @@ impl Working<'_> {
         let Some(dist_path) = self.bot.instance.namespaces.dist_git_of(project.as_str()) else { return Ok(()) };
         let git = Git::find(&self.surroundings.search_path)?;
         let reference = MergeRequestReference { project, iid };
-        let work = sync::Work { bot: self.bot, git: &git, reference, dist_path: dist_path.parse()? };
-        work.run(self.global, self.surroundings)?.finish()
+        sync::Work::new(self.bot, &git, reference, dist_path.parse()?).run(self.global, self.surroundings)?.finish()
     }
 
     fn report_dist_git(&self, project: ProjectPath, iid: MergeRequestIid) -> Result<()> {

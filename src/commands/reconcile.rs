@@ -16,7 +16,7 @@ use crate::exit::ExitStatus;
 use crate::forge::{ForgeError, ProjectPath};
 use crate::git::Git;
 use crate::transform::Refusal;
-use pair::Reconciling;
+use pair::{Reconciling, Tips};
 use show::{Line, Outcome, Summary};
 
 /// After how many projects in a row that failed for want of GitLab the run ends: it is GitLab then, not a project.
@@ -30,12 +30,13 @@ pub(super) fn run(global: &Global, surroundings: &Surroundings) -> Result<()> {
     let found = find::all(&bot, &mut tally)?;
     tracing::info!("{} to look at", show::count(found.len()));
     let total = found.len();
+    let tips = Tips::default();
     for (number, found) in found.into_iter().enumerate() {
         let name = found.name();
         tracing::info!("[{} of {total}] {name}", number.saturating_add(1));
         let project = found.source_path.clone();
         let mut line = Line::new(name);
-        match (Reconciling { bot: &bot, git: &git, global, surroundings }).one(found, &mut line) {
+        match (Reconciling { bot: &bot, git: &git, global, surroundings, tips: &tips }).one(found, &mut line) {
             Ok(None) => tally.done(line),
             Ok(Some(refusal)) => tally.refused(line, &refusal),
             Err(error) => tally.failed(line, &project, error),

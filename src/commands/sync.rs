@@ -1,10 +1,14 @@
-//! `sync`: the dist-git merge request of a source-git merge request, opened or brought up to date.
+//! `sync`: the dist-git merge request of a source-git merge request, opened, brought up to date, closed with it or opened
+//! again.
 //!
 //! Everything is read from GitLab; what the job or a person says only tells which merge request to look at. The plan
 //! comes from `pair`; here it is observed, shown or applied.
 
 mod apply;
+mod dist_notes;
 mod observe;
+pub(super) mod orphan;
+mod pairing;
 mod show;
 mod visibility;
 
@@ -12,12 +16,14 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-pub(super) use observe::texts_are_current;
+use observe::Seen;
+pub(super) use pairing::texts_are_current;
 
 use super::Surroundings;
 use super::bot::{Bot, Setting};
 use super::effect::Effect;
 use super::merge_request_reference::MergeRequestReference;
+use super::report::{self, Asked};
 use crate::ci::Section;
 use crate::cli::{self, Global};
 use crate::config::Pauses;
@@ -26,7 +32,8 @@ use crate::forge::{CurrentUser, MergeRequest, MergeRequestState, ProjectPath};
 use crate::git::Git;
 use crate::git::remote::{Access, Remote, RemoteError};
 use crate::git::store::Store;
-use crate::pair::plan::{self, Outcome};
+use crate::pair::observed::Manner;
+use crate::pair::plan::{self, Outcome, Plan, Step};
 use crate::pair::{BranchName, branch};
 use crate::transform::Refusal;
 
@@ -42,6 +49,9 @@ struct Run<'a> {
     source_path: ProjectPath,
     dist_path: ProjectPath,
     branch: BranchName,
+    due: Due,
+    manner: Manner,
+    known: Option<&'a MergeRequest>,
 }
 
 /// Runs the command.
@@ -66,7 +76,7 @@ pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroun
     let dist_path = dist_path.parse()?;
     let bot = setting.connect(global)?;
     let git = Git::find(&surroundings.search_path)?;
-    Work { bot: &bot, git: &git, reference, dist_path }.run(global, surroundings)?.finish()
+    Work::new(&bot, &git, reference, dist_path).run(global, surroundings)?.finish()
 }
 
 /// What came of it.
@@ -95,9 +105,23 @@ pub(super) struct Work<'a> {
     pub(super) git: &'a Git,
     pub(super) reference: MergeRequestReference,
     pub(super) dist_path: ProjectPath,
+    /// Whether what people did in dist-git is respected.
+    pub(super) manner: Manner,
+    /// A dist-git merge request that is known to be made from it, whatever its target.
+    pub(super) known: Option<MergeRequest>,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    /// What it takes to sync a merge request as events do.
+    pub(super) const fn new(
+        bot: &'a Bot,
+        git: &'a Git,
+        reference: MergeRequestReference,
+        dist_path: ProjectPath,
+    ) -> Self {
+        Self { bot, git, reference, dist_path, manner: Manner::Follow, known: None }
+    }
+
     /// Syncs, twice where somebody else was at it at the same time.
     pub(super) fn run(&self, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
         match self.once(global, surroundings) {
@@ -116,14 +140,21 @@ impl Work<'_> {
             let _section = Section::begin(self.bot.log, "merge_request", &format!("reading {project}!{iid}"));
             self.bot.forge.merge_request(project, *iid)?
         };
-        if source.state != MergeRequestState::Opened {
-            tracing::info!("the merge request is not open: nothing to do");
-            return Ok(Synced::NOTHING);
-        }
-        if !self.bot.instance.targets.handle(project.as_str(), &source.target_branch) {
+        let is_handled = self.bot.instance.targets.handle(project.as_str(), &source.target_branch);
+        if !is_handled && self.known.is_none() {
             tracing::info!("the instance {} does not handle the target branch: nothing to do", self.bot.instance.name);
             return Ok(Synced::NOTHING);
         }
+        let due = match source.state {
+            _ if !is_handled => Due::NotHandled,
+            MergeRequestState::Opened | MergeRequestState::Locked => Due::MergeRequest,
+            MergeRequestState::Merged => Due::Target,
+            MergeRequestState::Closed => Due::Close,
+            MergeRequestState::Unknown => {
+                tracing::info!("the merge request is in a state that this program does not know: nothing to do");
+                return Ok(Synced::NOTHING);
+            }
+        };
         let target: BranchName = source.target_branch.parse()?;
         let run = Run {
             bot: self.bot,
@@ -133,15 +164,32 @@ impl Work<'_> {
             source,
             source_path: project.clone(),
             dist_path: self.dist_path.clone(),
+            due,
+            manner: self.manner,
+            known: self.known.as_ref(),
         };
         run.sync(target, global, surroundings)
     }
 }
 
+/// What becomes of the dist-git merge request, by the state of the source-git one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// It holds the merge request.
+    MergeRequest,
+    /// It holds the target branch, for the merge request was merged into it.
+    Target,
+    /// It is closed too.
+    Close,
+    /// It is none of this instance's.
+    NotHandled,
+}
+
 impl Run<'_> {
     fn sync(&self, target: BranchName, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
         let mut store = Store::create(self.git)?;
-        let Some(seen) = self.observe(&mut store, target)? else { return Ok(Synced::NOTHING) };
+        let Some(mut seen) = self.observe(&mut store, target)? else { return Ok(Synced::NOTHING) };
+        seen.observe_told(self)?;
         let observed = seen.observed(self)?;
         let plan = plan::sync(&observed);
         let effect = if global.dry_run {
@@ -151,8 +199,11 @@ impl Run<'_> {
             Effect::Nothing
         } else {
             self.apply(&store, &seen, &plan)?;
+            self.check_state(&plan)?;
             Effect::Written
         };
+        let effect =
+            if self.due == Due::Close { self.end_results(&seen, effect, global, surroundings)? } else { effect };
         let refusal = match plan.outcome {
             Outcome::Done => None,
             Outcome::CannotBeSynced => Some(seen.refusal().unwrap_or_else(|| {
@@ -161,6 +212,38 @@ impl Run<'_> {
             })),
         };
         Ok(Synced { effect, refusal })
+    }
+
+    /// Looks whether what opened, closed or was told of a dist-git merge request still holds: somebody may have done the
+    /// opposite meanwhile, and the job that was to follow may have come first.
+    fn check_state(&self, plan: &Plan<'_>) -> Result<()> {
+        let turns = |step: &Step<'_>| {
+            matches!(
+                step,
+                Step::Tell { .. } | Step::EditMergeRequest { turn: Some(_), .. } | Step::OpenMergeRequest { .. }
+            )
+        };
+        if !plan.steps.iter().any(turns) {
+            return Ok(());
+        }
+        let now = self.bot.forge.merge_request(self.source.target_project_id, self.source.iid)?;
+        if (now.state, &now.target_branch) == (self.source.state, &self.source.target_branch) {
+            return Ok(());
+        }
+        Err(RemoteError::Stale { role: "the source-git merge request" }.into())
+    }
+
+    /// Ends the statuses that wait for results of a closed merge request.
+    fn end_results(&self, seen: &Seen, effect: Effect, global: &Global, surroundings: &Surroundings) -> Result<Effect> {
+        if global.dry_run || !seen.has_open_results() {
+            return Ok(effect);
+        }
+        let reference = MergeRequestReference { project: self.source_path.clone(), iid: self.source.iid };
+        let Some(pair) = report::find(self.bot, &Asked::MergeRequest(reference))? else { return Ok(effect) };
+        match report::report(self.bot, pair, global, surroundings)? {
+            Effect::Nothing => Ok(effect),
+            done => Ok(done),
+        }
     }
 
     /// How the servers of this instance are reached.

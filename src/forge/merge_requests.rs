@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use gitlab::api::common::NameOrId;
 use gitlab::api::endpoint_prelude::{Endpoint, Method};
 use gitlab::api::projects::merge_requests as api;
@@ -49,6 +50,12 @@ pub struct MergeRequest {
     /// The merge commit, once merged with one.
     #[serde(default, deserialize_with = "if_known")]
     pub merge_commit_sha: Option<CommitId>,
+    /// When it was merged, where it was.
+    #[serde(default, deserialize_with = "if_known")]
+    pub merged_at: Option<DateTime<Utc>>,
+    /// Who closed it, where it is closed and GitLab tells.
+    #[serde(default)]
+    pub closed_by: Option<User>,
     /// Who opened it.
     pub author: User,
     /// Its page.
@@ -57,6 +64,9 @@ pub struct MergeRequest {
     /// The pipeline that its page shows first; in lists there is none.
     #[serde(default)]
     pub head_pipeline: Option<Pipeline>,
+    /// The commits that its newest version is between; in lists there are none.
+    #[serde(default)]
+    pub diff_refs: Option<DiffRefs>,
     /// How other things refer to it.
     #[serde(default)]
     pub references: References,
@@ -69,6 +79,14 @@ pub struct MergeRequest {
     /// When anything about it last changed, as GitLab writes it.
     #[serde(default, deserialize_with = "or_default")]
     pub updated_at: String,
+}
+
+/// What a version of a merge request is between.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DiffRefs {
+    /// The commit that its branch left the target branch at.
+    #[serde(default, deserialize_with = "if_known")]
+    pub base_sha: Option<CommitId>,
 }
 
 /// How other things refer to a merge request.

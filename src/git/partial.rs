@@ -41,15 +41,26 @@ pub struct PartialFetch<'a> {
     pub target: CommitId,
 }
 
+fn target_ref(branch: &str) -> (String, String) {
+    (format!("refs/heads/{branch}"), TARGET.to_owned())
+}
+
 impl<'a> PartialFetch<'a> {
     /// Fetches the head of merge request `iid` and the tip of its target branch, with some history.
     pub fn begin(store: &'a Store, remote: &'a Remote, iid: u64, target_branch: &str) -> Result<Self> {
-        let refs = vec![
-            (format!("refs/merge-requests/{iid}/head"), HEAD.to_owned()),
-            (format!("refs/heads/{target_branch}"), TARGET.to_owned()),
-        ];
+        let head = (format!("refs/merge-requests/{iid}/head"), HEAD.to_owned());
+        Self::of(store, remote, vec![head, target_ref(target_branch)])
+    }
+
+    /// Fetches the tip of a branch alone, with some history: it is head and target in one.
+    pub fn begin_at_branch(store: &'a Store, remote: &'a Remote, branch: &str) -> Result<Self> {
+        Self::of(store, remote, vec![target_ref(branch)])
+    }
+
+    fn of(store: &'a Store, remote: &'a Remote, refs: Vec<(String, String)>) -> Result<Self> {
         remote.fetch(store, &refs, FIRST_DEPTH)?;
-        let (head, target) = (store.commit_at(HEAD)?, store.commit_at(TARGET)?);
+        let target = store.commit_at(TARGET)?;
+        let head = if refs.iter().any(|(_, name)| name == HEAD) { store.commit_at(HEAD)? } else { target };
         Ok(Self { store, remote, refs, depth: FIRST_DEPTH, head, target })
     }
 

@@ -4,7 +4,7 @@
 //! stands at the beginning as the bot wrote it; once a person edited it, it is theirs and stays.
 
 use super::fingerprint::Fingerprint;
-use super::record::{self, Record};
+use super::record::{self, Ended, Record};
 use super::references;
 use super::{MergeRequestIid, NoteId, ProjectId, ProjectPath, copied};
 
@@ -31,6 +31,8 @@ pub struct Origin<'a> {
     pub note: Option<NoteId>,
     /// The title that [`super::title::title`] makes of its title.
     pub title: &'a str,
+    /// What the bot did because it came to an end.
+    pub ended: Option<Ended>,
 }
 
 /// Returns the description of a new dist-git merge request.
@@ -75,6 +77,7 @@ fn of(origin: &Origin<'_>, copied: Fingerprint) -> Record {
         note: origin.note,
         title: origin.title.to_owned(),
         copied,
+        ended: origin.ended,
     }
 }
 
@@ -112,6 +115,7 @@ mod tests {
             description,
             note: None,
             title: "Fix the parser",
+            ended: None,
         }
     }
 

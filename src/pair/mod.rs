@@ -13,13 +13,16 @@ pub mod description;
 mod fingerprint;
 pub mod ids;
 pub mod note;
+pub mod observed;
 pub mod plan;
 pub mod record;
 pub mod references;
 pub mod report;
 pub mod results;
+mod standing;
 pub mod statuses;
 pub mod title;
+pub mod told;
 
 pub use ids::{
     BranchName, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath, UserId,

@@ -24,6 +24,8 @@ const OPEN: usize = 8;
 pub struct Note<'a> {
     /// The head of the source-git merge request.
     pub commit: CommitId,
+    /// The tip of its target branch that was looked at, where one was.
+    pub base: Option<CommitId>,
     /// What is the case.
     pub says: Says<'a>,
     /// dist-git's CI results, where there is anything to say of them.
@@ -59,6 +61,8 @@ pub enum Says<'a> {
         report: &'a Report,
         /// The change of the upstream ref, where there is one.
         upstream: Option<&'a UpstreamChange>,
+        /// What dist-git's merge request is kept in step with.
+        holds: Holds,
     },
     /// The merge request changes nothing in dist-git, and there is no merge request there.
     NothingToSync {
@@ -72,10 +76,28 @@ pub enum Says<'a> {
         /// That branch.
         branch: BranchName,
     },
+    /// The source-git merge request was closed, and the dist-git merge request with it.
+    SourceClosed,
+    /// The source-git merge request was closed, but somebody opened the dist-git merge request again.
+    KeptOpen,
+    /// The source-git merge request is for a branch that the instance does not handle.
+    NotHandled {
+        /// That branch.
+        target: BranchName,
+    },
     /// A person closed the dist-git merge request.
     Closed,
     /// A person merged the dist-git merge request.
     Merged,
+}
+
+/// What a dist-git merge request is kept in step with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// The source-git merge request.
+    MergeRequest,
+    /// The target branch, since the source-git merge request was merged into it.
+    Target(BranchName),
 }
 
 /// Why dist-git was left as it is.
@@ -114,7 +136,7 @@ impl Note<'_> {
     pub fn render(&self, dist_git: Option<&DistGitLink>) -> String {
         let mut text = String::new();
         heading(&mut text, dist_git);
-        if let Says::Synced { report, upstream: Some(change) } = &self.says {
+        if let Says::Synced { report, upstream: Some(change), .. } = &self.says {
             upstream_change(&mut text, change, report);
         }
         explanation(&mut text);
@@ -125,14 +147,33 @@ impl Note<'_> {
         };
         results(&mut text, first, &self.commit);
         match &self.says {
-            Says::Synced { report, .. } => synced(&mut text, &self.commit, report),
+            Says::Synced { report, holds, .. } => synced(&mut text, &self.commit, report, holds),
             Says::NothingToSync { report } => nothing(&mut text, &self.commit, report),
             Says::Blocked(why) => blocked(&mut text, &self.commit, why, dist_git),
             Says::PersonPushed { branch } => person_pushed(&mut text, branch),
+            Says::SourceClosed => paragraph(
+                &mut text,
+                "**This merge request was closed, and the dist-git merge request with it.** Reopen this one, and the bot opens \
+                 that one again.",
+            ),
+            Says::KeptOpen => paragraph(
+                &mut text,
+                "**This merge request was closed, but the dist-git merge request was opened again there**, so the bot leaves \
+                 that one alone.",
+            ),
+            Says::NotHandled { target } => paragraph(
+                &mut text,
+                &format!(
+                    "**This merge request is for the branch {} now**, from which nothing is carried over to dist-git. A dist-git \
+                     merge request for another branch was closed.",
+                    copied::code(target.as_str().as_bytes())
+                ),
+            ),
             Says::Closed => paragraph(
                 &mut text,
                 "**The dist-git merge request was closed there**, so the bot no longer updates it. Whoever closed it may have \
-                 said why: see its comments. If this change is still wanted, ask the package's maintainers.",
+                 said why: see its comments. If this change is still wanted, ask the package's maintainers: they can open it again \
+                 with a comment `/dist-git recreate` here.",
             ),
             Says::Merged => paragraph(
                 &mut text,
@@ -142,7 +183,7 @@ impl Note<'_> {
         }
         results(&mut text, last, &self.commit);
         let merge_request = dist_git.map(|link| link.merge_request);
-        text.push_str(&record::note_line(&NoteState { commit: self.commit, merge_request }));
+        text.push_str(&record::note_line(&NoteState { commit: self.commit, merge_request, base: self.base }));
         text
     }
 }
@@ -176,16 +217,27 @@ fn explanation(text: &mut String) {
     );
 }
 
-fn synced(text: &mut String, commit: &CommitId, report: &Report) {
-    let held = format!(
-        "The dist-git merge request holds this one up to commit {}, put on top of its target branch.",
-        short(commit)
-    );
+fn synced(text: &mut String, commit: &CommitId, report: &Report, holds: &Holds) {
+    let held = match holds {
+        Holds::MergeRequest => format!(
+            "The dist-git merge request holds this one up to commit {}, put on top of its target branch.",
+            short(commit)
+        ),
+        Holds::Target(target) => format!(
+            "**This merge request was merged.** The dist-git merge request holds the branch {} up to commit {}, until the \
+             package's maintainers merge it too.",
+            copied::code(target.as_str().as_bytes()),
+            short(commit)
+        ),
+    };
     paragraph(text, &held);
     changes(text, report);
     proof(text, report);
     merges(text, &report.merges);
     findings(text, &report.findings);
+    if *holds != Holds::MergeRequest {
+        return;
+    }
     paragraph(
         text,
         "**What happens next:** dist-git's CI tests what you push here, and its results come to this note. When you edit title \
@@ -395,8 +447,8 @@ fn person_pushed(text: &mut String, branch: &BranchName) {
     );
     paragraph(
         text,
-        "**To mend it:** bring what was pushed there into this merge request, and ask whoever pushed it to take it off that \
-         branch again. Once the bot's own commit is its last one, the bot goes on.",
+        "**To mend it:** bring what was pushed there into this merge request. Then a maintainer can let the bot make its branch \
+         anew, with a comment `/dist-git recreate` here; or whoever pushed it takes it off that branch again.",
     );
 }
 

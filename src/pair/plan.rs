@@ -4,187 +4,19 @@
 //! made from what is then there, completes it; a plan for what is as it should be has no steps.
 
 use super::ci_section::{CiSection, Taken};
-use super::commit::{self, Author};
+use super::commit;
 use super::description::{self, Origin};
-use super::note::{self, Blocked, DistGitLink, Note, Says, UpstreamChange};
-use super::record::{self, Record};
+use super::note::{self, Blocked, DistGitLink, Holds, Note, Says};
+use super::observed::{
+    BranchOrigin, BranchState, Committer, Content, DistGitMergeRequest, Manner, Observed, SourceMergeRequest,
+    SourceNote, State, Tip, Wanted,
+};
+use super::record::{self, Ended};
+use super::standing::{self, Standing};
 use super::statuses::Place;
-use super::title::{self, Draft};
-use super::{BranchName, MergeRequestIid, NoteId, ProjectId, ProjectPath, UserId};
-use crate::transform::report::Report;
+use super::told::News;
+use super::{BranchName, MergeRequestIid, NoteId, title};
 use crate::transform::{CommitId, TreeId};
-
-/// Everything that the plan depends on.
-#[derive(Clone, Debug)]
-pub struct Observed<'a> {
-    /// The bot's own user.
-    pub bot: UserId,
-    /// The source-git merge request.
-    pub source: SourceMergeRequest,
-    /// The notes on it, in any order; the bot's own are enough.
-    pub notes: Vec<SourceNote>,
-    /// Who may see what.
-    pub visibility: VisibilityOfPair,
-    /// The bot's branch for it.
-    pub branch: BranchState,
-    /// Its name.
-    pub branch_name: BranchName,
-    /// The dist-git project.
-    pub dist_git: ProjectPath,
-    /// The dist-git merge requests from that branch, in any state and order.
-    pub merge_requests: Vec<DistGitMergeRequest>,
-    /// The labels that a new dist-git merge request gets.
-    pub labels: Vec<String>,
-    /// What dist-git should hold.
-    pub content: Result<Content<'a>, Blocked>,
-}
-
-/// The source-git merge request.
-#[derive(Clone, Debug)]
-pub struct SourceMergeRequest {
-    /// Its project: the target's.
-    pub project: ProjectId,
-    /// That project's path.
-    pub path: ProjectPath,
-    /// Its number.
-    pub iid: MergeRequestIid,
-    /// Its address.
-    pub url: String,
-    /// Its state.
-    pub state: State,
-    /// Its title.
-    pub title: String,
-    /// Its description.
-    pub description: String,
-    /// Whether it is a draft.
-    pub draft: Draft,
-    /// The branch it is for, in source-git and dist-git alike.
-    pub target: BranchName,
-    /// Its head.
-    pub head: CommitId,
-    /// Who wrote its commits, in their order.
-    pub authors: Vec<Author>,
-    /// Where statuses for its head are shown; nothing where they would be seen nowhere.
-    pub statuses: Option<Place>,
-}
-
-/// The state of a merge request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is open.
-    Opened,
-    /// It was closed.
-    Closed,
-    /// It was merged.
-    Merged,
-}
-
-/// A note on the source-git merge request.
-#[derive(Clone, Debug)]
-pub struct SourceNote {
-    /// Its number: the oldest note has the lowest.
-    pub id: NoteId,
-    /// Who wrote it.
-    pub author: UserId,
-    /// Its text.
-    pub body: String,
-}
-
-/// A merge request in dist-git from the bot's branch.
-#[derive(Clone, Debug)]
-pub struct DistGitMergeRequest {
-    /// Its number.
-    pub iid: MergeRequestIid,
-    /// Its address.
-    pub url: String,
-    /// Who opened it.
-    pub author: UserId,
-    /// Its state.
-    pub state: State,
-    /// Its title, GitLab's prefix for drafts included.
-    pub title: String,
-    /// Its description.
-    pub description: String,
-}
-
-/// Who may see a project, from few to many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Visibility {
-    /// Its members.
-    Private,
-    /// Everybody with an account.
-    Internal,
-    /// Everybody.
-    Public,
-}
-
-/// Who may see the projects that a change comes from and goes to.
-#[derive(Clone, Copy, Debug)]
-pub struct VisibilityOfPair {
-    /// The source-git project.
-    pub source: Visibility,
-    /// The project that the merge request comes from: a fork of it, or itself.
-    pub source_fork: Visibility,
-    /// The dist-git project.
-    pub dist_git: Visibility,
-    /// The project that holds the bot's branch, or will.
-    pub bot_fork: Visibility,
-}
-
-impl VisibilityOfPair {
-    /// Says whether a change would be shown to people who may not see where it comes from.
-    fn gives_away(self) -> bool {
-        self.source.min(self.source_fork) < self.dist_git.max(self.bot_fork)
-    }
-}
-
-/// The bot's branch as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BranchState {
-    /// There is none.
-    Missing,
-    /// There is one.
-    At(Tip),
-}
-
-/// The last commit of the bot's branch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tip {
-    /// The commit.
-    pub commit: CommitId,
-    /// Who committed it.
-    pub by: Committer,
-    /// Its only parent; nothing for a merge or a first commit, which the bot never makes.
-    pub parent: Option<CommitId>,
-    /// Its content.
-    pub tree: TreeId,
-    /// Its message.
-    pub message: String,
-}
-
-/// Who made a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Committer {
-    /// The bot.
-    Bot,
-    /// Somebody else.
-    Person,
-}
-
-/// What the bot's branch should hold.
-#[derive(Clone, Debug)]
-pub struct Content<'a> {
-    /// The tree.
-    pub tree: TreeId,
-    /// The tip of dist-git's target branch.
-    pub base: CommitId,
-    /// That commit's tree.
-    pub base_tree: TreeId,
-    /// What the transformation says.
-    pub report: &'a Report,
-    /// The change of the upstream ref, where the merge request makes one.
-    pub upstream: Option<&'a UpstreamChange>,
-}
 
 /// What to do, and how it ends.
 #[derive(Clone, Debug)]
@@ -226,7 +58,14 @@ pub enum Step<'a> {
         /// The labels.
         labels: Vec<String>,
     },
-    /// Change the dist-git merge request; at least one of the two.
+    /// Say something in a dist-git merge request.
+    Tell {
+        /// Which one.
+        iid: MergeRequestIid,
+        /// What.
+        news: News,
+    },
+    /// Change a dist-git merge request; at least one of the three.
     EditMergeRequest {
         /// Which one.
         iid: MergeRequestIid,
@@ -234,6 +73,8 @@ pub enum Step<'a> {
         title: Option<String>,
         /// The new description, where it differs.
         description: Option<String>,
+        /// Whether it is closed or opened again.
+        turn: Option<Turn>,
     },
     /// Write the note. A merge request that was opened by a step before is named in it.
     CreateNote {
@@ -261,6 +102,15 @@ pub enum Step<'a> {
     },
 }
 
+/// A change of a merge request's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is closed.
+    Close,
+    /// It is opened again.
+    Reopen,
+}
+
 /// Whether dist-git's CI may have tested a commit before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Earlier {
@@ -281,42 +131,181 @@ pub enum Outcome {
 
 /// Returns what is to be done.
 pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
+    let standing = Standing::of(&observed.merge_requests, &observed.source, observed.bot);
     let mut plan = Plan { steps: Vec::new(), outcome: Outcome::Done, merge_request: None };
-    if observed.source.state != State::Opened {
-        return plan;
-    }
-    let current = current_merge_request(observed);
-    plan.merge_request = current.map(|merge_request| link(observed, merge_request));
+    plan.merge_request = standing.merge_request().map(|merge_request| link(observed, merge_request));
+    plan.steps.extend(leave_behind(observed));
     let notes = own_notes(observed);
-    let says = match (&observed.content, blocked_by_people(observed, current)) {
+    let says = match (&observed.content, by_people(observed, standing)) {
+        (Wanted::Closed, _) => close(observed, standing, &mut plan),
+        (Wanted::NotHandled, _) => Some(Says::NotHandled { target: observed.source.target.clone() }),
         (_, Some(says)) => {
             if matches!(says, Says::PersonPushed { .. }) {
                 plan.outcome = Outcome::CannotBeSynced;
+                plan.steps.extend(open_again(observed, standing));
             }
-            says
+            Some(says)
         }
-        (Ok(_), None) if observed.visibility.gives_away() => {
+        (Wanted::Content(_), None) if observed.visibility.gives_away() => {
             plan.outcome = Outcome::CannotBeSynced;
-            Says::Blocked(&Blocked::LessVisible)
+            Some(Says::Blocked(&Blocked::LessVisible))
         }
-        (Err(why), None) => {
+        (Wanted::Blocked(why), None) => {
             plan.outcome = Outcome::CannotBeSynced;
-            Says::Blocked(why)
+            Some(Says::Blocked(why))
         }
-        (Ok(content), None) if current.is_none() && content.tree == content.base_tree => {
-            Says::NothingToSync { report: content.report }
+        (Wanted::Content(content), None) if is_without_effect(content, standing) => {
+            Some(Says::NothingToSync { report: content.report })
         }
-        (Ok(content), None) => {
-            let note = notes.first().map(|note| note.id);
+        (Wanted::Content(content), None) => {
+            plan.steps.extend(tell_of_overwriting(observed, standing));
             plan.steps.extend(push(observed, content));
-            plan.steps.extend(merge_request(observed, current, note));
-            Says::Synced { report: content.report, upstream: content.upstream }
+            plan.steps.extend(bring_up(observed, standing, notes.first().map(|note| note.id)));
+            let holds = match observed.source.state {
+                State::Merged => Holds::Target(observed.source.target.clone()),
+                State::Opened | State::Closed => Holds::MergeRequest,
+            };
+            Some(Says::Synced { report: content.report, upstream: content.upstream, holds })
         }
     };
-    let results = results(&plan, &notes, observed.source.head, &says);
+    let Some(says) = says else { return plan };
+    let is_over = matches!(observed.content, Wanted::Closed | Wanted::NotHandled);
+    if is_over && notes.is_empty() {
+        return plan;
+    }
+    let commit = told_commit(observed, &plan);
+    let results = results(&plan, &notes, commit, &says);
     plan.steps.extend(expectation(observed, &plan, results.as_ref()));
-    note_steps(&mut plan, &notes, Note { commit: observed.source.head, says, results });
+    let note = Note { commit, base: observed.source.base, says, results };
+    note_steps(&mut plan, &notes, note);
     plan
+}
+
+/// Says whether dist-git would stay as it is, and there is no merge request that has to follow.
+fn is_without_effect(content: &Content<'_>, standing: Standing<'_>) -> bool {
+    content.tree == content.base_tree && !matches!(standing, Standing::Open(_))
+}
+
+/// Returns the commit that the note speaks of. A merge alone leaves dist-git as it is, with the commit that it was made
+/// from and the results for it.
+fn told_commit(observed: &Observed<'_>, plan: &Plan<'_>) -> CommitId {
+    let pushes = plan.steps.iter().any(|step| matches!(step, Step::PushBranch { .. }));
+    match &observed.branch {
+        BranchState::At(tip) if observed.source.state == State::Merged && !pushes => {
+            commit::source_of(&tip.message).unwrap_or(observed.source.head)
+        }
+        _ => observed.source.head,
+    }
+}
+
+/// Closes the merge requests for targets that the source-git merge request had before.
+fn leave_behind<'a>(observed: &Observed<'_>) -> Vec<Step<'a>> {
+    let mut steps = Vec::new();
+    let left = observed.left_behind.iter().filter(|left| left.author == observed.bot && left.state == State::Opened);
+    // Whoever reopens what the bot has closed wants it open.
+    for left in left.filter(|left| standing::ended(left, &observed.source) != Some(Ended::Retargeted)) {
+        let news = News::Retargeted { to: observed.source.target.clone() };
+        steps.extend(tell(observed, left, news));
+        steps.push(turn(observed, left, Turn::Close, Some(Ended::Retargeted)));
+    }
+    steps
+}
+
+/// Closes the merge request of one that was closed, and returns what the note says of it.
+fn close<'a>(observed: &Observed<'_>, standing: Standing<'_>, plan: &mut Plan<'_>) -> Option<Says<'a>> {
+    Some(match standing {
+        Standing::None => return None,
+        Standing::Open(current) if standing::ended(current, &observed.source) == Some(Ended::Closed) => Says::KeptOpen,
+        Standing::Open(current) => {
+            plan.steps.extend(tell(observed, current, News::Closed));
+            plan.steps.push(turn(observed, current, Turn::Close, Some(Ended::Closed)));
+            Says::SourceClosed
+        }
+        Standing::Dormant(..) => Says::SourceClosed,
+        Standing::ClosedThere(_) => Says::Closed,
+        Standing::MergedThere(_) => Says::Merged,
+    })
+}
+
+/// Opens the merge request, or opens it again, or changes its texts.
+fn bring_up<'a>(observed: &Observed<'_>, standing: Standing<'_>, note: Option<NoteId>) -> Vec<Step<'a>> {
+    let source = &observed.source;
+    let again = open_again(observed, standing);
+    if !again.is_empty() {
+        return again;
+    }
+    if let Standing::Open(current) = standing {
+        let mut steps = Vec::new();
+        let ended = ended_of(source);
+        if ended == Some(Ended::Merged) && standing::ended(current, source) != ended {
+            steps.extend(tell(observed, current, News::Merged { commit: source.merged_as }));
+        }
+        steps.extend(edit(source, current, note));
+        return steps;
+    }
+    let wanted = wanted_title(source);
+    vec![Step::OpenMergeRequest {
+        branch: observed.branch_name.clone(),
+        target: source.target.clone(),
+        title: wanted.clone(),
+        description: description::new(&origin(source, note, &wanted, ended_of(source))),
+        labels: observed.labels.clone(),
+    }]
+}
+
+/// Opens a closed merge request again, where the bot closed it or somebody asks for it. GitLab does so only where its
+/// branch is there.
+fn open_again<'a>(observed: &Observed<'_>, standing: Standing<'_>) -> Vec<Step<'a>> {
+    let (current, news) = match (standing, observed.manner) {
+        (Standing::Dormant(current, Ended::Retargeted), _) => (current, News::Returned),
+        (Standing::Dormant(current, _), _) => (current, News::Reopened),
+        (Standing::ClosedThere(current), Manner::Recreate) => (current, News::AskedFor),
+        _ => return Vec::new(),
+    };
+    if current.origin == BranchOrigin::Gone {
+        return Vec::new();
+    }
+    let told = tell(observed, current, news);
+    told.into_iter().chain([turn(observed, current, Turn::Reopen, ended_of(&observed.source))]).collect()
+}
+
+/// Tells of what people pushed, before it is overwritten.
+fn tell_of_overwriting<'a>(observed: &Observed<'_>, standing: Standing<'_>) -> Option<Step<'a>> {
+    match (&observed.branch, standing.merge_request()) {
+        (BranchState::At(Tip { by: Committer::Person, commit, .. }), Some(current)) => {
+            tell(observed, current, News::Overwritten { was: *commit })
+        }
+        _ => None,
+    }
+}
+
+/// Returns the note that tells `news`, unless it is what the bot said last.
+fn tell<'a>(observed: &Observed<'_>, of: &DistGitMergeRequest, news: News) -> Option<Step<'a>> {
+    let told = observed.told.iter().find(|told| told.merge_request == of.iid);
+    let is_told = told.is_some_and(|told| told.news.as_ref() == Some(&news));
+    (!is_told).then_some(Step::Tell { iid: of.iid, news })
+}
+
+/// Returns the step that opens or closes a merge request, and writes down why.
+fn turn<'a>(observed: &Observed<'_>, of: &DistGitMergeRequest, turn: Turn, ended: Option<Ended>) -> Step<'a> {
+    let source = &observed.source;
+    let wanted = wanted_title(source);
+    let record = standing::believed(of, source);
+    let note = record.as_ref().and_then(|record| record.note);
+    let origin = origin(source, note, &wanted, ended);
+    let title = title::followed(&wanted, record.as_ref().map(|record| record.title.as_str()), &of.title);
+    let description = description::following(&of.description, record.as_ref(), &origin);
+    Step::EditMergeRequest {
+        iid: of.iid,
+        title: (title != of.title).then_some(title),
+        description: (!note::same(&description, &of.description)).then_some(description),
+        turn: Some(turn),
+    }
+}
+
+/// What the bot does because of the state of the source-git merge request, where dist-git's stays open.
+fn ended_of(source: &SourceMergeRequest) -> Option<Ended> {
+    (source.state == State::Merged).then_some(Ended::Merged)
 }
 
 /// Returns the CI results that the note goes on to show: those that it has, unless they are no longer about what
@@ -348,12 +337,6 @@ fn expectation<'a>(observed: &Observed<'_>, plan: &Plan<'_>, results: Option<&Ci
     Some(Step::ExpectResults { place, earlier })
 }
 
-/// Returns the bot's merge request: the open one, else the newest.
-fn current_merge_request<'a>(observed: &'a Observed<'_>) -> Option<&'a DistGitMergeRequest> {
-    let own = observed.merge_requests.iter().filter(|merge_request| merge_request.author == observed.bot);
-    own.max_by_key(|merge_request| (merge_request.state == State::Opened, merge_request.iid))
-}
-
 fn link(observed: &Observed<'_>, merge_request: &DistGitMergeRequest) -> DistGitLink {
     DistGitLink { project: observed.dist_git.clone(), merge_request: merge_request.iid, url: merge_request.url.clone() }
 }
@@ -369,11 +352,14 @@ fn own_notes<'a>(observed: &'a Observed<'_>) -> Vec<&'a SourceNote> {
     notes
 }
 
-/// Returns what a person did in dist-git that the bot respects.
-fn blocked_by_people<'a>(observed: &Observed<'_>, current: Option<&DistGitMergeRequest>) -> Option<Says<'a>> {
-    match (current.map(|merge_request| merge_request.state), &observed.branch) {
-        (Some(State::Merged), _) => Some(Says::Merged),
-        (Some(State::Closed), _) => Some(Says::Closed),
+/// Returns what people did in dist-git that the bot respects, unless somebody asks it not to.
+fn by_people<'a>(observed: &Observed<'_>, standing: Standing<'_>) -> Option<Says<'a>> {
+    if observed.manner == Manner::Recreate {
+        return None;
+    }
+    match (standing, &observed.branch) {
+        (Standing::MergedThere(_), _) => Some(Says::Merged),
+        (Standing::ClosedThere(_), _) => Some(Says::Closed),
         (_, BranchState::At(Tip { by: Committer::Person, .. })) => {
             Some(Says::PersonPushed { branch: observed.branch_name.clone() })
         }
@@ -385,14 +371,15 @@ fn wanted_title(source: &SourceMergeRequest) -> String {
     title::title(&source.title, source.draft)
 }
 
-/// Returns the push, where tree, base or message differ.
+/// Returns the push, where tree, base or message differ: each push makes dist-git's CI run again.
 fn push<'a>(observed: &Observed<'_>, content: &Content<'_>) -> Option<Step<'a>> {
     let source = &observed.source;
     let message = commit::message(&wanted_title(source), &source.description, &source.authors, &source.head);
     let expected = match &observed.branch {
         BranchState::Missing => None,
         BranchState::At(tip) => {
-            let same_message = tip.message.trim_end() == message.trim_end();
+            // Once it is merged, what there is to test is the same whatever commit it came by.
+            let same_message = source.state == State::Merged || tip.message.trim_end() == message.trim_end();
             if tip.tree == content.tree && tip.parent == Some(content.base) && same_message {
                 return None;
             }
@@ -403,32 +390,17 @@ fn push<'a>(observed: &Observed<'_>, content: &Content<'_>) -> Option<Step<'a>> 
     Some(Step::PushBranch { branch, expected, tree: content.tree, parent: content.base, message })
 }
 
-/// Returns what is to be done about the merge request.
-fn merge_request<'a>(
-    observed: &Observed<'_>,
-    current: Option<&DistGitMergeRequest>,
-    note: Option<NoteId>,
-) -> Option<Step<'a>> {
-    let source = &observed.source;
-    let Some(current) = current else {
-        let wanted = wanted_title(source);
-        return Some(Step::OpenMergeRequest {
-            branch: observed.branch_name.clone(),
-            target: source.target.clone(),
-            title: wanted.clone(),
-            description: description::new(&origin(source, note, &wanted)),
-            labels: observed.labels.clone(),
-        });
-    };
-    edit(source, current, note)
-}
-
 /// Says whether title and description of a dist-git merge request are what they should be.
 pub fn texts_are_current(source: &SourceMergeRequest, current: &DistGitMergeRequest) -> bool {
     edit(source, current, None).is_none()
 }
 
-fn origin<'a>(source: &'a SourceMergeRequest, note: Option<NoteId>, title: &'a str) -> Origin<'a> {
+fn origin<'a>(
+    source: &'a SourceMergeRequest,
+    note: Option<NoteId>,
+    title: &'a str,
+    ended: Option<Ended>,
+) -> Origin<'a> {
     Origin {
         project: source.project,
         path: &source.path,
@@ -437,14 +409,15 @@ fn origin<'a>(source: &'a SourceMergeRequest, note: Option<NoteId>, title: &'a s
         description: &source.description,
         note,
         title,
+        ended,
     }
 }
 
 /// Returns the change of a dist-git merge request that makes its texts what they should be.
 fn edit<'a>(source: &SourceMergeRequest, current: &DistGitMergeRequest, note: Option<NoteId>) -> Option<Step<'a>> {
     let wanted = wanted_title(source);
-    let origin = origin(source, note, &wanted);
-    let record = record::read(&current.description).filter(|record| agrees(record, source));
+    let origin = origin(source, note, &wanted, ended_of(source));
+    let record = standing::believed(current, source);
     let title = title::followed(&wanted, record.as_ref().map(|record| record.title.as_str()), &current.title);
     // A note's number alone is no reason to edit: it is written down when something else is.
     let known = record.as_ref().and_then(|record| record.note);
@@ -459,12 +432,8 @@ fn edit<'a>(source: &SourceMergeRequest, current: &DistGitMergeRequest, note: Op
         iid: current.iid,
         title,
         description,
+        turn: None,
     })
-}
-
-/// Says whether a record is about this source-git merge request. The path is not compared: projects move.
-fn agrees(record: &Record, source: &SourceMergeRequest) -> bool {
-    record.project == source.project && record.merge_request == source.iid
 }
 
 /// Adds what is to be done about the note: one, the oldest, edited where it says something else.

@@ -28,10 +28,11 @@ const END: &str = "<!-- source-git-bot v1: end -->";
 const BEGIN_CI: &str = "<!-- source-git-bot v1: ci begin -->\n";
 const END_CI: &str = "<!-- source-git-bot v1: ci end -->";
 
-/// What stands around the JSON of a record, of a note's state and of its CI results.
+/// What stands around the JSON of a record, of a note's state, of its CI results and of what a note in dist-git tells.
 const RECORD: &str = "<!-- source-git-bot v1: record ";
 const STATE: &str = "<!-- source-git-bot v1: note ";
 const RESULTS: &str = "<!-- source-git-bot v1: results ";
+const TOLD: &str = "<!-- source-git-bot v1: told ";
 const CLOSE: &str = " -->";
 
 /// The longest JSON that is read, in bytes: a title of 255 characters and a path of 1024, all of them escaped, fit.
@@ -53,6 +54,22 @@ pub struct Record {
     pub title: String,
     /// The copied description that the bot wanted last.
     pub(super) copied: Fingerprint,
+    /// What the bot did because the source-git merge request came to an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// What the bot did with a dist-git merge request because the source-git merge request came to an end, for this branch or altogether. Whoever changes
+/// the state of the dist-git merge request after that decides over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// It closed it with it.
+    Closed,
+    /// It closed it because that one is for another branch.
+    Retargeted,
+    /// It told of the merge.
+    Merged,
 }
 
 /// What the bot's note tells the bot.
@@ -63,6 +80,9 @@ pub struct NoteState {
     /// The dist-git merge request, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge_request: Option<MergeRequestIid>,
+    /// The tip of the source-git target branch that was looked at, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<CommitId>,
 }
 
 /// A description, divided at the bot's block.
@@ -108,6 +128,16 @@ pub(super) fn note_line(state: &NoteState) -> String {
     line(STATE, state)
 }
 
+/// Returns the hidden line for the end of a note in dist-git.
+pub(super) fn told_line<T: Serialize>(news: &T) -> String {
+    line(TOLD, news)
+}
+
+/// Returns what a note in dist-git tells.
+pub(super) fn read_told<T: DeserializeOwned>(body: &str) -> Option<T> {
+    hidden(body, TOLD)
+}
+
 /// Returns the part of a note that shows CI results: what is said to people, and what the bot keeps with it.
 pub(super) fn section<T: Serialize>(said: &str, state: &T) -> String {
     format!("{BEGIN_CI}{said}\n{}\n{END_CI}", line(RESULTS, state))
@@ -138,6 +168,14 @@ fn divide_at_section(body: &str) -> Option<(&str, &str, &str)> {
     let (whole, after) = body.split_at_checked(body.rfind(END_CI)? + END_CI.len())?;
     let (before, section) = whole.split_at_checked(whole.rfind(BEGIN_CI.trim_end())?)?;
     Some((before, section, after))
+}
+
+/// Returns `description` with this record in the place of its own; nothing where it has none.
+pub fn replace_record(description: &str, record: &Record) -> Option<String> {
+    let Divided { before, block, after } = divide(description);
+    let (head, rest) = block.rsplit_once(RECORD)?;
+    let (_, tail) = rest.split_once(CLOSE)?;
+    Some([before, head, &line(RECORD, record), tail, after].concat())
 }
 
 /// Returns `description` with `block` in the place of its last block, or at its end, below a blank line. Every byte
@@ -187,6 +225,7 @@ mod tests {
             note: Some(NoteId(12)),
             title: title.to_owned(),
             copied: Fingerprint::of("text"),
+            ended: None,
         }
     }
 
@@ -224,6 +263,16 @@ mod tests {
         assert_eq!(replace_block(&both, "NEW"), format!("{first}\n\nmine\n\nNEW"));
         assert_eq!(divide(&last.replace(END, "")).block, "");
         assert_eq!(divide(&format!("{END} {BEGIN}")).block, "");
+    }
+
+    #[test]
+    fn a_record_is_replaced_and_nothing_else() {
+        let description = format!("mine\n\n{}\ntheirs", block("said", &record("first")));
+        let ended = Record { ended: Some(Ended::Closed), ..record("first") };
+        let replaced = replace_record(&description, &ended).unwrap();
+        assert_eq!(read(&replaced), Some(ended));
+        assert_eq!(replace_record(&replaced, &record("first")).unwrap(), description);
+        assert_eq!(replace_record("mine", &record("first")), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::ci_section::{CiSection, StatusesState, Taken};
 use super::note;
-use super::plan::SourceNote;
+use super::observed::SourceNote;
 use super::results::{MergeRequestIs, Results};
 use super::statuses::{self, Detail, Place, Post, Posted, Print, Status};
 use super::{NoteId, UserId};

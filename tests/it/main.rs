@@ -16,6 +16,7 @@ mod files;
 mod forge;
 mod histories;
 mod licences;
+mod lifecycle;
 mod message;
 mod notify;
 mod pair;

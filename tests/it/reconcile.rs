@@ -55,10 +55,10 @@ fn what_no_event_told_is_made_good_and_then_there_is_nothing_to_do() {
     world.sandbox.clear_log();
     let run = reconcile(&world, &[]);
     run.ends_with(0);
-    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 7 requests\n");
+    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 9 requests\n");
     assert_eq!(world.written(), [""; 0]);
-    // Two lists, the bot's user, and for the pair: note, both merge requests, pipelines.
-    assert_eq!(world.sandbox.api_requests().len(), 7);
+    // Two lists, the bot's user, and for the pair: note, both merge requests, pipelines; the tips of both target branches.
+    assert_eq!(world.sandbox.api_requests().len(), 9);
 
     world.change("Say more", &[("MORE", Some("More.\n"))]);
     reconcile(&world, &[]).ends_with(0);
@@ -113,9 +113,14 @@ fn the_results_of_a_merged_change_go_on_coming() {
     world.sandbox.set_all_jobs(pipeline, "success");
     let run = reconcile(&world, &[]);
     run.ends_with(0);
-    assert!(run.stdout.contains("rpms/hello!1  reported"), "{}", run.stdout);
-    assert!(world.note(iid).contains("**dist-git CI: passed**"));
-    assert_eq!(world.written(), ["PUT"]);
+    assert!(run.stdout.contains("rpms/hello!1  synced, reported"), "{}", run.stdout);
+    let note = world.note(iid);
+    assert!(note.contains("**dist-git CI: passed**") && note.contains("This merge request was merged."), "{note}");
+    assert!(!note.contains("older commit"), "{note}");
+    // The merge is told in dist-git, and written down there; then the note, first without and then with the results.
+    assert_eq!(world.written(), ["POST", "PUT", "PUT", "PUT"]);
+    reconcile(&world, &[]).ends_with(0);
+    assert_eq!(world.written(), [""; 0]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
     let head = world.sandbox.tip(FORK, "fix").unwrap();
     let shown = run.stdout.replace(&world.sandbox.url(), "https://gitlab").replace(&head, "<head>");
     let shown = shown.replace(&head[..12], "<hea>").replace(&head[..10], "<hea>");
+    let shown = shown.replace(&world.sandbox.tip(SOURCE, "c9s").unwrap(), "<base>");
     insta::assert_snapshot!(shown, @r##"
     hello: source-git commit <hea> on v1.0
 
@@ -90,7 +91,7 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
       |
       | **What happens next:** dist-git's CI tests what you push here, and its results come to this note. When you edit title or description, dist-git follows. The package's maintainers review the change.
       |
-      | <!-- source-git-bot v1: note {"commit":"<head>"} -->
+      | <!-- source-git-bot v1: note {"commit":"<head>","base":"<base>"} -->
     (once the dist-git merge request is open, the note links to it)
     "##);
 }
@@ -129,7 +130,8 @@ fn a_dry_run_of_an_update_shows_what_differs() {
     let (_, steps) = run.stdout.split_once("\nwould push").unwrap();
     let tip = world.sandbox.tip("bot/hello", &format!("c9s-src-{iid}")).unwrap();
     let mut shown = format!("would push{steps}").replace(&world.sandbox.url(), "https://gitlab");
-    for (commit, name) in [(&old, "<old>"), (&new, "<new>"), (&tip, "<tip>")] {
+    let base = world.sandbox.tip(SOURCE, "c9s").unwrap();
+    for (commit, name) in [(&old, "<old>"), (&new, "<new>"), (&tip, "<tip>"), (&base, "<base>")] {
         shown = shown.replace(commit, name).replace(&commit[..10], name);
     }
     insta::assert_snapshot!(shown, @r##"
@@ -177,7 +179,7 @@ fn a_dry_run_of_an_update_shows_what_differs() {
       |
       | @@ -24,2 +25,2 @@
       |
-      | -<!-- source-git-bot v1: note {"commit":"<old>","merge_request":1} -->
-      | +<!-- source-git-bot v1: note {"commit":"<new>","merge_request":1} -->
+      | -<!-- source-git-bot v1: note {"commit":"<old>","merge_request":1,"base":"<base>"} -->
+      | +<!-- source-git-bot v1: note {"commit":"<new>","merge_request":1,"base":"<base>"} -->
     "##);
 }

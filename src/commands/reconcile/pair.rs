@@ -1,5 +1,8 @@
 //! One merge request and its pair: what differs from what should be, and the mending of it.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::Result;
 
 use super::find::Found;
@@ -10,11 +13,11 @@ use crate::commands::bot::Bot;
 use crate::commands::merge_request_reference::MergeRequestReference;
 use crate::commands::report::{self, Asked, Pair};
 use crate::commands::{own_notes, sync};
-use crate::forge::{MergeRequest, Note, ProjectPath};
+use crate::forge::{ForgeError, MergeRequest, MergeRequestState, Note, ProjectId, ProjectPath};
 use crate::git::Git;
 use crate::pair::ci_section::CiSection;
-use crate::pair::record;
-use crate::transform::{Refusal, config};
+use crate::pair::{branch, record};
+use crate::transform::{CommitId, Refusal, config};
 
 /// What it takes to reconcile one merge request.
 pub(super) struct Reconciling<'a> {
@@ -22,6 +25,7 @@ pub(super) struct Reconciling<'a> {
     pub(super) git: &'a Git,
     pub(super) global: &'a Global,
     pub(super) surroundings: &'a Surroundings,
+    pub(super) tips: &'a Tips,
 }
 
 impl Reconciling<'_> {
@@ -34,10 +38,8 @@ impl Reconciling<'_> {
             Found { source: Some(source), dist: None, source_path, dist_path } => {
                 self.without_pair(source_path, &source, &dist_path, line)
             }
-            // The source-git merge request is not open: only the results are of interest.
-            Found { source: None, dist: Some(dist), dist_path, .. } => {
-                self.report(report::of_dist(self.bot, dist_path, dist)?, line)?;
-                Ok(None)
+            Found { source: None, dist: Some(dist), source_path, dist_path } => {
+                self.of_dist(source_path, dist_path, &dist, line)
             }
             Found { source: None, dist: None, .. } => Ok(None),
         }
@@ -53,17 +55,49 @@ impl Reconciling<'_> {
     ) -> Result<Option<Refusal>> {
         let recorded = record::read(&dist.description).and_then(|record| record.note);
         let note = own_notes::find(self.bot, source.target_project_id, source.iid, recorded)?.into_iter().next();
-        let synced = if is_told(note.as_ref(), source, dist) && sync::texts_are_current(source_path, source, dist) {
-            Ok(None)
-        } else {
-            self.sync(source_path, source, &dist_path, line)
-        };
         // The lists are as old as the run: what is reported is read afresh.
         let fresh = self.bot.forge.merge_request(&dist_path, dist.iid)?;
+        let is_synced =
+            sync::texts_are_current(source_path, source, &fresh) && self.is_told(note.as_ref(), source, &fresh)?;
+        let synced = if is_synced { Ok(None) } else { self.sync(source_path, source, &dist_path, None, line) };
+        let fresh = if line.did.is_empty() { fresh } else { self.bot.forge.merge_request(&dist_path, dist.iid)? };
         let pair = report::of_dist(self.bot, dist_path, fresh)?;
         let note = note.filter(|_| line.did.is_empty());
         self.report(pair.map(|pair| Pair { note, ..pair }), line)?;
         synced
+    }
+
+    /// With a dist-git merge request alone: the source-git one was closed, merged or deleted, or is for another branch.
+    fn of_dist(
+        &self,
+        source_path: ProjectPath,
+        dist_path: ProjectPath,
+        dist: &MergeRequest,
+        line: &mut Line,
+    ) -> Result<Option<Refusal>> {
+        let named = dist.source_branch.parse().ok().and_then(|name| branch::parse(&name));
+        let Some((target, iid)) = named else { return Ok(None) };
+        let source = match self.bot.forge.merge_request(&source_path, iid) {
+            Ok(source) => source,
+            Err(error @ ForgeError::NotFoundOrNoAccess(_)) => {
+                // Where the project cannot be seen, nobody can say what became of the merge request.
+                if let Err(ForgeError::NotFoundOrNoAccess(_)) = self.bot.forge.project(&source_path) {
+                    return Err(error.into());
+                }
+                let of = MergeRequestReference { project: source_path, iid };
+                let effect = sync::orphan::close(self.bot, &dist_path, dist, &of, self.global)?;
+                line.note("closed", &effect);
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if source.target_branch != target.as_str() {
+            return self.sync(&source_path, &source, &dist_path, Some(dist), line);
+        }
+        match source.state {
+            MergeRequestState::Closed => self.sync(&source_path, &source, &dist_path, None, line),
+            _ => self.pair(&source_path, &source, dist_path, dist, line),
+        }
     }
 
     /// Without an open dist-git merge request: what stood in the way may be gone, and one that was closed or merged may
@@ -81,7 +115,7 @@ impl Reconciling<'_> {
             tracing::debug!("{} is not there: nothing to do", config::PATH);
             return Ok(None);
         }
-        let synced = self.sync(&source_path, source, dist_path, line);
+        let synced = self.sync(&source_path, source, dist_path, None, line);
         let asked = Asked::MergeRequest(MergeRequestReference { project: source_path, iid: source.iid });
         self.report(report::find(self.bot, &asked)?, line)?;
         synced
@@ -92,11 +126,12 @@ impl Reconciling<'_> {
         source_path: &ProjectPath,
         source: &MergeRequest,
         dist_path: &ProjectPath,
+        known: Option<&MergeRequest>,
         line: &mut Line,
     ) -> Result<Option<Refusal>> {
         let reference = MergeRequestReference { project: source_path.clone(), iid: source.iid };
-        let work = sync::Work { bot: self.bot, git: self.git, reference, dist_path: dist_path.clone() };
-        let synced = work.run(&self.global(), self.surroundings)?;
+        let work = sync::Work::new(self.bot, self.git, reference, dist_path.clone());
+        let synced = sync::Work { known: known.cloned(), ..work }.run(&self.global(), self.surroundings)?;
         line.note(if synced.refusal.is_some() { "told its author" } else { "synced" }, &synced.effect);
         Ok(synced.refusal)
     }
@@ -109,17 +144,40 @@ impl Reconciling<'_> {
         Ok(())
     }
 
+    /// Says whether a note tells of all that `sync` goes by, and dist-git holds what it tells: then `sync` has seen it.
+    fn is_told(&self, note: Option<&Note>, source: &MergeRequest, dist: &MergeRequest) -> Result<bool> {
+        let Some(note) = note else { return Ok(false) };
+        let tested = CiSection::read(&note.body).and_then(|section| section.state.tested);
+        let Some(told) = record::read_note(&note.body) else { return Ok(false) };
+        let is_held = tested.is_none_or(|tested| dist.sha == Some(tested));
+        if !is_held || told.base.is_none() || self.tips.of(self.bot, source)? != told.base {
+            return Ok(false);
+        }
+        let is_newest = source.state == MergeRequestState::Merged || source.sha == Some(told.commit);
+        let based_on = dist.diff_refs.as_ref().and_then(|refs| refs.base_sha);
+        Ok(is_newest && (based_on.is_none() || based_on == self.tips.of(self.bot, dist)?))
+    }
+
     /// The options for what is done to one merge request: their plans become a part of the summary.
     fn global(&self) -> Global {
         Global { output: Output::Text, ..self.global.clone() }
     }
 }
 
-/// Says whether a note tells of the newest commit of its merge request, and dist-git holds what it tells: then `sync` has
-/// seen both.
-fn is_told(note: Option<&Note>, source: &MergeRequest, dist: &MergeRequest) -> bool {
-    let Some(note) = note else { return false };
-    let tested = CiSection::read(&note.body).and_then(|section| section.state.tested);
-    let told = record::read_note(&note.body).is_some_and(|told| Some(told.commit) == source.sha);
-    told && tested.is_none_or(|tested| dist.sha == Some(tested))
+/// The tips of target branches, each asked for once.
+#[derive(Default)]
+pub(super) struct Tips(Mutex<HashMap<(ProjectId, String), Option<CommitId>>>);
+
+impl Tips {
+    /// Returns the tip of a merge request's target branch; nothing where there is no such branch.
+    fn of(&self, bot: &Bot, merge_request: &MergeRequest) -> Result<Option<CommitId>> {
+        let key = (merge_request.target_project_id, merge_request.target_branch.clone());
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tip) = known().get(&key) {
+            return Ok(*tip);
+        }
+        let tip = bot.forge.branch(key.0, &key.1.parse()?)?.map(|branch| branch.tip);
+        known().insert(key, tip);
+        Ok(tip)
+    }
 }

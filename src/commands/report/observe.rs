@@ -12,7 +12,7 @@ use crate::config;
 use crate::forge::{self, CiState, ForgeError, MergeRequestState, Pipeline, ProjectId};
 use crate::pair::ci_section::CiSection;
 use crate::pair::note;
-use crate::pair::plan::SourceNote;
+use crate::pair::observed::SourceNote;
 use crate::pair::report::{CommitIs, Memory, Observed};
 use crate::pair::results::{self, Begun, MergeRequestIs, OnFailure, Results};
 use crate::pair::statuses::{Detail, Place, Posted};
@@ -65,12 +65,18 @@ pub(super) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
     let Some(subject) = Looking { bot, pair, known: known.as_ref(), sources: BTreeMap::new() }.subject()? else {
         return Ok(None);
     };
-    let head = pair.source.sha.unwrap_or(subject.commit);
-    if !is_in(bot, pair, &subject.commit)? {
+    // Once it is merged, dist-git holds the target branch: the bot's note says up to which commit.
+    let held = note.as_ref().and_then(|note| record::read_note(&note.body)).map(|told| told.commit);
+    let held = held.filter(|_| pair.source.state == MergeRequestState::Merged);
+    let head = held.or(pair.source.sha).unwrap_or(subject.commit);
+    if held != Some(subject.commit) && !is_in(bot, pair, &subject.commit)? {
         tracing::warn!("dist-git holds commit {}, which the merge request never had: not reported", subject.commit);
         return Ok(None);
     }
+    let is_of_target = held == Some(subject.commit) && pair.source.sha != held;
     let place = match (subject.commit_is, subject.commit == head) {
+        // A commit of the target branch is none of the merge request's: the note alone tells.
+        _ if is_of_target => None,
         (CommitIs::Newest, true) => {
             let of_head = known.as_ref().filter(|known| known.state.commit == head);
             let statuses = of_head.and_then(|known| known.state.statuses.as_ref());

@@ -3,18 +3,21 @@
 use anyhow::{Context as _, Result, bail};
 
 use super::Run;
+use super::dist_notes;
 use super::observe::{BRANCH_ROLE, Seen};
 use crate::commands::{commit_statuses, own_notes};
 use crate::forge::{
-    ForgeError, MergeRequestEdit, NewFork, NewMergeRequest, NoteId, NoteOrder, Parent, Project, ProjectId,
+    ForgeError, MergeRequestEdit, MergeRequestState, NewFork, NewMergeRequest, NoteId, NoteOrder, Parent, Project,
+    ProjectId, StateChange,
 };
 use crate::git::remote::RemoteError;
 use crate::git::store::Store;
 use crate::git::work_tree;
 use crate::pair::ci_section::{CiSection, StatusesState, Taken};
 use crate::pair::note::{self, DistGitLink, Note};
-use crate::pair::plan::{Earlier, Plan, State, Step};
+use crate::pair::plan::{Earlier, Plan, Step, Turn};
 use crate::pair::statuses::{self, Place, Print, Status};
+use crate::pair::told::About;
 use crate::pair::{BranchName, MergeRequestIid};
 use crate::transform::CommitId;
 
@@ -55,14 +58,14 @@ impl Run<'_> {
                     tracing::info!("opened {}", opened.url);
                     link = Some(opened);
                 }
-                Step::EditMergeRequest { iid, title, description } => {
-                    let edit = MergeRequestEdit {
-                        title: title.clone(),
-                        description: description.clone(),
-                        ..MergeRequestEdit::default()
-                    };
-                    self.bot.forge.edit_merge_request(&self.dist_path, *iid, &edit)?;
-                    tracing::info!("edited {}!{iid}", self.dist_path);
+                Step::Tell { iid, news } => {
+                    let about =
+                        About { path: &self.source_path, merge_request: self.source.iid, url: &self.source.web_url };
+                    let project = seen.pair.dist_project.context("the dist-git project is not known")?;
+                    dist_notes::write(self.bot, project, *iid, news, about)?;
+                }
+                Step::EditMergeRequest { iid, title, description, turn } => {
+                    self.edit(*iid, title.clone(), description.clone(), *turn)?;
                 }
                 Step::CreateNote { note } => {
                     self.create_note(&note.remembering(statuses.as_ref()).render(link.as_ref()))?;
@@ -84,9 +87,30 @@ impl Run<'_> {
         }
         // Whoever pushes does so first. So where the branch is still as this job knows it, nobody has written anything
         // newer that this job could have overwritten since; else what it wrote may be what was true before.
-        if seen.has_dist_git() && self.branch_tip(store)?.1 != branch_at {
+        if seen.looked_at_branch() && self.branch_tip(store)?.1 != branch_at {
             return Err(RemoteError::Stale { role: BRANCH_ROLE }.into());
         }
+        Ok(())
+    }
+
+    fn edit(
+        &self,
+        iid: MergeRequestIid,
+        title: Option<String>,
+        description: Option<String>,
+        turn: Option<Turn>,
+    ) -> Result<()> {
+        let (state, done) = match turn {
+            None => (None, "edited"),
+            Some(Turn::Close) => (Some(StateChange::Close), "closed"),
+            Some(Turn::Reopen) => (Some(StateChange::Reopen), "opened again:"),
+        };
+        let edit = MergeRequestEdit { title, description, state, ..MergeRequestEdit::default() };
+        let now = self.bot.forge.edit_merge_request(&self.dist_path, iid, &edit)?;
+        if turn == Some(Turn::Reopen) && now.state == MergeRequestState::Closed {
+            bail!("GitLab does not open {}!{iid} again, and does not say why", self.dist_path);
+        }
+        tracing::info!("{done} {}!{iid}", self.dist_path);
         Ok(())
     }
 
@@ -243,8 +267,8 @@ impl Run<'_> {
             Ok(opened) => Ok(link(opened.iid, opened.web_url)),
             Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => {
                 let mut found = self.merge_requests()?.unwrap_or_default().into_iter();
-                let open = found.find(|merge_request| merge_request.state == State::Opened);
-                open.map(|found| link(found.iid, found.url)).ok_or_else(|| error.into())
+                let open = found.find(|merge_request| merge_request.state == MergeRequestState::Opened);
+                open.map(|found| link(found.iid, found.web_url)).ok_or_else(|| error.into())
             }
             Err(error) => Err(error.into()),
         }

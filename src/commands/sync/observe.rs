@@ -1,30 +1,32 @@
 //! What there is: the merge request's content as dist-git content, and what the bot did for it before.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::{Result, bail};
+use chrono::{TimeDelta, Utc};
 
-use super::Run;
+use super::dist_notes;
+use super::pairing::{self, Pairing};
 use super::visibility::BotFork;
+use super::{Due, Run};
 use crate::ci::Section;
 use crate::commands::commit_statuses;
 use crate::commands::generate::{self, Generated, Request};
-use crate::commands::own_notes;
 use crate::config::{CiFiles, Forks};
-use crate::forge::{ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, ProjectPath, StateFilter};
+use crate::forge::{CiState, MergeRequest};
 use crate::git::partial::PartialFetch;
 use crate::git::remote::RemoteError;
 use crate::git::replay::{self, Based};
 use crate::git::store::{Entry, Store};
 use crate::git::work_tree;
+use crate::pair::ci_section::CiSection;
 use crate::pair::commit::{Author, SOURCE_TRAILER};
 use crate::pair::note::{Blocked, UpstreamChange};
-use crate::pair::plan::{
-    BranchState, Committer, Content, DistGitMergeRequest, Observed, SourceMergeRequest, SourceNote, State, Tip,
-    VisibilityOfPair,
+use crate::pair::observed::{
+    self, BranchState, Committer, Content, Observed, SourceMergeRequest, State, Tip, Told, VisibilityOfPair, Wanted,
 };
-use crate::pair::title::Draft;
-use crate::pair::{BranchName, plan, record};
+use crate::pair::plan::{self, Step};
+use crate::pair::{BranchName, record};
 use crate::transform::files::ReceiverFiles;
 use crate::transform::finding::quoted;
 use crate::transform::message::PatchComments;
@@ -38,20 +40,32 @@ const BRANCH_TIP: &str = "refs/bot/branch";
 /// What the repository with the bot's branch is called in messages.
 pub(super) const BRANCH_ROLE: &str = "the bot's fork";
 
-/// The most of the bot's merge requests and notes that are looked at; there is one of each, or two after a race.
-const LOOKED_AT: usize = 100;
+/// For how long after a merge a merge request that never had a pair gets one: it may have been merged before any job
+/// could see it open.
+const MERGED_LATELY: TimeDelta = TimeDelta::days(3);
 
 /// What was seen.
 pub(super) struct Seen {
     target: BranchName,
     /// The commit that was fetched as the merge request's head.
     head: CommitId,
-    made: Result<Made, Blocked>,
+    made: Making,
     branch: BranchState,
     branch_home: BranchHome,
-    merge_requests: Vec<DistGitMergeRequest>,
-    notes: Vec<SourceNote>,
+    pub(super) pair: Pairing,
+    /// The tip of the target branch, where that was fetched.
+    base: Option<CommitId>,
     authors: Vec<Author>,
+}
+
+/// What came of making content for dist-git.
+enum Making {
+    /// This.
+    Made(Box<Made>),
+    /// Nothing that could be made.
+    Blocked(Blocked),
+    /// Nothing is to be made.
+    NotDue,
 }
 
 /// The repository that holds the bot's branch, or will.
@@ -76,27 +90,38 @@ pub(super) struct Made {
 impl Seen {
     /// What changes in dist-git, where that is known.
     pub(super) fn generated(&self) -> Option<&Generated> {
-        self.made.as_ref().ok().map(|made| &made.generated)
+        match &self.made {
+            Making::Made(made) => Some(&made.generated),
+            Making::Blocked(_) | Making::NotDue => None,
+        }
     }
 
     /// Why nothing can be made of the merge request.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match &self.made {
-            Err(Blocked::Refused(refusal)) => Some(refusal.clone()),
-            Err(Blocked::NoBranch { project, branch }) => Some(Refusal::new(
+            Making::Blocked(Blocked::Refused(refusal)) => Some(refusal.clone()),
+            Making::Blocked(Blocked::NoBranch { project, branch }) => Some(Refusal::new(
                 format!("the dist-git project {project} has no branch {}", quoted(branch.as_str().as_bytes())),
                 "choose another target branch, or ask the package's maintainers to create the branch in dist-git",
             )),
-            Err(Blocked::NoProject { project }) => Some(Refusal::new(
+            Making::Blocked(Blocked::NoProject { project }) => Some(Refusal::new(
                 format!("there is no dist-git project {project} that the bot can see"),
                 "ask the package's maintainers whether this package is meant to be kept in source-git",
             )),
-            Err(Blocked::LessVisible) | Ok(_) => None,
+            Making::Blocked(Blocked::LessVisible) | Making::Made(_) | Making::NotDue => None,
         }
     }
 
-    pub(super) fn has_dist_git(&self) -> bool {
-        !matches!(self.made, Err(Blocked::NoProject { .. }))
+    /// Says whether the bot's branch was looked at.
+    pub(super) fn looked_at_branch(&self) -> bool {
+        !matches!(self.made, Making::NotDue | Making::Blocked(Blocked::NoProject { .. }))
+    }
+
+    /// Says whether statuses on the source-git merge request may wait for results.
+    pub(super) fn has_open_results(&self) -> bool {
+        let known = self.pair.notes.iter().find_map(|note| CiSection::read(&note.body));
+        known
+            .is_some_and(|known| !known.state.state.is_some_and(CiState::is_final) || !known.state.left_open.is_empty())
     }
 
     pub(super) fn branch_home_answers(&self) -> bool {
@@ -110,23 +135,25 @@ impl Seen {
         }
     }
 
-    /// Everything that the plan depends on. Who may see what is asked only where something is to be shown.
-    pub(super) fn observed<'a>(&'a self, run: &Run<'_>) -> Result<Observed<'a>> {
+    /// What is known without asking who may see what, and where statuses are seen.
+    fn observed_so_far<'a>(&'a self, run: &Run<'_>) -> Observed<'a> {
         let content = match &self.made {
-            Ok(made) => Ok(Content {
+            Making::Made(made) => Wanted::Content(Content {
                 tree: made.tree,
                 base: made.base,
                 base_tree: made.base_tree,
                 report: &made.generated.report,
                 upstream: made.upstream.as_ref(),
             }),
-            Err(blocked) => Err(blocked.clone()),
+            Making::Blocked(blocked) => Wanted::Blocked(blocked.clone()),
+            Making::NotDue if run.due == Due::NotHandled => Wanted::NotHandled,
+            Making::NotDue => Wanted::Closed,
         };
-        let everybody = plan::Visibility::Public;
-        let mut observed = Observed {
+        let everybody = observed::Visibility::Public;
+        Observed {
             bot: run.myself.user.id,
             source: self.source(run),
-            notes: self.notes.clone(),
+            notes: self.pair.notes.clone(),
             visibility: VisibilityOfPair {
                 source: everybody,
                 source_fork: everybody,
@@ -136,14 +163,22 @@ impl Seen {
             branch: self.branch.clone(),
             branch_name: run.branch.clone(),
             dist_git: run.dist_path.clone(),
-            merge_requests: self.merge_requests.clone(),
+            merge_requests: self.pair.merge_requests.clone(),
+            left_behind: self.pair.left_behind.clone(),
+            told: self.pair.told.clone(),
             labels: run.bot.instance.label.iter().cloned().collect(),
             content,
-        };
+            manner: run.manner,
+        }
+    }
+
+    /// Everything that the plan depends on. Who may see what is asked only where something is to be shown.
+    pub(super) fn observed<'a>(&'a self, run: &Run<'_>) -> Result<Observed<'a>> {
+        let mut observed = self.observed_so_far(run);
         if plan::sync(&observed).steps.iter().any(|step| matches!(step, plan::Step::PushBranch { .. })) {
             // A fork that is not there yet is made as visible as dist-git. One with an open merge request is no more
             // visible: GitLab cuts forks off, and closes their merge requests, where the original becomes less visible.
-            let is_linked = self.merge_requests.iter().any(|merge_request| merge_request.state == State::Opened);
+            let is_linked = self.pair.merge_requests.iter().any(|merge_request| merge_request.state == State::Opened);
             let as_dist_git = is_linked || !self.branch_home_answers();
             observed.visibility = run.visibility(if as_dist_git { BotFork::AsDistGit } else { BotFork::OfItsOwn })?;
             if run.source.sha == Some(self.head) {
@@ -157,53 +192,75 @@ impl Seen {
     fn source(&self, run: &Run<'_>) -> SourceMergeRequest {
         SourceMergeRequest {
             authors: self.authors.clone(),
-            ..source(&run.source, run.source_path.clone(), self.target.clone(), self.head)
+            base: self.base,
+            ..pairing::source(&run.source, run.source_path.clone(), self.target.clone(), self.head)
         }
     }
-}
 
-/// Returns a source-git merge request as plans see it, but for its authors.
-fn source(seen: &MergeRequest, path: ProjectPath, target: BranchName, head: CommitId) -> SourceMergeRequest {
-    SourceMergeRequest {
-        project: seen.target_project_id,
-        path,
-        iid: seen.iid,
-        url: seen.web_url.clone(),
-        state: state_of(seen.state),
-        title: seen.title.clone(),
-        description: seen.description.clone(),
-        draft: if seen.draft { Draft::Yes } else { Draft::No },
-        target,
-        head,
-        authors: Vec::new(),
-        statuses: None,
+    /// Asks what the bot has said already, where something is to be said.
+    pub(super) fn observe_told(&mut self, run: &Run<'_>) -> Result<()> {
+        let observed = self.observed_so_far(run);
+        let told = plan::sync(&observed).steps.into_iter().filter_map(|step| match step {
+            Step::Tell { iid, .. } => Some(iid),
+            _ => None,
+        });
+        let told: BTreeSet<_> = told.collect();
+        let Some(project) = self.pair.dist_project else { return Ok(()) };
+        let last = |iid| Ok(Told { merge_request: iid, news: dist_notes::last(run.bot, project, iid)? });
+        self.pair.told = told.into_iter().map(last).collect::<Result<_>>()?;
+        Ok(())
     }
-}
-
-/// Returns a dist-git merge request as plans see it.
-fn dist_git(seen: &MergeRequest) -> DistGitMergeRequest {
-    DistGitMergeRequest {
-        iid: seen.iid,
-        url: seen.web_url.clone(),
-        author: seen.author.id,
-        state: state_of(seen.state),
-        title: seen.title.clone(),
-        description: seen.description.clone(),
-    }
-}
-
-/// Says whether title and description of a dist-git merge request are what its source-git merge request makes them.
-pub(in crate::commands) fn texts_are_current(path: &ProjectPath, of: &MergeRequest, dist: &MergeRequest) -> bool {
-    let (Some(head), Ok(target)) = (of.sha, of.target_branch.parse()) else { return true };
-    plan::texts_are_current(&source(of, path.clone(), target, head), &dist_git(dist))
 }
 
 impl Run<'_> {
     /// Looks at everything; `None` where the merge request's project is none of the bot's business.
     pub(super) fn observe(&self, store: &mut Store, target: BranchName) -> Result<Option<Seen>> {
+        match self.due {
+            Due::MergeRequest | Due::Target => self.observe_content(store, target),
+            Due::Close | Due::NotHandled => self.observe_end(target),
+        }
+    }
+
+    /// Looks at what is left of a merge request from which nothing is carried over any more.
+    fn observe_end(&self, target: BranchName) -> Result<Option<Seen>> {
+        let Some(merge_requests) = self.merge_requests()? else { return Ok(None) };
+        if merge_requests.is_empty() && self.known.is_none() {
+            tracing::info!("the merge request is closed, and has no pair in dist-git: nothing to do");
+            return Ok(None);
+        }
+        let pair = self.pairing(&merge_requests)?;
+        let told = pair.notes.iter().find_map(|note| record::read_note(&note.body));
+        let Some(head) = self.source.sha.or(told.as_ref().map(|told| told.commit)) else { return Ok(None) };
+        Ok(Some(Seen {
+            made: Making::NotDue,
+            target,
+            head,
+            base: told.and_then(|told| told.base),
+            branch: BranchState::Missing,
+            branch_home: BranchHome::Absent,
+            pair,
+            authors: Vec::new(),
+        }))
+    }
+
+    fn observe_content(&self, store: &mut Store, target: BranchName) -> Result<Option<Seen>> {
+        let merged_early = match self.due {
+            Due::Target => Some(self.merge_requests()?),
+            _ => None,
+        };
+        if let Some(merge_requests) = &merged_early
+            && merge_requests.as_ref().is_none_or(Vec::is_empty)
+            && !was_merged_lately(&self.source)
+        {
+            tracing::info!("it was merged some time ago, and has no pair in dist-git: nothing to do");
+            return Ok(None);
+        }
         let remote = self.remote("source-git", &self.source_path);
         let section = Section::begin(self.bot.log, "fetch_source_git", "fetching from source-git");
-        let mut fetched = PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str())?;
+        let mut fetched = match self.due {
+            Due::Target => PartialFetch::begin_at_branch(store, &remote, target.as_str())?,
+            _ => PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str())?,
+        };
         fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         let path = RepoPath::parse(config::PATH)?;
         if store.entry(&store.tree_of(&fetched.head)?, &path)?.is_none() {
@@ -211,57 +268,29 @@ impl Run<'_> {
             return Ok(None);
         }
         drop(section);
-        let merge_requests = self.merge_requests()?;
+        let merge_requests = match merged_early {
+            Some(known) => known,
+            None => self.merge_requests()?,
+        };
+        let has_dist_git = merge_requests.is_some();
         let mut seen = Seen {
-            made: Err(Blocked::NoProject { project: self.dist_path.clone() }),
+            made: Making::Blocked(Blocked::NoProject { project: self.dist_path.clone() }),
             target,
             head: fetched.head,
+            base: Some(fetched.target),
             branch: BranchState::Missing,
             branch_home: BranchHome::Absent,
-            notes: self.own_notes(merge_requests.as_deref().unwrap_or_default())?,
-            merge_requests: Vec::new(),
+            pair: self.pairing(&merge_requests.unwrap_or_default())?,
             authors: Vec::new(),
         };
-        if let Some(merge_requests) = merge_requests {
-            seen.merge_requests = merge_requests;
+        if has_dist_git {
             seen.made = match self.make(store, &mut fetched, &seen.target, &mut seen.authors) {
                 Ok(made) => made,
-                Err(error) => Err(Blocked::Refused(error.downcast::<Refusal>()?)),
+                Err(error) => Making::Blocked(Blocked::Refused(error.downcast::<Refusal>()?)),
             };
             (seen.branch_home, seen.branch) = self.branch_state(store)?;
         }
         Ok(Some(seen))
-    }
-
-    /// The bot's own notes on the merge request.
-    fn own_notes(&self, merge_requests: &[DistGitMergeRequest]) -> Result<Vec<SourceNote>> {
-        let (project, iid) = (self.source.target_project_id, self.source.iid);
-        let own = merge_requests.iter().filter(|merge_request| merge_request.author == self.myself.user.id);
-        let records = own.filter_map(|merge_request| record::read(&merge_request.description));
-        let mut records = records.filter(|record| record.project == project && record.merge_request == iid);
-        let found = own_notes::find(self.bot, project, iid, records.find_map(|record| record.note))?;
-        let seen = |note: Note| SourceNote { id: note.id, author: note.author.id, body: note.body };
-        Ok(found.into_iter().map(seen).collect())
-    }
-
-    /// The bot's dist-git merge requests from its branch for this merge request, in any state; `None` where there is no
-    /// dist-git project.
-    pub(super) fn merge_requests(&self) -> Result<Option<Vec<DistGitMergeRequest>>> {
-        let query = MergeRequestQuery {
-            source_branch: Some(self.branch.as_str()),
-            target_branch: None,
-            author: Some(self.myself.user.id),
-            state: StateFilter::Any,
-        };
-        let mut found = Vec::new();
-        for merge_request in self.bot.forge.merge_requests(&self.dist_path, query).take(LOOKED_AT) {
-            let merge_request = match merge_request {
-                Err(ForgeError::NotFoundOrNoAccess(_)) => return Ok(None),
-                merge_request => merge_request?,
-            };
-            found.push(dist_git(&merge_request));
-        }
-        Ok(Some(found))
     }
 
     /// Turns the merge request, put on its target, into dist-git content. A [`Refusal`] in the error is the
@@ -272,13 +301,13 @@ impl Run<'_> {
         fetched: &mut PartialFetch<'_>,
         target: &BranchName,
         authors: &mut Vec<Author>,
-    ) -> Result<Result<Made, Blocked>> {
+    ) -> Result<Making> {
         let section = Section::begin(self.bot.log, "fetch_dist_git", "fetching from dist-git");
         let dist_git = self.remote("dist-git", &self.dist_path);
         if let Err(error) = dist_git.fetch_tip(store, target.as_str(), DIST_TIP) {
             return match error.downcast::<RemoteError>()? {
                 RemoteError::MissingRef { .. } => {
-                    Ok(Err(Blocked::NoBranch { project: self.dist_path.clone(), branch: target.clone() }))
+                    Ok(Making::Blocked(Blocked::NoBranch { project: self.dist_path.clone(), branch: target.clone() }))
                 }
                 other => Err(other.into()),
             };
@@ -299,7 +328,10 @@ impl Run<'_> {
         fetched.bring_changes(&commit)?;
         let before = self.upstream_ref_of_target(store, fetched)?;
         let on_target = self.on_target(store, fetched, before.as_deref(), &upstream_ref)?;
-        *authors = authors_of(store, fetched, &commit)?;
+        *authors = match self.due {
+            Due::Target => self.authors_of_merged()?,
+            _ => authors_of(store, fetched, &commit)?,
+        };
         // What was merged meanwhile counts for the configuration as for everything else.
         let (config, findings) = match on_target.tip == fetched.head {
             true => (config, findings),
@@ -337,7 +369,7 @@ impl Run<'_> {
         fetched.bring_files(generated.after.values())?;
         drop(section);
         let tree = store.tree_with(&base_tree, &work_tree::changes(&generated.before, &generated.after))?;
-        Ok(Ok(Made { generated, upstream, base, base_tree, tree }))
+        Ok(Making::Made(Box::new(Made { generated, upstream, base, base_tree, tree })))
     }
 
     /// What the target branch says that it sits on; `None` where it has no configuration that can be read.
@@ -436,6 +468,11 @@ impl Run<'_> {
     }
 }
 
+/// Says whether a merge request was merged so lately that nobody may have seen it open.
+fn was_merged_lately(source: &MergeRequest) -> bool {
+    source.merged_at.is_some_and(|merged| Utc::now().signed_duration_since(merged) < MERGED_LATELY)
+}
+
 /// Who wrote the commits of the merge request: not those who wrote what it takes over from upstream.
 fn authors_of(store: &Store, fetched: &PartialFetch<'_>, upstream: &CommitId) -> Result<Vec<Author>> {
     let downstream: HashSet<_> = store.commits_between(&[fetched.head], upstream)?.into_iter().collect();
@@ -455,14 +492,4 @@ struct OnTarget {
     tip: CommitId,
     originals: HashMap<CommitId, CommitId>,
     findings: Vec<Finding>,
-}
-
-fn state_of(state: MergeRequestState) -> State {
-    match state {
-        MergeRequestState::Opened => State::Opened,
-        MergeRequestState::Merged => State::Merged,
-        // It is being merged: whatever comes of that, nobody closed it.
-        MergeRequestState::Locked => State::Opened,
-        MergeRequestState::Closed | MergeRequestState::Unknown => State::Closed,
-    }
 }

@@ -9,8 +9,10 @@ use crate::cli::Output;
 use crate::commands::change::Change;
 use crate::commands::show::{self, FileDiff};
 use crate::git::Store;
-use crate::pair::plan::{BranchState, Observed, Outcome, Plan, Step};
+use crate::pair::observed::{BranchState, Observed};
+use crate::pair::plan::{Outcome, Plan, Step, Turn};
 use crate::pair::statuses;
+use crate::pair::told::{self, About};
 use crate::terminal::Paint;
 use crate::transform::report::Report;
 
@@ -18,14 +20,49 @@ use crate::transform::report::Report;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "step")]
 enum Shown {
-    CreateFork { project: String, of: String },
-    PushBranch { project: String, branch: String, expected: Option<String>, parent: String, message: Change },
-    OpenMergeRequest { branch: String, target: String, title: String, description: Change, labels: Vec<String> },
-    EditMergeRequest { merge_request: u64, title: Option<Change>, description: Option<Change> },
-    CreateNote { text: Change },
-    EditNote { note: u64, text: Change },
-    DeleteNote { note: u64 },
-    PostStatus { commit: String, name: &'static str, state: &'static str },
+    CreateFork {
+        project: String,
+        of: String,
+    },
+    PushBranch {
+        project: String,
+        branch: String,
+        expected: Option<String>,
+        parent: String,
+        message: Change,
+    },
+    OpenMergeRequest {
+        branch: String,
+        target: String,
+        title: String,
+        description: Change,
+        labels: Vec<String>,
+    },
+    Tell {
+        merge_request: u64,
+        text: Change,
+    },
+    EditMergeRequest {
+        merge_request: u64,
+        title: Option<Change>,
+        description: Option<Change>,
+        state: Option<&'static str>,
+    },
+    CreateNote {
+        text: Change,
+    },
+    EditNote {
+        note: u64,
+        text: Change,
+    },
+    DeleteNote {
+        note: u64,
+    },
+    PostStatus {
+        commit: String,
+        name: &'static str,
+        state: &'static str,
+    },
 }
 
 #[derive(Serialize)]
@@ -91,12 +128,22 @@ impl Run<'_> {
                     description: Change::new(description),
                     labels: labels.clone(),
                 },
-                Step::EditMergeRequest { iid, title, description } => {
-                    let there = observed.merge_requests.iter().find(|there| there.iid == *iid);
+                Step::Tell { iid, news } => {
+                    let source = &observed.source;
+                    let about = About { path: &source.path, merge_request: source.iid, url: &source.url };
+                    Shown::Tell { merge_request: iid.0, text: Change::new(told::note(news, about)) }
+                }
+                Step::EditMergeRequest { iid, title, description, turn } => {
+                    let there =
+                        observed.merge_requests.iter().chain(&observed.left_behind).find(|there| there.iid == *iid);
                     let title = title.as_ref().map(|after| Change::from(there.map(|t| t.title.as_str()), after));
                     let description =
                         description.as_ref().map(|after| Change::from(there.map(|t| t.description.as_str()), after));
-                    Shown::EditMergeRequest { merge_request: iid.0, title, description }
+                    let state = turn.map(|turn| match turn {
+                        Turn::Close => "closed",
+                        Turn::Reopen => "opened",
+                    });
+                    Shown::EditMergeRequest { merge_request: iid.0, title, description, state }
                 }
                 Step::CreateNote { note } => Shown::CreateNote { text: Change::new(note.render(link)) },
                 Step::EditNote { id, note } => {
@@ -148,9 +195,17 @@ fn step_text(step: &Shown, paint: Paint) -> String {
             let heading = format!("open a dist-git merge request from {branch} into {target}{labels}");
             (heading, title + &description.lines(paint))
         }
-        Shown::EditMergeRequest { merge_request, title, description } => {
+        Shown::Tell { merge_request, text } => {
+            (format!("write a note in the dist-git merge request !{merge_request}"), text.lines(paint))
+        }
+        Shown::EditMergeRequest { merge_request, title, description, state } => {
             let changes = title.iter().chain(description).map(|change| change.lines(paint));
-            (format!("edit the dist-git merge request !{merge_request}"), changes.collect())
+            let what = match *state {
+                Some("closed") => "close",
+                Some(_) => "open again",
+                None => "edit",
+            };
+            (format!("{what} the dist-git merge request !{merge_request}"), changes.collect())
         }
         Shown::CreateNote { text } => ("write a note on the merge request".to_owned(), text.lines(paint)),
         Shown::EditNote { note, text } => (format!("edit the note {note}"), text.lines(paint)),

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::Run;
 use crate::forge::{ForgeError, Project, ProjectRef, Visibility};
-use crate::pair::plan::{self, VisibilityOfPair};
+use crate::pair::observed::{self, VisibilityOfPair};
 
 /// Whether the bot's fork has to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,23 +22,23 @@ impl Run<'_> {
         // A deleted fork shows nothing that the merge request does not.
         let from = self.source.source_project_id.unwrap_or(target);
         // What GitLab does not tell is taken for what gives away most.
-        let of_source = |told: Option<Visibility>| told.map_or(plan::Visibility::Private, known);
+        let of_source = |told: Option<Visibility>| told.map_or(observed::Visibility::Private, known);
         let fork = self.seen_project(from.into())?;
         let source_fork = of_source(fork.as_ref().and_then(|fork| fork.visibility));
         let original = fork.and_then(|fork| fork.forked_from).filter(|original| original.id == target);
         // Nothing is less visible than what is private, and nothing more than what is public: then one answer tells all.
-        let source = if from == target || source_fork == plan::Visibility::Private {
+        let source = if from == target || source_fork == observed::Visibility::Private {
             source_fork
         } else if let Some(told) = original.and_then(|original| original.visibility) {
             known(told)
         } else {
             of_source(self.seen_project(target.into())?.and_then(|project| project.visibility))
         };
-        if source.min(source_fork) == plan::Visibility::Public {
-            let (dist_git, bot_fork) = (plan::Visibility::Public, plan::Visibility::Public);
+        if source.min(source_fork) == observed::Visibility::Public {
+            let (dist_git, bot_fork) = (observed::Visibility::Public, observed::Visibility::Public);
             return Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork });
         }
-        let of_destination = |told: Option<Visibility>| told.map_or(plan::Visibility::Public, known);
+        let of_destination = |told: Option<Visibility>| told.map_or(observed::Visibility::Public, known);
         let fork = match bot_fork {
             BotFork::AsDistGit => None,
             BotFork::OfItsOwn => Some(self.seen_project((&self.fork_path()?).into())?),
@@ -68,10 +68,10 @@ impl Run<'_> {
     }
 }
 
-fn known(visibility: Visibility) -> plan::Visibility {
+fn known(visibility: Visibility) -> observed::Visibility {
     match visibility {
-        Visibility::Public => plan::Visibility::Public,
-        Visibility::Internal => plan::Visibility::Internal,
-        Visibility::Private => plan::Visibility::Private,
+        Visibility::Public => observed::Visibility::Public,
+        Visibility::Internal => observed::Visibility::Internal,
+        Visibility::Private => observed::Visibility::Private,
     }
 }

@@ -48,12 +48,12 @@ fn link() -> DistGitLink {
 }
 
 fn render(says: Says<'_>, dist_git: Option<&DistGitLink>) -> String {
-    Note { commit: COMMIT, says, results: None }.render(dist_git)
+    Note { commit: COMMIT, says, results: None, base: None }.render(dist_git)
 }
 
 #[test]
 fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
-    let says = Says::Synced { report: &report(), upstream: None };
+    let says = Says::Synced { report: &report(), upstream: None, holds: Holds::MergeRequest };
     insta::assert_snapshot!(render(says, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
@@ -94,7 +94,7 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
             .remedy("write `%autosetup -S git` in the spec file"),
     ];
     let change = UpstreamChange { from: "v0.9".to_owned(), to: "v1.0`**".to_owned() };
-    let says = Says::Synced { report: &report, upstream: Some(&change) };
+    let says = Says::Synced { report: &report, upstream: Some(&change), holds: Holds::MergeRequest };
     insta::assert_snapshot!(render(says, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
@@ -142,7 +142,7 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
 fn long_lists_are_folded_and_cut() {
     let mut report = report();
     report.patches = (0..250).map(|n| patch(&format!("{n}.patch"), PatchChange::Added, "x")).collect();
-    let note = render(Says::Synced { report: &report, upstream: None }, Some(&link()));
+    let note = render(Says::Synced { report: &report, upstream: None, holds: Holds::MergeRequest }, Some(&link()));
     assert!(note.contains("<details><summary>250 patches change</summary>\n\n- added: `0.patch`"), "{note}");
     assert!(note.contains("- … and 150 more\n\n</details>\n\n"), "{note}");
 }
@@ -236,7 +236,7 @@ fn what_people_did_in_dist_git_is_told() {
 
     **Somebody pushed to the bot's branch `c9s-src-7` in dist-git.** So as not to overwrite that work, the bot no longer updates it, and what dist-git tests is no longer exactly this merge request.
 
-    **To mend it:** bring what was pushed there into this merge request, and ask whoever pushed it to take it off that branch again. Once the bot's own commit is its last one, the bot goes on.
+    **To mend it:** bring what was pushed there into this merge request. Then a maintainer can let the bot make its branch anew, with a comment `/dist-git recreate` here; or whoever pushed it takes it off that branch again.
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
@@ -245,10 +245,18 @@ fn what_people_did_in_dist_git_is_told() {
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
 
-    **The dist-git merge request was closed there**, so the bot no longer updates it. Whoever closed it may have said why: see its comments. If this change is still wanted, ask the package's maintainers.
+    **The dist-git merge request was closed there**, so the bot no longer updates it. Whoever closed it may have said why: see its comments. If this change is still wanted, ask the package's maintainers: they can open it again with a comment `/dist-git recreate` here.
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
+    for (says, told) in [
+        (Says::SourceClosed, "was closed, and the dist-git merge request with it"),
+        (Says::KeptOpen, "the dist-git merge request was opened again there"),
+        (Says::NotHandled { target: "c10s".parse().unwrap() }, "for the branch `c10s` now"),
+    ] {
+        let note = render(says, Some(&link()));
+        assert!(note.contains(told), "{note}");
+    }
     insta::assert_snapshot!(render(Says::Merged, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
@@ -263,7 +271,7 @@ fn what_people_did_in_dist_git_is_told() {
 #[test]
 fn the_hidden_state_is_read_back() {
     let note = render(Says::Closed, Some(&link()));
-    let state = NoteState { commit: COMMIT, merge_request: Some(MergeRequestIid(5)) };
+    let state = NoteState { commit: COMMIT, merge_request: Some(MergeRequestIid(5)), base: None };
     assert_eq!(record::read_note(&note), Some(state));
     assert_eq!(record::read_note("a comment of somebody"), None);
 }

@@ -1,6 +1,9 @@
+use super::super::observed::{Told, Visibility, VisibilityOfPair};
+use super::super::title::Draft;
+use super::super::{ProjectId, UserId};
 use super::*;
 use crate::transform::Refusal;
-use crate::transform::report::{AppliedBySpec, FORMAT, MergeReport, ProofReport, Upstream};
+use crate::transform::report::{AppliedBySpec, FORMAT, MergeReport, ProofReport, Report, Upstream};
 
 const BOT: UserId = UserId(1);
 const PERSON: UserId = UserId(2);
@@ -33,6 +36,18 @@ fn report() -> Report {
     }
 }
 
+fn content(report: &Report) -> Wanted<'_> {
+    Wanted::Content(Content { tree: tree(2), base: commit_id(1), base_tree: tree(1), report, upstream: None })
+}
+
+/// What dist-git should hold, to be changed.
+fn held<'a, 'b>(observed: &'b mut Observed<'a>) -> &'b mut Content<'a> {
+    match &mut observed.content {
+        Wanted::Content(content) => content,
+        _ => panic!("there is no content"),
+    }
+}
+
 /// A merge request that nothing was done for yet.
 fn observed(report: &Report) -> Observed<'_> {
     let visibility = Visibility::Public;
@@ -44,11 +59,13 @@ fn observed(report: &Report) -> Observed<'_> {
             iid: MergeRequestIid(7),
             url: "https://gitlab.example/src/hello/-/merge_requests/7".to_owned(),
             state: State::Opened,
+            merged_as: None,
             title: "Fix it".to_owned(),
             description: "It was broken.".to_owned(),
             draft: Draft::No,
             target: "c9s".parse().unwrap(),
             head: commit_id(7),
+            base: Some(commit_id(4)),
             authors: Vec::new(),
             statuses: None,
         },
@@ -63,8 +80,11 @@ fn observed(report: &Report) -> Observed<'_> {
         branch_name: "c9s-src-7".parse().unwrap(),
         dist_git: "rpms/hello".parse().unwrap(),
         merge_requests: Vec::new(),
+        left_behind: Vec::new(),
+        told: Vec::new(),
         labels: vec!["source-git".to_owned()],
-        content: Ok(Content { tree: tree(2), base: commit_id(1), base_tree: tree(1), report, upstream: None }),
+        content: content(report),
+        manner: Manner::Follow,
     }
 }
 
@@ -91,15 +111,28 @@ fn done(observed: &mut Observed<'_>, steps: &[Step<'_>]) {
                     BranchState::At(Tip { commit: commit_id(20), by: Committer::Bot, parent, tree: *tree, message });
             }
             Step::OpenMergeRequest { title, description, .. } => observed.merge_requests.push(DistGitMergeRequest {
-                iid: MergeRequestIid(5),
+                iid: MergeRequestIid(if observed.left_behind.is_empty() { 5 } else { 6 }),
                 url: "https://gitlab.example/rpms/hello/-/merge_requests/5".to_owned(),
                 author: BOT,
                 state: State::Opened,
+                closed_by: None,
+                branch: observed.branch_name.clone(),
+                origin: BranchOrigin::There,
                 title: title.clone(),
                 description: description.clone(),
             }),
-            Step::EditMergeRequest { iid, title, description } => {
-                let found = observed.merge_requests.iter_mut().find(|m| m.iid == *iid).unwrap();
+            Step::Tell { iid, news } => {
+                observed.told.retain(|told| told.merge_request != *iid);
+                observed.told.push(Told { merge_request: *iid, news: Some(news.clone()) });
+            }
+            Step::EditMergeRequest { iid, title, description, turn } => {
+                let mut all = observed.merge_requests.iter_mut().chain(&mut observed.left_behind);
+                let found = all.find(|m| m.iid == *iid).unwrap();
+                match turn {
+                    Some(Turn::Close) => (found.state, found.closed_by) = (State::Closed, Some(BOT)),
+                    Some(Turn::Reopen) => (found.state, found.closed_by) = (State::Opened, None),
+                    None => {}
+                }
                 found.title = title.clone().unwrap_or(found.title.clone());
                 found.description = description.clone().unwrap_or(found.description.clone());
             }
@@ -132,6 +165,8 @@ fn names(plan: &Plan<'_>) -> Vec<String> {
     let name = |step: &Step<'_>| match step {
         Step::PushBranch { .. } => "push".to_owned(),
         Step::OpenMergeRequest { .. } => "open".to_owned(),
+        Step::Tell { news, .. } => format!("tell {news:?}"),
+        Step::EditMergeRequest { turn: Some(turn), .. } => format!("{turn:?}"),
         Step::EditMergeRequest { title, description, .. } => {
             format!(
                 "edit{}{}",
@@ -174,9 +209,9 @@ fn what_changed_in_source_git_follows_and_nothing_else() {
     settle(&mut observed);
     observed.source.head = commit_id(8);
     assert_eq!(settle(&mut observed).0, ["push", "edit note"]);
-    observed.content.as_mut().unwrap().base = commit_id(3);
+    held(&mut observed).base = commit_id(3);
     assert_eq!(settle(&mut observed).0, ["push"]);
-    observed.content.as_mut().unwrap().tree = tree(5);
+    held(&mut observed).tree = tree(5);
     assert_eq!(settle(&mut observed).0, ["push"]);
     observed.source.draft = Draft::Yes;
     assert_eq!(settle(&mut observed).0, ["edit title description"]);
@@ -226,15 +261,13 @@ fn what_cannot_be_synced_leaves_dist_git_as_it_is() {
     let mut synced = observed(&report);
     settle(&mut synced);
     for mut observed in [observed(&report), synced] {
-        observed.content = Err(Blocked::Refused(Refusal::new("it conflicts", "rebase it")));
+        observed.content = Wanted::Blocked(Blocked::Refused(Refusal::new("it conflicts", "rebase it")));
         let (steps, outcome) = settle(&mut observed);
         assert!(["note", "edit note"].contains(&&*steps.concat()), "{steps:?}");
         assert_eq!(outcome, Outcome::CannotBeSynced);
         assert!(observed.notes[0].body.contains("it conflicts.\n\n**To mend it:** rebase it."));
         // Mended, it is synced after all.
-        let content =
-            Content { tree: tree(2), base: commit_id(1), base_tree: tree(1), report: &report, upstream: None };
-        observed.content = Ok(content);
+        observed.content = content(&report);
         assert_eq!(settle(&mut observed).1, Outcome::Done);
         assert!(observed.notes[0].body.contains("The dist-git merge request holds"));
     }
@@ -263,7 +296,7 @@ fn nothing_is_shown_to_more_people_than_may_see_it() {
 fn a_merge_request_without_effect_opens_none() {
     let report = report();
     let mut observed = observed(&report);
-    observed.content.as_mut().unwrap().tree = tree(1);
+    held(&mut observed).tree = tree(1);
     assert_eq!(settle(&mut observed), (vec!["note".to_owned()], Outcome::Done));
     assert!(observed.notes[0].body.contains("changes nothing in dist-git"));
 }
@@ -299,6 +332,6 @@ fn an_open_merge_request_comes_before_a_closed_one() {
         DistGitMergeRequest { iid: MergeRequestIid(9), state: State::Closed, ..observed.merge_requests[0].clone() };
     observed.merge_requests.push(closed);
     assert_eq!(sync(&observed).merge_request.unwrap().merge_request, MergeRequestIid(5));
-    observed.source.state = State::Merged;
-    assert!(sync(&observed).steps.is_empty());
 }
+
+mod lifecycle;

@@ -108,6 +108,16 @@ impl Handle {
         self.change(project, iid, user, Change { target_branch: Some(branch.to_owned()), ..Change::default() });
     }
 
+    /// Deletes a merge request, as owners may.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such merge request.
+    pub fn delete_merge_request(&self, project: &str, iid: u64) {
+        let id = self.merge_request(project, iid).id;
+        self.arrange(|model| model.merge_requests.remove(&id));
+    }
+
     /// A user closes a merge request.
     pub fn close(&self, project: &str, iid: u64, user: &str) {
         self.change(project, iid, user, Change { close: true, ..Change::default() });

@@ -1,0 +1,43 @@
+//! The dist-git merge request of a source-git merge request that is not there any more.
+
+use anyhow::Result;
+
+use super::dist_notes;
+use crate::cli::Global;
+use crate::commands::bot::Bot;
+use crate::commands::effect::Effect;
+use crate::commands::merge_request_reference::MergeRequestReference;
+use crate::forge::{MergeRequest, MergeRequestEdit, ProjectPath, StateChange};
+use crate::pair::record::{self, Ended};
+use crate::pair::told::{About, News};
+
+/// Closes an open dist-git merge request whose source-git merge request `of` was deleted, and says so there. One that
+/// somebody opened again stays open.
+pub(in crate::commands) fn close(
+    bot: &Bot,
+    dist_path: &ProjectPath,
+    dist: &MergeRequest,
+    of: &MergeRequestReference,
+    global: &Global,
+) -> Result<Effect> {
+    let Some(mut record) = record::read(&dist.description).filter(|record| record.merge_request == of.iid) else {
+        tracing::info!("{dist_path}!{} does not tell what it was made from: it is left alone", dist.iid);
+        return Ok(Effect::Nothing);
+    };
+    if record.ended == Some(Ended::Closed) {
+        return Ok(Effect::Nothing);
+    }
+    if global.dry_run {
+        return Ok(Effect::Shown(format!("would close {dist_path}!{}: {}!{} is gone\n", dist.iid, of.project, of.iid)));
+    }
+    if dist_notes::last(bot, dist.target_project_id, dist.iid)? != Some(News::Gone) {
+        let about = About { path: &of.project, merge_request: of.iid, url: "" };
+        dist_notes::write(bot, dist.target_project_id, dist.iid, &News::Gone, about)?;
+    }
+    record.ended = Some(Ended::Closed);
+    let description = record::replace_record(&dist.description, &record);
+    let edit = MergeRequestEdit { description, state: Some(StateChange::Close), ..MergeRequestEdit::default() };
+    bot.forge.edit_merge_request(dist_path, dist.iid, &edit)?;
+    tracing::info!("closed {dist_path}!{}: {}!{} is gone", dist.iid, of.project, of.iid);
+    Ok(Effect::Written)
+}

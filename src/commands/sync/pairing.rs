@@ -1,0 +1,166 @@
+//! What there is of a pair on GitLab: the dist-git merge requests of a source-git merge request, and the bot's notes.
+
+use anyhow::Result;
+
+use super::Run;
+use crate::commands::own_notes;
+use crate::forge::{
+    self, ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, ProjectId, ProjectPath, StateFilter,
+};
+use crate::pair::commit::Author;
+use crate::pair::observed::{BranchOrigin, DistGitMergeRequest, SourceMergeRequest, SourceNote, State, Told};
+use crate::pair::title::Draft;
+use crate::pair::{BranchName, branch, plan, record};
+use crate::transform::CommitId;
+
+/// The most of the bot's merge requests that are looked at; there is one, or two after a race.
+const LOOKED_AT: usize = 100;
+
+/// The most commits of a merged merge request whose authors are asked for.
+const COMMITS: usize = 200;
+
+/// What there is.
+pub(super) struct Pairing {
+    /// The dist-git project, where it has a merge request of the pair.
+    pub(super) dist_project: Option<ProjectId>,
+    pub(super) merge_requests: Vec<DistGitMergeRequest>,
+    pub(super) left_behind: Vec<DistGitMergeRequest>,
+    pub(super) notes: Vec<SourceNote>,
+    pub(super) told: Vec<Told>,
+}
+
+impl Run<'_> {
+    /// The bot's dist-git merge requests from its branch for this merge request, in any state; `None` where there is no
+    /// dist-git project.
+    pub(super) fn merge_requests(&self) -> Result<Option<Vec<MergeRequest>>> {
+        let query = MergeRequestQuery {
+            source_branch: Some(self.branch.as_str()),
+            target_branch: None,
+            author: Some(self.myself.user.id),
+            state: StateFilter::Any,
+        };
+        let found = self.bot.forge.merge_requests(&self.dist_path, query).take(LOOKED_AT);
+        match found.collect::<Result<Vec<_>, _>>() {
+            Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(None),
+            found => Ok(Some(found?)),
+        }
+    }
+
+    /// Completes the pair: the notes, and what was made for targets that the merge request had before.
+    pub(super) fn pairing(&self, found: &[MergeRequest]) -> Result<Pairing> {
+        let mut merge_requests: Vec<_> = found.iter().filter_map(dist_git).collect();
+        let notes = self.own_notes(&merge_requests)?;
+        let named = notes.iter().filter_map(|note| record::read_note(&note.body)?.merge_request);
+        let mut left_behind = Vec::new();
+        let mut dist_project = found.first().map(|found| found.target_project_id);
+        if let Some(known) = self.known {
+            dist_project = Some(known.target_project_id);
+            left_behind.extend(self.of_other_target(known));
+        }
+        for iid in named {
+            let is_known = |there: &DistGitMergeRequest| there.iid == iid;
+            if merge_requests.iter().chain(&left_behind).any(is_known) {
+                continue;
+            }
+            match self.bot.forge.merge_request(&self.dist_path, iid) {
+                Ok(found) => {
+                    dist_project = Some(found.target_project_id);
+                    left_behind.extend(self.of_other_target(&found));
+                }
+                Err(ForgeError::NotFoundOrNoAccess(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        merge_requests.retain(|there| there.branch == self.branch);
+        Ok(Pairing { dist_project, merge_requests, left_behind, notes, told: Vec::new() })
+    }
+
+    /// Returns a dist-git merge request of the bot that was made from this merge request for another target.
+    fn of_other_target(&self, found: &MergeRequest) -> Option<DistGitMergeRequest> {
+        let found = dist_git(found)?;
+        let (target, iid) = branch::parse(&found.branch)?;
+        let record = record::read(&found.description);
+        let is_its = record.is_none_or(|record| {
+            record.project == self.source.target_project_id && record.merge_request == self.source.iid
+        });
+        let is_own = found.author == self.myself.user.id && iid == self.source.iid;
+        (is_own && is_its && target.as_str() != self.source.target_branch).then_some(found)
+    }
+
+    /// The bot's own notes on the merge request.
+    fn own_notes(&self, merge_requests: &[DistGitMergeRequest]) -> Result<Vec<SourceNote>> {
+        let (project, iid) = (self.source.target_project_id, self.source.iid);
+        let own = merge_requests.iter().filter(|merge_request| merge_request.author == self.myself.user.id);
+        let records = own.filter_map(|merge_request| record::read(&merge_request.description));
+        let mut records = records.filter(|record| record.project == project && record.merge_request == iid);
+        let found = own_notes::find(self.bot, project, iid, records.find_map(|record| record.note))?;
+        let seen = |note: Note| SourceNote { id: note.id, author: note.author.id, body: note.body };
+        Ok(found.into_iter().map(seen).collect())
+    }
+
+    /// Who wrote the commits of a merged merge request, whose branch may be gone.
+    pub(super) fn authors_of_merged(&self) -> Result<Vec<Author>> {
+        let commits = self.bot.forge.merge_request_commits(self.source.target_project_id, self.source.iid);
+        let mut authors = Vec::new();
+        for commit in commits.take(COMMITS) {
+            let forge::Commit { author_name, author_email, parent_ids, .. } = commit?;
+            if parent_ids.len() < 2 {
+                authors.push(Author { name: author_name.into(), email: author_email.into() });
+            }
+        }
+        authors.reverse();
+        Ok(authors)
+    }
+}
+
+/// Returns a source-git merge request as plans see it, but for its authors.
+pub(super) fn source(seen: &MergeRequest, path: ProjectPath, target: BranchName, head: CommitId) -> SourceMergeRequest {
+    let state = state_of(seen.state);
+    SourceMergeRequest {
+        project: seen.target_project_id,
+        path,
+        iid: seen.iid,
+        url: seen.web_url.clone(),
+        state,
+        merged_as: seen.merge_commit_sha.or(seen.sha).filter(|_| state == State::Merged),
+        title: seen.title.clone(),
+        description: seen.description.clone(),
+        draft: if seen.draft { Draft::Yes } else { Draft::No },
+        target,
+        head,
+        base: None,
+        authors: Vec::new(),
+        statuses: None,
+    }
+}
+
+/// Returns a dist-git merge request as plans see it; nothing where its branch has no name that a branch can have.
+pub(super) fn dist_git(seen: &MergeRequest) -> Option<DistGitMergeRequest> {
+    Some(DistGitMergeRequest {
+        iid: seen.iid,
+        url: seen.web_url.clone(),
+        author: seen.author.id,
+        state: state_of(seen.state),
+        closed_by: seen.closed_by.as_ref().map(|user| user.id),
+        branch: seen.source_branch.parse().ok()?,
+        origin: if seen.source_project_id.is_some() { BranchOrigin::There } else { BranchOrigin::Gone },
+        title: seen.title.clone(),
+        description: seen.description.clone(),
+    })
+}
+
+/// Says whether title and description of a dist-git merge request are what its source-git merge request makes them.
+pub(in crate::commands) fn texts_are_current(path: &ProjectPath, of: &MergeRequest, dist: &MergeRequest) -> bool {
+    let (Some(head), Ok(target), Some(dist)) = (of.sha, of.target_branch.parse(), dist_git(dist)) else { return true };
+    plan::texts_are_current(&source(of, path.clone(), target, head), &dist)
+}
+
+fn state_of(state: MergeRequestState) -> State {
+    match state {
+        MergeRequestState::Opened => State::Opened,
+        MergeRequestState::Merged => State::Merged,
+        // It is being merged: whatever comes of that, nobody closed it.
+        MergeRequestState::Locked => State::Opened,
+        MergeRequestState::Closed | MergeRequestState::Unknown => State::Closed,
+    }
+}

@@ -1,0 +1,243 @@
+//! The whole life of a pair, each turn of it set off by an event and, where that was lost, found by `reconcile`.
+
+use gitlab_sandbox::{Role, State};
+
+use crate::support::Run;
+use crate::world::{DIST, SOURCE, World};
+
+/// What makes the bot look.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Sync,
+    Reconcile,
+}
+
+const BOTH: [By; 2] = [By::Sync, By::Reconcile];
+
+/// A pair that is in step, with nothing to do.
+fn pair() -> (World, u64) {
+    let (world, iid) = World::with_merge_request();
+    world.sandbox.member(SOURCE, "contributor", Role::Developer);
+    world.synced(iid);
+    (world, iid)
+}
+
+fn look(world: &World, iid: u64, by: By) -> Run {
+    let run = match by {
+        By::Sync => world.sync(iid, &[]),
+        By::Reconcile => world.run(world.program().arg("reconcile")),
+    };
+    assert!([Some(0), Some(3)].contains(&run.status), "{by:?}: {}", run.stderr);
+    let _ = world.written();
+    // Whatever it was, it is done.
+    let again = match by {
+        By::Sync => world.sync(iid, &[]),
+        By::Reconcile => world.run(world.program().arg("reconcile")),
+    };
+    assert_eq!(world.written(), [""; 0], "{by:?}: {}", again.stderr);
+    run
+}
+
+/// What the bot said in a dist-git merge request, the first first.
+fn said(world: &World, iid: u64) -> Vec<String> {
+    let bot = world.sandbox.inspect(|model| model.user("bot").unwrap().id);
+    let notes = world.sandbox.notes(DIST, iid).into_iter();
+    notes.filter(|note| note.author == bot && !note.system).map(|note| note.body).collect()
+}
+
+/// The state of the merge requests in dist-git, and the branch that each is for.
+fn dist_git(world: &World) -> Vec<(State, String)> {
+    let mut found = world.sandbox.merge_requests(DIST);
+    found.sort_by_key(|found| found.iid);
+    found.into_iter().map(|found| (found.state, found.target_branch)).collect()
+}
+
+#[test]
+fn it_is_closed_and_opened_again_with_its_original() {
+    for by in BOTH {
+        let (world, iid) = pair();
+        world.sandbox.close(SOURCE, iid, "contributor");
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Closed, "c9s".to_owned())]);
+        assert!(world.note(iid).contains("was closed, and the dist-git merge request with it"), "{}", world.note(iid));
+        // GitLab shows nothing that still waits.
+        for status in world.sandbox.shown_statuses(SOURCE, iid) {
+            assert!(!["pending", "running"].contains(&&*status.state), "{by:?}: {}", status.name);
+        }
+        world.sandbox.reopen(SOURCE, iid, "contributor");
+        // An event or the list of open merge requests tells.
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+        let said = said(&world, 1);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].contains("was closed, so the bot closes this one"));
+        assert!(said[1].contains("was reopened, and so is this one"));
+        assert!(world.note(iid).contains("The dist-git merge request holds this one"));
+    }
+}
+
+#[test]
+fn it_is_opened_again_with_what_was_pushed_meanwhile_where_its_branch_is_gone() {
+    let (world, iid) = pair();
+    world.sandbox.close(SOURCE, iid, "contributor");
+    look(&world, iid, By::Sync);
+    world.sandbox.delete_branch("bot/hello", &format!("c9s-src-{iid}"));
+    world.sandbox.reopen(SOURCE, iid, "contributor");
+    let head = world.change("Say more", &[("MORE", Some("More.\n"))]);
+    look(&world, iid, By::Sync);
+    assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+    assert!(world.message(iid).contains(&head));
+}
+
+#[test]
+fn what_a_person_decided_in_dist_git_holds() {
+    for by in BOTH {
+        let (world, iid) = pair();
+        world.sandbox.close(DIST, 1, "maintainer");
+        look(&world, iid, by);
+        assert!(world.note(iid).contains("was closed there"));
+        world.change("Say more", &[("MORE", Some("More.\n"))]);
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Closed, "c9s".to_owned())]);
+
+        let (world, iid) = pair();
+        world.sandbox.close(SOURCE, iid, "contributor");
+        look(&world, iid, by);
+        world.sandbox.reopen(DIST, 1, "maintainer");
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+        assert!(world.note(iid).contains("was opened again there"), "{by:?}: {}", world.note(iid));
+
+        let (world, iid) = pair();
+        world.sandbox.merge(DIST, 1, "maintainer");
+        look(&world, iid, by);
+        assert!(world.note(iid).contains("**The dist-git merge request was merged**"), "{}", world.note(iid));
+    }
+}
+
+#[test]
+fn what_a_person_pushed_is_not_overwritten() {
+    for by in BOTH {
+        let (world, iid) = pair();
+        let branch = format!("c9s-src-{iid}");
+        let theirs =
+            world.sandbox.commit("bot/hello", &branch, "Fix the spec", &[("hello.spec", Some("Name: hello\n"))]);
+        world.change("Say more", &[("MORE", Some("More.\n"))]);
+        look(&world, iid, by);
+        assert_eq!(world.sandbox.tip("bot/hello", &branch), Some(theirs));
+        assert!(world.note(iid).contains("Somebody pushed to the bot's branch"), "{}", world.note(iid));
+        world.sandbox.close(SOURCE, iid, "contributor");
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Closed, "c9s".to_owned())]);
+    }
+}
+
+#[test]
+fn what_is_merged_goes_on_in_dist_git_on_its_own() {
+    for by in BOTH {
+        let (world, iid) = pair();
+        let held = world.sandbox.tip("bot/hello", &format!("c9s-src-{iid}"));
+        world.sandbox.merge(SOURCE, iid, "maintainer");
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+        // Nothing new is to be tested.
+        assert_eq!(world.sandbox.tip("bot/hello", &format!("c9s-src-{iid}")), held);
+        let said = said(&world, 1);
+        let merge = world.sandbox.merge_request(SOURCE, iid).merge_commit.unwrap();
+        assert!(said.len() == 1 && said[0].contains(&format!("was merged as `{}`", &merge[..10])), "{said:?}");
+
+        // Both target branches move on: dist-git's merge request holds what source-git's branch holds, on the new tip.
+        world.sandbox.commit(SOURCE, "c9s", "Add a guide", &[("GUIDE", Some("Read.\n"))]);
+        world.sandbox.commit(DIST, "c9s", "Rebuild", &[("gating.yaml", Some("x\n"))]);
+        look(&world, iid, by);
+        assert_eq!(world.patches(iid), ["0001-Return-success.patch", "0002-Add-a-guide.patch"]);
+        let tip = world.sandbox.tip(DIST, "c9s").unwrap();
+        assert_eq!(world.sandbox.git("bot/hello", &["rev-parse", &format!("c9s-src-{iid}^")]).trim(), tip);
+        let target = world.sandbox.tip(SOURCE, "c9s").unwrap();
+        assert!(world.message(iid).contains(&format!("From-source-git-commit: {target}")));
+        assert!(world.message(iid).contains("Co-authored-by: "), "{}", world.message(iid));
+
+        // Its results are told all the same.
+        let pipeline = world.sandbox.mr_pipeline(DIST, 1).jobs(&[("test", "tier0")]).create();
+        world.sandbox.set_all_jobs(pipeline, "success");
+        look(&world, iid, By::Reconcile);
+        let note = world.note(iid);
+        assert!(note.contains("**dist-git CI: passed**") && !note.contains("older commit"), "{note}");
+    }
+}
+
+#[test]
+fn what_was_merged_before_any_job_saw_it_gets_its_pair() {
+    let (world, iid) = World::with_merge_request();
+    world.sandbox.merge(SOURCE, iid, "maintainer");
+    look(&world, iid, By::Sync);
+    assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+    assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
+}
+
+/// A second branch in both repositories.
+fn second_branch(world: &World) {
+    world.sandbox.branch_at(SOURCE, "c10s", "c9s");
+    world.sandbox.branch_at(DIST, "c10s", "c9s");
+}
+
+#[test]
+fn for_another_target_there_is_another_one_and_back_again() {
+    for by in BOTH {
+        let (world, iid) = pair();
+        second_branch(&world);
+        world.sandbox.set_target(SOURCE, iid, "contributor", "c10s");
+        look(&world, iid, by);
+        let (closed, opened) = (State::Closed, State::Opened);
+        assert_eq!(dist_git(&world), [(closed, "c9s".to_owned()), (opened, "c10s".to_owned())]);
+        assert!(said(&world, 1)[0].contains("is for the branch `c10s` now"));
+        assert!(world.note(iid).contains("rpms/hello!2"));
+        world.sandbox.set_target(SOURCE, iid, "contributor", "c9s");
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(opened, "c9s".to_owned()), (closed, "c10s".to_owned())]);
+        assert!(world.note(iid).contains("rpms/hello!1"));
+    }
+}
+
+#[test]
+fn for_a_target_that_is_not_handled_there_is_none() {
+    let (world, iid) = pair();
+    world.sandbox.set_target(SOURCE, iid, "maintainer", "main");
+    look(&world, iid, By::Reconcile);
+    assert_eq!(dist_git(&world), [(State::Closed, "c9s".to_owned())]);
+    assert!(world.note(iid).contains("for the branch `main` now"), "{}", world.note(iid));
+}
+
+#[test]
+fn where_a_target_branch_moved_it_is_made_anew() {
+    let (world, iid) = pair();
+    world.sandbox.commit(DIST, "c9s", "Rebuild", &[("gating.yaml", Some("x\n"))]);
+    look(&world, iid, By::Reconcile);
+    let tip = world.sandbox.tip(DIST, "c9s").unwrap();
+    assert_eq!(world.sandbox.git("bot/hello", &["rev-parse", &format!("c9s-src-{iid}^")]).trim(), tip);
+    world.sandbox.commit(SOURCE, "c9s", "Add a guide", &[("GUIDE", Some("Read.\n"))]);
+    look(&world, iid, By::Reconcile);
+    assert_eq!(world.patches(iid).len(), 2);
+}
+
+#[test]
+fn what_lost_its_original_is_closed() {
+    let (world, iid) = pair();
+    world.sandbox.delete_merge_request(SOURCE, iid);
+    look(&world, iid, By::Reconcile);
+    assert_eq!(dist_git(&world), [(State::Closed, "c9s".to_owned())]);
+    assert!(said(&world, 1)[0].contains("is not there any more"));
+    world.sandbox.reopen(DIST, 1, "maintainer");
+    look(&world, iid, By::Reconcile);
+    assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+}
+
+#[test]
+fn where_the_source_project_cannot_be_seen_nothing_is_closed() {
+    let (world, _) = pair();
+    world.sandbox.set_visibility(SOURCE, gitlab_sandbox::Visibility::Private);
+    let run = world.run(world.program().arg("reconcile"));
+    assert_eq!(run.status, Some(1), "{}", run.stdout);
+    assert_eq!(world.written(), [""; 0]);
+    assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+}
