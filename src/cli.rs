@@ -100,6 +100,8 @@ pub enum Command {
     Notify(Notify),
     /// Turn a source-git clone's commit into patches, spec and files of a dist-git clone
     UpdateDistGit(UpdateDistGit),
+    /// Make the token that webhooks of a namespace or project carry, or check one
+    WebhookToken(WebhookToken),
 }
 
 /// Arguments of `sync`.
@@ -113,12 +115,15 @@ pub struct Sync {
 
 /// Arguments of `event`.
 #[derive(Debug, Args)]
-#[command(after_help = SYNC_HELP)]
+#[command(after_help = EVENT_HELP)]
 pub struct Event {
     /// The file with the event's payload; in a triggered pipeline, TRIGGER_PAYLOAD names it
     #[arg(long, value_name = "FILE")]
     pub payload: Option<PathBuf>,
 }
+
+const EVENT_HELP: &str = "The token of the bot's user is read from the variable SGB_TOKEN; where the instance requires webhook \
+    tokens, the secret that they are signed with from SGB_WEBHOOK_SECRET.";
 
 /// Arguments of `notify`.
 #[derive(Debug, Args)]
@@ -137,7 +142,7 @@ pub struct Notify {
 const GITLAB_IDS: RangeInclusive<u64> = 1..=999_999_999_999;
 
 const NOTIFY_HELP: &str = "The bot project's trigger address is read from the variable SGB_TRIGGER_URL, the trigger token from \
-    SGB_TRIGGER_TOKEN.";
+    SGB_TRIGGER_TOKEN, and a webhook token, for instances that require one, from SGB_WEBHOOK_TOKEN.";
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -187,3 +192,27 @@ pub struct UpdateDistGit {
 
 const UPDATE_DIST_GIT_HELP: &str = "The commit gets the trailer `From-source-git-commit` with the source-git commit's id. \
     Without -m or -F nothing is committed. Files with uncommitted changes are never overwritten.";
+
+/// Arguments of `webhook-token`.
+#[derive(Debug, Args)]
+#[command(after_help = WEBHOOK_TOKEN_HELP)]
+pub struct WebhookToken {
+    /// The group or user whose projects it is for, those in subgroups too, by its whole path
+    #[arg(required_unless_present = "verify")]
+    pub namespace: Option<String>,
+
+    /// The one project of it that it is for, by its name
+    pub project: Option<String>,
+
+    /// Say what this token is for and whether its signature holds (`-` to read it from standard input), and whether it is
+    /// good for NAMESPACE or PROJECT where they are named
+    #[arg(long, value_name = "TOKEN")]
+    pub verify: Option<String>,
+
+    /// The file with the secret, instead of the variable SGB_WEBHOOK_SECRET
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+}
+
+const WEBHOOK_TOKEN_HELP: &str = "The secret is read from the variable SGB_WEBHOOK_SECRET or a file: one line of at least 32 \
+    characters, such as those of `openssl rand -hex 32`. A token that is not good ends with exit status 1.";

@@ -2,7 +2,8 @@
 //!
 //! `transform` and `pair` are the heart: pure functions that turn source-git content into dist-git content, and tell
 //! what to do about a pair of merge requests. `git` runs the git process and reads objects, `forge` talks to GitLab,
-//! `config` says which instance is served, `ci` what the job around us is; `commands` puts them to work.
+//! `config` says which instance is served, `ci` what the job around us is, `webhook_token` who may speak of which
+//! projects; `commands` puts them to work.
 
 pub mod ci;
 pub mod cli;
@@ -14,3 +15,4 @@ pub mod git;
 pub mod pair;
 pub mod terminal;
 pub mod transform;
+pub mod webhook_token;

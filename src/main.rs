@@ -1,7 +1,7 @@
 //! Arguments, logging, exit status: nothing else.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -29,24 +29,23 @@ fn main() -> ExitCode {
         (false, _) => Level::TRACE,
     };
     let complaints = terminal::stderr_paint(cli.global.color, no_color);
+    let variables: BTreeMap<_, _> = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let mask = terminal::Mask::of(&variables);
     tracing_subscriber::fmt()
-        .with_writer(io::stderr)
+        .with_writer(mask.clone())
         .with_ansi(complaints == terminal::Paint::Colored)
         .with_max_level(level)
         .with_target(false)
         .without_time()
         .init();
-    let variables =
-        env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let surroundings = Surroundings {
-        search_path,
-        variables: variables.collect(),
-        paint: terminal::stdout_paint(cli.global.color, no_color),
-    };
+    let surroundings =
+        Surroundings { search_path, variables, paint: terminal::stdout_paint(cli.global.color, no_color) };
     match commands::run(&cli, &surroundings) {
         Ok(()) => ExitStatus::Done.into(),
         Err(error) => {
-            terminal::complain(&terminal::error_lines(&error, complaints));
+            terminal::complain(&terminal::error_lines(&error, complaints), &mask);
             ExitStatus::of(&error).into()
         }
     }

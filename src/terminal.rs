@@ -1,7 +1,13 @@
 //! What people see: colours where they are wanted, and errors with their causes and hints.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write as _};
+
+use bstr::ByteSlice as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::ConfigError;
 use crate::exit::{NoCredentials, UsageError};
@@ -127,8 +133,61 @@ pub fn print(text: &str) -> io::Result<()> {
 }
 
 /// Writes to standard error, where nothing can be done about a failure.
-pub fn complain(text: &str) {
-    drop(io::stderr().lock().write_all(text.as_bytes()));
+pub fn complain(text: &str, mask: &Mask) {
+    drop(Complaints(mask).write_all(text.as_bytes()));
+}
+
+/// The variables whose values are told to nobody.
+const SECRETS: [&str; 4] = ["SGB_TOKEN", "SGB_TRIGGER_TOKEN", "SGB_WEBHOOK_SECRET", "SGB_WEBHOOK_TOKEN"];
+
+/// The shortest value that GitLab masks in a job's log, in bytes. Shorter ones are in ordinary words.
+const MASKED_LENGTH: usize = 8;
+
+/// What standard error never shows, not even where a server or a proxy has sent it back.
+#[derive(Clone, Debug, Default)]
+pub struct Mask(Vec<SecretString>);
+
+impl Mask {
+    /// Returns the mask for the secrets among the variables of the process.
+    pub fn of(variables: &BTreeMap<String, String>) -> Self {
+        let values = SECRETS.iter().filter_map(|name| variables.get(*name));
+        Self(
+            values
+                .filter(|value| value.len() >= MASKED_LENGTH)
+                .map(|value| SecretString::from(value.as_str()))
+                .collect(),
+        )
+    }
+}
+
+impl<'a> MakeWriter<'a> for Mask {
+    type Writer = Complaints<'a>;
+
+    fn make_writer(&'a self) -> Complaints<'a> {
+        Complaints(self)
+    }
+}
+
+/// Standard error behind a mask. What is written at once is masked as a whole.
+#[derive(Debug)]
+pub struct Complaints<'a>(&'a Mask);
+
+impl io::Write for Complaints<'_> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let mut shown = Cow::Borrowed(text);
+        for secret in &self.0.0 {
+            let secret = secret.expose_secret().as_bytes();
+            if shown.contains_str(secret) {
+                shown = Cow::Owned(shown.replace(secret, b"[MASKED]"));
+            }
+        }
+        io::stderr().lock().write_all(&shown)?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
 }
 
 /// The paint for standard output.

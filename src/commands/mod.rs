@@ -16,6 +16,7 @@ mod report;
 mod show;
 mod sync;
 mod update_dist_git;
+mod webhook_token;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -45,5 +46,6 @@ pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
         Command::Report(arguments) => report::run(arguments, &cli.global, surroundings),
         Command::Sync(arguments) => sync::run(arguments, &cli.global, surroundings),
         Command::UpdateDistGit(arguments) => update_dist_git::run(arguments, &cli.global, surroundings),
+        Command::WebhookToken(arguments) => webhook_token::run(arguments, &cli.global, surroundings),
     }
 }

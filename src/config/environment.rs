@@ -21,6 +21,10 @@ pub struct Environment {
     pub trigger_url: Option<String>,
     /// `SGB_TRIGGER_TOKEN`: the trigger token for it.
     pub trigger_token: Option<SecretString>,
+    /// `SGB_WEBHOOK_SECRET`: what webhook tokens are signed with.
+    pub webhook_secret: Option<SecretString>,
+    /// `SGB_WEBHOOK_TOKEN`: the webhook token that `notify` sends along.
+    pub webhook_token: Option<SecretString>,
     /// `SGB_GITLAB_URL`: GitLab's address. Counts only where no instance file is given, like the two below.
     pub gitlab_url: Option<String>,
     /// `SGB_CA_FILE`: the certificates (PEM) of the authorities to trust.

@@ -47,4 +47,5 @@ mod sync_tls;
 mod templates;
 mod templates_chain;
 mod update_dist_git;
+mod webhook_token;
 mod world;

@@ -780,6 +780,7 @@ fn bad_usage_ends_with_2_and_help_with_0() {
       reconcile        Look at every merge request of the instance, and bring what is behind up to date
       notify           From a job, ask the bot project to look at the job's pipeline or merge request
       update-dist-git  Turn a source-git clone's commit into patches, spec and files of a dist-git clone
+      webhook-token    Make the token that webhooks of a namespace or project carry, or check one
 
     Options:
           --dry-run
