@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use notice::{Look, NoNotice, Notice, PAYLOAD_LIMIT};
+pub use notice::{Call, Look, NoNotice, Notice, PAYLOAD_LIMIT};
 
 /// Set to `true` in every job ("Predefined CI/CD variables" in GitLab's documentation; so are those below).
 const GITLAB_CI: &str = "GITLAB_CI";

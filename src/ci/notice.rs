@@ -1,12 +1,13 @@
 //! What a job or a webhook tells the bot project: where to look, and nothing else.
 //!
 //! The form is that of the bot's webhook template: numbers as text, because GitLab renders a field that an event lacks as
-//! an empty text. It carries no verb, no name and no free text, so whoever sends one can do no more than make the bot
-//! look. Whatever has another form is none, for whatever reason: GitLab expands variables in what it hands over, and may
-//! break it.
+//! an empty text; besides them perhaps a webhook token, which is for the caller to judge. It carries no verb, no name and
+//! no free text, so whoever sends one can do no more than make the bot look. Whatever has another form is none, for
+//! whatever reason: GitLab expands variables in what it hands over, and may break it.
 
 use std::collections::BTreeMap;
 
+use secrecy::SecretString;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +80,16 @@ impl Notice {
     }
 }
 
-/// A notice, as it was received: where to look.
+/// A notice, as it was received.
+#[derive(Debug)]
+pub struct Call {
+    /// Where to look.
+    pub look: Look,
+    /// The webhook token that it carries. Nothing of it has been looked at.
+    pub webhook_token: Option<SecretString>,
+}
+
+/// Where to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// At this merge request, by the numbers of its project and within it.
@@ -134,9 +144,11 @@ struct Received {
     mr: String,
     #[serde(default)]
     mr_project: String,
+    #[serde(default)]
+    webhook_token: Option<SecretString>,
 }
 
-impl Look {
+impl Call {
     /// Reads a payload.
     pub fn read(payload: &[u8]) -> Result<Self, NoNotice> {
         let other = NoNotice::NotForUs;
@@ -166,16 +178,19 @@ impl Look {
         let [project, id, iid, mr, mr_project] = [project, id, iid, mr, mr_project].map(|text| number(text));
         let (project, id, iid, merge_request) = (project?, id?, iid?, mr_project?.zip(mr?));
         let found = match received.kind.as_str() {
-            "merge_request" => project.zip(iid).map(|(project, iid)| Self::MergeRequest { project, iid }),
-            "note" => merge_request.map(|(project, iid)| Self::MergeRequest { project, iid }),
-            _ => project.zip(id).map(|(project, id)| Self::Pipeline { project, id, merge_request }),
+            "merge_request" => project.zip(iid).map(|(project, iid)| Look::MergeRequest { project, iid }),
+            "note" => merge_request.map(|(project, iid)| Look::MergeRequest { project, iid }),
+            _ => project.zip(id).map(|(project, id)| Look::Pipeline { project, id, merge_request }),
         };
-        found.ok_or(other("it does not say where to look"))
+        let look = found.ok_or(other("it does not say where to look"))?;
+        Ok(Self { look, webhook_token: received.webhook_token })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     fn notice(variables: &[(&str, &str)]) -> Option<String> {
@@ -201,7 +216,7 @@ mod tests {
 
     fn read(notice: &str) -> Result<Look, NoNotice> {
         let payload = format!(r#"{{"ref": "main", "id": "12", "variables": {{}}, "source_git_bot": {notice}}}"#);
-        Look::read(payload.as_bytes())
+        Call::read(payload.as_bytes()).map(|call| call.look)
     }
 
     #[test]
@@ -214,6 +229,18 @@ mod tests {
         assert_eq!(read(pipeline), Ok(Look::Pipeline { project: 7, id: 70, merge_request: Some((8, 3)) }));
         let branch = r#"{"v": "1", "kind": "pipeline", "project": "7", "id": "70", "mr": "null", "mr_project": ""}"#;
         assert_eq!(read(branch), Ok(Look::Pipeline { project: 7, id: 70, merge_request: None }));
+    }
+
+    #[test]
+    fn a_notice_may_carry_a_webhook_token_which_is_not_shown() {
+        let call = |token: &str| {
+            let notice = format!(r#"{{"v": "1", "kind": "merge_request", "project": "7", "iid": "3"{token}}}"#);
+            Call::read(format!(r#"{{"source_git_bot": {notice}}}"#).as_bytes()).unwrap()
+        };
+        let carrying = call(r#", "webhook_token": "a.b.c""#);
+        assert_eq!(carrying.webhook_token.as_ref().unwrap().expose_secret(), "a.b.c");
+        assert!(!format!("{carrying:?}").contains("a.b.c"));
+        assert!(call("").webhook_token.is_none() && call(r#", "webhook_token": null"#).webhook_token.is_none());
     }
 
     #[test]
@@ -248,23 +275,28 @@ mod tests {
             ("id", "null"),
             ("mr", "\"x\""),
             ("mr", "{}"),
+            ("webhook_token", "7"),
+            ("webhook_token", "{}"),
+            ("webhook_token", "[\"x\"]"),
         ] {
             assert!(matches!(read(&with(key, value)), Err(NoNotice::NotForUs(_))), "{key}: {value}");
         }
         for broken in ["", "{", "[]", "null", "{}", "\"x\"", r#"{"source_git_bot": null}"#] {
-            assert!(matches!(Look::read(broken.as_bytes()), Err(NoNotice::NotForUs(_))), "{broken}");
+            assert!(matches!(Call::read(broken.as_bytes()), Err(NoNotice::NotForUs(_))), "{broken}");
         }
+        let tokens = with("webhook_token", "\"x\"").replacen("{", "{\"webhook_token\":\"y\",", 1);
+        assert!(matches!(read(&tokens), Err(NoNotice::NotForUs(_))), "{tokens}");
         let twice = with("v", "\"1\"").replacen("{", "{\"project\":\"8\",", 1);
         assert!(matches!(read(&twice), Err(NoNotice::NotForUs(_))), "{twice}");
         let deep = format!(r#"{{"x": {}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        assert!(matches!(Look::read(deep.as_bytes()), Err(NoNotice::NotForUs(_))));
-        assert!(matches!(Look::read(&vec![b' '; PAYLOAD_LIMIT + 1]), Err(NoNotice::NotForUs(_))));
-        assert!(matches!(Look::read(b"\xff"), Err(NoNotice::NotForUs(_))));
+        assert!(matches!(Call::read(deep.as_bytes()), Err(NoNotice::NotForUs(_))));
+        assert!(matches!(Call::read(&vec![b' '; PAYLOAD_LIMIT + 1]), Err(NoNotice::NotForUs(_))));
+        assert!(matches!(Call::read(b"\xff"), Err(NoNotice::NotForUs(_))));
     }
 
     #[test]
     fn variables_of_the_job_are_nobodys_to_set() {
         let payload = br#"{"variables": {"CI_SERVER_URL": "https://evil.example"}, "source_git_bot": null}"#;
-        assert_eq!(Look::read(payload), Err(NoNotice::SetsVariables));
+        assert_eq!(Call::read(payload).unwrap_err(), NoNotice::SetsVariables);
     }
 }

@@ -1,13 +1,16 @@
 //! `event`: looks where a webhook or a job says, and does what is due there.
 //!
 //! What GitLab hands over is hostile: numbers are taken from it and nothing else, and everything is read from GitLab
-//! afresh. A payload that is not for this instance ends with a line in the log, for it is nobody's failure.
+//! afresh. A payload that is not for this instance ends with a line in the log, for it is nobody's failure. Where the
+//! instance requires webhook tokens, the same goes for one without a token for the project that it is about. That holds
+//! whatever the event's kind, because whoever forges one chooses the kind.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Surroundings;
 use super::bot::{Bot, Setting};
@@ -15,11 +18,14 @@ use super::merge_request_reference::MergeRequestReference;
 use super::pipeline_reference::PipelineReference;
 use super::report::{self, Asked};
 use super::sync;
-use crate::ci::{Look, NoNotice, PAYLOAD_LIMIT};
+use super::webhook_token::now;
+use crate::ci::{Call, Look, NoNotice, PAYLOAD_LIMIT};
 use crate::cli::{self, Global};
+use crate::config::WebhookTokens;
 use crate::exit::UsageError;
 use crate::forge::{ForgeError, MergeRequestIid, PipelineId, ProjectId, ProjectPath};
 use crate::git::Git;
+use crate::webhook_token::{Scope, Secret, UnverifiedToken};
 
 /// The variable with the payload, or with the path of the file that holds it ("Access webhook payload" in GitLab's
 /// documentation).
@@ -28,8 +34,8 @@ const TRIGGER_PAYLOAD: &str = "TRIGGER_PAYLOAD";
 /// Runs the command.
 pub(super) fn run(arguments: &cli::Event, global: &Global, surroundings: &Surroundings) -> Result<()> {
     let payload = payload(arguments, surroundings)?;
-    let look = match Look::read(&payload) {
-        Ok(look) => look,
+    let call = match Call::read(&payload) {
+        Ok(call) => call,
         Err(NoNotice::NotForUs(why)) => {
             tracing::info!("the event's payload is not followed: {why}");
             return Ok(());
@@ -41,8 +47,24 @@ pub(super) fn run(arguments: &cli::Event, global: &Global, surroundings: &Surrou
                 .to_owned(),
         }),
     };
+    let look = call.look;
+    let setting = Setting::read(global, surroundings)?;
+    let allowed = match setting.instance.webhook_tokens {
+        WebhookTokens::Ignored => Allowed::Anywhere,
+        WebhookTokens::Required => match scope(call.webhook_token.as_ref(), &secret(&setting)?) {
+            Ok(scope) => Allowed::Within(scope),
+            Err(why) => {
+                let instance = &setting.instance.name;
+                tracing::warn!(
+                    "an event about {} is not followed: {instance} requires a webhook token, and {why}",
+                    words(&look)
+                );
+                return Ok(());
+            }
+        },
+    };
     tracing::info!("an event about {}", words(&look));
-    let bot = Setting::read(global, surroundings)?.connect(global)?;
+    let bot = setting.connect(global)?;
     let project = match look {
         Look::MergeRequest { project, .. } | Look::Pipeline { project, .. } => ProjectId(project),
     };
@@ -54,6 +76,12 @@ pub(super) fn run(arguments: &cli::Event, global: &Global, surroundings: &Surrou
         }
         Err(error) => return Err(error.into()),
     };
+    if let Allowed::Within(scope) = &allowed
+        && !scope.covers(path.as_str())
+    {
+        tracing::warn!("the event is not followed: its webhook token is not for {path}");
+        return Ok(());
+    }
     let namespaces = &bot.instance.namespaces;
     let (is_source_git, is_dist_git) =
         (namespaces.dist_git_of(path.as_str()).is_some(), namespaces.source_git_of(path.as_str()).is_some());
@@ -76,6 +104,30 @@ pub(super) fn run(arguments: &cli::Event, global: &Global, surroundings: &Surrou
         // Whether it is of the instance is looked at there.
         Look::Pipeline { id, .. } => work.report(PipelineReference { project: path, pipeline: PipelineId(id) }),
     }
+}
+
+/// What somebody who sends events may have looked at.
+enum Allowed {
+    Anywhere,
+    Within(Scope),
+}
+
+/// Returns the secret of an instance that requires webhook tokens.
+fn secret(setting: &Setting) -> Result<Secret, UsageError> {
+    setting.environment().webhook_secret.clone().and_then(Secret::new).ok_or_else(|| UsageError {
+        text: format!("{} requires webhook tokens, and SGB_WEBHOOK_SECRET is not set", setting.instance.name),
+        hint: "set it in the bot project (Settings, CI/CD, Variables; masked, protected, not expanded) to the secret that \
+               `webhook-token` signs with, or take `webhook_tokens` out of the instance file"
+            .to_owned(),
+    })
+}
+
+/// Returns what a webhook token is good for, or why it is good for nothing.
+fn scope(token: Option<&SecretString>, secret: &Secret) -> Result<Scope, String> {
+    let token = token.map(|token| token.expose_secret()).filter(|token| !token.is_empty());
+    let token = token.ok_or("it carries none")?;
+    let verified = UnverifiedToken::parse(token).and_then(|token| token.verify(secret, now()).cloned());
+    verified.map_err(|why| format!("the one that it carries is not good: {why}"))
 }
 
 /// Doing what is due.

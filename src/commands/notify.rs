@@ -1,10 +1,12 @@
 //! `notify`: from a job, ask the bot project to look at the job's pipeline or merge request, or at a pipeline that the
 //! job was told of.
 //!
-//! One call to the trigger address of the bot project, with a trigger token that is worth no more than that. The access
-//! token is neither needed nor used.
+//! One call to the trigger address of the bot project, with a trigger token that is worth no more than that, and with a
+//! webhook token where there is one. The access token is neither needed nor used.
 
 use anyhow::{Result, bail};
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
 
 use super::Surroundings;
 use super::bot::Setting;
@@ -12,9 +14,19 @@ use crate::ci::Notice;
 use crate::cli::{self, Global};
 use crate::exit::{NoCredentials, UsageError};
 use crate::forge::{TokenKind, TriggerAddress};
+use crate::webhook_token::UnverifiedToken;
 
 /// Where in the payload the notice stands.
 const KEY: &str = "source_git_bot";
+
+/// The notice, with the token for instances that require one.
+#[derive(Serialize)]
+struct Sent<'a> {
+    #[serde(flatten)]
+    notice: &'a Notice,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_token: Option<&'a str>,
+}
 
 /// Runs the command.
 pub(super) fn run(arguments: &cli::Notify, global: &Global, surroundings: &Surroundings) -> Result<()> {
@@ -39,11 +51,20 @@ pub(super) fn run(arguments: &cli::Notify, global: &Global, surroundings: &Surro
         text: format!("SGB_TRIGGER_URL {why}"),
         hint: "see the trigger tokens in the CI/CD settings of the bot project".to_owned(),
     })?;
+    let webhook_token = environment.webhook_token.clone();
+    let webhook_token = webhook_token.as_ref().map(|token| token.expose_secret());
+    if webhook_token.is_some_and(|token| UnverifiedToken::parse(token).is_err()) {
+        bail!(UsageError {
+            text: "SGB_WEBHOOK_TOKEN is no webhook token".to_owned(),
+            hint: "set it to what `source-git-bot webhook-token NAMESPACE [PROJECT]` prints, or to nothing".to_owned(),
+        });
+    }
     if global.dry_run {
         tracing::info!("would ask the bot to look at {}", notice.subject());
         return Ok(());
     }
-    let pipeline = setting.forge(token, TokenKind::Trigger, global)?.trigger(&address, KEY, &notice)?;
+    let sent = Sent { notice: &notice, webhook_token };
+    let pipeline = setting.forge(token, TokenKind::Trigger, global)?.trigger(&address, KEY, &sent)?;
     tracing::info!("asked the bot to look at {}: its pipeline {pipeline} does", notice.subject());
     Ok(())
 }

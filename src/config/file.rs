@@ -24,6 +24,7 @@ pub(super) struct InstanceFile {
     pub(super) ci_files: Option<String>,
     pub(super) results: Option<String>,
     pub(super) label: Option<String>,
+    pub(super) webhook_tokens: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -74,7 +75,7 @@ const PAIR: Keys = Keys { known: &["source_git", "dist_git"], below: &[] };
 const FORKS: Keys = Keys { known: &["group"], below: &[] };
 const TARGET: Keys = Keys { known: &["project", "branch"], below: &[] };
 const INSTANCE: Keys = Keys {
-    known: &["extends", "gitlab", "namespaces", "forks", "targets", "ci_files", "results", "label"],
+    known: &["extends", "gitlab", "namespaces", "forks", "targets", "ci_files", "results", "label", "webhook_tokens"],
     below: &[("gitlab", GITLAB), ("namespaces", PAIR), ("forks", FORKS), ("targets", TARGET)],
 };
 

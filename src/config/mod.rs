@@ -74,6 +74,8 @@ pub struct Instance {
     pub results: Results,
     /// The label of the bot's dist-git merge requests.
     pub label: Option<String>,
+    /// Whether events have to carry a webhook token.
+    pub webhook_tokens: WebhookTokens,
 }
 
 /// How to reach GitLab.
@@ -116,6 +118,15 @@ pub enum Results {
     Pipeline,
     /// One for the pipeline and one for each of its jobs.
     Jobs,
+}
+
+/// Whether events have to carry a webhook token that is good for the project that they are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookTokens {
+    /// They have to.
+    Required,
+    /// A token that one carries is not looked at.
+    Ignored,
 }
 
 impl Instance {
@@ -209,6 +220,7 @@ struct Parts {
     ci_files: Option<CiFiles>,
     results: Option<Results>,
     label: Option<String>,
+    webhook_tokens: Option<WebhookTokens>,
 }
 
 impl Parts {
@@ -288,6 +300,10 @@ impl Parts {
             }
             self.label = Some(label);
         }
+        if let Some(word) = file.webhook_tokens {
+            let choices = [("required", WebhookTokens::Required), ("ignored", WebhookTokens::Ignored)];
+            self.webhook_tokens = Some(choice(&word, &choices).map_err(|error| wrong("webhook_tokens", &error))?);
+        }
         Ok(())
     }
 
@@ -310,6 +326,7 @@ impl Parts {
             ci_files: self.ci_files.unwrap_or(CiFiles::DistGit),
             results: self.results.unwrap_or(Results::Pipeline),
             label: self.label.filter(|label| !label.is_empty()),
+            webhook_tokens: self.webhook_tokens.unwrap_or(WebhookTokens::Ignored),
         })
     }
 }

@@ -63,6 +63,16 @@ fn a_file_says_how_it_differs() {
 }
 
 #[test]
+fn webhook_tokens_are_demanded_where_the_file_says_so() {
+    assert_eq!(parse("extends: production\n").unwrap().webhook_tokens, WebhookTokens::Ignored);
+    assert_eq!(load("staging").webhook_tokens, WebhookTokens::Ignored);
+    for (word, meaning) in [("required", WebhookTokens::Required), ("ignored", WebhookTokens::Ignored)] {
+        let instance = parse(&format!("extends: production\nwebhook_tokens: {word}\n")).unwrap();
+        assert_eq!(instance.webhook_tokens, meaning);
+    }
+}
+
+#[test]
 fn the_time_that_gitlab_may_take_is_in_whole_seconds() {
     let timeout = |value: &str| parse(&format!("extends: production\ngitlab: {{timeout: {value}}}\n"));
     assert_eq!(timeout("").unwrap().gitlab.timeout, Duration::from_secs(75));
@@ -102,6 +112,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
         ("gitlab: {ca-file: x}", "x.yaml: `gitlab.ca-file`: unknown key | did you mean `ca_file`?"),
         ("namespaces: [{source-git: a}]", "x.yaml: `namespaces.source-git`: unknown key | did you mean `source_git`?"),
         ("targets: [{branches: a}]", "x.yaml: `targets.branches`: unknown key | did you mean `branch`?"),
+        ("webhook_token: required", "x.yaml: `webhook_token`: unknown key | did you mean `webhook_tokens`?"),
         ("forks: {groups: a}", "x.yaml: `forks.groups`: unknown key | did you mean `group`?"),
         (
             "gitlab: {colour: x}",
@@ -110,7 +121,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
         (
             "1: x",
             "x.yaml: `1`: unknown key | the keys here are `extends`, `gitlab`, `namespaces`, `forks`, `targets`, \
-         `ci_files`, `results`, `label`",
+         `ci_files`, `results`, `label`, `webhook_tokens`",
         ),
     ] {
         assert_eq!(complaint(yaml), expected, "{yaml}");
@@ -149,6 +160,7 @@ fn a_bad_value_is_named_with_what_it_has_to_be() {
         ),
         ("targets: [{branch: '('}]", "x.yaml: `targets.branch`: is not a regular expression: unclosed group"),
         ("ci_files: both", "x.yaml: `ci_files`: must be one of `dist-git`, `source-git`"),
+        ("webhook_tokens: true", "x.yaml: `webhook_tokens`: must be one of `required`, `ignored`"),
         ("results: all", "x.yaml: `results`: must be one of `pipeline`, `jobs`"),
         ("label: a,b", "x.yaml: `label`: must be a label of at most 255 characters without comma; or empty for none"),
     ] {

@@ -12,6 +12,7 @@
 
 mod event;
 mod event_hostile;
+mod event_tokens;
 mod files;
 mod forge;
 mod histories;
