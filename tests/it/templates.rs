@@ -26,7 +26,7 @@ pub(crate) fn read(path: &str) -> String {
 }
 
 /// What a template's comment gives as an example of its use.
-fn example(template: &str) -> String {
+pub(crate) fn example(template: &str) -> String {
     let text = read(&format!("ci-templates/{template}.yml"));
     let lines = text.lines().skip_while(|line| *line != "#   include:").take_while(|line| *line != "#");
     lines.map(|line| line.strip_prefix("#   ").unwrap().to_owned() + "\n").collect()

@@ -1,23 +1,25 @@
 //! The jobs of the CI templates at work, from a contributor's merge request to dist-git's results on it: their scripts are
-//! run by gitlab-ci-local with the built program, each with the variables that GitLab would give it. Only GitLab itself
-//! is a model.
+//! run by gitlab-ci-local with the built program, each with the variables that GitLab would give it. The CI configuration
+//! is what the repositories hold: source-git's own, and in dist-git what the bot has carried there. Only GitLab itself is a
+//! model.
 
 use std::fs;
 use std::process::Output;
 
 use gitlab_sandbox::Role;
 
-use crate::templates::{Project, Situation, read};
+use crate::templates::{Project, Situation, example, read};
 use crate::world::{DIST, FORK, SOURCE, World};
 
 const BOT: &str = "operators/bot";
+/// What source-git's setting "CI/CD configuration file" says; dist-git has the default.
+const SOURCE_CI: &str = ".distro/.gitlab-ci.yml";
+const DIST_CI: &str = ".gitlab-ci.yml";
 
-/// A GitLab with a package and a contributor's merge request, and what the projects have in their CI settings.
+/// A GitLab with a package in staging and a contributor's merge request, and what the projects have in their CI settings.
 struct Chain {
     world: World,
     iid: u64,
-    /// The one file of both repositories.
-    package: Project,
     bot: Project,
     trigger_url: String,
     trigger_token: String,
@@ -25,29 +27,46 @@ struct Chain {
 
 impl Chain {
     fn new() -> Self {
-        let (world, iid) = World::with_merge_request();
+        let world = World::new();
         let sandbox = &world.sandbox;
+        // The one file for both repositories is in source-git alone.
+        let staging = read("ci-templates/examples/staging.distro.gitlab-ci.yml").replace("packit-service\\/", "");
+        let staging = staging.replace("packit-service/", "");
+        sandbox.commit(SOURCE, "c9s", "Add CI", &[(SOURCE_CI, Some(&*staging))]);
+        world.instance("ci_files: source-git\n");
+        let iid = world.contribute();
         sandbox.member(SOURCE, "bot", Role::Developer);
         sandbox.project(BOT);
         sandbox.member(BOT, "maintainer", Role::Maintainer);
         sandbox.commit(BOT, "main", "Start", &[("instance.yaml", Some("x"))]);
         let trigger_token = sandbox.trigger_token(BOT, "maintainer");
         let trigger_url = format!("{}/api/v4/projects/{}/ref/main/trigger/pipeline", sandbox.url(), id(&world, BOT));
-        let staging = read("ci-templates/examples/staging.distro.gitlab-ci.yml").replace("packit-service\\/", "");
-        let package = Project::new(&staging.replace("packit-service/", ""));
         let bot = Project::new(&read("ci-templates/examples/bot-project.gitlab-ci.yml"));
-        let instance = fs::read_to_string(world.home.path().join("instance.yaml")).unwrap();
-        bot.write("instance.yaml", &instance);
-        package.write("instance.yaml", &instance);
-        Self { world, iid, package, bot, trigger_url, trigger_token }
+        bot.write("instance.yaml", &fs::read_to_string(world.home.path().join("instance.yaml")).unwrap());
+        Self { world, iid, bot, trigger_url, trigger_token }
     }
 
-    /// Runs a job of the package's file, which has no token but the trigger's.
-    fn run_in_package(&self, job: &str, situation: &Situation) -> Output {
-        let instance = self.package.path().join("instance.yaml");
-        let situation = situation.clone().and(&[("SGB_INSTANCE", instance.to_str().unwrap())]);
+    /// What GitLab makes a pipeline of: the configuration that a branch has in this file.
+    #[track_caller]
+    fn configured(&self, project: &str, branch: &str, file: &str) -> Project {
+        let configuration = self.world.sandbox.file(project, branch, file).unwrap();
+        Project::new(std::str::from_utf8(&configuration).unwrap())
+    }
+
+    /// The configuration of the merge request's own pipeline.
+    fn source_git(&self) -> Project {
+        self.configured(FORK, "fix", SOURCE_CI)
+    }
+
+    /// Runs a job of the package, which has no token but the trigger's.
+    fn run_in(&self, package: &Project, job: &str, situation: &Situation) -> Output {
         let secrets = [("SGB_TRIGGER_URL", &*self.trigger_url), ("SGB_TRIGGER_TOKEN", &*self.trigger_token)];
-        self.package.run(job, &situation, &secrets)
+        package.run(job, &self.with_instance(situation), &secrets)
+    }
+
+    fn with_instance(&self, situation: &Situation) -> Situation {
+        let instance = self.world.home.path().join("instance.yaml");
+        situation.clone().and(&[("SGB_INSTANCE", instance.to_str().unwrap())])
     }
 
     /// Runs the job of the bot project for the newest pipeline that was triggered there.
@@ -74,20 +93,35 @@ fn id(world: &World, project: &str) -> String {
     world.sandbox.inspect(|model| model.project(project).unwrap().id).to_string()
 }
 
-/// What the job's log shows, which holds no token; the job passed.
+/// How a job ended, as gitlab-ci-local tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Passed,
+    FailedAsItMay,
+    Failed,
+}
+
+/// What the job's log shows, which holds no token; the job ended so.
 #[track_caller]
-fn passed(chain: &Chain, output: &Output) -> String {
-    let log = said(chain, output);
-    assert!(log.contains(" PASS "), "{log}");
+fn ended(chain: &Chain, output: &Output, expected: End) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let log = text(&output.stdout) + &text(&output.stderr);
+    assert!(!log.contains(&chain.world.token) && !log.contains(&chain.trigger_token), "a token is told");
+    // Its warnings about the configuration begin like that about a job, but do not end so.
+    let end = |line: &str| match line.split_whitespace().next()? {
+        "PASS" => Some(End::Passed),
+        "WARN" if line.ends_with("  pre_script") => Some(End::FailedAsItMay),
+        "FAIL" => Some(End::Failed),
+        _ => None,
+    };
+    let ends: Vec<End> = log.lines().filter_map(end).collect();
+    assert_eq!(ends, [expected], "{log}");
     log
 }
 
 #[track_caller]
-fn said(chain: &Chain, output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let log = text(&output.stdout) + &text(&output.stderr);
-    assert!(!log.contains(&chain.world.token) && !log.contains(&chain.trigger_token), "a token is told");
-    log
+fn passed(chain: &Chain, output: &Output) -> String {
+    ended(chain, output, End::Passed)
 }
 
 #[test]
@@ -100,19 +134,24 @@ fn from_a_contributors_merge_request_to_the_results_on_it() {
     // The merge request's pipeline in source-git asks the bot project; its job opens the dist-git merge request.
     let pipeline = sandbox.mr_pipeline(SOURCE, chain.iid).by("maintainer").jobs(&[("test", "source-git-bot: sync")]);
     let situation = chain.of_merge_request(SOURCE, SOURCE, chain.iid, "fix", pipeline.create());
-    assert_eq!(chain.package.jobs(std::slice::from_ref(&situation)), [["test/source-git-bot: sync (may fail)"]]);
-    passed(&chain, &chain.run_in_package("source-git-bot: sync", &situation));
+    let source_git = chain.source_git();
+    assert_eq!(source_git.jobs(std::slice::from_ref(&situation)), [["test/source-git-bot: sync (may fail)"]]);
+    passed(&chain, &chain.run_in(&source_git, "source-git-bot: sync", &situation));
     let log = passed(&chain, &chain.run_in_bot_project());
     assert!(log.contains("An event came in."), "{log}");
     let pair = world.opened();
     assert!(world.note(chain.iid).contains(&format!("{DIST}!{}", pair.iid)));
 
-    // Its pipeline runs in the bot's fork, with what the file makes of the words in the bot's commit.
+    // Its pipeline runs in the bot's fork, with the file that came from source-git: dist-git has none of its own. The jobs
+    // are what that makes of the words in the bot's commit.
     let branch = format!("c9s-src-{}", chain.iid);
+    assert_eq!(sandbox.file(DIST, "c9s", DIST_CI), None);
+    assert_eq!(sandbox.file("bot/hello", &branch, DIST_CI), sandbox.file(SOURCE, "c9s", SOURCE_CI));
+    let dist_git = chain.configured("bot/hello", &branch, DIST_CI);
     let situation = chain
         .of_merge_request("bot/hello", DIST, pair.iid, &branch, 0)
         .and(&[("CI_COMMIT_MESSAGE", &world.message(chain.iid))]);
-    let jobs = chain.package.jobs(std::slice::from_ref(&situation)).concat();
+    let jobs = dist_git.jobs(std::slice::from_ref(&situation)).concat();
     let expected = [
         "build/build",
         "test/rpminspect (may fail)",
@@ -131,17 +170,19 @@ fn from_a_contributors_merge_request_to_the_results_on_it() {
     ] {
         let job = sandbox.job(pipeline, stage, name);
         let job = if allowed { job.allow_failure().create() } else { job.create() };
-        let log = said(&chain, &chain.run_in_package(name, &situation));
-        let ended = [(" PASS ", "success"), (" WARN ", "failed"), (" FAIL ", "failed")];
-        let ended = ended.iter().find(|(word, _)| log.contains(word)).unwrap();
-        assert_eq!(ended.1, state, "{name}: {log}");
+        let end = match (state, allowed) {
+            ("success", _) => End::Passed,
+            (_, true) => End::FailedAsItMay,
+            (_, false) => End::Failed,
+        };
+        ended(&chain, &chain.run_in(&dist_git, name, &situation), end);
         sandbox.set_job(job, state);
     }
 
     // The last job of it asks the bot project again, which brings the results.
     let report = sandbox.job(pipeline, ".post", "source-git-bot: report").allow_failure().create();
     sandbox.set_job(report, "running");
-    passed(&chain, &chain.run_in_package("source-git-bot: report", &situation));
+    passed(&chain, &chain.run_in(&dist_git, "source-git-bot: report", &situation));
     assert_eq!(sandbox.triggered(BOT).len(), 2);
     passed(&chain, &chain.run_in_bot_project());
     let note = world.note(chain.iid);
@@ -159,7 +200,7 @@ fn from_a_contributors_merge_request_to_the_results_on_it() {
 fn in_a_contributors_fork_the_job_explains_and_passes() {
     let chain = Chain::new();
     let situation = chain.of_merge_request(FORK, SOURCE, chain.iid, "fix", 345);
-    let log = passed(&chain, &chain.package.run("source-git-bot: fork", &situation, &[]));
+    let log = passed(&chain, &chain.source_git().run("source-git-bot: fork", &situation, &[]));
     assert!(log.contains("The bot finds the merge request by itself"), "{log}");
     assert_eq!(chain.world.sandbox.api_requests().len(), 0);
 }
@@ -189,16 +230,16 @@ fn a_contributors_conflict_and_a_missing_token_are_warnings_in_the_bot_project()
     let chain = Chain::new();
     let world = &chain.world;
     let named = Situation::branch("web", BOT, "main").and(&[("SGB_MERGE_REQUEST", &format!("{SOURCE}!{}", chain.iid))]);
-    let log = said(&chain, &chain.bot.run("source-git-bot", &named, &[]));
-    assert!(log.contains(" WARN "), "{log}");
+    let log = ended(&chain, &chain.bot.run("source-git-bot", &named, &[]), End::FailedAsItMay);
+    assert!(log.contains("there is no token to act with as the bot"), "{log}");
     let conflict = [("hello.c", Some("int main(void)\n{\n    return 2;\n}\n"))];
     world.sandbox.commit(SOURCE, "c9s", "Return two", &conflict);
-    let log = said(&chain, &chain.bot.run("source-git-bot", &named, &[("SGB_TOKEN", &*world.token)]));
-    assert!(log.contains(" WARN ") && log.contains("conflicts with its target branch"), "{log}");
+    let secrets = [("SGB_TOKEN", &*world.token)];
+    let log = ended(&chain, &chain.bot.run("source-git-bot", &named, &secrets), End::FailedAsItMay);
+    assert!(log.contains("conflicts with its target branch"), "{log}");
     let _ = world.written();
     let wrong = named.and(&[("SGB_MERGE_REQUEST", "src/hello")]);
-    let log = said(&chain, &chain.bot.run("source-git-bot", &wrong, &[("SGB_TOKEN", &*world.token)]));
-    assert!(log.contains(" FAIL "), "{log}");
+    ended(&chain, &chain.bot.run("source-git-bot", &wrong, &secrets), End::Failed);
 }
 
 #[test]
@@ -244,4 +285,59 @@ fn the_webhook_of_the_ready_made_bot_project_syncs_its_merge_request() {
     passed(&chain, &chain.bot.run("source-git-bot", &triggered, &[("SGB_TOKEN", &*chain.world.token)]));
     assert!(chain.world.note(chain.iid).contains(&format!("{DIST}!{}", chain.world.opened().iid)));
     let _ = chain.world.written();
+}
+
+#[test]
+fn what_a_merge_request_changes_in_the_file_counts_in_its_dist_git_pipeline() {
+    let chain = Chain::new();
+    let (world, sandbox) = (&chain.world, &chain.world.sandbox);
+    let theirs = String::from_utf8(sandbox.file(FORK, "fix", SOURCE_CI).unwrap()).unwrap();
+    let lint =
+        format!("{theirs}\nlint:\n  script: [\"test -f hello.spec && echo All is well.\"]\n  rules: *dist-git\n");
+    world.change("Lint the spec", &[(SOURCE_CI, Some(&lint))]);
+    world.synced(chain.iid);
+    let branch = format!("c9s-src-{}", chain.iid);
+    let dist_git = chain.configured("bot/hello", &branch, DIST_CI);
+    let situation = chain.of_merge_request("bot/hello", DIST, world.opened().iid, &branch, 345);
+    let jobs = dist_git.jobs(std::slice::from_ref(&situation)).concat();
+    assert!(jobs.contains(&"test/lint".to_owned()), "{jobs:?}");
+    dist_git.write("hello.spec", &world.pushed(chain.iid, "hello.spec").unwrap());
+    dist_git.track("hello.spec");
+    let log = passed(&chain, &dist_git.run("lint", &situation, &[]));
+    assert!(log.contains("All is well."), "{log}");
+}
+
+#[test]
+fn where_the_instance_carries_none_dist_git_has_no_file_of_source_gits() {
+    let chain = Chain::new();
+    chain.world.instance("");
+    chain.world.synced(chain.iid);
+    assert_eq!(chain.world.pushed(chain.iid, DIST_CI), None);
+}
+
+#[test]
+fn in_mode_direct_the_job_syncs_itself() {
+    let chain = Chain::new();
+    let (world, sandbox) = (&chain.world, &chain.world.sandbox);
+    let direct = Project::new(&example("source-git").replace("    inputs:", "    inputs:\n      mode: direct"));
+    let pipeline = sandbox.mr_pipeline(SOURCE, chain.iid).by("maintainer").jobs(&[("test", "source-git-bot: sync")]);
+    let situation = chain.of_merge_request(SOURCE, SOURCE, chain.iid, "fix", pipeline.create());
+    let situation = chain.with_instance(&situation);
+    let (job, secrets) = ("source-git-bot: sync", [("SGB_TOKEN", &*world.token)]);
+    passed(&chain, &direct.run(job, &situation, &secrets));
+    assert!(world.note(chain.iid).contains(&format!("{DIST}!{}", world.opened().iid)));
+    assert!(world.message(chain.iid).contains(&sandbox.tip(FORK, "fix").unwrap()));
+    assert_eq!(sandbox.triggered(BOT).len(), 0);
+    let _ = world.written();
+
+    // Again, with nothing to do; and where the token is missing or the contribution cannot be synced.
+    passed(&chain, &direct.run(job, &situation, &secrets));
+    assert_eq!(world.written(), [""; 0]);
+    let log = ended(&chain, &direct.run(job, &situation, &[]), End::FailedAsItMay);
+    assert!(log.contains("there is no token to act with as the bot"), "{log}");
+    let conflict = [("hello.c", Some("int main(void)\n{\n    return 2;\n}\n"))];
+    sandbox.commit(SOURCE, "c9s", "Return two", &conflict);
+    let log = ended(&chain, &direct.run(job, &situation, &secrets), End::FailedAsItMay);
+    assert!(log.contains("conflicts with its target branch"), "{log}");
+    let _ = world.written();
 }
