@@ -17,6 +17,13 @@ impl Moment {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
     }
 
+    /// Writes the moment as webhooks do, for example `2026-11-22 13:25:31 UTC`.
+    #[must_use]
+    pub fn utc(self) -> String {
+        let iso = self.iso().replace('T', " ");
+        format!("{} UTC", iso.split('.').next().unwrap_or_default())
+    }
+
     /// Reads what a client sends in `updated_after` and the like: ISO 8601, UTC (`Z` or `+00:00`), time optional.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.split_once('T').or_else(|| text.split_once(' ')).unwrap_or((text, "00:00:00"));
@@ -45,6 +52,18 @@ impl Clock {
         let real = if self.fixed { 0 } else { u64::try_from(real).unwrap_or(0) };
         self.last = real.max(self.last + if self.fixed { 1000 } else { 1 });
         Moment(self.last)
+    }
+
+    /// The moment as it is, without an event.
+    pub(crate) fn peek(&self) -> Moment {
+        let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let real = if self.fixed { 0 } else { u64::try_from(real).unwrap_or(0) };
+        Moment(real.max(self.last))
+    }
+
+    /// Lets time pass without an event.
+    pub(crate) fn pass(&mut self, seconds: u64) {
+        self.last = self.peek().0 + seconds * 1000;
     }
 
     /// Leaves real time: the next event happens a second after `start`, each further one a second later.
@@ -88,6 +107,8 @@ mod tests {
         assert_eq!(Moment::parse("1970-01-02"), Some(Moment(86_400_000)));
         assert_eq!(Moment(951_782_400_000).iso(), "2000-02-29T00:00:00.000Z");
         assert_eq!(Moment::parse("soon"), None);
+        // As in recorded webhooks.
+        assert_eq!(Moment(1_591_303_937_000).utc(), "2020-06-04 20:52:17 UTC");
     }
 
     #[test]
@@ -95,5 +116,7 @@ mod tests {
         let mut clock = Clock::default();
         clock.fix(Moment(1_000));
         assert_eq!((clock.tick(), clock.tick()), (Moment(2_000), Moment(3_000)));
+        clock.pass(60);
+        assert_eq!((clock.peek(), clock.tick()), (Moment(63_000), Moment(64_000)));
     }
 }

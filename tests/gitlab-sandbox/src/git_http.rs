@@ -53,7 +53,7 @@ pub(crate) fn answer(shared: &Shared, request: &Request) -> Option<Answered> {
         drop(model);
         writes = moved_refs(&before, &after, &prepared.path, user.as_deref());
     }
-    Some(Answered { reply, user, writes, unknown: Vec::new() })
+    Some(Answered { user, writes, ..Answered::quiet(reply) })
 }
 
 fn take_apart(request: &Request) -> Option<GitRequest> {

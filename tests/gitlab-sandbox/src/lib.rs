@@ -44,6 +44,7 @@ pub mod model;
 mod repository;
 mod routes;
 mod sandbox;
+mod webhooks;
 mod world;
 
 pub use clock::Moment;
@@ -57,7 +58,9 @@ pub use model::pipelines::{EventType, Job, JobKind, Pipeline, Strategy};
 pub use model::projects::{ForkImport, Visibility};
 pub use model::text::{Act, ActKind, Place};
 pub use model::triggers::Triggered;
+pub use model::webhooks::{AlertStatus, Delivery, HookEvent, HookOwner, Webhook};
 pub use repository::NO_COMMIT;
 pub use sandbox::{Handle, Sandbox, Scheme, Settings};
+pub use webhooks::template::Interpolation;
 pub use world::MergeRequestBuilder;
-pub use world::{JobBuilder, MergeRequestPipelineBuilder, ShownPipeline, ShownStatus};
+pub use world::{HookBuilder, JobBuilder, MergeRequestPipelineBuilder, ShownPipeline, ShownStatus};

@@ -19,7 +19,7 @@ type WriteHook = Arc<dyn Fn(&Write) + Send + Sync>;
 pub(crate) struct Shared {
     /// The path under which GitLab is installed, for example `/gitlab`; usually empty.
     pub(crate) relative_url: String,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     ca_pem: Option<String>,
     model: Mutex<Model>,
     log: Mutex<Log>,
@@ -166,6 +166,7 @@ impl Drop for Sandbox {
         if self.unchecked || std::thread::panicking() {
             return;
         }
+        self.deliver_webhooks();
         let unknown = std::mem::take(&mut self.0.log().unknown);
         assert!(unknown.is_empty(), "the sandbox was asked for what it does not model: {unknown:#?}");
         let unlooked = self.0.log().unlooked();
@@ -248,6 +249,7 @@ impl Handle {
     /// Every request so far, in order.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
+        self.deliver_webhooks();
         self.0.log().requests.clone()
     }
 
@@ -265,6 +267,7 @@ impl Handle {
 
     /// Forgets requests and bytes, for counting afresh; writes are kept until somebody looks at them.
     pub fn clear_log(&self) {
+        self.deliver_webhooks();
         let mut log = self.0.log();
         log.requests.clear();
         log.traffic.clear();
@@ -273,6 +276,7 @@ impl Handle {
     /// Every write so far, without counting as a look at them.
     #[must_use]
     pub fn writes(&self) -> Vec<Write> {
+        self.deliver_webhooks();
         self.0.log().writes.iter().map(|(write, _)| write.clone()).collect()
     }
 
@@ -289,6 +293,7 @@ impl Handle {
     }
 
     fn take_matching(&self, wanted: impl Fn(&Write) -> bool) -> Vec<Write> {
+        self.deliver_webhooks();
         let mut log = self.0.log();
         let found = log.writes.iter_mut().filter(|(write, looked)| !*looked && wanted(write));
         let taken = found.map(|(write, looked)| {
@@ -304,6 +309,7 @@ impl Handle {
     ///
     /// If there is none.
     pub fn expect_write(&self, method: &str, pattern: &str) -> Write {
+        self.deliver_webhooks();
         let mut log = self.0.log();
         let wanted = |write: &Write| write.method == method && matches_pattern(pattern, &write.path);
         let found = log.writes.iter_mut().find(|(write, looked)| !looked && wanted(write));

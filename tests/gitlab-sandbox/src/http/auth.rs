@@ -10,7 +10,7 @@ use crate::model::access::{Token, TokenKind};
 
 /// Headers that hold credentials and are never logged.
 pub(crate) const CREDENTIAL_HEADERS: &[&str] =
-    &["private-token", "job-token", "authorization", "proxy-authorization", "cookie"];
+    &["private-token", "job-token", "authorization", "proxy-authorization", "cookie", "x-gitlab-token"];
 
 /// Who is asking: a user with an access token, a job, or nobody.
 #[derive(Debug, Clone, Copy, Default)]

@@ -6,6 +6,7 @@ use super::reply::{Refusal, Reply};
 use crate::faults::Effect;
 use crate::log::{RequestRecord, Write};
 use crate::sandbox::Shared;
+use crate::webhooks::delivery;
 use crate::{git_http, routes};
 
 /// How a request ends.
@@ -24,11 +25,13 @@ pub(crate) struct Answered {
     pub(crate) writes: Vec<Write>,
     /// Complaints about what the sandbox does not model.
     pub(crate) unknown: Vec<String>,
+    /// The webhook whose test was asked for: the answer says how that went.
+    pub(crate) tested: Option<u64>,
 }
 
 impl Answered {
     pub(crate) const fn quiet(reply: Reply) -> Self {
-        Self { reply, user: None, writes: Vec::new(), unknown: Vec::new() }
+        Self { reply, user: None, writes: Vec::new(), unknown: Vec::new(), tested: None }
     }
 }
 
@@ -66,11 +69,15 @@ pub(crate) fn answer(shared: &Shared, mut request: Request) -> Outcome {
             Answered { unknown, ..Answered::quiet(Refusal::NoRoute.reply()) }
         }),
     };
-    let Answered { mut reply, user, writes, unknown } = answered;
+    let Answered { mut reply, user, writes, unknown, tested } = answered;
     shared.log().unknown.extend(unknown);
     for write in writes {
         shared.log().writes.push((write.clone(), false));
         shared.after_write(&write);
+    }
+    delivery::deliver(shared);
+    if let Some(refusal) = tested.and_then(|hook| failed_test(shared, hook)) {
+        reply = refusal.reply();
     }
     if request.method == "HEAD" {
         reply.body.clear();
@@ -84,6 +91,15 @@ pub(crate) fn answer(shared: &Shared, mut request: Request) -> Outcome {
     };
     finish(shared, number, user, &outcome);
     outcome
+}
+
+/// What a webhook's test answers where the receiver did not answer 2xx (`lib/api/hooks/trigger_test.rb`).
+fn failed_test(shared: &Shared, hook: u64) -> Option<Refusal> {
+    let model = shared.model();
+    let delivery = model.webhooks.get(&hook)?.deliveries.last()?;
+    let arrived = delivery.status.is_some_and(|status| (200..300).contains(&status));
+    let text = delivery.error.clone().unwrap_or_else(|| delivery.response.clone());
+    (!arrived).then_some(Refusal::Message(422, text))
 }
 
 fn begin(shared: &Shared, request: &Request) -> usize {

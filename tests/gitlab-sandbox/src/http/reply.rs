@@ -41,6 +41,8 @@ pub(crate) enum Refusal {
     Fields(u16, Value),
     /// `{"error": "title is missing"}`, always 400
     Parameter(String),
+    /// The same with 422: `{"error": "Invalid url given"}`
+    Unprocessable(String),
     /// `{"error": "insufficient_scope", "error_description": …}`
     OAuth(u16, &'static str, &'static str, Option<&'static str>),
     /// No such route: `{"error": "404 Not Found"}`
@@ -74,6 +76,7 @@ impl Refusal {
             Self::Messages(status, texts) => Reply::json(*status, &json!({ "message": texts })),
             Self::Fields(status, fields) => Reply::json(*status, &json!({ "message": fields })),
             Self::Parameter(text) => Reply::json(400, &json!({ "error": text })),
+            Self::Unprocessable(text) => Reply::json(422, &json!({ "error": text })),
             Self::OAuth(status, error, description, scope) => {
                 let mut body = json!({ "error": error, "error_description": description });
                 if let (Some(scope), Some(body)) = (scope, body.as_object_mut()) {

@@ -85,6 +85,7 @@ impl Model {
             Some(merge) => (merge, Some(head)),
             None => (head, None),
         };
+        self.count_start(place, user, &sha).map_err(NoPipeline::Refused)?;
         Ok(self.add_pipeline(NewPipeline {
             project: place,
             sha,

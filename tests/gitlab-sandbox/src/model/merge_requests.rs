@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value, json};
+
 use super::Model;
 use super::access::Role;
 use super::projects::Project;
 use super::pushes::Pusher;
 use super::text::{Place, stored};
+use super::webhooks::HookEvent;
 use crate::clock::Moment;
+use crate::webhooks::bodies;
 
 /// The longest title, in characters.
 pub(crate) const MAX_TITLE: usize = 255;
@@ -223,6 +227,7 @@ impl Model {
             self.set_labels(id, proposal.labels.into_iter().collect());
         }
         self.add_version(id);
+        self.tell(id, author, "open", &json!({ "merge_status": { "previous": "unchecked", "current": "preparing" } }));
         self.act_on(author, id, Place::Title, &title, &[]);
         self.act_on(author, id, Place::Description, &description, &commands);
         self.update_head_pipeline(id);
@@ -284,6 +289,7 @@ impl Model {
             request.remove_source_branch = change.remove_source_branch.unwrap_or(request.remove_source_branch);
             request.squash = change.squash.unwrap_or(request.squash);
         });
+        self.tell_changes(&old, user);
         if change.close {
             self.close(user, id);
         }
@@ -291,6 +297,41 @@ impl Model {
             self.reopen(user, id);
         }
         Ok(())
+    }
+
+    /// Tells webhooks what was done to a merge request.
+    fn tell(&mut self, id: u64, by: u64, action: &str, changes: &Value) {
+        let target = self.merge_requests.get(&id).map_or(0, |request| request.target_project);
+        let body = |model: &Self| bodies::merge_request(model, id, by, action, changes, None);
+        self.announce(target, HookEvent::MergeRequest, None, body);
+    }
+
+    /// Tells webhooks of a new head.
+    pub(crate) fn tell_new_head(&mut self, id: u64, by: u64, old: &str) {
+        let target = self.merge_requests.get(&id).map_or(0, |request| request.target_project);
+        let body = |model: &Self| bodies::merge_request(model, id, by, "update", &json!({}), Some(old));
+        self.announce(target, HookEvent::MergeRequest, None, body);
+    }
+
+    /// Tells webhooks what is another than it was, where anything is.
+    fn tell_changes(&mut self, old: &MergeRequest, by: u64) {
+        let Some(new) = self.merge_requests.get(&old.id) else { return };
+        let fields = |request: &MergeRequest| {
+            json!({
+                "title": request.title, "description": request.description, "draft": request.is_draft(),
+                "target_branch": request.target_branch, "labels": request.labels,
+            })
+        };
+        let (before, after) = (fields(old), fields(new));
+        let mut changes = Map::new();
+        for (name, previous) in before.as_object().into_iter().flatten() {
+            if let Some(current) = after.get(name).filter(|current| *current != previous) {
+                changes.insert(name.clone(), json!({ "previous": previous, "current": current }));
+            }
+        }
+        if !changes.is_empty() {
+            self.tell(old.id, by, "update", &Value::Object(changes));
+        }
     }
 
     /// Executes a quick action that changes the merge request, as far as the user may.
@@ -323,6 +364,7 @@ impl Model {
             let now = self.now();
             self.edit(id, |request| (request.state, request.closed) = (State::Closed, Some((now, user))));
             self.system_note(id, user, "closed");
+            self.tell(id, user, "close", &json!({ "state_id": { "previous": 1, "current": 2 } }));
         }
     }
 
@@ -338,6 +380,7 @@ impl Model {
         self.edit(id, |request| (request.state, request.closed) = (State::Opened, None));
         self.system_note(id, user, "reopened");
         self.add_version(id);
+        self.tell(id, user, "reopen", &json!({ "state_id": { "previous": 2, "current": 1 } }));
     }
 
     /// Merges by a merge commit, as the button does; nothing happens where the branches conflict.
@@ -373,6 +416,7 @@ impl Model {
         let now = self.now();
         self.edit(id, |request| (request.state, request.merged) = (State::Merged, Some((now, user))));
         self.system_note(id, user, "merged");
+        self.tell(id, user, "merge", &json!({ "state_id": { "previous": 1, "current": 3 } }));
     }
 
     pub(crate) fn edit(&mut self, id: u64, edit: impl FnOnce(&mut MergeRequest)) {

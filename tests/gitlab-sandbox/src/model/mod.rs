@@ -1,9 +1,10 @@
 //! The model: what GitLab knows. One value behind a mutex; routes read and change it, tests look at it.
 //!
-//! Nothing here speaks HTTP or JSON. Repositories are real ones on disk, and the model asks git about them.
+//! Nothing here speaks HTTP, and JSON only where GitLab keeps some. Repositories are real ones on disk, and the model asks git about them.
 
 pub mod access;
 pub mod ci_status;
+pub(crate) mod expansion;
 pub(crate) mod merge_request_pipelines;
 pub mod merge_requests;
 pub mod notes;
@@ -13,12 +14,14 @@ pub(crate) mod pushes;
 pub(crate) mod statuses;
 pub mod text;
 pub mod triggers;
+pub mod webhooks;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::clock::{Clock, Moment};
+use crate::webhooks::template::Interpolation;
 use access::{Role, Token, User};
 use merge_requests::MergeRequest;
 use notes::Note;
@@ -26,6 +29,7 @@ use pipelines::{Job, Pipeline};
 use projects::{ForkImport, Namespace, NamespaceKind, Project};
 use text::Act;
 use triggers::{TriggerToken, Triggered};
+use webhooks::{Announced, Webhook};
 
 /// Everything the sandbox knows. Ids come from one counter, so an id of one kind is never valid for another.
 #[derive(Debug)]
@@ -50,8 +54,15 @@ pub struct Model {
     pub jobs: BTreeMap<u64, Job>,
     /// Pipeline trigger tokens.
     pub trigger_tokens: Vec<TriggerToken>,
-    /// Every pipeline that was started through the trigger endpoint, oldest first.
+    /// Every pipeline that was started from outside, oldest first.
     pub triggered: Vec<Triggered>,
+    /// Webhooks of projects and groups, by id.
+    pub webhooks: BTreeMap<u64, Webhook>,
+    /// How webhook templates are rendered.
+    pub interpolation: Interpolation,
+    /// How many pipelines one user may start in a minute for one commit of a project; as many as wanted where it is not
+    /// set (`pipelines_create`).
+    pub pipelines_per_minute: Option<u32>,
     /// What texts set off by themselves: quick actions, mentions, closing words.
     pub acts: Vec<Act>,
     /// How forks are imported.
@@ -59,6 +70,14 @@ pub struct Model {
     /// For how many readings a new merge request stays unprepared (no head, no diff refs).
     pub unprepared_readings: u32,
     pub(crate) clock: Clock,
+    /// What webhooks are still to hear of.
+    pub(crate) announced: Vec<Announced>,
+    /// `X-Gitlab-Event-UUID` of the request under way.
+    pub(crate) chain: Option<String>,
+    /// The hooks of each chain.
+    pub(crate) chains: BTreeMap<String, BTreeSet<u64>>,
+    /// Pipelines started, by project, user, commit and minute.
+    pub(crate) starts: BTreeMap<(u64, u64, String, u64), u32>,
     /// Whether a target and a head conflict: asking git for each line of a list would be slow.
     conflicts: RefCell<BTreeMap<(String, String), bool>>,
     pub(crate) root: PathBuf,
@@ -82,10 +101,17 @@ impl Model {
             jobs: BTreeMap::new(),
             trigger_tokens: Vec::new(),
             triggered: Vec::new(),
+            webhooks: BTreeMap::new(),
+            interpolation: Interpolation::default(),
+            pipelines_per_minute: None,
             acts: Vec::new(),
             fork_import: ForkImport::AfterReadings(1),
             unprepared_readings: 0,
             clock: Clock::default(),
+            announced: Vec::new(),
+            chain: None,
+            chains: BTreeMap::new(),
+            starts: BTreeMap::new(),
             conflicts: RefCell::default(),
             commits_made: 0,
             last_id: 1000,

@@ -2,7 +2,9 @@
 
 use super::Model;
 use super::text::{Place, stored};
+use super::webhooks::HookEvent;
 use crate::clock::Moment;
+use crate::webhooks::bodies;
 
 /// A note, by a person or by GitLab itself.
 #[derive(Debug, Clone)]
@@ -57,7 +59,17 @@ impl Model {
         if body.is_empty() {
             return Added::CommandsOnly(commands);
         }
-        Added::Note(self.push_note(merge_request, author, body, false, internal))
+        let id = self.push_note(merge_request, author, body, false, internal);
+        self.tell_note(id, "create");
+        Added::Note(id)
+    }
+
+    /// Tells webhooks of a note, which is none of GitLab's own.
+    fn tell_note(&mut self, id: u64, action: &str) {
+        let Some(note) = self.notes.get(&id) else { return };
+        let event = if note.internal { HookEvent::ConfidentialNote } else { HookEvent::Note };
+        let project = self.merge_requests.get(&note.merge_request).map_or(0, |request| request.target_project);
+        self.announce(project, event, None, |model| bodies::note(model, model.notes.get(&id)?, action));
     }
 
     pub(crate) fn update_note(&mut self, id: u64, text: &str) -> Added {
@@ -73,12 +85,17 @@ impl Model {
         };
         self.act_on(author, merge_request, Place::Note, &body, &commands);
         let now = self.now();
+        let mut edited = false;
         if let Some(note) = self.notes.get_mut(&id) {
-            if note.body != body {
+            edited = note.body != body;
+            if edited {
                 note.edits += 1;
             }
             note.body = body;
             note.updated_at = now;
+        }
+        if edited {
+            self.tell_note(id, "update");
         }
         Added::Note(id)
     }

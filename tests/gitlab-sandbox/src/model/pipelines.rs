@@ -3,7 +3,9 @@
 
 use super::Model;
 use super::ci_status::{CiStatus, Composite, composite};
+use super::webhooks::HookEvent;
 use crate::clock::Moment;
+use crate::webhooks::bodies;
 
 /// The stage that external statuses are in, after all others.
 pub(crate) const EXTERNAL_STAGE: &str = "external";
@@ -275,6 +277,7 @@ impl Model {
         let composite = self.composite_of(id);
         let now = self.now();
         let Some(pipeline) = self.pipelines.get_mut(&id) else { return };
+        let before = pipeline.status;
         pipeline.updated_at = now;
         if let Some(Composite { status, .. }) = composite.filter(|_| pipeline.yaml_errors.is_none()) {
             if status == CiStatus::Running {
@@ -287,7 +290,11 @@ impl Model {
             }
             pipeline.status = status;
         }
-        let (status, bridge) = (pipeline.status, pipeline.bridge.and_then(|bridge| self.jobs.get(&bridge)));
+        let (status, project, bridge) = (pipeline.status, pipeline.project, pipeline.bridge);
+        if status != before {
+            self.tell_pipeline(id, project);
+        }
+        let bridge = bridge.and_then(|bridge| self.jobs.get(&bridge));
         let depends =
             matches!(bridge.map(|bridge| bridge.kind), Some(JobKind::Bridge { strategy: Strategy::Depend, .. }));
         if let Some(bridge) = bridge.filter(|_| depends).map(|bridge| bridge.id) {
@@ -299,6 +306,11 @@ impl Model {
                 _ => self.set_job_status(bridge, CiStatus::Running, None),
             }
         }
+    }
+
+    /// Tells webhooks of the project that a pipeline runs in of its new state.
+    fn tell_pipeline(&mut self, id: u64, project: u64) {
+        self.announce(project, HookEvent::Pipeline, None, |model| bodies::pipeline(model, id));
     }
 
     /// Makes a pipeline the downstream one of a bridge.
@@ -317,11 +329,14 @@ impl Model {
     pub(crate) fn fail_configuration(&mut self, id: u64, text: &str) {
         let now = self.now();
         self.jobs.retain(|_, job| job.pipeline != id);
-        if let Some(pipeline) = self.pipelines.get_mut(&id) {
-            pipeline.jobs.clear();
-            pipeline.yaml_errors = Some(text.to_owned());
-            pipeline.status = CiStatus::Failed;
-            pipeline.finished_at = Some(now);
+        let Some(pipeline) = self.pipelines.get_mut(&id) else { return };
+        pipeline.jobs.clear();
+        pipeline.yaml_errors = Some(text.to_owned());
+        let (before, project) = (pipeline.status, pipeline.project);
+        pipeline.status = CiStatus::Failed;
+        pipeline.finished_at = Some(now);
+        if before != CiStatus::Failed {
+            self.tell_pipeline(id, project);
         }
         self.refresh_pipeline(id);
     }

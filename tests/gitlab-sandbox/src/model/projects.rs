@@ -145,6 +145,12 @@ pub struct Project {
     pub runs: Option<Vec<(String, String)>>,
     /// How many jobs a pipeline may have before it takes no more (`ci_pipeline_size`).
     pub pipeline_size_limit: Option<usize>,
+    /// CI/CD variables of its jobs, by key.
+    pub variables: BTreeMap<String, String>,
+    /// Names of the inputs that its pipelines want, all of them (`spec: inputs` without defaults).
+    pub inputs: BTreeSet<String>,
+    /// What starts no job here (`rules` on `CI_PIPELINE_SOURCE`), for example `trigger`.
+    pub without_jobs: BTreeSet<String>,
     pub(crate) only_branch: Option<String>,
     pub(crate) last_iid: u64,
     pub(crate) repository: Repository,
@@ -224,6 +230,9 @@ impl Model {
             settings: Map::new(),
             runs: None,
             pipeline_size_limit: None,
+            variables: BTreeMap::new(),
+            inputs: BTreeSet::new(),
+            without_jobs: BTreeSet::new(),
             only_branch: None,
             last_iid: 0,
             repository,

@@ -1,11 +1,23 @@
-//! Trigger tokens, and pipelines that are started with one (`ci/pipeline_trigger_service.rb`).
+//! Trigger tokens, and pipelines that are started from outside: with one (`ci/pipeline_trigger_service.rb`), or with an
+//! access token. The order of the checks is that of `lib/gitlab/ci/pipeline/chain`.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::Model;
-use super::access::TokenKind;
+use super::access::{Role, TokenKind};
+use super::expansion::expand;
 use super::merge_request_pipelines::MAY_NOT_CREATE;
 use super::pipelines::NewPipeline;
+use super::projects::Project;
+
+/// The variable that every trigger sets.
+pub(crate) const PAYLOAD: &str = "TRIGGER_PAYLOAD";
+const MAY_NOT_SET_VARIABLES: &str = "Insufficient permissions to set pipeline variables";
+const TOO_MANY: &str = "Too many pipelines created in the last minute. Try again later.";
+const NO_JOBS: &str = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from \
+                       being added to the pipeline.";
 
 /// A pipeline trigger token: it starts pipelines in one project, as its owner.
 #[derive(Debug, Clone)]
@@ -29,10 +41,16 @@ pub struct Triggered {
     pub reference: String,
     /// The name of the user it runs as.
     pub user: String,
-    /// What its jobs find in the file `TRIGGER_PAYLOAD`.
+    /// What started it (`CI_PIPELINE_SOURCE`): `trigger`, `pipeline` or `api`.
+    pub source: String,
+    /// What the trigger hands over as `TRIGGER_PAYLOAD`; null where no trigger did.
     pub payload: Value,
+    /// What its jobs find in the file `TRIGGER_PAYLOAD`: the payload's text with the jobs' variables put in for `$VAR`.
+    pub file: String,
     /// The variables that were passed.
     pub variables: Map<String, Value>,
+    /// The inputs that were passed.
+    pub inputs: Map<String, Value>,
 }
 
 /// Why nothing is started.
@@ -42,6 +60,8 @@ pub(crate) enum NotTriggered {
     UnknownToken,
     /// 400 with this text of `base` in the errors.
     Refused(String),
+    /// 422 with this text of `base` in the errors; a failed pipeline is left.
+    Failed(String),
 }
 
 /// A call of the trigger endpoint.
@@ -52,6 +72,19 @@ pub(crate) struct TriggerCall {
     pub(crate) reference: String,
     pub(crate) payload: Value,
     pub(crate) variables: Map<String, Value>,
+    pub(crate) inputs: Map<String, Value>,
+}
+
+/// A pipeline that somebody wants, whose right to ask is known.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) user: u64,
+    pub(crate) source: &'static str,
+    pub(crate) project: u64,
+    pub(crate) reference: String,
+    pub(crate) payload: Value,
+    pub(crate) variables: Map<String, Value>,
+    pub(crate) inputs: Map<String, Value>,
 }
 
 impl Model {
@@ -64,11 +97,19 @@ impl Model {
             Some(_) => return Err(NotTriggered::UnknownToken),
             None => (self.job_user(project, &call.token).ok_or(NotTriggered::UnknownToken)?, "pipeline"),
         };
+        let TriggerCall { project, reference, payload, variables, inputs, .. } = call;
+        self.start(Wanted { user, source, project, reference, payload, variables, inputs })
+    }
+
+    /// Starts a pipeline with one job for a branch or tag, and gives its id.
+    pub(crate) fn start(&mut self, wanted: Wanted) -> Result<u64, NotTriggered> {
+        let project = self.projects.get(&wanted.project).ok_or(NotTriggered::UnknownToken)?;
         let refused = |text: &str| NotTriggered::Refused(text.to_owned());
-        if !self.can_create_pipeline(user, project) {
+        self.check_variables(&wanted, project)?;
+        if !self.can_create_pipeline(wanted.user, project) {
             return Err(refused(MAY_NOT_CREATE));
         }
-        let full = call.reference;
+        let full = &wanted.reference;
         let short = |kind: &str| full.strip_prefix(&format!("refs/{kind}/")).map(str::to_owned);
         let reference = short("heads").or_else(|| short("tags")).unwrap_or_else(|| full.clone());
         let tag = || {
@@ -77,31 +118,87 @@ impl Model {
         };
         let sha = project.branches.get(&reference).cloned().or_else(tag);
         let sha = sha.ok_or_else(|| refused("Reference not found"))?;
-        self.check_pipeline(user, project, &reference).map_err(NotTriggered::Refused)?;
-        let least = project.settings.get("ci_pipeline_variables_minimum_override_role").and_then(Value::as_str);
-        if least == Some("no_one_allowed") && !call.variables.is_empty() {
-            return Err(refused("Insufficient permissions to set pipeline variables"));
+        self.check_pipeline(wanted.user, project, &reference).map_err(NotTriggered::Refused)?;
+        let duplicate = wanted.variables.contains_key(PAYLOAD) && !wanted.payload.is_null();
+        let (without_jobs, inputs) =
+            (project.without_jobs.contains(wanted.source), check_inputs(project, &wanted.inputs));
+        self.count_start(wanted.project, wanted.user, &sha).map_err(NotTriggered::Refused)?;
+        inputs.map_err(NotTriggered::Refused)?;
+        if without_jobs {
+            return Err(refused(NO_JOBS));
         }
         let pipeline = self.add_pipeline(NewPipeline {
-            project: call.project,
+            project: wanted.project,
             sha,
             source_sha: None,
             reference: reference.clone(),
-            source,
+            source: wanted.source,
             merge_request: None,
             event_type: None,
-            user,
+            user: wanted.user,
         });
-        self.add_builds(pipeline, &[("test".to_owned(), "event".to_owned())]);
+        if duplicate {
+            let text = format!("Duplicate variable name: {PAYLOAD}");
+            self.fail_configuration(pipeline, &text);
+            return Err(NotTriggered::Failed(text));
+        }
+        let file = if wanted.payload.is_null() { String::new() } else { self.payload_file(pipeline, &wanted) };
         self.triggered.push(Triggered {
             pipeline,
-            project: call.project,
+            project: wanted.project,
             reference,
-            user: self.username(user).to_owned(),
-            payload: call.payload,
-            variables: call.variables,
+            user: self.username(wanted.user).to_owned(),
+            source: wanted.source.to_owned(),
+            payload: wanted.payload,
+            file,
+            variables: wanted.variables,
+            inputs: wanted.inputs,
         });
+        self.add_builds(pipeline, &[("test".to_owned(), "event".to_owned())]);
         Ok(pipeline)
+    }
+
+    /// Who may pass variables (`ci_pipeline_variables_minimum_override_role`). A trigger's payload is a variable that
+    /// counts, except for a trigger token that passes no other.
+    fn check_variables(&self, wanted: &Wanted, project: &Project) -> Result<(), NotTriggered> {
+        let counts = !wanted.variables.is_empty() || (!wanted.payload.is_null() && wanted.source != "trigger");
+        let least = project.settings.get("ci_pipeline_variables_minimum_override_role").and_then(Value::as_str);
+        let may = match least {
+            Some("no_one_allowed") => false,
+            Some("owner") => self.has_role(wanted.user, project, Role::Owner),
+            Some("maintainer") => self.has_role(wanted.user, project, Role::Maintainer),
+            _ => true,
+        };
+        if counts && !may { Err(NotTriggered::Refused(MAY_NOT_SET_VARIABLES.to_owned())) } else { Ok(()) }
+    }
+
+    /// Counts a pipeline against `pipelines_create`, refused ones too; minutes go by the clock.
+    pub(crate) fn count_start(&mut self, project: u64, user: u64, sha: &str) -> Result<(), String> {
+        let Some(limit) = self.pipelines_per_minute else { return Ok(()) };
+        let minute = self.clock.peek().0 / 60_000;
+        let started = self.starts.entry((project, user, sha.to_owned(), minute)).or_default();
+        *started += 1;
+        if *started > limit { Err(TOO_MANY.to_owned()) } else { Ok(()) }
+    }
+
+    /// The payload as jobs find it, whose variables are the project's, those passed, and GitLab's own.
+    fn payload_file(&self, pipeline: u64, wanted: &Wanted) -> String {
+        let Some(project) = self.projects.get(&wanted.project) else { return String::new() };
+        let path = self.path_of(project);
+        let own = [
+            ("CI", "true".to_owned()),
+            ("CI_JOB_TOKEN", format!("glcbt-{pipeline}_s3cr3t")),
+            ("CI_PIPELINE_ID", pipeline.to_string()),
+            ("CI_PIPELINE_SOURCE", wanted.source.to_owned()),
+            ("CI_PROJECT_ID", project.id.to_string()),
+            ("CI_PROJECT_PATH", path),
+            ("CI_SERVER_URL", self.base_url.clone()),
+        ];
+        let mut variables: BTreeMap<String, String> = own.map(|(name, value)| (name.to_owned(), value)).into();
+        variables.extend(project.variables.clone());
+        let passed = wanted.variables.iter();
+        variables.extend(passed.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))));
+        expand(&wanted.payload.to_string(), &variables)
     }
 
     /// A text without any trigger token in it, as the log keeps it.
@@ -110,10 +207,22 @@ impl Model {
     }
 
     /// The user of a running job that may reach a project with its token.
-    fn job_user(&self, project: &super::projects::Project, token: &str) -> Option<u64> {
+    fn job_user(&self, project: &Project, token: &str) -> Option<u64> {
         let token = self.tokens.iter().find(|known| known.value == token && !known.expired)?;
         let TokenKind::Job { project: from } = token.kind else { return None };
         let reaches = from == project.id || project.job_token_allowlist.contains(&from);
         (reaches && self.can_see(Some(token.user), project)).then_some(token.user)
     }
+}
+
+/// Whether these are the inputs that the project's pipelines want, in the words of `ci/input/inputs.rb`.
+fn check_inputs(project: &Project, inputs: &Map<String, Value>) -> Result<(), String> {
+    let unknown: Vec<&str> = inputs.keys().map(String::as_str).filter(|name| !project.inputs.contains(*name)).collect();
+    let mut wrong = Vec::new();
+    if !unknown.is_empty() {
+        wrong.push(format!("unknown input arguments: {}", unknown.join(", ")));
+    }
+    let missing = project.inputs.iter().filter(|name| !inputs.contains_key(*name));
+    wrong.extend(missing.map(|name| format!("`{name}` input: required value has not been provided")));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join(", ")) }
 }

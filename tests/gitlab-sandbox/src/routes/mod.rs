@@ -2,6 +2,7 @@
 //! the sandbox; a request for it fails the test.
 
 mod groups;
+mod hooks;
 mod members;
 mod merge_requests;
 mod notes;
@@ -27,6 +28,8 @@ use crate::model::merge_requests::MergeRequest;
 use crate::model::projects::Project;
 use crate::sandbox::Shared;
 
+pub(crate) use hooks::new as new_hook;
+
 /// What a route works with.
 pub(crate) struct Context<'a> {
     pub(crate) model: &'a mut Model,
@@ -34,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub(crate) parameters: Parameters,
     /// The header `X-Gitlab-Event`, which GitLab's webhooks send.
     hook_event: Option<String>,
+    /// The webhook whose test this request asks for.
+    tested: Option<u64>,
     /// The request's URL without its query, for `Link` headers.
     url: String,
 }
@@ -112,6 +117,15 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
         ("GET", ["projects", _, "pipelines", _]) => (pipelines::get, Ignored),
         ("GET", ["projects", _, "pipelines", _, "jobs"]) => (pipelines::jobs, Taken),
         ("GET", ["projects", _, "pipelines", _, "bridges" | "trigger_jobs"]) => (pipelines::bridges, Taken),
+        ("GET", ["projects" | "groups", _, "hooks"]) => (hooks::list, Ignored),
+        ("POST", ["projects" | "groups", _, "hooks"]) => (hooks::create, Ignored),
+        ("GET", ["projects" | "groups", _, "hooks", _]) => (hooks::get, Ignored),
+        ("PUT", ["projects" | "groups", _, "hooks", _]) => (hooks::update, Ignored),
+        ("DELETE", ["projects" | "groups", _, "hooks", _]) => (hooks::delete, Ignored),
+        ("GET", ["projects" | "groups", _, "hooks", _, "events"]) => (hooks::events, Ignored),
+        ("POST", ["projects" | "groups", _, "hooks", _, "test", _]) => (hooks::test, Ignored),
+
+        ("POST", ["projects", _, "pipeline"]) => (triggers::create_pipeline, Ignored),
         ("POST", ["projects", _, "statuses", _]) => (statuses::post, Ignored),
         ("POST", ["projects", _, "trigger", "pipeline"]) => (triggers::trigger, AmongParameters),
         ("POST", ["projects", _, "ref", _, "trigger", "pipeline"]) => (triggers::trigger_ref, AmongParameters),
@@ -143,13 +157,15 @@ pub(crate) fn answer(shared: &Shared, request: &Request, path: &str) -> Answered
     };
     let url = format!("{}/api/v4{path}", model.base_url);
     let hook_event = request.header("x-gitlab-event").map(str::to_owned);
-    let mut context = Context { model: &mut model, caller, parameters, hook_event, url };
+    model.chain = request.header("x-gitlab-event-uuid").map(str::to_owned);
+    let mut context = Context { model: &mut model, caller, parameters, hook_event, tested: None, url };
     let answer = if !request.only_reads() && caller.user.is_none() && !anonymous {
         Err(Refusal::unauthorized())
     } else {
         run(&mut context, &segments)
     };
-    let unread = context.parameters.unread();
+    let (unread, tested) = (context.parameters.unread(), context.tested);
+    context.model.chain = None;
     let body = String::from_utf8_lossy(&request.body);
     let body = if anonymous { context.model.without_trigger_tokens(&body) } else { body.into_owned() };
     let user = context.caller.user.map(|user| context.model.username(user).to_owned());
@@ -163,7 +179,7 @@ pub(crate) fn answer(shared: &Shared, request: &Request, path: &str) -> Answered
                 status: reply.status,
                 body,
             });
-            Answered { reply, user, writes: write.into_iter().collect(), unknown: unknown.collect() }
+            Answered { reply, user, writes: write.into_iter().collect(), unknown: unknown.collect(), tested }
         }
         Err(refusal) => Answered { user, ..Answered::quiet(refusal.reply()) },
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Context, pipelines, segment};
 use crate::http::reply::{Answer, Refusal, Reply};
-use crate::model::triggers::{NotTriggered, TriggerCall};
+use crate::model::triggers::{NotTriggered, TriggerCall, Wanted};
 
 /// `…/trigger/pipeline`, with the ref as a parameter.
 pub(super) fn trigger(context: &mut Context<'_>, path: &[&str]) -> Answer {
@@ -25,6 +25,7 @@ fn start(context: &mut Context<'_>, path: &[&str], reference: Option<String>) ->
     }
     let id = segment(path, 1);
     let (mut payload, variables) = parameters(context);
+    let inputs = payload.get("inputs").and_then(Value::as_object).cloned().unwrap_or_default();
     let strings = |variables: &Map<String, Value>| variables.values().all(Value::is_string);
     let variables = variables.as_object().filter(|variables| strings(variables)).cloned();
     let text = "variables needs to be a map of key-valued strings";
@@ -36,15 +37,44 @@ fn start(context: &mut Context<'_>, path: &[&str], reference: Option<String>) ->
     let model = &mut *context.model;
     let by_number = id.parse::<u64>().ok().and_then(|id| model.projects.get(&id));
     let project = by_number.or_else(|| model.project(id)).ok_or_else(unknown)?.id;
-    let call = TriggerCall { project, token, reference, payload: Value::Object(payload), variables };
-    let pipeline = model.trigger(call).map_err(|refusal| match refusal {
-        NotTriggered::UnknownToken => unknown(),
-        NotTriggered::Refused(text) => Refusal::field(400, "base", &text),
-    })?;
+    let call = TriggerCall { project, token, reference, payload: Value::Object(payload), variables, inputs };
+    let pipeline = model.trigger(call)?;
     let pipeline = model.pipelines.get(&pipeline).ok_or_else(unknown)?;
     let shown = pipelines::full(model, pipeline);
     context.caller.user = Some(pipeline.user);
     Ok(Reply::json(201, &shown))
+}
+
+impl From<NotTriggered> for Refusal {
+    fn from(refusal: NotTriggered) -> Self {
+        match refusal {
+            NotTriggered::UnknownToken => Self::Message(404, "404 Not Found".to_owned()),
+            NotTriggered::Refused(text) => Self::field(400, "base", &text),
+            NotTriggered::Failed(text) => Self::field(422, "base", &text),
+        }
+    }
+}
+
+/// `POST …/pipeline`, for who may run pipelines, webhooks about pipelines included (`lib/api/ci/pipelines.rb`).
+pub(super) fn create_pipeline(context: &mut Context<'_>, path: &[&str]) -> Answer {
+    let (user, project) = (context.user()?, context.project(segment(path, 1))?);
+    if !context.model.can_create_pipeline(user, project) {
+        return Err(Refusal::forbidden());
+    }
+    let project = project.id;
+    let reference = context.parameters.required("ref")?;
+    let inputs = context.parameters.value("inputs").and_then(Value::as_object).cloned().unwrap_or_default();
+    let invalid = || Refusal::Parameter("variables is invalid".to_owned());
+    let mut variables = Map::new();
+    for item in context.parameters.value("variables").and_then(Value::as_array).into_iter().flatten() {
+        let text = |key| item.get(key).and_then(Value::as_str).map(str::to_owned);
+        variables.insert(text("key").ok_or_else(invalid)?, json!(text("value").ok_or_else(invalid)?));
+    }
+    let payload = Value::Null;
+    let model = &mut *context.model;
+    let pipeline = model.start(Wanted { user, source: "api", project, reference, payload, variables, inputs })?;
+    let shown = model.pipelines.get(&pipeline).map(|pipeline| pipelines::full(model, pipeline));
+    Ok(Reply::json(201, &shown.unwrap_or_default()))
 }
 
 /// Every parameter but the token, forms' `name[key]` put together, and the variables among them.

@@ -6,10 +6,12 @@ mod merge_requests;
 mod pipelines;
 mod statuses;
 mod triggers;
+mod webhooks;
 
 pub use merge_requests::MergeRequestBuilder;
 pub use pipelines::{JobBuilder, MergeRequestPipelineBuilder};
 pub use statuses::{ShownPipeline, ShownStatus};
+pub use webhooks::HookBuilder;
 
 use crate::model::Model;
 use crate::model::access::{Role, Scope, Token, TokenKind, User};

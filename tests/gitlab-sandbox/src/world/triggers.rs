@@ -1,6 +1,6 @@
-//! Trigger tokens that a test hands out, and what was started with them.
+//! Trigger tokens that a test hands out, what was started from outside, and what decides whether it is.
 
-use super::{project_id, user_id};
+use super::{project_id, project_mut, user_id};
 use crate::model::triggers::{TriggerToken, Triggered};
 use crate::sandbox::Handle;
 
@@ -14,11 +14,37 @@ impl Handle {
         value
     }
 
-    /// What was started in a project through the trigger endpoint, oldest first.
+    /// What was started in a project from outside, oldest first: through the trigger endpoint, or by `POST …/pipeline`.
     #[must_use]
     pub fn triggered(&self, project: &str) -> Vec<Triggered> {
+        self.deliver_webhooks();
         let model = self.0.model();
         let id = project_id(&model, project);
         model.triggered.iter().filter(|triggered| triggered.project == id).cloned().collect()
+    }
+
+    /// Gives the jobs of a project a variable.
+    pub fn variable(&self, project: &str, name: &str, value: &str) {
+        project_mut(&mut self.0.model(), project).variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Lets the pipelines of a project want these inputs, all of them.
+    pub fn want_inputs(&self, project: &str, names: &[&str]) {
+        project_mut(&mut self.0.model(), project).inputs = names.iter().map(|name| (*name).to_owned()).collect();
+    }
+
+    /// Lets a project have no job for what starts a pipeline so (`CI_PIPELINE_SOURCE`), for example `trigger`.
+    pub fn without_jobs_for(&self, project: &str, source: &str) {
+        project_mut(&mut self.0.model(), project).without_jobs.insert(source.to_owned());
+    }
+
+    /// Changes a setting of a project, as `PUT /projects/:id` has them.
+    pub fn setting(&self, project: &str, name: &str, value: &str) {
+        project_mut(&mut self.0.model(), project).settings.insert(name.to_owned(), value.into());
+    }
+
+    /// Limits how many pipelines a user may start in a minute for one commit of a project: gitlab.com has 25.
+    pub fn limit_pipelines_per_minute(&self, limit: u32) {
+        self.0.model().pipelines_per_minute = Some(limit);
     }
 }

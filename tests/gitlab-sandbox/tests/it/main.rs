@@ -21,3 +21,4 @@ mod pipelines;
 mod projects;
 mod statuses;
 mod trigger;
+mod webhooks;
