@@ -66,6 +66,13 @@ impl Clock {
         self.last = self.peek().0 + seconds * 1000;
     }
 
+    /// Goes to the beginning of a minute so far ahead that real time does not get there: each event is a millisecond after
+    /// the one before.
+    pub(crate) fn begin_minute(&mut self) {
+        self.last = (self.peek().0 / 60_000 + 10) * 60_000;
+        self.fixed = false;
+    }
+
     /// Leaves real time: the next event happens a second after `start`, each further one a second later.
     pub(crate) fn fix(&mut self, start: Moment) {
         *self = Self { last: start.0, fixed: true };

@@ -26,7 +26,7 @@
 //! By hand: `cargo run -p gitlab-sandbox [PORT]`.
 //!
 //! Where to find what: `model` is what GitLab knows and does by itself, `routes` the REST API, `http` the server,
-//! `git_http` git over HTTP, `world` how tests set things up, `sandbox` how they look at what happened.
+//! `git_http` git over HTTP, `webhooks` what is sent to others, `world` how tests set things up, `sandbox` how they look at what happened.
 
 #![recursion_limit = "256"]
 #![allow(

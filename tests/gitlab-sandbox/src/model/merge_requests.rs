@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::Model;
 use super::access::Role;
 use super::projects::Project;
 use super::pushes::Pusher;
 use super::text::{Place, stored};
-use super::webhooks::HookEvent;
 use crate::clock::Moment;
-use crate::webhooks::bodies;
 
 /// The longest title, in characters.
 pub(crate) const MAX_TITLE: usize = 255;
@@ -297,41 +295,6 @@ impl Model {
             self.reopen(user, id);
         }
         Ok(())
-    }
-
-    /// Tells webhooks what was done to a merge request.
-    fn tell(&mut self, id: u64, by: u64, action: &str, changes: &Value) {
-        let target = self.merge_requests.get(&id).map_or(0, |request| request.target_project);
-        let body = |model: &Self| bodies::merge_request(model, id, by, action, changes, None);
-        self.announce(target, HookEvent::MergeRequest, None, body);
-    }
-
-    /// Tells webhooks of a new head.
-    pub(crate) fn tell_new_head(&mut self, id: u64, by: u64, old: &str) {
-        let target = self.merge_requests.get(&id).map_or(0, |request| request.target_project);
-        let body = |model: &Self| bodies::merge_request(model, id, by, "update", &json!({}), Some(old));
-        self.announce(target, HookEvent::MergeRequest, None, body);
-    }
-
-    /// Tells webhooks what is another than it was, where anything is.
-    fn tell_changes(&mut self, old: &MergeRequest, by: u64) {
-        let Some(new) = self.merge_requests.get(&old.id) else { return };
-        let fields = |request: &MergeRequest| {
-            json!({
-                "title": request.title, "description": request.description, "draft": request.is_draft(),
-                "target_branch": request.target_branch, "labels": request.labels,
-            })
-        };
-        let (before, after) = (fields(old), fields(new));
-        let mut changes = Map::new();
-        for (name, previous) in before.as_object().into_iter().flatten() {
-            if let Some(current) = after.get(name).filter(|current| *current != previous) {
-                changes.insert(name.clone(), json!({ "previous": previous, "current": current }));
-            }
-        }
-        if !changes.is_empty() {
-            self.tell(old.id, by, "update", &Value::Object(changes));
-        }
     }
 
     /// Executes a quick action that changes the merge request, as far as the user may.

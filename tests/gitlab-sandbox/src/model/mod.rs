@@ -3,6 +3,7 @@
 //! Nothing here speaks HTTP, and JSON only where GitLab keeps some. Repositories are real ones on disk, and the model asks git about them.
 
 pub mod access;
+mod announcements;
 pub mod ci_status;
 pub(crate) mod expansion;
 pub(crate) mod merge_request_pipelines;

@@ -2,9 +2,7 @@
 
 use super::Model;
 use super::text::{Place, stored};
-use super::webhooks::HookEvent;
 use crate::clock::Moment;
-use crate::webhooks::bodies;
 
 /// A note, by a person or by GitLab itself.
 #[derive(Debug, Clone)]
@@ -62,14 +60,6 @@ impl Model {
         let id = self.push_note(merge_request, author, body, false, internal);
         self.tell_note(id, "create");
         Added::Note(id)
-    }
-
-    /// Tells webhooks of a note, which is none of GitLab's own.
-    fn tell_note(&mut self, id: u64, action: &str) {
-        let Some(note) = self.notes.get(&id) else { return };
-        let event = if note.internal { HookEvent::ConfidentialNote } else { HookEvent::Note };
-        let project = self.merge_requests.get(&note.merge_request).map_or(0, |request| request.target_project);
-        self.announce(project, event, None, |model| bodies::note(model, model.notes.get(&id)?, action));
     }
 
     pub(crate) fn update_note(&mut self, id: u64, text: &str) -> Added {

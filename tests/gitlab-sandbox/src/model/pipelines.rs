@@ -3,9 +3,7 @@
 
 use super::Model;
 use super::ci_status::{CiStatus, Composite, composite};
-use super::webhooks::HookEvent;
 use crate::clock::Moment;
-use crate::webhooks::bodies;
 
 /// The stage that external statuses are in, after all others.
 pub(crate) const EXTERNAL_STAGE: &str = "external";
@@ -306,11 +304,6 @@ impl Model {
                 _ => self.set_job_status(bridge, CiStatus::Running, None),
             }
         }
-    }
-
-    /// Tells webhooks of the project that a pipeline runs in of its new state.
-    fn tell_pipeline(&mut self, id: u64, project: u64) {
-        self.announce(project, HookEvent::Pipeline, None, |model| bodies::pipeline(model, id));
     }
 
     /// Makes a pipeline the downstream one of a bridge.

@@ -6,12 +6,7 @@ use super::access::Role;
 use super::merge_requests::{MergeRequest, State, Version};
 use super::projects::ImportState;
 use super::text::Place;
-use super::webhooks::HookEvent;
 use crate::repository::NO_COMMIT;
-use crate::webhooks::bodies;
-
-/// Of a push that moves more branches than this no webhook hears (`push_event_hooks_limit`).
-const PUSH_EVENT_HOOKS_LIMIT: usize = 3;
 
 /// One branch or tag that moved: its full name, from where, to where (zeros for none).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +64,7 @@ impl Model {
         for (branch, old) in before.iter().filter(|(branch, _)| !now.contains_key(*branch)) {
             moved.push(Moved { name: branch.clone(), old: old.clone(), new: NO_COMMIT.to_owned() });
         }
-        // Git tells in one go of a push of many branches, and GitLab then tells no webhook.
-        for change in moved.iter().take(if moved.len() > PUSH_EVENT_HOOKS_LIMIT { 0 } else { moved.len() }) {
-            let body = |model: &Self| bodies::push(model, project, pusher.name_giver(), change);
-            self.announce(project, HookEvent::Push, Some(&change.name), body);
-        }
+        self.tell_push(project, pusher.name_giver(), &moved);
         for change in &moved {
             self.follow_branch(project, pusher, change);
         }

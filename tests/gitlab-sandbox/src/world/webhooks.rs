@@ -59,6 +59,12 @@ impl Handle {
         self.0.model().interpolation = how;
     }
 
+    /// Goes to where a minute begins, some minutes ahead: from there on each event is a millisecond after the one before,
+    /// so that many happen within that minute.
+    pub fn begin_minute(&self) {
+        self.0.model().clock.begin_minute();
+    }
+
     /// Lets time pass.
     pub fn pass_time(&self, seconds: u64) {
         self.0.model().clock.pass(seconds);
