@@ -49,4 +49,5 @@ mod templates;
 mod templates_chain;
 mod update_dist_git;
 mod webhook_token;
+mod webhooks;
 mod world;
