@@ -439,3 +439,19 @@ fn where_nobody_is_a_delivery_fails() {
         assert!(last.status.is_none() && last.error.is_some(), "{last:?}");
     }
 }
+
+/// What a webhook starts is a write like any other: a test has to look at it, even where nobody else did.
+#[test]
+fn a_pipeline_that_a_webhook_started_is_a_write_to_be_looked_at() {
+    let (sandbox, ..) = furnished();
+    let token = sandbox.trigger_token("src/curl", "maintainer");
+    let url = format!("{}/projects/src%2Fcurl/ref/c10s/trigger/pipeline?token={{t}}", sandbox.api_url());
+    sandbox.hook("contributor/curl", &url).on(HookEvent::Push).masked("t", &token).create();
+    sandbox.commit("contributor/curl", "fix", "More\n", &[("a.c", Some("more\n"))]);
+    let handle = sandbox.handle();
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || drop(sandbox))).unwrap_err();
+    let text = dropped.downcast_ref::<String>().unwrap();
+    assert!(text.contains("/ref/c10s/trigger/pipeline") && !text.contains(&token), "{text}");
+    let started = handle.inspect(|model| model.triggered[0].clone());
+    assert_eq!((&started.payload["object_kind"], &started.payload["ref"]), (&json!("push"), &json!("c10s")));
+}
