@@ -123,7 +123,11 @@ impl RemoteError {
             Self::MissingRef { role, said }
         } else if has(&["stale info", "fetch first", "cannot lock ref", "failed to update ref"]) {
             Self::Stale { role }
-        } else if has(&["server certificate verification failed", "SSL certificate problem"]) {
+        } else if has(&[
+            "server certificate verification failed",
+            "server verification failed",
+            "SSL certificate problem",
+        ]) {
             Self::Untrusted { role, said }
         } else if has(&["shallow update not allowed"]) {
             Self::TooShallow { role }
@@ -318,6 +322,7 @@ mod tests {
         assert!(matches!(of("fatal: Authentication failed for 'http://x/'"), RemoteError::Denied { .. }));
         for untrusted in [
             "fatal: unable to access 'https://x/': server certificate verification failed. CAfile: none CRLfile: none",
+            "fatal: unable to access 'https://x/': server verification failed: certificate signer not trusted. (CAfile: /x CRLfile: none)",
             "fatal: unable to access 'https://x/': SSL certificate problem: unable to get local issuer certificate",
         ] {
             assert!(matches!(of(untrusted), RemoteError::Untrusted { .. }), "{untrusted}");
