@@ -20,6 +20,7 @@ mod licences;
 mod lifecycle;
 mod message;
 mod notify;
+mod own_pipeline;
 mod pair;
 mod proxy;
 mod reconcile;

@@ -147,7 +147,7 @@ fn shown(job: &Value) -> String {
 }
 
 /// The variables that GitLab predefines for a pipeline, as far as rules look at them ("Predefined CI/CD variables").
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Situation(BTreeMap<String, String>);
 
 impl Situation {
