@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::fs;
 
 use base64::Engine as _;
-use gitlab_sandbox::{AlertStatus, HookEvent, Role, Scope, Triggered, Visibility};
+use gitlab_sandbox::{AlertStatus, HookEvent, Role, Scope, State, Triggered, Visibility};
 use serde_json::Value;
 
 use crate::support::Run;
@@ -184,22 +184,23 @@ fn what_a_contributor_does_arrives_and_is_followed() {
     assert_eq!(hooked.settled(), 1, "commented");
     assert_eq!(hooked.written(), [""; 0]);
 
-    // Of these it is shown that the jobs know where to look.
     let looks_at = format!("an event about merge request !{iid} of project {}", id(world, SOURCE));
-    let arrives = |what: &str| {
+    let arrives = |what: &str, comes_to: State| {
         assert_eq!(hooked.waiting().len(), 1, "{what}");
         let run = hooked.follow().unwrap();
         run.ends_with(0);
         assert!(run.stderr.contains(&looks_at), "{what}: {}", run.stderr);
         hooked.settled();
+        assert_eq!(world.opened().state, comes_to, "{what}");
         let _ = hooked.written();
     };
     sandbox.close(SOURCE, iid, "contributor");
-    arrives("closed");
+    arrives("closed", State::Closed);
     sandbox.reopen(SOURCE, iid, "contributor");
-    arrives("reopened");
+    arrives("reopened", State::Opened);
     sandbox.merge(SOURCE, iid, "maintainer");
-    arrives("merged");
+    arrives("merged", State::Opened);
+    assert!(world.note(iid).contains("This merge request was merged."), "{}", world.note(iid));
     for hook in [hooked.merge_requests, hooked.comments] {
         assert!(sandbox.deliveries(hook).iter().all(|delivery| delivery.status == Some(201)));
     }
