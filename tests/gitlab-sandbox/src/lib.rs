@@ -38,6 +38,7 @@
 mod clock;
 mod faults;
 mod git_http;
+mod graphql;
 mod http;
 mod log;
 pub mod model;
@@ -52,6 +53,7 @@ pub use faults::Fault;
 pub use log::{GitTraffic, RequestRecord, Write};
 pub use model::access::{Role, Scope};
 pub use model::ci_status::CiStatus;
+pub use model::issues::{Issue, IssueNote};
 pub use model::merge_requests::{MergeRequest, State};
 pub use model::notes::Note;
 pub use model::pipelines::{EventType, Job, JobKind, Pipeline, Strategy};

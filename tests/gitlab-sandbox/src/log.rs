@@ -25,10 +25,10 @@ pub struct RequestRecord {
 }
 
 impl RequestRecord {
-    /// Tells whether this is a request to the REST API, in contrast to git.
+    /// Tells whether this is a request to the REST or the GraphQL API, in contrast to git.
     #[must_use]
     pub fn is_api(&self) -> bool {
-        self.path.contains("/api/v4/")
+        self.path.contains("/api/v4/") || self.path.ends_with("/api/graphql")
     }
 
     /// Everything the client sent, credentials excepted, as one text: for tests that look for what must not be in it.

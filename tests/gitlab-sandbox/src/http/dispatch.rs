@@ -7,7 +7,7 @@ use crate::faults::Effect;
 use crate::log::{RequestRecord, Write};
 use crate::sandbox::Shared;
 use crate::webhooks::delivery;
-use crate::{git_http, routes};
+use crate::{git_http, graphql, routes};
 
 /// How a request ends.
 #[derive(Debug)]
@@ -64,6 +64,7 @@ pub(crate) fn answer(shared: &Shared, mut request: Request) -> Outcome {
 
     let answered = match &api_path {
         Some(path) => routes::answer(shared, &request, path),
+        None if request.path == "/api/graphql" => graphql::answer(shared, &request),
         None => git_http::answer(shared, &request).unwrap_or_else(|| {
             let unknown = vec![format!("{} {}", request.method, request.path)];
             Answered { unknown, ..Answered::quiet(Refusal::NoRoute.reply()) }

@@ -106,6 +106,8 @@ pub struct Token {
     pub kind: TokenKind,
     /// A revoked or expired token is refused with 401 and a text of its own.
     pub expired: bool,
+    /// The last day on which it is good, as the API tells; nothing follows from it.
+    pub expires_at: String,
 }
 
 impl Token {

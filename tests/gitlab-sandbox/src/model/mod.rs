@@ -6,6 +6,7 @@ pub mod access;
 mod announcements;
 pub mod ci_status;
 pub(crate) mod expansion;
+pub mod issues;
 pub(crate) mod merge_request_pipelines;
 pub mod merge_requests;
 pub mod notes;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use crate::clock::{Clock, Moment};
 use crate::webhooks::template::Interpolation;
 use access::{Role, Token, User};
+use issues::Issue;
 use merge_requests::MergeRequest;
 use notes::Note;
 use pipelines::{Job, Pipeline};
@@ -49,6 +51,8 @@ pub struct Model {
     pub merge_requests: BTreeMap<u64, MergeRequest>,
     /// Notes on merge requests, by id.
     pub notes: BTreeMap<u64, Note>,
+    /// Issues, by global id.
+    pub issues: BTreeMap<u64, Issue>,
     /// Pipelines, by id.
     pub pipelines: BTreeMap<u64, Pipeline>,
     /// Jobs, bridges and external commit statuses, by id.
@@ -98,6 +102,7 @@ impl Model {
             projects: BTreeMap::new(),
             merge_requests: BTreeMap::new(),
             notes: BTreeMap::new(),
+            issues: BTreeMap::new(),
             pipelines: BTreeMap::new(),
             jobs: BTreeMap::new(),
             trigger_tokens: Vec::new(),

@@ -60,7 +60,7 @@ pub(super) fn lookup<'a>(model: &'a Model, id: &str) -> Option<&'a Namespace> {
 }
 
 /// The ids of a group and of all groups in it.
-pub(super) fn with_subgroups(model: &Model, group: u64) -> Vec<u64> {
+pub(crate) fn with_subgroups(model: &Model, group: u64) -> Vec<u64> {
     let mut ids = vec![group];
     loop {
         let inner =

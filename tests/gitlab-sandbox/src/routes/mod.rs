@@ -3,6 +3,7 @@
 
 mod groups;
 mod hooks;
+mod issues;
 mod members;
 mod merge_requests;
 mod notes;
@@ -14,6 +15,8 @@ mod triggers;
 mod users;
 
 use serde_json::Value;
+
+pub(crate) use groups::with_subgroups;
 
 use crate::clock::Moment;
 use crate::http::auth::{Caller, api_caller};
@@ -112,6 +115,14 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
         ("GET", ["projects", _, "merge_requests", _, "notes", _, "award_emoji"]) => (notes::reactions, Ignored),
         ("POST", ["projects", _, "merge_requests", _, "notes", _, "award_emoji"]) => (notes::react, Ignored),
         ("DELETE", ["projects", _, "merge_requests", _, "notes", _, "award_emoji", _]) => (notes::unreact, Ignored),
+
+        ("GET", ["projects", _, "issues"]) => (issues::list, Ignored),
+        ("POST", ["projects", _, "issues"]) => (issues::create, Ignored),
+        ("PUT", ["projects", _, "issues", _]) => (issues::update, Ignored),
+        ("GET", ["projects", _, "issues", _, "notes"]) => (issues::notes, Ignored),
+        ("POST", ["projects", _, "issues", _, "notes"]) => (issues::create_note, Ignored),
+        ("PUT", ["projects", _, "issues", _, "notes", _]) => (issues::update_note, Ignored),
+        ("DELETE", ["projects", _, "issues", _, "notes", _]) => (issues::delete_note, Ignored),
 
         ("GET", ["projects", _, "pipelines"]) => (pipelines::list, Ignored),
         ("GET", ["projects", _, "pipelines", _]) => (pipelines::get, Ignored),

@@ -84,7 +84,7 @@ pub(super) fn token(context: &mut Context<'_>, _: &[&str]) -> Answer {
         200,
         &json!({
             "id": token.id, "name": "sandbox", "revoked": false, "created_at": null, "description": null,
-            "scopes": scopes, "user_id": token.user, "last_used_at": null, "active": true, "expires_at": "2099-12-31",
+            "scopes": scopes, "user_id": token.user, "last_used_at": null, "active": true, "expires_at": token.expires_at,
         }),
     ))
 }

@@ -2,6 +2,8 @@
 //! by name, merge requests by project and number. Nothing here is a request: it leaves no trace in the log.
 
 mod branches;
+mod copies;
+mod issues;
 mod merge_requests;
 mod pipelines;
 mod statuses;
@@ -81,7 +83,15 @@ impl Handle {
         let prefix = if kind == TokenKind::Access { "glpat" } else { "glcbt" };
         let value = format!("{prefix}-{user}-{id}_s3cr3t");
         let scopes = scopes.to_vec();
-        model.tokens.push(Token { id, value: value.clone(), user: user_id, scopes, kind, expired: false });
+        model.tokens.push(Token {
+            id,
+            value: value.clone(),
+            user: user_id,
+            scopes,
+            kind,
+            expired: false,
+            expires_at: "2099-12-31".to_owned(),
+        });
         value
     }
 
@@ -89,6 +99,13 @@ impl Handle {
     pub fn expire(&self, token: &str) {
         for found in self.0.model().tokens.iter_mut().filter(|found| found.value == token) {
             found.expired = true;
+        }
+    }
+
+    /// Lets a token expire on a day (`2026-12-24`), of which the sandbox only tells.
+    pub fn expires_at(&self, token: &str, day: &str) {
+        for found in self.0.model().tokens.iter_mut().filter(|found| found.value == token) {
+            day.clone_into(&mut found.expires_at);
         }
     }
 
