@@ -11,6 +11,9 @@ mod authorities;
 mod branches;
 mod commits;
 mod error;
+mod graphql;
+mod hooks;
+mod issues;
 mod merge_requests;
 mod notes;
 mod open_merge_requests;
@@ -33,10 +36,14 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 pub use crate::pair::ids::{
-    BranchName, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath, UserId,
+    BranchName, IssueIid, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath,
+    UserId,
 };
 pub use branches::Branch;
 pub use error::{Failure, ForgeError};
+pub use graphql::{HeadPipelineOf, PipelineGlance};
+pub use hooks::Webhook;
+pub use issues::{Issue, IssueEdit};
 pub use merge_requests::{
     Commit, MergeRequest, MergeRequestEdit, MergeRequestQuery, MergeRequestState, MergeRequestVersion, NewMergeRequest,
     References, StateChange, StateFilter,

@@ -5,9 +5,9 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::DateTime;
 use reqwest::Method;
@@ -120,6 +120,11 @@ impl Trouble {
         }
     }
 
+    /// Says whether GitLab asked for a pause: it means the user, not the one request.
+    pub(super) fn is_asked_of_all(self) -> bool {
+        self.retry_after().is_some()
+    }
+
     fn may_have_acted(self) -> bool {
         matches!(self, Self::Interrupted | Self::ServerError(_))
     }
@@ -128,6 +133,42 @@ impl Trouble {
         match self {
             Self::TooManyRequests(wait) | Self::ServerError(wait) => wait,
             Self::NotConnected | Self::Interrupted => None,
+        }
+    }
+}
+
+/// Where all that share a connection wait while GitLab has asked one of them to: its limits count for the user, so that
+/// whoever went on would only be refused as well, and be counted.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    closed_until: Mutex<Option<Instant>>,
+}
+
+impl Gate {
+    /// Waits this long, and lets nobody else pass meanwhile.
+    pub(super) fn close_for(&self, pause: Duration, policy: &RetryPolicy) {
+        let until = Instant::now().checked_add(pause);
+        {
+            let mut closed_until = self.lock();
+            *closed_until = (*closed_until).max(until);
+        }
+        policy.sleep(pause);
+        let mut closed_until = self.lock();
+        if *closed_until == until {
+            *closed_until = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.closed_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it is open.
+    pub(super) fn pass(&self, policy: &RetryPolicy) {
+        let closed_until = *self.lock();
+        let pause = closed_until.map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+            policy.sleep(pause);
         }
     }
 }
@@ -243,6 +284,27 @@ mod tests {
         assert_eq!(step(&Method::POST, asked(121)), Step::GiveUp);
         // "Retry-After: 0" is no licence to hammer.
         assert_eq!(step(&Method::GET, asked(0)), Step::Again(SECOND));
+    }
+
+    #[test]
+    fn a_pause_that_gitlab_asks_of_one_holds_the_others() {
+        let waited = Arc::new(Mutex::new(Vec::new()));
+        let gate = Arc::new(Gate::default());
+        let other = {
+            let waited = Arc::clone(&waited);
+            RetryPolicy::default().with_sleep(move |pause| waited.lock().unwrap().push(pause))
+        };
+        gate.pass(&other);
+        assert_eq!(waited.lock().unwrap().len(), 0);
+        let one = {
+            let (gate, other) = (Arc::clone(&gate), other.clone());
+            RetryPolicy::default().with_sleep(move |_| gate.pass(&other))
+        };
+        gate.close_for(60 * SECOND, &one);
+        let pause = *waited.lock().unwrap().first().unwrap();
+        assert!(pause > 50 * SECOND && pause <= 60 * SECOND, "{pause:?}");
+        gate.pass(&other);
+        assert_eq!(waited.lock().unwrap().len(), 1, "it opens when the pause is over");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use reqwest::{Method, Proxy, Url, redirect, retry};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{Failure, ForgeError, sentence};
-use super::retry::{RetryPolicy, Step, Trouble, retry_after};
+use super::retry::{Gate, RetryPolicy, Step, Trouble, retry_after};
 use super::{Connection, TokenKind, Writes, authorities};
 use crate::transform::text::printable;
 
@@ -41,11 +41,14 @@ pub(super) struct Transport {
     policy: RetryPolicy,
     timeout: Duration,
     requests: AtomicU64,
+    gate: Gate,
 }
 
 /// A request, ready to be sent any number of times.
 struct Call {
     method: Method,
+    /// The method whose meaning it has: a GraphQL query is posted, and reads like GET.
+    acts_as: Method,
     /// Below `/api/v4/`, without the query.
     path: String,
     url: Url,
@@ -53,6 +56,7 @@ struct Call {
 }
 
 /// A successful answer.
+#[derive(Clone)]
 pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     pub(super) next_page: NextPage,
@@ -124,7 +128,7 @@ impl Transport {
             client = client.proxy(proxy);
         }
         let client = client.build().map_err(|e| wrong(format!("TLS: {}", describe(e))))?;
-        Ok(Self { client, api, token, writes, policy, timeout, requests: AtomicU64::new(0) })
+        Ok(Self { client, api, token, writes, policy, timeout, requests: AtomicU64::new(0), gate: Gate::default() })
     }
 
     /// Returns how many requests were sent, repeated ones included.
@@ -144,21 +148,43 @@ impl Transport {
 
     /// Sends a request for `endpoint`, with additional query parameters, until there is an answer or the policy's end.
     pub(super) fn send(&self, endpoint: &impl Endpoint, query: &[(&str, u64)]) -> Result<Answer, ForgeError> {
-        let call = self.call(endpoint, query)?;
+        self.send_call(&self.call(endpoint, query)?)
+    }
+
+    /// Sends a GraphQL query: JSON with the query and its variables. It only reads, and is repeated like GET.
+    pub(super) fn send_query(&self, body: Vec<u8>) -> Result<Answer, ForgeError> {
+        let path = "../graphql";
+        let url = self.api.join(path).map_err(|e| ForgeError::Misconfigured(format!("GraphQL: {e}")))?;
+        let call = Call {
+            method: Method::POST,
+            acts_as: Method::GET,
+            path: path.trim_start_matches("../").to_owned(),
+            url,
+            body: Some(("application/json", body)),
+        };
+        self.send_call(&call)
+    }
+
+    fn send_call(&self, call: &Call) -> Result<Answer, ForgeError> {
         let mut tried = 1;
         loop {
-            let (trouble, mut failure) = match self.try_once(&call, tried) {
+            self.gate.pass(&self.policy);
+            let (trouble, mut failure) = match self.try_once(call, tried) {
                 Try::Answer(answer) => return Ok(answer),
                 Try::Refused(error) => return Err(error),
                 Try::Trouble(trouble, failure) => (trouble, failure),
             };
-            match self.policy.next_step(&call.method, trouble, tried) {
+            match self.policy.next_step(&call.acts_as, trouble, tried) {
                 Step::Again(pause) => {
                     let left = self.policy.tries.saturating_sub(tried);
                     failure.tries = 1;
                     let seconds = pause.as_secs_f32();
                     tracing::warn!("{failure}; trying again in {seconds:.1} s ({left} tries left)");
-                    self.policy.sleep(pause);
+                    if trouble.is_asked_of_all() {
+                        self.gate.close_for(pause, &self.policy);
+                    } else {
+                        self.policy.sleep(pause);
+                    }
                     tried = tried.saturating_add(1);
                 }
                 Step::GiveUp => return Err(ForgeError::Unavailable(Box::new(failure))),
@@ -186,7 +212,7 @@ impl Transport {
             url.set_query(None);
         }
         let body = endpoint.body().map_err(|e| wrong(e.to_string()))?;
-        Ok(Call { method, path, url, body })
+        Ok(Call { acts_as: method.clone(), method, path, url, body })
     }
 
     fn try_once(&self, call: &Call, tries: u32) -> Try {
@@ -233,7 +259,7 @@ impl Transport {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
                 failure.message = "the answer is longer than 32 MiB".to_owned();
                 let failure = Box::new(failure);
-                return Try::Refused(if call.method == Method::POST {
+                return Try::Refused(if call.acts_as == Method::POST {
                     ForgeError::MaybeDone(failure)
                 } else {
                     ForgeError::TooLong(failure)
@@ -247,7 +273,7 @@ impl Transport {
         };
         if status.is_success() {
             failure.retry_after = None;
-            return Try::Answer(Answer { body, next_page, failure, method: call.method.clone() });
+            return Try::Answer(Answer { body, next_page, failure, method: call.acts_as.clone() });
         }
         failure.message = sentence(&self.masked(body));
         match Trouble::from_answer(status.as_u16(), &call.path, failure.retry_after) {

@@ -1,5 +1,7 @@
 //! Users: who the bot is, and who wrote what.
 
+use chrono::NaiveDate;
+use gitlab::api::personal_access_tokens::PersonalAccessTokenSelf;
 use gitlab::api::users::CurrentUser as GetCurrentUser;
 use serde::Deserialize;
 
@@ -36,5 +38,20 @@ impl Forge {
     /// Returns the user that the token belongs to.
     pub fn current_user(&self) -> Result<CurrentUser, ForgeError> {
         self.query(&endpoint(GetCurrentUser::builder().build())?)
+    }
+
+    /// Returns the last day on which the token is good; nothing where it does not expire.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::NotFoundOrNoAccess`] or [`ForgeError::Unauthorized`] also where the token is of another kind.
+    pub fn token_expiry(&self) -> Result<Option<NaiveDate>, ForgeError> {
+        #[derive(Deserialize)]
+        struct Token {
+            #[serde(default)]
+            expires_at: Option<NaiveDate>,
+        }
+        let token: Token = self.query(&endpoint(PersonalAccessTokenSelf::builder().build())?)?;
+        Ok(token.expires_at)
     }
 }

@@ -14,12 +14,26 @@ pub(super) struct Fingerprint {
     hash: Hash,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An FNV-1a hash of 64 bits, written as 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-struct Hash(u64);
+pub(super) struct Hash(u64);
 
 impl Hash {
     const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
+
+    /// Returns the hash of texts in this order. Where one ends counts as well.
+    pub(super) fn of_parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        parts.into_iter().fold(Self::EMPTY, |hash, part| {
+            let hash = part.len().to_le_bytes().iter().fold(hash, |hash, byte| hash.and(*byte));
+            part.bytes().fold(hash, Self::and)
+        })
+    }
+
+    /// Returns one of the numbers below `limit`, each as likely.
+    pub(super) const fn below(self, limit: u64) -> u64 {
+        (self.0 ^ (self.0 >> 32)) % limit
+    }
 
     const fn and(self, byte: u8) -> Self {
         Self((self.0 ^ byte as u64).wrapping_mul(0x0100_0000_01b3))

@@ -52,6 +52,10 @@ number! {
     UserId
 }
 number! {
+    /// The number of an issue within its project.
+    IssueIid
+}
+number! {
     /// The number of a note (a comment), unique on its GitLab.
     NoteId
 }

@@ -12,6 +12,7 @@ pub mod copied;
 pub mod description;
 mod fingerprint;
 pub mod ids;
+pub mod memory;
 pub mod note;
 pub mod observed;
 pub mod plan;
@@ -20,10 +21,12 @@ pub mod references;
 pub mod report;
 pub mod results;
 mod standing;
+pub mod status_issue;
 pub mod statuses;
 pub mod title;
 pub mod told;
 
 pub use ids::{
-    BranchName, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath, UserId,
+    BranchName, IssueIid, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath,
+    UserId,
 };

@@ -28,15 +28,21 @@ const END: &str = "<!-- source-git-bot v1: end -->";
 const BEGIN_CI: &str = "<!-- source-git-bot v1: ci begin -->\n";
 const END_CI: &str = "<!-- source-git-bot v1: ci end -->";
 
-/// What stands around the JSON of a record, of a note's state, of its CI results and of what a note in dist-git tells.
+/// What stands around the JSON of a record, of a note's state, of its CI results and of what a note in dist-git tells; of
+/// what a run remembers, and of the status issue's instance.
 const RECORD: &str = "<!-- source-git-bot v1: record ";
 const STATE: &str = "<!-- source-git-bot v1: note ";
 const RESULTS: &str = "<!-- source-git-bot v1: results ";
 const TOLD: &str = "<!-- source-git-bot v1: told ";
+const MEMORY: &str = "<!-- source-git-bot v1: memory ";
+const STATUS: &str = "<!-- source-git-bot v1: status ";
 const CLOSE: &str = " -->";
 
 /// The longest JSON that is read, in bytes: a title of 255 characters and a path of 1024, all of them escaped, fit.
 const LONGEST: usize = 16 * 1024;
+
+/// The longest JSON of a memory that is read, in bytes: GitLab's limit for a note, in characters.
+const LONGEST_MEMORY: usize = 1_000_000;
 
 /// What the dist-git merge request tells the bot about its origin. Fields that it does not know are passed over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,10 +208,34 @@ fn line<T: Serialize>(open: &str, value: &T) -> String {
     format!("{open}{json}{CLOSE}")
 }
 
+/// Returns the hidden line with what a run leaves for the next.
+pub(super) fn memory_line<T: Serialize>(memory: &T) -> String {
+    line(MEMORY, memory)
+}
+
+/// Reads what a run left for the next in a note of the bot.
+pub(super) fn read_memory<T: DeserializeOwned>(body: &str) -> Option<T> {
+    hidden_up_to(LONGEST_MEMORY, body, MEMORY)
+}
+
+/// Returns the hidden line that makes an issue the bot's status issue of an instance.
+pub(super) fn status_line(instance: &str) -> String {
+    line(STATUS, &instance)
+}
+
+/// Reads of which instance an issue of the bot is the status issue.
+pub(super) fn read_status(description: &str) -> Option<String> {
+    hidden(description, STATUS)
+}
+
 fn hidden<T: DeserializeOwned>(text: &str, open: &str) -> Option<T> {
+    hidden_up_to(LONGEST, text, open)
+}
+
+fn hidden_up_to<T: DeserializeOwned>(longest: usize, text: &str, open: &str) -> Option<T> {
     let (_, rest) = text.rsplit_once(open)?;
     let (json, _) = rest.split_once(CLOSE)?;
-    if json.len() > LONGEST {
+    if json.len() > longest {
         return None;
     }
     serde_json::from_str(json).ok()

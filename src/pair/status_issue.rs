@@ -1,0 +1,450 @@
+//! The issue in which the bot tells its operators how an instance fares, and the notes below it in which runs leave what
+//! the next ones need.
+//!
+//! The issue's description is made of the notes alone, and changes only when what they say does. When a run took place is
+//! told in its note: editing a note leaves no trace in the issue's history, editing the description does.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::copied;
+use super::memory::{Memory, Trouble, TroubleKind};
+use super::record;
+
+/// After how many seconds a run that changed nothing says that it took place.
+pub const SIGN_OF_LIFE: i64 = 3600;
+
+/// How many days before a token expires somebody has to act.
+const TOKEN_DAYS: i64 = 14;
+
+/// In how many runs in a row one has to fail before a person is called: GitLab is away at times.
+const FAILURES: u32 = 2;
+
+/// The state that is shown even where nothing is in it.
+const IN_STEP: &str = "in step with dist-git";
+
+/// The most merge requests that are named in each section.
+const NAMED: usize = 50;
+
+/// The longest reason that is shown, in characters.
+const REASON: usize = 300;
+
+/// What the runs of one shard leave behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Which shard, and of how many; both from 1.
+    pub shard: (u32, u32),
+    /// When the last run was, in seconds since 1970.
+    pub ran: i64,
+    /// How many merge requests were in which state.
+    pub states: States,
+    /// What is known beyond merge requests, by the first shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surroundings: Option<Surroundings>,
+    /// What was looked at.
+    pub memory: Memory,
+}
+
+/// How many merge requests are in which state: source-git merge requests with their pairs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct States {
+    /// Both are open, and nothing is to be done, or the last run did it.
+    pub in_step: u32,
+    /// Only the dist-git merge request is open.
+    pub dist_git_only: u32,
+    /// Only the source-git merge request is open, and nothing is to be done.
+    pub source_git_only: u32,
+    /// It cannot be synced, and its note says why.
+    pub refused: u32,
+    /// It failed.
+    pub failed: u32,
+    /// It was not looked at.
+    pub left: u32,
+}
+
+/// What can be amiss besides merge requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// When it was asked for, in seconds since 1970.
+    pub asked: i64,
+    /// When the bot's token expires; nothing where it does not, or where that is not to be known.
+    #[serde(default)]
+    pub token_expires: Option<NaiveDate>,
+    /// The webhooks that GitLab does not call; nothing where the token may not see them.
+    #[serde(default)]
+    pub hooks: Option<Vec<Hook>>,
+}
+
+/// A webhook that GitLab does not call any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// The project or group that it belongs to.
+    pub of: String,
+    /// Its number.
+    pub id: u64,
+    /// Until when, as GitLab writes it; nothing where for good.
+    #[serde(default)]
+    pub until: Option<String>,
+}
+
+impl Part {
+    /// Reads what a note of the bot below its status issue holds.
+    pub fn read(body: &str) -> Option<Self> {
+        record::read_memory(body)
+    }
+
+    /// Returns the note.
+    pub fn note(&self) -> String {
+        let ran = DateTime::from_timestamp(self.ran, 0).unwrap_or_default().format("%Y-%m-%d %H:%M UTC");
+        let (shard, of) = self.shard;
+        let who = if of > 1 { format!("Job {shard} of {of}") } else { "`reconcile`".to_owned() };
+        format!(
+            "{who} last ran at **{ran}**. Where nothing changes, this is written once an hour at most.\n\n\
+             Unseen below, it keeps which merge requests it need not look at again. Without this note the next run takes \
+             longer, and writes a new one.\n\n{}",
+            record::memory_line(self)
+        )
+    }
+
+    /// Says whether a note with `self` in the place of `old` tells something new.
+    pub fn is_news(&self, old: &Self) -> bool {
+        let silent = self.ran.saturating_sub(old.ran);
+        !(0..SIGN_OF_LIFE).contains(&silent) || Self { ran: old.ran, ..self.clone() } != *old
+    }
+}
+
+/// How an instance fares, by what its shards found.
+#[derive(Clone, Copy, Debug)]
+pub struct Status<'a> {
+    /// The instance's name.
+    pub instance: &'a str,
+    /// What its shards found.
+    pub parts: &'a [Part],
+    /// Where merge requests are: GitLab's address, with a slash at its end.
+    pub gitlab: &'a str,
+    /// The present day.
+    pub today: NaiveDate,
+}
+
+/// Returns the title of an instance's status issue.
+pub fn title(instance: &str) -> String {
+    format!("Status of {}", copied::line(instance))
+}
+
+/// Says whether an issue of the bot is the status issue of an instance.
+pub fn is_of(description: &str, instance: &str) -> bool {
+    record::read_status(description).is_some_and(|named| named == instance)
+}
+
+/// Returns the text of an issue that was one too many.
+pub fn superseded(by: super::IssueIid) -> String {
+    format!("Opened at the same time as #{by}, which is the one that is kept.")
+}
+
+impl Status<'_> {
+    /// Says whether something needs a person: then the issue is open.
+    pub fn needs_a_person(&self) -> bool {
+        !self.calls().is_empty()
+    }
+
+    fn troubles(&self) -> Vec<&Trouble> {
+        self.parts.iter().flat_map(|part| part.memory.troubles()).collect()
+    }
+
+    fn states(&self) -> States {
+        self.parts.iter().map(|part| part.states).fold(States::default(), |sum, one| States {
+            in_step: sum.in_step.saturating_add(one.in_step),
+            dist_git_only: sum.dist_git_only.saturating_add(one.dist_git_only),
+            source_git_only: sum.source_git_only.saturating_add(one.source_git_only),
+            refused: sum.refused.saturating_add(one.refused),
+            failed: sum.failed.saturating_add(one.failed),
+            left: sum.left.saturating_add(one.left),
+        })
+    }
+
+    fn surroundings(&self) -> Option<&Surroundings> {
+        self.parts.iter().find_map(|part| part.surroundings.as_ref())
+    }
+
+    /// What a person has to see to, a line each.
+    fn calls(&self) -> Vec<String> {
+        let mut calls = Vec::new();
+        if let Some(Surroundings { token_expires, hooks, .. }) = self.surroundings() {
+            if let Some(day) = token_expires.filter(|day| (*day - self.today).num_days() < TOKEN_DAYS) {
+                calls.push(format!(
+                    "The bot's token expires on **{day}**. Make a new one with the scope `api`, and put it into the variable \
+                     `SGB_TOKEN` of this project."
+                ));
+            }
+            calls.extend(hooks.iter().flatten().map(|hook| self.hook(hook)));
+        }
+        let troubles = self.troubles();
+        let failed = |trouble: &&&Trouble| trouble.kind == TroubleKind::Failed && trouble.times >= FAILURES;
+        let missing = |trouble: &&&Trouble| trouble.kind == TroubleKind::NoDistGit;
+        calls.extend(troubles.iter().filter(failed).take(NAMED).map(|trouble| {
+            format!(
+                "{} failed in {} runs in a row: {}",
+                self.link(&trouble.merge_request),
+                trouble.times,
+                reason(trouble)
+            )
+        }));
+        calls.extend(troubles.iter().filter(missing).take(NAMED).map(|trouble| {
+            format!("{} has no place in dist-git: {}", self.link(&trouble.merge_request), reason(trouble))
+        }));
+        calls
+    }
+
+    fn hook(&self, Hook { of, id, until }: &Hook) -> String {
+        let since = match until {
+            Some(until) => format!("until {}", copied::code(until.as_bytes())),
+            None => "for good".to_owned(),
+        };
+        format!(
+            "GitLab does not call webhook {id} of {} {since}, because calls of it failed. See what failed in its settings, \
+             mend that, and press Test there.",
+            copied::code(of.as_bytes())
+        )
+    }
+
+    /// A link to a merge request that is named `group/project!7`.
+    fn link(&self, name: &str) -> String {
+        let shown = copied::code(name.as_bytes());
+        let address = name.rsplit_once('!').filter(|(path, iid)| {
+            let is_path = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
+            is_path && iid.bytes().all(|b| b.is_ascii_digit())
+        });
+        match address {
+            Some((path, iid)) => format!("[{shown}]({}{path}/-/merge_requests/{iid})", self.gitlab),
+            None => shown,
+        }
+    }
+
+    /// Returns the issue's description.
+    pub fn description(&self) -> String {
+        let calls = self.calls();
+        let mut text = match calls.len() {
+            0 => "**All is well:** nothing needs a person.\n".to_owned(),
+            1 => "**One thing needs a person:**\n\n".to_owned(),
+            many => format!("**{many} things need a person:**\n\n"),
+        };
+        for call in &calls {
+            let _ = writeln!(text, "- {call}");
+        }
+        let States { in_step, dist_git_only, source_git_only, refused, failed, left } = self.states();
+        text.push_str("\n| merge requests | |\n| --- | ---: |\n");
+        for (what, number) in [
+            (IN_STEP, in_step),
+            ("closed or merged in source-git, still open in dist-git", dist_git_only),
+            ("without an open dist-git merge request, and none is due", source_git_only),
+            ("cannot be synced: see below", refused),
+            ("failed", failed),
+            ("not looked at by the last run", left),
+        ] {
+            if number > 0 || what == IN_STEP {
+                let _ = writeln!(text, "| {what} | {number} |");
+            }
+        }
+        let troubles = self.troubles();
+        let once = |trouble: &&&Trouble| trouble.kind == TroubleKind::Failed && trouble.times < FAILURES;
+        self.section(&mut text, "Failed in the last run, and tried again in the next", troubles.iter().filter(once));
+        let refused = |trouble: &&&Trouble| trouble.kind == TroubleKind::Refused;
+        self.section(&mut text, "Cannot be synced: their authors were told", troubles.iter().filter(refused));
+        if self.surroundings().is_some_and(|surroundings| surroundings.hooks.is_none()) {
+            text.push_str(
+                "\nWhether GitLab still calls the webhooks is not to be seen by this bot: it takes an Owner of the group, or a \
+                 Maintainer of the projects.\n",
+            );
+        }
+        let _ = write!(
+            text,
+            "\n---\n\nThe bot writes this text, and overwrites what others write here; comments stay. It opens this issue \
+             when something needs a person and closes it when nothing does. When it last looked stands in its {} below.\n\n{}",
+            if self.parts.len() > 1 { "notes" } else { "note" },
+            record::status_line(self.instance)
+        );
+        text
+    }
+
+    fn section<'a, 'b: 'a>(&self, text: &mut String, title: &str, troubles: impl Iterator<Item = &'a &'b Trouble>) {
+        let troubles: Vec<_> = troubles.collect();
+        if troubles.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\n### {title}\n");
+        for trouble in troubles.iter().take(NAMED) {
+            let _ = writeln!(text, "- {}: {}", self.link(&trouble.merge_request), reason(trouble));
+        }
+        if let Some(more) = troubles.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            let _ = writeln!(text, "- … and {more} more");
+        }
+    }
+}
+
+/// Why, as Markdown in which nothing acts: it may quote what a contributor wrote.
+fn reason(trouble: &Trouble) -> String {
+    copied::sentence(&copied::cut(&copied::line(&trouble.why), REASON))
+}
+
+/// Returns a moment as a day.
+pub fn day(seconds: i64) -> NaiveDate {
+    DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().date_naive()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::memory::{Hour, Key, Known};
+    use super::*;
+
+    const NOON: i64 = 1_796_644_800; // date -u -d '2026-12-07 12:00' +%s
+
+    fn part(troubles: &[(&str, TroubleKind, &str, u32)]) -> Part {
+        let mut memory = Memory::default();
+        for (name, kind, why, runs) in troubles {
+            for _ in 0..*runs {
+                let trouble =
+                    Trouble { merge_request: (*name).to_owned(), kind: *kind, why: (*why).to_owned(), times: 0 };
+                memory.put(Key::of([*name]), Known { looked: Hour(1), print: None, trouble: Some(trouble) });
+            }
+        }
+        let states = States { in_step: 480, source_git_only: 500, ..States::default() };
+        Part { shard: (1, 1), ran: NOON, states, surroundings: None, memory }
+    }
+
+    fn status(parts: &[Part]) -> Status<'_> {
+        Status { instance: "production", parts, gitlab: "https://gitlab.example.com/", today: day(NOON) }
+    }
+
+    #[test]
+    fn where_all_is_well_it_says_so_first() {
+        let parts = [part(&[])];
+        assert!(!status(&parts).needs_a_person());
+        insta::assert_snapshot!(status(&parts).description(), @r#"
+        **All is well:** nothing needs a person.
+
+        | merge requests | |
+        | --- | ---: |
+        | in step with dist-git | 480 |
+        | without an open dist-git merge request, and none is due | 500 |
+
+        ---
+
+        The bot writes this text, and overwrites what others write here; comments stay. It opens this issue when something needs a person and closes it when nothing does. When it last looked stands in its note below.
+
+        <!-- source-git-bot v1: status "production" -->
+        "#);
+    }
+
+    #[test]
+    fn what_needs_a_person_comes_first_and_what_does_not_last() {
+        let mut part = part(&[
+            ("src/bash!7", TroubleKind::Failed, "POST projects/7/fork: GitLab answered 500", 2),
+            ("src/curl!1", TroubleKind::Failed, "no connection to GitLab", 1),
+            ("src/new!3", TroubleKind::NoDistGit, "dist-git has no branch `c11s`", 1),
+            ("src/perl!2", TroubleKind::Refused, "the merge request conflicts with its target branch", 5),
+        ]);
+        part.states = States { in_step: 480, refused: 2, failed: 2, ..States::default() };
+        part.surroundings = Some(Surroundings {
+            asked: NOON,
+            token_expires: NaiveDate::from_ymd_opt(2026, 12, 20),
+            hooks: Some(vec![
+                Hook { of: "src".to_owned(), id: 12, until: None },
+                Hook { of: "src/bash".to_owned(), id: 13, until: Some("2026-12-07T13:00:00.000Z".to_owned()) },
+            ]),
+        });
+        let parts = [part];
+        assert!(status(&parts).needs_a_person());
+        insta::assert_snapshot!(status(&parts).description(), @r#"
+        **5 things need a person:**
+
+        - The bot's token expires on **2026-12-20**. Make a new one with the scope `api`, and put it into the variable `SGB_TOKEN` of this project.
+        - GitLab does not call webhook 12 of `src` for good, because calls of it failed. See what failed in its settings, mend that, and press Test there.
+        - GitLab does not call webhook 13 of `src/bash` until `2026-12-07T13:00:00.000Z`, because calls of it failed. See what failed in its settings, mend that, and press Test there.
+        - [`src/bash!7`](https://gitlab.example.com/src/bash/-/merge_requests/7) failed in 2 runs in a row: POST projects/7/fork: GitLab answered 500
+        - [`src/new!3`](https://gitlab.example.com/src/new/-/merge_requests/3) has no place in dist-git: dist-git has no branch `c11s`
+
+        | merge requests | |
+        | --- | ---: |
+        | in step with dist-git | 480 |
+        | cannot be synced: see below | 2 |
+        | failed | 2 |
+
+        ### Failed in the last run, and tried again in the next
+
+        - [`src/curl!1`](https://gitlab.example.com/src/curl/-/merge_requests/1): no connection to GitLab
+
+        ### Cannot be synced: their authors were told
+
+        - [`src/perl!2`](https://gitlab.example.com/src/perl/-/merge_requests/2): the merge request conflicts with its target branch
+
+        ---
+
+        The bot writes this text, and overwrites what others write here; comments stay. It opens this issue when something needs a person and closes it when nothing does. When it last looked stands in its note below.
+
+        <!-- source-git-bot v1: status "production" -->
+        "#);
+    }
+
+    #[test]
+    fn a_contributors_conflict_and_a_single_failure_call_nobody() {
+        let parts = [part(&[
+            ("src/perl!2", TroubleKind::Refused, "the merge request conflicts with its target branch", 9),
+            ("src/curl!1", TroubleKind::Failed, "no connection to GitLab", 1),
+        ])];
+        assert!(!status(&parts).needs_a_person());
+    }
+
+    #[test]
+    fn a_token_calls_a_person_two_weeks_before_it_expires() {
+        let with = |day: u32| {
+            let token_expires = NaiveDate::from_ymd_opt(2026, 12, day);
+            let surroundings = Some(Surroundings { asked: NOON, token_expires, hooks: None });
+            status(&[Part { surroundings, ..part(&[]) }]).needs_a_person()
+        };
+        assert!(with(1) && with(7) && with(20));
+        assert!(!with(21));
+    }
+
+    #[test]
+    fn nothing_that_a_contributor_wrote_acts() {
+        let why = "patch `a|b`\n/close\n@all <!-- x --> ![i](http://x) [l](http://x) Closes g/x#1 <b>";
+        let parts =
+            [part(&[("src/a!1", TroubleKind::Failed, why, 2), ("x](http://y)!1", TroubleKind::Refused, "", 1)])];
+        let text = status(&parts).description();
+        assert!(text.lines().all(|line| !line.starts_with('/')), "{text}");
+        for bad in ["@all", "<!-- x", "![i]", "[l](", "<b>", "Closes g/x#1"] {
+            assert!(!text.contains(bad), "{bad} in {text}");
+        }
+        assert!(is_of(&text, "production") && !is_of(&text, "staging"));
+    }
+
+    #[test]
+    fn several_shards_make_one_text() {
+        let one = Part { shard: (1, 2), ..part(&[("src/b!1", TroubleKind::NoDistGit, "x", 1)]) };
+        let other = Part { shard: (2, 2), ..part(&[("src/a!1", TroubleKind::NoDistGit, "x", 1)]) };
+        let parts = [one, other];
+        let text = status(&parts).description();
+        assert!(text.contains("| in step with dist-git | 960 |") && text.contains("**2 things need a person:**"));
+    }
+
+    #[test]
+    fn a_note_is_read_back_and_is_no_news_for_an_hour() {
+        let part = part(&[("src/a!1", TroubleKind::Refused, "it --> <!-- conflicts", 1)]);
+        assert_eq!(Part::read(&part.note()), Some(part.clone()));
+        assert_eq!(Part::read(&part.note().replace("\"ran\"", "\"run\"")), None);
+        let later = |seconds| Part { ran: NOON + seconds, ..part.clone() };
+        assert!(!later(0).is_news(&part) && !later(3599).is_news(&part));
+        assert!(later(3600).is_news(&part));
+        assert!(Part { states: States::default(), ..later(1) }.is_news(&part));
+        insta::assert_snapshot!(Part { memory: Memory::default(), ..part }.note(), @r#"
+        `reconcile` last ran at **2026-12-07 12:00 UTC**. Where nothing changes, this is written once an hour at most.
+
+        Unseen below, it keeps which merge requests it need not look at again. Without this note the next run takes longer, and writes a new one.
+
+        <!-- source-git-bot v1: memory {"shard":[1,1],"ran":1796644800,"states":{"in_step":480,"dist_git_only":0,"source_git_only":500,"refused":0,"failed":0,"left":0},"memory":[]} -->
+        "#);
+    }
+}
