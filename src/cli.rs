@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::terminal::Color;
@@ -94,8 +95,7 @@ pub enum Command {
     /// Look where a webhook or a job says, and do what is due there
     Event(Event),
     /// Look at every merge request of the instance, and bring what is behind up to date
-    #[command(after_help = SYNC_HELP)]
-    Reconcile,
+    Reconcile(Reconcile),
     /// From a job, ask the bot project to look at the job's pipeline or merge request
     Notify(Notify),
     /// Turn a source-git clone's commit into patches, spec and files of a dist-git clone
@@ -124,6 +124,98 @@ pub struct Event {
 
 const EVENT_HELP: &str = "The token of the bot's user is read from the variable SGB_TOKEN; where the instance requires webhook \
     tokens, the secret that they are signed with from SGB_WEBHOOK_SECRET.";
+
+/// Arguments of `reconcile`.
+#[derive(Debug, Args)]
+#[command(after_help = SYNC_HELP)]
+pub struct Reconcile {
+    /// End after this many merge requests were changed, and leave the others for the next run
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub max_changes: Option<u32>,
+
+    /// Only what has changed since then: a day (2026-11-22), a time (2026-11-22T18:00:00Z), or how long ago (90m, 2h, 3d)
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub since: Option<Since>,
+
+    /// Only the merge requests of this source-git project; may be given several times
+    #[arg(long, value_name = "PROJECT")]
+    pub only: Vec<String>,
+
+    /// Only the Kth of N parts of the projects; in a job that GitLab runs in parallel, that job's part
+    #[arg(long, value_name = "K/N", value_parser = shard)]
+    pub shard: Option<Shard>,
+
+    /// How many projects to work on at a time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=32))]
+    pub jobs: u32,
+}
+
+/// A moment that somebody names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// This one.
+    At(DateTime<Utc>),
+    /// So long ago.
+    Ago(TimeDelta),
+}
+
+impl Since {
+    /// Returns the moment, where it is `now`.
+    pub fn moment(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::At(moment) => moment,
+            Self::Ago(ago) => now.checked_sub_signed(ago).unwrap_or(DateTime::<Utc>::MIN_UTC),
+        }
+    }
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    let wrong =
+        || "must be a day (2026-11-22), a time (2026-11-22T18:00:00Z), or how long ago (90m, 2h, 3d)".to_owned();
+    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+        return Ok(Since::At(moment.to_utc()));
+    }
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(Since::At(day.and_time(NaiveTime::MIN).and_utc()));
+    }
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number = text.strip_suffix(unit).and_then(|number| number.parse::<u32>().ok()).ok_or_else(wrong)?;
+    let minutes = match unit {
+        'm' => 1,
+        'h' => 60,
+        'd' => 24 * 60,
+        'w' => 7 * 24 * 60,
+        _ => return Err(wrong()),
+    };
+    TimeDelta::try_minutes(i64::from(number) * minutes).map(Since::Ago).ok_or_else(wrong)
+}
+
+/// One of several parts of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which, from 1.
+    pub index: u32,
+    /// Of how many.
+    pub total: u32,
+}
+
+impl Default for Shard {
+    /// All of it.
+    fn default() -> Self {
+        Self { index: 1, total: 1 }
+    }
+}
+
+/// Reads `K/N`. GitLab runs up to 200 jobs in parallel.
+pub fn shard(text: &str) -> Result<Shard, String> {
+    let numbers = text.split_once('/').and_then(|(index, total)| Some((index.parse().ok()?, total.parse().ok()?)));
+    match numbers {
+        Some((index, total)) if (1..=200).contains(&total) && (1..=total).contains(&index) => {
+            Ok(Shard { index, total })
+        }
+        _ => Err("must be `K/N` with K from 1 to N, and N at most 200".to_owned()),
+    }
+}
 
 /// Arguments of `notify`.
 #[derive(Debug, Args)]
@@ -216,3 +308,32 @@ pub struct WebhookToken {
 
 const WEBHOOK_TOKEN_HELP: &str = "The secret is read from the variable SGB_WEBHOOK_SECRET or a file: one line of at least 32 \
     characters, such as those of `openssl rand -hex 32`. A token that is not good ends with exit status 1.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_day_a_time_or_how_long_ago() {
+        let now = DateTime::parse_from_rfc3339("2026-11-22T18:00:00Z").unwrap().to_utc();
+        let at = |text: &str| since(text).unwrap().moment(now).to_rfc3339();
+        assert_eq!(at("2026-11-20"), "2026-11-20T00:00:00+00:00");
+        assert_eq!(at("2026-11-20T12:30:00+02:00"), "2026-11-20T10:30:00+00:00");
+        assert_eq!(at("90m"), "2026-11-22T16:30:00+00:00");
+        assert_eq!((at("2h"), at("3d")), (at("120m"), at("72h")));
+        assert_eq!(at("1w"), "2026-11-15T18:00:00+00:00");
+        assert!(since("4000000000w").unwrap().moment(now) < now);
+        assert!(Since::Ago(TimeDelta::MAX).moment(now) < now);
+        for bad in ["", "h", "2", "2y", "-2h", "yesterday", "2026-13-01", "2é"] {
+            assert!(since(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_shard_is_one_of_some() {
+        assert_eq!(shard("2/4").unwrap(), Shard { index: 2, total: 4 });
+        for bad in ["", "1", "0/4", "5/4", "1/0", "1/201", "a/b", "1/4/2"] {
+            assert!(shard(bad).is_err(), "{bad}");
+        }
+    }
+}

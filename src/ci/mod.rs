@@ -20,6 +20,10 @@ const CI_MERGE_REQUEST_IID: &str = "CI_MERGE_REQUEST_IID";
 
 /// The path of the project that the pipeline runs in.
 const CI_PROJECT_PATH: &str = "CI_PROJECT_PATH";
+/// Which of the jobs that `parallel` made this is, from 1.
+const CI_NODE_INDEX: &str = "CI_NODE_INDEX";
+/// How many jobs `parallel` made; 1 where it is not used.
+const CI_NODE_TOTAL: &str = "CI_NODE_TOTAL";
 /// The number of the pipeline.
 const CI_PIPELINE_ID: &str = "CI_PIPELINE_ID";
 
@@ -32,6 +36,8 @@ pub struct Job {
     pub merge_request: Option<String>,
     /// The pipeline, as `path/-/pipelines/number`.
     pub pipeline: Option<String>,
+    /// Which of several jobs beside each other this is, and of how many, as `1/4`.
+    pub node: Option<String>,
 }
 
 /// What shows the output.
@@ -49,11 +55,13 @@ impl Job {
     pub fn read(variables: &BTreeMap<String, String>) -> Self {
         let value = |name| variables.get(name).filter(|value| !value.is_empty());
         let merge_request = value(CI_MERGE_REQUEST_PROJECT_PATH).zip(value(CI_MERGE_REQUEST_IID));
+        let node = value(CI_NODE_INDEX).zip(value(CI_NODE_TOTAL));
         let pipeline = value(CI_PROJECT_PATH).zip(value(CI_PIPELINE_ID));
         Self {
             log: if value(GITLAB_CI).is_some_and(|value| value == "true") { Log::GitlabJob } else { Log::Plain },
             merge_request: merge_request.map(|(path, iid)| format!("{path}!{iid}")),
             pipeline: pipeline.map(|(path, id)| format!("{path}/-/pipelines/{id}")),
+            node: node.map(|(index, total)| format!("{index}/{total}")),
         }
     }
 }
@@ -111,7 +119,8 @@ mod tests {
             (CI_MERGE_REQUEST_PROJECT_PATH, "src/hello"),
             (CI_MERGE_REQUEST_IID, "7"),
         ]);
-        assert_eq!(found, Job { log: Log::GitlabJob, merge_request: Some("src/hello!7".to_owned()), pipeline: None });
+        let merge_request = Some("src/hello!7".to_owned());
+        assert_eq!(found, Job { log: Log::GitlabJob, merge_request, ..Job::default() });
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The bot at work for an instance: what the commands that talk to GitLab begin with.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use anyhow::{Result, bail};
 use secrecy::SecretString;
@@ -61,7 +61,7 @@ impl Setting {
         let Some(token) = self.environment.token.clone() else { bail!(NoCredentials::AccessToken) };
         let forge = self.forge(token.clone(), TokenKind::Access, global)?;
         let pauses = self.environment.pauses();
-        Ok(Bot { instance: self.instance, forge, token, pauses, log: self.job.log, myself: OnceCell::new() })
+        Ok(Bot { instance: self.instance, forge, token, pauses, log: self.job.log, myself: OnceLock::new() })
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Bot {
     pub(super) token: SecretString,
     pub(super) pauses: Pauses,
     pub(super) log: Log,
-    myself: OnceCell<CurrentUser>,
+    myself: OnceLock<CurrentUser>,
 }
 
 impl Bot {

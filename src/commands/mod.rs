@@ -42,7 +42,7 @@ pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
     match &cli.command {
         Command::Event(arguments) => event::run(arguments, &cli.global, surroundings),
         Command::Notify(arguments) => notify::run(arguments, &cli.global, surroundings),
-        Command::Reconcile => reconcile::run(&cli.global, surroundings),
+        Command::Reconcile(arguments) => reconcile::run(arguments, &cli.global, surroundings),
         Command::Report(arguments) => report::run(arguments, &cli.global, surroundings),
         Command::Sync(arguments) => sync::run(arguments, &cli.global, surroundings),
         Command::UpdateDistGit(arguments) => update_dist_git::run(arguments, &cli.global, surroundings),

@@ -25,6 +25,7 @@ pub(super) struct InstanceFile {
     pub(super) results: Option<String>,
     pub(super) label: Option<String>,
     pub(super) webhook_tokens: Option<String>,
+    pub(super) bot_project: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,7 +76,18 @@ const PAIR: Keys = Keys { known: &["source_git", "dist_git"], below: &[] };
 const FORKS: Keys = Keys { known: &["group"], below: &[] };
 const TARGET: Keys = Keys { known: &["project", "branch"], below: &[] };
 const INSTANCE: Keys = Keys {
-    known: &["extends", "gitlab", "namespaces", "forks", "targets", "ci_files", "results", "label", "webhook_tokens"],
+    known: &[
+        "extends",
+        "gitlab",
+        "namespaces",
+        "forks",
+        "targets",
+        "ci_files",
+        "results",
+        "label",
+        "webhook_tokens",
+        "bot_project",
+    ],
     below: &[("gitlab", GITLAB), ("namespaces", PAIR), ("forks", FORKS), ("targets", TARGET)],
 };
 

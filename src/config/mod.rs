@@ -16,6 +16,7 @@
 //! targets:
 //!   - project: packages/src/.+     # regular expressions, for the whole name
 //!     branch: c[0-9]+s
+//! bot_project: packages/bot      # where `reconcile` keeps its status issue
 //! ```
 
 mod environment;
@@ -76,6 +77,8 @@ pub struct Instance {
     pub label: Option<String>,
     /// Whether events have to carry a webhook token.
     pub webhook_tokens: WebhookTokens,
+    /// The project that runs the bot, and holds the issue in which it tells how it fares; a path like a namespace's.
+    pub bot_project: Option<Namespace>,
 }
 
 /// How to reach GitLab.
@@ -130,6 +133,12 @@ pub enum WebhookTokens {
 }
 
 impl Instance {
+    /// Returns the name that people know it by, wherever its file is: the preset's, or the file's without its ending.
+    pub fn short_name(&self) -> String {
+        let stem = Path::new(&self.name).file_stem().and_then(|stem| stem.to_str());
+        stem.unwrap_or(&self.name).to_owned()
+    }
+
     /// Reads the instance that `--instance` names: a preset by its bare name, else a file.
     ///
     /// Where a preset is named, the environment may replace GitLab's address, CA file and proxy. A file alone decides
@@ -221,6 +230,7 @@ struct Parts {
     results: Option<Results>,
     label: Option<String>,
     webhook_tokens: Option<WebhookTokens>,
+    bot_project: Option<Namespace>,
 }
 
 impl Parts {
@@ -304,6 +314,11 @@ impl Parts {
             let choices = [("required", WebhookTokens::Required), ("ignored", WebhookTokens::Ignored)];
             self.webhook_tokens = Some(choice(&word, &choices).map_err(|error| wrong("webhook_tokens", &error))?);
         }
+        if let Some(path) = file.bot_project {
+            let project = path.parse::<Namespace>().ok().filter(|project| project.as_str().contains('/'));
+            let project = project.ok_or_else(|| wrong("bot_project", "must be a project's path: `group/project`"));
+            self.bot_project = Some(project?);
+        }
         Ok(())
     }
 
@@ -327,6 +342,7 @@ impl Parts {
             results: self.results.unwrap_or(Results::Pipeline),
             label: self.label.filter(|label| !label.is_empty()),
             webhook_tokens: self.webhook_tokens.unwrap_or(WebhookTokens::Ignored),
+            bot_project: self.bot_project,
         })
     }
 }

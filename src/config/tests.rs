@@ -121,7 +121,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
         (
             "1: x",
             "x.yaml: `1`: unknown key | the keys here are `extends`, `gitlab`, `namespaces`, `forks`, `targets`, \
-         `ci_files`, `results`, `label`, `webhook_tokens`",
+         `ci_files`, `results`, `label`, `webhook_tokens`, `bot_project`",
         ),
     ] {
         assert_eq!(complaint(yaml), expected, "{yaml}");
@@ -162,6 +162,8 @@ fn a_bad_value_is_named_with_what_it_has_to_be() {
         ("ci_files: both", "x.yaml: `ci_files`: must be one of `dist-git`, `source-git`"),
         ("webhook_tokens: true", "x.yaml: `webhook_tokens`: must be one of `required`, `ignored`"),
         ("results: all", "x.yaml: `results`: must be one of `pipeline`, `jobs`"),
+        ("bot_project: bot", "x.yaml: `bot_project`: must be a project's path: `group/project`"),
+        ("bot_project: https://x/y/z", "x.yaml: `bot_project`: must be a project's path: `group/project`"),
         ("label: a,b", "x.yaml: `label`: must be a label of at most 255 characters without comma; or empty for none"),
     ] {
         assert_eq!(complaint(yaml), expected, "{yaml}");

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::Tally;
+use super::bounds::Bounds;
 use super::show::Line;
 use crate::ci::Section;
 use crate::commands::bot::Bot;
-use crate::config::Namespace;
-use crate::forge::{BranchName, ForgeError, MergeRequest, MergeRequestIid, ProjectPath};
+use crate::forge::{
+    BranchName, ForgeError, MergeRequest, MergeRequestIid, MergeRequestQuery, ProjectPath, StateFilter,
+};
 use crate::pair::branch;
+use crate::pair::memory::Key as Name;
 
 /// The most merge requests of one list.
 const LISTED: usize = 20_000;
@@ -33,30 +36,116 @@ impl Found {
             (None, None) => self.source_path.to_string(),
         }
     }
+
+    /// Returns what it goes by from run to run.
+    pub(super) fn key(&self) -> Name {
+        let target = self.source.as_ref().or(self.dist.as_ref()).map(|request| request.target_branch.as_str());
+        Name::of([self.name().as_str(), target.unwrap_or_default()])
+    }
 }
 
 /// What a pair is found by: the source-git project, the merge request there and its target branch.
 type Key = (ProjectPath, MergeRequestIid, BranchName);
 
-/// Lists them all, those of the same project beside each other. A namespace that cannot be listed is one that failed.
-pub(super) fn all(bot: &Bot, tally: &mut Tally) -> Result<Vec<Found>> {
+/// Lists them all within the bounds, those of the same project beside each other. A namespace that cannot be listed is one
+/// that failed.
+///
+/// What changed since some time is for the caller to pick out: a merge request that a list leaves out would look closed.
+pub(super) fn all(bot: &Bot, bounds: &Bounds, tally: &mut Tally) -> Result<Vec<Found>> {
     let _section = Section::begin(bot.log, "list", "listing merge requests");
     let mut found: BTreeMap<Key, Found> = BTreeMap::new();
-    let pairs = bot.instance.namespaces.pairs();
-    for pair in pairs {
-        match sources(bot, pair.source_git.as_str(), &mut found) {
+    let lists: Vec<_> = if bounds.only.is_empty() {
+        bot.instance.namespaces.pairs().iter().map(|pair| List::Group(pair.source_git.as_str())).collect()
+    } else {
+        bounds.only.iter().map(List::Project).collect()
+    };
+    for list in &lists {
+        match sources(bot, list, &mut found) {
             Ok(()) => {}
-            Err(error) if error.concerns_every_request() || pairs.len() == 1 => {
-                return Err(anyhow::Error::from(error).context(listing(&pair.source_git)));
+            Err(error) if error.concerns_every_request() || lists.len() == 1 => {
+                return Err(anyhow::Error::from(error).context(list.what()));
             }
             Err(error) => {
-                let group = pair.source_git.to_string();
-                tally.list_failed(Line::new(group), anyhow::Error::from(error).context(listing(&pair.source_git)));
+                tally.list_failed(Line::new(list.name()), anyhow::Error::from(error).context(list.what()));
             }
         }
     }
-    for dist in bot.forge.open_merge_requests_by(bot.myself()?.user.id).take(LISTED) {
-        let dist = dist?;
+    for list in &lists {
+        pairs(bot, list, &mut found)?;
+        // The bot's merge requests of all groups are in the same list.
+        if matches!(list, List::Group(_)) {
+            break;
+        }
+    }
+    Ok(found.into_values().filter(|found| bounds.include(&found.source_path)).collect())
+}
+
+/// Where to list.
+enum List<'a> {
+    Group(&'a str),
+    Project(&'a ProjectPath),
+}
+
+impl List<'_> {
+    fn name(&self) -> String {
+        match self {
+            Self::Group(group) => (*group).to_owned(),
+            Self::Project(project) => project.to_string(),
+        }
+    }
+
+    fn what(&self) -> String {
+        match self {
+            Self::Group(group) => {
+                format!("listing the merge requests of the group {group}, which the instance's `namespaces` name")
+            }
+            Self::Project(project) => format!("listing the merge requests of {project}"),
+        }
+    }
+}
+
+fn sources(bot: &Bot, list: &List<'_>, found: &mut BTreeMap<Key, Found>) -> Result<(), ForgeError> {
+    let open: &mut dyn Iterator<Item = _> = match list {
+        List::Group(group) => &mut bot.forge.open_merge_requests_of_group(group),
+        List::Project(project) => {
+            let query = MergeRequestQuery { state: StateFilter::Opened, ..MergeRequestQuery::default() };
+            &mut bot.forge.merge_requests(*project, query)
+        }
+    };
+    for source in open.take(LISTED) {
+        let source = source?;
+        let Some(source_path) = source.project_path() else { continue };
+        let Some(dist_path) = bot.instance.namespaces.dist_git_of(source_path.as_str()) else { continue };
+        if !bot.instance.targets.handle(source_path.as_str(), &source.target_branch) {
+            continue;
+        }
+        let (Ok(target), Ok(dist_path)) = (source.target_branch.parse(), dist_path.parse()) else { continue };
+        let key = (source_path.clone(), source.iid, target);
+        found.insert(key, Found { source_path, source: Some(source), dist_path, dist: None });
+    }
+    Ok(())
+}
+
+/// Adds the bot's dist-git merge requests.
+fn pairs(bot: &Bot, list: &List<'_>, found: &mut BTreeMap<Key, Found>) -> Result<()> {
+    let myself = bot.myself()?.user.id;
+    let dist_git;
+    let open: &mut dyn Iterator<Item = _> = match list {
+        List::Group(_) => &mut bot.forge.open_merge_requests_by(myself),
+        List::Project(project) => {
+            let Some(path) = bot.instance.namespaces.dist_git_of(project.as_str()) else { return Ok(()) };
+            dist_git = path.parse::<ProjectPath>()?;
+            let query =
+                MergeRequestQuery { author: Some(myself), state: StateFilter::Opened, ..MergeRequestQuery::default() };
+            &mut bot.forge.merge_requests(&dist_git, query)
+        }
+    };
+    for dist in open.take(LISTED) {
+        let dist = match dist {
+            // Without a dist-git project there is no pair.
+            Err(ForgeError::NotFoundOrNoAccess(_)) if matches!(list, List::Project(_)) => return Ok(()),
+            dist => dist?,
+        };
         let Some(dist_path) = dist.project_path() else { continue };
         let Some(source_path) = bot.instance.namespaces.source_git_of(dist_path.as_str()) else { continue };
         let named = dist.source_branch.parse().ok().and_then(|name| branch::parse(&name));
@@ -67,26 +156,6 @@ pub(super) fn all(bot: &Bot, tally: &mut Tally) -> Result<Vec<Found>> {
         let key = (source_path.clone(), iid, target);
         let pair = found.entry(key).or_insert_with(|| Found { source_path, source: None, dist_path, dist: None });
         pair.dist = Some(dist);
-    }
-    Ok(found.into_values().collect())
-}
-
-fn listing(group: &Namespace) -> String {
-    format!("listing the merge requests of the group {group}, which the instance's `namespaces` name")
-}
-
-/// Adds the open merge requests of a group that the instance handles.
-fn sources(bot: &Bot, group: &str, found: &mut BTreeMap<Key, Found>) -> Result<(), ForgeError> {
-    for source in bot.forge.open_merge_requests_of_group(group).take(LISTED) {
-        let source = source?;
-        let Some(source_path) = source.project_path() else { continue };
-        let Some(dist_path) = bot.instance.namespaces.dist_git_of(source_path.as_str()) else { continue };
-        if !bot.instance.targets.handle(source_path.as_str(), &source.target_branch) {
-            continue;
-        }
-        let (Ok(target), Ok(dist_path)) = (source.target_branch.parse(), dist_path.parse()) else { continue };
-        let key = (source_path.clone(), source.iid, target);
-        found.insert(key, Found { source_path, source: Some(source), dist_path, dist: None });
     }
     Ok(())
 }

@@ -12,8 +12,14 @@ use crate::transform::text::printable;
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     pub(super) lines: Vec<Line>,
-    /// How many were not looked at, because GitLab was not to be had.
+    /// How many had not changed since they were last looked at.
+    pub(super) unchanged: usize,
+    /// How many were not looked at.
     pub(super) left: usize,
+    /// Whether that is because enough was changed; else GitLab was not to be had.
+    pub(super) is_limited: bool,
+    /// What the status issue would say, in a dry run.
+    pub(super) status_issue: Option<String>,
     /// How many requests it took.
     pub(super) requests: u64,
 }
@@ -24,6 +30,8 @@ pub(super) struct Line {
     pub(super) merge_request: String,
     pub(super) did: Vec<Did>,
     pub(super) outcome: Outcome,
+    /// Where it comes in the summary.
+    pub(super) place: usize,
 }
 
 /// Something that was done, or would be.
@@ -56,7 +64,7 @@ pub(super) enum Outcome {
 
 impl Line {
     pub(super) fn new(merge_request: String) -> Self {
-        Self { merge_request, did: Vec::new(), outcome: Outcome::Done }
+        Self { merge_request, did: Vec::new(), outcome: Outcome::Done, place: 0 }
     }
 
     /// Notes what was done, where anything was.
@@ -73,11 +81,25 @@ impl Line {
     }
 }
 
+/// How many came to what.
+struct Counts {
+    unchanged: usize,
+    changed: usize,
+    refused: usize,
+    failed: usize,
+}
+
 #[derive(Serialize)]
 struct Json<'a> {
     format: u32,
     merge_requests: Vec<JsonLine<'a>>,
+    unchanged: usize,
+    changed: usize,
+    cannot_be_synced: usize,
+    failed: usize,
     not_looked_at: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_issue: Option<&'a str>,
     requests: u64,
 }
 
@@ -95,8 +117,18 @@ impl Summary {
         self.lines.iter().filter(|line| is(line)).count()
     }
 
+    fn counts(&self) -> Counts {
+        let quiet = self.number(Line::is_quiet);
+        let refused = self.number(|line| matches!(line.outcome, Outcome::Refused(_)));
+        let failed = self.number(|line| matches!(line.outcome, Outcome::Failed(_)));
+        let changed = self.lines.len().saturating_sub(quiet).saturating_sub(refused).saturating_sub(failed);
+        Counts { unchanged: quiet.saturating_add(self.unchanged), changed, refused, failed }
+    }
+
     /// Prints it.
-    pub(super) fn print(&self, output: Output, paint: Paint) -> Result<()> {
+    pub(super) fn print(&mut self, output: Output, paint: Paint) -> Result<()> {
+        // Several were looked at at a time: they are shown in the order in which they were found.
+        self.lines.sort_by_key(|line| line.place);
         let text = match output {
             Output::Text => self.text(paint),
             Output::Json => self.json()?,
@@ -121,22 +153,23 @@ impl Summary {
             text.push_str(&format!("{:width$}  {}\n", line.merge_request, said.join(", ")));
             line.did.iter().filter_map(|did| did.plan.as_deref()).for_each(|plan| text.push_str(plan));
         }
-        let quiet = self.number(Line::is_quiet);
-        let refused = self.number(|line| matches!(line.outcome, Outcome::Refused(_)));
-        let failed = self.number(|line| matches!(line.outcome, Outcome::Failed(_)));
-        let changed = self.lines.len().saturating_sub(quiet + refused + failed);
+        if let Some(issue) = &self.status_issue {
+            text.push_str("the status issue, not written (dry run):\n");
+            issue.lines().for_each(|line| text.push_str(&format!("{}\n", format!("  {line}").trim_end())));
+        }
+        let Counts { unchanged, changed, refused, failed } = self.counts();
         let all = [
-            (quiet, "unchanged"),
+            (unchanged, "unchanged"),
             (changed, "changed"),
             (refused, "cannot be synced"),
             (failed, "failed"),
-            (self.left, "not looked at"),
+            (self.left, if self.is_limited { "left for the next run" } else { "not looked at" }),
         ];
         let parts: Vec<_> = all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
         text.push_str(&format!(
             "{}: {}; {} requests\n",
-            count(self.lines.len().saturating_add(self.left)),
+            count(self.lines.len().saturating_add(self.unchanged).saturating_add(self.left)),
             parts,
             self.requests
         ));
@@ -152,8 +185,18 @@ impl Summary {
             };
             JsonLine { merge_request: &line.merge_request, did: &line.did, outcome, why }
         });
-        let json =
-            Json { format: 1, merge_requests: lines.collect(), not_looked_at: self.left, requests: self.requests };
+        let Counts { unchanged, changed, refused, failed } = self.counts();
+        let json = Json {
+            format: 1,
+            merge_requests: lines.collect(),
+            unchanged,
+            changed,
+            cannot_be_synced: refused,
+            failed,
+            not_looked_at: self.left,
+            status_issue: self.status_issue.as_deref(),
+            requests: self.requests,
+        };
         Ok(serde_json::to_string_pretty(&json).context("writing JSON")? + "\n")
     }
 

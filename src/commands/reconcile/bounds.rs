@@ -1,0 +1,90 @@
+//! How far a run goes, as its arguments and its job say.
+
+use anyhow::{Result, bail};
+use chrono::{DateTime, Utc};
+
+use crate::ci::Job;
+use crate::cli::{self, Shard};
+use crate::config::Instance;
+use crate::exit::UsageError;
+use crate::forge::ProjectPath;
+use crate::pair::memory::Key;
+
+/// See the module.
+pub(super) struct Bounds {
+    /// After how many changes to end.
+    pub(super) max_changes: Option<u32>,
+    /// Only what has changed since then.
+    pub(super) since: Option<DateTime<Utc>>,
+    /// Only the merge requests of these source-git projects; where there are none, those of all.
+    pub(super) only: Vec<ProjectPath>,
+    /// Which part of the projects.
+    pub(super) shard: Shard,
+    /// How many projects at a time.
+    pub(super) jobs: u32,
+}
+
+impl Bounds {
+    /// Reads arguments and job, which speak of this instance.
+    pub(super) fn read(arguments: &cli::Reconcile, job: &Job, instance: &Instance, now: DateTime<Utc>) -> Result<Self> {
+        let mut only = Vec::new();
+        for name in &arguments.only {
+            let path = name.parse::<ProjectPath>();
+            let Some(path) = path.ok().filter(|path| instance.namespaces.dist_git_of(path.as_str()).is_some()) else {
+                bail!(UsageError {
+                    text: format!("{name:?} is not a source-git project of the instance {}", instance.name),
+                    hint: "name it by its path: `--only group/project`".to_owned(),
+                });
+            };
+            if !only.contains(&path) {
+                only.push(path);
+            }
+        }
+        // What a job's variables say is GitLab's, or else nobody's business: then there is one part.
+        let of_job = || job.node.as_deref().and_then(|node| cli::shard(node).ok());
+        Ok(Self {
+            max_changes: arguments.max_changes,
+            since: arguments.since.map(|since| since.moment(now)),
+            only,
+            shard: arguments.shard.or_else(of_job).unwrap_or_default(),
+            jobs: arguments.jobs,
+        })
+    }
+
+    /// Says whether a person chose what to look at: then it is looked at whatever is known of it, and of the whole the
+    /// run can say nothing.
+    pub(super) fn are_chosen(&self) -> bool {
+        self.since.is_some() || !self.only.is_empty()
+    }
+
+    /// Says whether a source-git project is in this part. All merge requests of a project are in the same.
+    pub(super) fn include(&self, project: &ProjectPath) -> bool {
+        let share = Key::of([project.as_str()]).share(u64::from(self.shard.total));
+        share == u64::from(self.shard.index.saturating_sub(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_project_is_in_one_of_the_parts_and_the_parts_are_about_as_large() {
+        let parts = (1..=4).map(|index| Bounds {
+            max_changes: None,
+            since: None,
+            only: Vec::new(),
+            shard: Shard { index, total: 4 },
+            jobs: 1,
+        });
+        let parts: Vec<_> = parts.collect();
+        let mut sizes = [0; 4];
+        for n in 0..400 {
+            let project: ProjectPath = format!("src/package-{n}").parse().unwrap();
+            let within: Vec<_> = (0..4).filter(|part| parts[*part].include(&project)).collect();
+            assert_eq!(within.len(), 1);
+            sizes[within[0]] += 1;
+        }
+        assert!(sizes.iter().all(|size| (60..=140).contains(size)), "{sizes:?}");
+    }
+}

@@ -1,0 +1,151 @@
+//! What a handful of requests tells of all merge requests: enough to know those that have not changed.
+//!
+//! Lists tell when a merge request last changed, which a comment, a push, a title and a state do. They do not tell that its
+//! pipeline went on, or that its target branch moved: both are asked for, of all at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::find::Found;
+use crate::ci::Section;
+use crate::commands::bot::Bot;
+use crate::forge::{
+    BranchName, ForgeError, HeadPipelineOf, MergeRequest, MergeRequestIid, PipelineGlance, ProjectPath,
+};
+use crate::pair::memory::Print;
+use crate::transform::CommitId;
+
+/// The pipelines of the newest commits of merge requests.
+#[derive(Default)]
+pub(super) struct HeadPipelines(BTreeMap<(ProjectPath, MergeRequestIid), Option<PipelineGlance>>);
+
+impl HeadPipelines {
+    /// Asks for those of all merge requests of the instance.
+    pub(super) fn ask(bot: &Bot) -> Result<Self, ForgeError> {
+        let mut all = BTreeMap::new();
+        let mut add = |list: Vec<HeadPipelineOf>| {
+            all.extend(list.into_iter().map(|HeadPipelineOf { project, iid, pipeline }| ((project, iid), pipeline)));
+        };
+        for pair in bot.instance.namespaces.pairs() {
+            add(bot.forge.head_pipelines_of_group(pair.source_git.as_str())?);
+        }
+        add(bot.forge.head_pipelines_of_myself()?);
+        Ok(Self(all))
+    }
+
+    fn of(&self, path: &ProjectPath, request: &MergeRequest) -> Option<&Option<PipelineGlance>> {
+        self.0.get(&(path.clone(), request.iid))
+    }
+
+    /// Says whether a merge request, its pair or a pipeline of theirs changed after a moment; also where that is not to be
+    /// known.
+    pub(super) fn have_changed(&self, found: &Found, since: DateTime<Utc>) -> bool {
+        let is_older = |moment: Option<DateTime<Utc>>| moment.is_some_and(|moment| moment < since);
+        let is_quiet = |path: &ProjectPath, request: &MergeRequest| {
+            let written = DateTime::parse_from_rfc3339(&request.updated_at).ok().map(|moment| moment.to_utc());
+            let pipeline = match self.of(path, request) {
+                Some(None) => true,
+                Some(Some(pipeline)) => is_older(pipeline.updated()) && pipeline.is_at_rest(),
+                None => false,
+            };
+            is_older(written) && pipeline
+        };
+        let source = found.source.as_ref().is_none_or(|source| is_quiet(&found.source_path, source));
+        let dist = found.dist.as_ref().is_none_or(|dist| is_quiet(&found.dist_path, dist));
+        !(source && dist)
+    }
+}
+
+/// See the module.
+pub(super) struct Seen {
+    /// What else decides what is done: the program and the instance.
+    settings: String,
+    pipelines: HeadPipelines,
+    /// The tips of target branches, with paths in small letters: GitLab does not tell the case of names apart, and answers
+    /// with its own.
+    tips: BTreeMap<(String, String), Option<CommitId>>,
+}
+
+impl Seen {
+    /// Asks for all that is to be known of these; an error also where this GitLab cannot tell.
+    pub(super) fn ask(bot: &Bot, found: &[Found]) -> Result<Self, ForgeError> {
+        let _section = Section::begin(bot.log, "changes", "looking for what has changed");
+        let instance = &bot.instance;
+        let settings = format!(
+            "{} {:?} {:?} {:?} {:?} {:?} {:?}",
+            env!("CARGO_PKG_VERSION"),
+            instance.namespaces,
+            instance.forks,
+            instance.targets,
+            instance.ci_files,
+            instance.results,
+            instance.label,
+        );
+        let pipelines = HeadPipelines::ask(bot)?;
+        let mut branches: BTreeMap<BranchName, BTreeSet<ProjectPath>> = BTreeMap::new();
+        for found in found {
+            let target = target(found).and_then(|target| target.parse::<BranchName>().ok());
+            let Some(target) = target else { continue };
+            let projects = branches.entry(target).or_default();
+            projects.insert(found.source_path.clone());
+            projects.insert(found.dist_path.clone());
+        }
+        let mut tips = BTreeMap::new();
+        for (branch, projects) in branches {
+            let projects: Vec<_> = projects.into_iter().collect();
+            let absent = projects.iter().map(|project| (name(project, branch.as_str()), None));
+            tips.extend(absent);
+            let there = bot.forge.branch_tips(&projects, &branch)?;
+            tips.extend(there.into_iter().map(|(project, tip)| (name(&project, branch.as_str()), tip)));
+        }
+        Ok(Self { settings, pipelines, tips })
+    }
+
+    /// Returns what stands for all that was seen of a merge request and its pair; nothing where something of it may change
+    /// unseen.
+    pub(super) fn print(&self, found: &Found) -> Option<Print> {
+        let target = target(found)?;
+        let tip = |path: &ProjectPath| {
+            let tip = self.tips.get(&name(path, target))?;
+            Some(tip.map(|tip| tip.to_string()).unwrap_or_default())
+        };
+        let mut parts = vec![self.settings.clone(), tip(&found.source_path)?, tip(&found.dist_path)?];
+        for (path, request) in [(&found.source_path, &found.source), (&found.dist_path, &found.dist)] {
+            let Some(request) = request else {
+                parts.push("none".to_owned());
+                continue;
+            };
+            let sha = request.sha.map(|sha| sha.to_string()).unwrap_or_default();
+            parts.extend([request.id.to_string(), request.updated_at.clone(), sha]);
+            parts.push(request.target_branch.clone());
+            parts.push(
+                self.pipelines.of(path, request)?.as_ref().map(|pipeline| pipeline.id.clone()).unwrap_or_default(),
+            );
+        }
+        if let Some(dist) = &found.dist
+            && let Some(pipeline) = self.pipelines.of(&found.dist_path, dist)?
+        {
+            // While it runs its jobs end one by one, and each is shown in source-git.
+            if !pipeline.is_at_rest() {
+                return None;
+            }
+            parts.extend([pipeline.status.clone(), pipeline.updated_at.clone()]);
+        }
+        Some(Print::of(parts.iter().map(String::as_str)))
+    }
+
+    /// Says whether dist-git has neither project nor branch for a merge request, as far as the bot may see.
+    pub(super) fn lacks_dist_git(&self, found: &Found) -> bool {
+        let tip = target(found).and_then(|target| self.tips.get(&name(&found.dist_path, target)));
+        tip.is_some_and(Option::is_none)
+    }
+}
+
+fn target(found: &Found) -> Option<&str> {
+    found.source.as_ref().or(found.dist.as_ref()).map(|request| request.target_branch.as_str())
+}
+
+fn name(project: &ProjectPath, branch: &str) -> (String, String) {
+    (project.as_str().to_ascii_lowercase(), branch.to_owned())
+}

@@ -1,0 +1,285 @@
+//! The status issue of an instance: read at the beginning for what earlier runs found, written at the end for what this
+//! one did. What it says is up to `pair`.
+//!
+//! Two runs may do so at once. What one of them remembered may then be lost, which costs the next run some requests; of two
+//! issues, and of two notes of the same part, the oldest is kept.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+
+use super::bounds::Bounds;
+use crate::ci::Section;
+use crate::commands::bot::Bot;
+use crate::forge::{ForgeError, Issue, IssueEdit, IssueIid, Note, NoteId, ProjectPath, StateChange, Webhook};
+use crate::pair::memory::{Hour, Key, Known, Memory, Print};
+use crate::pair::status_issue::{self, Hook, Part, States, Status, Surroundings};
+
+/// The most notes below the issue that are read.
+const NOTES: usize = 500;
+
+/// After how many seconds token and webhooks are asked for again.
+const SURROUNDINGS: i64 = 24 * 3600;
+
+/// The most projects whose webhooks are asked for, where those of the group are not to be seen.
+const PROJECTS: usize = 100;
+
+/// See the module.
+pub(super) struct Watch {
+    project: ProjectPath,
+    instance: String,
+    shard: (u32, u32),
+    now: DateTime<Utc>,
+    /// The issue, where there is one, and those that were opened at the same time.
+    issue: Option<Issue>,
+    surplus: Vec<IssueIid>,
+    notes: Notes,
+    memory: Memory,
+}
+
+/// The bot's notes below the issue.
+#[derive(Default)]
+struct Notes {
+    /// Those of the parts that there are, the oldest of each.
+    parts: Vec<(NoteId, Part)>,
+    /// Those that have no use any more: second ones, and of another division into parts.
+    surplus: Vec<NoteId>,
+}
+
+impl Watch {
+    /// Reads what earlier runs left in the bot project, where the instance names one.
+    pub(super) fn read(bot: &Bot, bounds: &Bounds, now: DateTime<Utc>) -> Result<Option<Self>> {
+        let Some(project) = &bot.instance.bot_project else {
+            tracing::info!("the instance names no `bot_project`: nothing is remembered, and everything is looked at");
+            return Ok(None);
+        };
+        let _section = Section::begin(bot.log, "status", "reading the status issue");
+        let mut watch = Self {
+            project: project.as_str().parse()?,
+            instance: bot.instance.short_name(),
+            shard: (bounds.shard.index, bounds.shard.total),
+            now,
+            issue: None,
+            surplus: Vec::new(),
+            notes: Notes::default(),
+            memory: Memory::default(),
+        };
+        watch.find_issue(bot)?;
+        watch.read_notes(bot)?;
+        watch.memory = watch.own().map(|(_, part)| part.memory.clone()).unwrap_or_default();
+        Ok(Some(watch))
+    }
+
+    /// Finds the issue among the bot's own: whatever others write counts for nothing.
+    fn find_issue(&mut self, bot: &Bot) -> Result<()> {
+        let mut found = Vec::new();
+        for issue in bot.forge.issues_by(&self.project, bot.myself()?.user.id) {
+            let issue = issue?;
+            if issue.author.id == bot.myself()?.user.id && status_issue::is_of(&issue.description, &self.instance) {
+                found.push(issue);
+            }
+        }
+        let mut found = found.into_iter();
+        self.issue = found.next();
+        self.surplus = found.map(|issue| issue.iid).collect();
+        Ok(())
+    }
+
+    fn read_notes(&mut self, bot: &Bot) -> Result<()> {
+        self.notes = Notes::default();
+        let Some(issue) = &self.issue else { return Ok(()) };
+        for note in bot.forge.issue_comments(&self.project, issue.iid).take(NOTES) {
+            let Note { id, body, author, system, .. } = note?;
+            if author.id != bot.myself()?.user.id || system {
+                continue;
+            }
+            let Some(part) = Part::read(&body) else { continue };
+            let is_known = self.notes.parts.iter().any(|(_, known)| known.shard == part.shard);
+            if is_known || part.shard.1 != self.shard.1 {
+                self.notes.surplus.push(id);
+            } else {
+                self.notes.parts.push((id, part));
+            }
+        }
+        Ok(())
+    }
+
+    fn own(&self) -> Option<&(NoteId, Part)> {
+        self.notes.parts.iter().find(|(_, part)| part.shard == self.shard)
+    }
+
+    fn hour(&self) -> Hour {
+        Hour(u32::try_from(self.now.timestamp() / 3600).unwrap_or_default())
+    }
+
+    /// Says whether a merge request that looks like this needs no look.
+    pub(super) fn is_settled(&self, key: Key, print: Option<Print>) -> bool {
+        print.is_some_and(|print| self.memory.is_settled(key, print, self.hour()))
+    }
+
+    /// Returns what is known of a merge request.
+    pub(super) fn known(&self, key: Key) -> Option<&Known> {
+        self.memory.get(key)
+    }
+
+    /// Puts down what became of a merge request in this run.
+    pub(super) fn put(&mut self, key: Key, known: Known) {
+        self.memory.put(key, Known { looked: self.hour(), ..known });
+    }
+
+    /// Writes what the next runs need and people are to know, where that has changed; in a dry run, returns the text that
+    /// the issue would get. `found` is all that was found, and is all that is remembered.
+    pub(super) fn write(
+        &mut self,
+        bot: &Bot,
+        found: &[(Key, ProjectPath)],
+        states: States,
+        dry_run: bool,
+    ) -> Result<Option<String>> {
+        let _section = Section::begin(bot.log, "status_write", "writing the status issue");
+        self.memory.keep(found.iter().map(|(key, _)| *key));
+        let old = self.own().cloned();
+        let surroundings = self.surroundings(bot, found, old.as_ref().map(|(_, part)| part))?;
+        let part =
+            Part { shard: self.shard, ran: self.now.timestamp(), states, surroundings, memory: self.memory.clone() };
+        if dry_run {
+            let (text, _) = self.text(bot, &part);
+            let shown = self.issue.as_ref().map(|issue| issue.description.as_str());
+            return Ok(if is_same(shown.unwrap_or_default(), &text) { None } else { Some(text) });
+        }
+        if self.issue.is_none() {
+            self.open(bot, &part)?;
+        }
+        let Some(issue) = self.issue.clone() else { return Ok(None) };
+        match self.own().cloned() {
+            None => {
+                let note = bot.forge.create_issue_note(&self.project, issue.iid, &part.note())?;
+                self.notes.parts.push((note.id, part.clone()));
+            }
+            Some((id, old)) if part.is_news(&old) => {
+                bot.forge.edit_issue_note(&self.project, issue.iid, id, &part.note())?;
+                if self.shard.1 > 1 {
+                    // Others may have written theirs meanwhile.
+                    self.read_notes(bot)?;
+                }
+            }
+            // What is shown has to be what is written.
+            Some((_, old)) => return self.finish(bot, &issue, &old).map(|()| None),
+        }
+        self.finish(bot, &issue, &part).map(|()| None)
+    }
+
+    /// Opens the issue; where another run did so at the same time, the older one is kept.
+    fn open(&mut self, bot: &Bot, part: &Part) -> Result<()> {
+        let (text, _) = self.text(bot, part);
+        let title = status_issue::title(&self.instance);
+        match bot.forge.create_confidential_issue(&self.project, &title, &text) {
+            Ok(issue) => tracing::info!("opened {}", issue.web_url),
+            // The answer was lost: it is there, or the next run opens it.
+            Err(ForgeError::MaybeDone(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.find_issue(bot)?;
+        self.read_notes(bot)
+    }
+
+    /// Brings the issue in line with its notes, and removes what is one too many.
+    fn finish(&mut self, bot: &Bot, issue: &Issue, part: &Part) -> Result<()> {
+        let (text, is_open) = self.text(bot, part);
+        let edit = IssueEdit {
+            description: (!is_same(&issue.description, &text)).then_some(text),
+            state: match (issue.is_open(), is_open) {
+                (true, false) => Some(StateChange::Close),
+                (false, true) => Some(StateChange::Reopen),
+                _ => None,
+            },
+        };
+        if !edit.is_empty() {
+            bot.forge.edit_issue(&self.project, issue.iid, &edit)?;
+            tracing::info!("edited {}", issue.web_url);
+        }
+        for surplus in std::mem::take(&mut self.surplus) {
+            let text = status_issue::superseded(issue.iid);
+            let edit = IssueEdit { description: Some(text), state: Some(StateChange::Close) };
+            bot.forge.edit_issue(&self.project, surplus, &edit)?;
+        }
+        // One of several jobs does it for all.
+        if self.shard.0 == 1 {
+            for note in std::mem::take(&mut self.notes.surplus) {
+                bot.forge.delete_issue_note(&self.project, issue.iid, note)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the issue is to say with this for the own part, and whether it is to be open.
+    fn text(&self, bot: &Bot, own: &Part) -> (String, bool) {
+        let others = self.notes.parts.iter().map(|(_, part)| part).filter(|part| part.shard != own.shard);
+        let mut parts: Vec<_> = others.chain([own]).cloned().collect();
+        parts.sort_by_key(|part| part.shard);
+        let gitlab = format!("{}/", bot.instance.gitlab.url.as_str().trim_end_matches('/'));
+        let status = Status { instance: &self.instance, parts: &parts, gitlab: &gitlab, today: self.now.date_naive() };
+        (status.description(), status.needs_a_person())
+    }
+
+    /// What can be amiss besides merge requests; asked for once a day, by one of several jobs.
+    fn surroundings(
+        &self,
+        bot: &Bot,
+        found: &[(Key, ProjectPath)],
+        old: Option<&Part>,
+    ) -> Result<Option<Surroundings>> {
+        if self.shard.0 != 1 {
+            return Ok(None);
+        }
+        let known = old.and_then(|part| part.surroundings.clone());
+        let asked = self.now.timestamp();
+        if let Some(known) = known.filter(|known| (0..SURROUNDINGS).contains(&asked.saturating_sub(known.asked))) {
+            return Ok(Some(known));
+        }
+        let token_expires = seen(bot.forge.token_expiry())?.flatten();
+        Ok(Some(Surroundings { asked, token_expires, hooks: self.hooks(bot, found)? }))
+    }
+
+    /// The webhooks that GitLab does not call; nothing where none are to be seen.
+    fn hooks(&self, bot: &Bot, found: &[(Key, ProjectPath)]) -> Result<Option<Vec<Hook>>> {
+        let mut hooks = None;
+        for pair in bot.instance.namespaces.pairs() {
+            let group = pair.source_git.as_str();
+            if let Some(all) = seen(bot.forge.group_webhooks(group).collect::<Result<Vec<_>, _>>())? {
+                hooks.get_or_insert_with(Vec::new).extend(disabled(group, all));
+            }
+        }
+        let mut projects: Vec<_> = found.iter().map(|(_, project)| project).collect();
+        projects.sort();
+        projects.dedup();
+        for project in projects.into_iter().take(PROJECTS) {
+            // Who may not see those of one may not see those of the next: roles come with the group.
+            let Some(all) = seen(bot.forge.project_webhooks(project).collect::<Result<Vec<_>, _>>())? else { break };
+            hooks.get_or_insert_with(Vec::new).extend(disabled(project.as_str(), all));
+        }
+        Ok(hooks)
+    }
+}
+
+/// Takes what the bot may not see for nothing.
+fn seen<T>(asked: Result<T, ForgeError>) -> Result<Option<T>, ForgeError> {
+    match asked {
+        Ok(answer) => Ok(Some(answer)),
+        Err(ForgeError::NotFoundOrNoAccess(_) | ForgeError::Forbidden(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn disabled(of: &str, hooks: Vec<Webhook>) -> impl Iterator<Item = Hook> {
+    let of = of.to_owned();
+    hooks.into_iter().filter(Webhook::is_disabled).map(move |hook| Hook {
+        of: of.clone(),
+        id: hook.id,
+        until: hook.disabled_until,
+    })
+}
+
+/// Says whether GitLab shows what was written: it may write line ends in its own way.
+fn is_same(shown: &str, written: &str) -> bool {
+    shown.replace("\r\n", "\n").trim_end() == written.trim_end()
+}
