@@ -24,6 +24,7 @@ mod own_pipeline;
 mod pair;
 mod proxy;
 mod reconcile;
+mod reconcile_bounds;
 mod reconcile_economy;
 mod reconcile_memory;
 mod reconcile_status;

@@ -66,12 +66,16 @@ enum Trouble {
 
 fn run(model: &Model, user: Option<u64>, text: &str, values: &Variables) -> Result<Value, Trouble> {
     let document = parse_query::<String>(text).map_err(|error| Trouble::Query(error.to_string()))?;
-    let [Definition::Operation(OperationDefinition::Query(query))] = document.definitions.as_slice() else {
-        return Err(Trouble::Unknown("GraphQL: anything but one query".to_owned()));
+    let (variables, selection) = match document.definitions.as_slice() {
+        [Definition::Operation(OperationDefinition::Query(query))] => {
+            (query.variable_definitions.as_slice(), &query.selection_set)
+        }
+        [Definition::Operation(OperationDefinition::SelectionSet(selection))] => (&[][..], selection),
+        _ => return Err(Trouble::Unknown("GraphQL: anything but one query".to_owned())),
     };
-    schema::check(text, &query.variable_definitions, &query.selection_set, values).map_err(Trouble::Query)?;
+    schema::check(text, variables, selection, values).map_err(Trouble::Query)?;
     let asked = Asked { model, user, values };
-    asked.select(&Thing::Query, &query.selection_set).map_err(Trouble::Query)
+    asked.select(&Thing::Query, selection).map_err(Trouble::Query)
 }
 
 /// Whatever has fields.

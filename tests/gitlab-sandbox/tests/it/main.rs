@@ -15,6 +15,8 @@ mod checks;
 mod client;
 mod forks;
 mod git;
+mod graphql;
+mod issues;
 mod merge_requests;
 mod notes;
 mod pipelines;
