@@ -67,7 +67,7 @@ pub(crate) fn big() -> World {
         sandbox.commit(FORK, branch, branch, &[("README", Some(branch))]);
         sandbox.open("contributor").from(FORK, branch).into(SOURCE, "c9s").title(branch).create();
     }
-    let namespaces = ["src", "rpms", "bot"];
+    let namespaces = ["src", "rpms", "bot", "contributor"];
     for n in 1..300 {
         let requests: &[u64] = if n < 200 { &[1, 2, 3, 4] } else { &[1, 3] };
         sandbox.copy_package(&namespaces, "hello", &format!("package-{n}"), requests);
