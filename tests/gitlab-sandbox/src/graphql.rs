@@ -84,7 +84,7 @@ enum Thing<'a> {
     User(u64),
     Group(u64),
     /// A page of a list, and the cursor of the next, where there is one.
-    Page(Vec<Thing<'a>>, Option<String>),
+    Page(Vec<Self>, Option<String>),
     PageInfo(Option<String>),
     MergeRequest(&'a MergeRequest),
     Pipeline(u64),
