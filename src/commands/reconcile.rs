@@ -5,6 +5,7 @@
 //! the next need not look at while lists show it unchanged.
 
 mod bounds;
+mod ended;
 mod find;
 mod pair;
 mod pool;
@@ -25,12 +26,13 @@ use super::bot::{Bot, Setting};
 use crate::ci::Log;
 use crate::cli::{self, Global};
 use crate::exit::ExitStatus;
-use crate::forge::{ForgeError, ProjectPath};
+use crate::forge::{ForgeError, MergeRequestState, ProjectPath};
 use crate::git::Git;
 use crate::pair::memory::{Hour, Key, Known, Print, Trouble, TroubleKind};
 use crate::pair::status_issue::States;
 use crate::transform::Refusal;
 use bounds::Bounds;
+use ended::Lately;
 use find::Found;
 use pair::{Reconciling, Tips};
 use pool::Came;
@@ -50,7 +52,13 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     let git = Git::find(&surroundings.search_path)?;
     let mut tally = Tally::default();
     let mut watch = if bounds.are_chosen() { None } else { tally.watched(&bot, Watch::read(&bot, &bounds, now))? };
-    let found = chosen(&bot, &bounds, find::all(&bot, &bounds, &mut tally)?);
+    let mut found = chosen(&bot, &bounds, find::all(&bot, &bounds, &mut tally)?);
+    let open: Vec<_> = found.iter().filter_map(|found| Some((found.dist_path.clone(), found.branch()?))).collect();
+    // What a person chose says nothing of the whole.
+    let lately = (!bounds.are_chosen()).then(|| Lately::new(watch.as_ref().and_then(Watch::last_run), now));
+    if let Some(lately) = lately {
+        ended::add(&bot, &bounds, lately, &mut found)?;
+    }
     let names: Vec<_> = found.iter().map(|found| (found.key(), found.source_path.clone())).collect();
     let tasks = tasks(&bot, watch.as_ref(), found, &mut tally);
     tracing::info!("{} to look at, {} unchanged", show::count(tasks.len()), tally.summary.unchanged);
@@ -66,6 +74,12 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     let work = Work { bot: &bot, git: &git, global, surroundings, tips: &tips, total };
     let tally = work.all(queues, workers, bounds.max_changes, tally);
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(lately) = lately.filter(|_| !tally.is_hopeless()) {
+        match ended::remove_branches(&bot, &bounds, lately, &open, global) {
+            Ok(lines) => tally.summary.lines.extend(lines),
+            Err(error) => tally.list_failed(Line::new("branches".to_owned()), error.context("removing branches")),
+        }
+    }
 
     if let Some(watch) = &mut watch
         && !tally.is_shut_out
@@ -90,6 +104,7 @@ enum Kind {
     Pair,
     SourceGitOnly,
     DistGitOnly,
+    Neither,
 }
 
 impl Kind {
@@ -97,7 +112,8 @@ impl Kind {
         match (&found.source, &found.dist) {
             (Some(_), Some(_)) => Self::Pair,
             (Some(_), None) => Self::SourceGitOnly,
-            (None, _) => Self::DistGitOnly,
+            (None, Some(dist)) if dist.state == MergeRequestState::Opened => Self::DistGitOnly,
+            (None, _) => Self::Neither,
         }
     }
 }
@@ -264,6 +280,7 @@ impl Tally {
             Kind::Pair => &mut self.states.in_step,
             Kind::SourceGitOnly => &mut self.states.source_git_only,
             Kind::DistGitOnly => &mut self.states.dist_git_only,
+            Kind::Neither => return,
         };
         *state = state.saturating_add(1);
     }

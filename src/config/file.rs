@@ -26,6 +26,7 @@ pub(super) struct InstanceFile {
     pub(super) label: Option<String>,
     pub(super) webhook_tokens: Option<String>,
     pub(super) bot_project: Option<String>,
+    pub(super) keep_branches: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -87,6 +88,7 @@ const INSTANCE: Keys = Keys {
         "label",
         "webhook_tokens",
         "bot_project",
+        "keep_branches",
     ],
     below: &[("gitlab", GITLAB), ("namespaces", PAIR), ("forks", FORKS), ("targets", TARGET)],
 };

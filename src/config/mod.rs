@@ -40,6 +40,10 @@ pub use targets::{NamePattern, Target, Targets};
 use error::nearest;
 use file::{ForksKey, InstanceFile, listed};
 
+/// For how many days branches stay where the instance says nothing, and at most.
+const KEPT: u32 = 14;
+const LONGEST_KEPT: u32 = 3650;
+
 /// The longest label that GitLab takes, in characters.
 const LABEL_LIMIT: usize = 255;
 
@@ -79,6 +83,8 @@ pub struct Instance {
     pub webhook_tokens: WebhookTokens,
     /// The project that runs the bot, and holds the issue in which it tells how it fares; a path like a namespace's.
     pub bot_project: Option<Namespace>,
+    /// For how many days the bot's branch stays once its dist-git merge request is closed or merged.
+    pub keep_branches: u32,
 }
 
 /// How to reach GitLab.
@@ -231,6 +237,7 @@ struct Parts {
     label: Option<String>,
     webhook_tokens: Option<WebhookTokens>,
     bot_project: Option<Namespace>,
+    keep_branches: Option<u32>,
 }
 
 impl Parts {
@@ -314,6 +321,11 @@ impl Parts {
             let choices = [("required", WebhookTokens::Required), ("ignored", WebhookTokens::Ignored)];
             self.webhook_tokens = Some(choice(&word, &choices).map_err(|error| wrong("webhook_tokens", &error))?);
         }
+        if let Some(days) = file.keep_branches {
+            let days = Some(days).filter(|days| (1..=LONGEST_KEPT).contains(days));
+            self.keep_branches =
+                Some(days.ok_or_else(|| wrong("keep_branches", "must be a number of days, from 1 to 3650"))?);
+        }
         if let Some(path) = file.bot_project {
             let project = path.parse::<Namespace>().ok().filter(|project| project.as_str().contains('/'));
             let project = project.ok_or_else(|| wrong("bot_project", "must be a project's path: `group/project`"));
@@ -343,6 +355,7 @@ impl Parts {
             label: self.label.filter(|label| !label.is_empty()),
             webhook_tokens: self.webhook_tokens.unwrap_or(WebhookTokens::Ignored),
             bot_project: self.bot_project,
+            keep_branches: self.keep_branches.unwrap_or(KEPT),
         })
     }
 }

@@ -121,7 +121,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
         (
             "1: x",
             "x.yaml: `1`: unknown key | the keys here are `extends`, `gitlab`, `namespaces`, `forks`, `targets`, \
-         `ci_files`, `results`, `label`, `webhook_tokens`, `bot_project`",
+         `ci_files`, `results`, `label`, `webhook_tokens`, `bot_project`, `keep_branches`",
         ),
     ] {
         assert_eq!(complaint(yaml), expected, "{yaml}");

@@ -1,9 +1,9 @@
 //! Branches of a project.
 
-use gitlab::api::projects::repository::branches::Branch as GetBranch;
+use gitlab::api::projects::repository::branches::{Branch as GetBranch, DeleteBranch};
 use serde::Deserialize;
 
-use super::{BranchName, Forge, ForgeError, ProjectId, endpoint};
+use super::{BranchName, Forge, ForgeError, ProjectId, endpoint, or_default};
 use crate::transform::CommitId;
 
 /// A branch.
@@ -11,6 +11,8 @@ use crate::transform::CommitId;
 pub struct Branch {
     /// The commit at its tip.
     pub tip: CommitId,
+    /// The address of who committed it.
+    pub committer_email: String,
     /// Whether pushing to it takes more than the role Developer.
     pub is_protected: bool,
     /// Whether this user may push to it; nothing where GitLab does not say.
@@ -29,6 +31,8 @@ struct RawBranch {
 #[derive(Deserialize)]
 struct RawCommit {
     id: CommitId,
+    #[serde(default, deserialize_with = "or_default")]
+    committer_email: String,
 }
 
 impl Forge {
@@ -40,10 +44,23 @@ impl Forge {
     pub fn branch(&self, project: ProjectId, name: &BranchName) -> Result<Option<Branch>, ForgeError> {
         let request = endpoint(GetBranch::builder().project(project.0).branch(name.as_str()).build())?;
         match self.query::<RawBranch>(&request) {
-            Ok(raw) => Ok(Some(Branch { tip: raw.commit.id, is_protected: raw.protected, can_push: raw.can_push })),
+            Ok(raw) => Ok(Some(Branch {
+                tip: raw.commit.id,
+                committer_email: raw.commit.committer_email,
+                is_protected: raw.protected,
+                can_push: raw.can_push,
+            })),
             // GitLab's sentence is all that tells a missing branch from a missing project.
             Err(ForgeError::NotFoundOrNoAccess(failure)) if failure.message.contains("Branch Not Found") => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a branch. One that is not there is no error.
+    pub fn delete_branch(&self, project: ProjectId, name: &BranchName) -> Result<(), ForgeError> {
+        match self.execute(&endpoint(DeleteBranch::builder().project(project.0).branch(name.as_str()).build())?) {
+            Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(()),
+            outcome => outcome,
         }
     }
 }

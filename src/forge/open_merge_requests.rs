@@ -1,21 +1,24 @@
-//! Lists of open merge requests over many projects: of a group, and of an author.
+//! Lists of merge requests over many projects: the open ones of a group, and those of an author.
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use gitlab::api::common::NameOrId;
 use gitlab::api::endpoint_prelude::{Endpoint, Method, QueryParams};
 
 use super::{Forge, ForgeError, MergeRequest, UserId};
 
 /// Which merge requests, of all that the token's user may see.
-enum OpenMergeRequests {
+enum MergeRequestsOf {
     /// Those into the projects of a group and the groups in it.
     OfGroup(String),
     /// Those of an author.
     By(UserId),
+    /// Those of an author, in this state, that last changed within this time.
+    ChangedBy(UserId, &'static str, Option<DateTime<Utc>>, Option<DateTime<Utc>>),
 }
 
-impl Endpoint for OpenMergeRequests {
+impl Endpoint for MergeRequestsOf {
     fn method(&self) -> Method {
         Method::GET
     }
@@ -23,16 +26,21 @@ impl Endpoint for OpenMergeRequests {
     fn endpoint(&self) -> Cow<'static, str> {
         match self {
             Self::OfGroup(group) => format!("groups/{}/merge_requests", NameOrId::from(group.as_str())).into(),
-            Self::By(_) => "merge_requests".into(),
+            Self::By(_) | Self::ChangedBy(..) => "merge_requests".into(),
         }
     }
 
     fn parameters(&self) -> QueryParams<'_> {
         let mut parameters = QueryParams::default();
         // The oldest first: what is opened while the pages are read comes at the end.
-        parameters.push("state", "opened").push("scope", "all").push("order_by", "created_at").push("sort", "asc");
-        if let Self::By(author) = self {
+        let state = if let Self::ChangedBy(_, state, ..) = self { state } else { "opened" };
+        parameters.push("state", state).push("scope", "all").push("order_by", "created_at").push("sort", "asc");
+        if let Self::By(author) | Self::ChangedBy(author, ..) = self {
             parameters.push("author_id", author.0);
+        }
+        if let Self::ChangedBy(_, _, after, before) = self {
+            let time = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Secs, true);
+            parameters.push_opt("updated_after", after.map(time)).push_opt("updated_before", before.map(time));
         }
         parameters
     }
@@ -49,7 +57,7 @@ impl Forge {
         &self,
         group: &str,
     ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
-        self.list(Ok(OpenMergeRequests::OfGroup(group.to_owned())))
+        self.list(Ok(MergeRequestsOf::OfGroup(group.to_owned())))
     }
 
     /// Returns the open merge requests of an author in any project, the oldest first; read page by page.
@@ -57,6 +65,28 @@ impl Forge {
         &self,
         author: UserId,
     ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
-        self.list(Ok(OpenMergeRequests::By(author)))
+        self.list(Ok(MergeRequestsOf::By(author)))
+    }
+
+    /// Returns the merge requests of an author in any project that are closed or merged and last changed after a moment;
+    /// read page by page.
+    pub fn merge_requests_ended_since(
+        &self,
+        author: UserId,
+        after: DateTime<Utc>,
+    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
+        let listed = move |state| self.list(Ok(MergeRequestsOf::ChangedBy(author, state, Some(after), None)));
+        ["merged", "closed"].into_iter().flat_map(listed)
+    }
+
+    /// Returns the merge requests of an author in any project and state that last changed between two moments, the oldest
+    /// first; read page by page.
+    pub fn merge_requests_changed_between(
+        &self,
+        author: UserId,
+        after: DateTime<Utc>,
+        before: DateTime<Utc>,
+    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
+        self.list(Ok(MergeRequestsOf::ChangedBy(author, "all", Some(after), Some(before))))
     }
 }

@@ -26,6 +26,7 @@ mod proxy;
 mod reconcile;
 mod reconcile_bounds;
 mod reconcile_economy;
+mod reconcile_ended;
 mod reconcile_memory;
 mod reconcile_status;
 mod reconcile_world;

@@ -55,10 +55,10 @@ fn what_no_event_told_is_made_good_and_then_there_is_nothing_to_do() {
     world.sandbox.clear_log();
     let run = reconcile(&world, &[]);
     run.ends_with(0);
-    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 9 requests\n");
+    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 12 requests\n");
     assert_eq!(world.written(), [""; 0]);
-    // Two lists, the bot's user, and for the pair: note, both merge requests, pipelines; the tips of both target branches.
-    assert_eq!(world.sandbox.api_requests().len(), 9);
+    // Five lists (three of what ended), the bot's user, and for the pair: note, both merge requests, pipelines; the tips of both target branches.
+    assert_eq!(world.sandbox.api_requests().len(), 12);
 
     world.change("Say more", &[("MORE", Some("More.\n"))]);
     reconcile(&world, &[]).ends_with(0);
@@ -205,7 +205,7 @@ fn a_merge_request_without_packaging_costs_one_request() {
     sandbox.clear_log();
     let run = reconcile(&world, &[]);
     run.ends_with(0);
-    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 4 requests\n");
+    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 7 requests\n");
     let heads = sandbox.api_requests().into_iter().filter(|request| request.method == "HEAD").count();
     assert_eq!(heads, 1);
     assert_eq!(world.written(), [""; 0]);

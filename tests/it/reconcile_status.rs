@@ -80,7 +80,11 @@ fn it_warns_of_a_token_that_expires_and_of_webhooks_that_gitlab_does_not_call() 
     assert!(said.open);
     assert!(said.description.starts_with("**2 things need a person:**\n"), "{}", said.description);
     assert!(said.description.contains("The bot's token expires on **2026-01-01**"), "{}", said.description);
-    assert!(said.description.contains(&format!("GitLab does not call webhook {disabled} of `src` for good")), "{}", said.description);
+    assert!(
+        said.description.contains(&format!("GitLab does not call webhook {disabled} of `src` for good")),
+        "{}",
+        said.description
+    );
     assert!(!said.description.contains(&format!("webhook {called}")), "{}", said.description);
     settle(&world);
     // Asked once a day, and not at all where that is not allowed.

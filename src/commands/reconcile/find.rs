@@ -37,6 +37,22 @@ impl Found {
         }
     }
 
+    /// Returns what the pair is found by.
+    pub(super) fn names(&self) -> Option<Key> {
+        if let Some(source) = &self.source {
+            return Some((self.source_path.clone(), source.iid, source.target_branch.parse().ok()?));
+        }
+        let dist = self.dist.as_ref()?;
+        let (target, iid) = branch::parse(&dist.source_branch.parse().ok()?)?;
+        (dist.target_branch == target.as_str()).then(|| (self.source_path.clone(), iid, target))
+    }
+
+    /// Returns the bot's branch for it.
+    pub(super) fn branch(&self) -> Option<BranchName> {
+        let (_, iid, target) = self.names()?;
+        branch::name(&target, iid).ok()
+    }
+
     /// Returns what it goes by from run to run.
     pub(super) fn key(&self) -> Name {
         let target = self.source.as_ref().or(self.dist.as_ref()).map(|request| request.target_branch.as_str());
@@ -45,7 +61,7 @@ impl Found {
 }
 
 /// What a pair is found by: the source-git project, the merge request there and its target branch.
-type Key = (ProjectPath, MergeRequestIid, BranchName);
+pub(super) type Key = (ProjectPath, MergeRequestIid, BranchName);
 
 /// Lists them all within the bounds, those of the same project beside each other. A namespace that cannot be listed is one
 /// that failed.
@@ -146,16 +162,20 @@ fn pairs(bot: &Bot, list: &List<'_>, found: &mut BTreeMap<Key, Found>) -> Result
             Err(ForgeError::NotFoundOrNoAccess(_)) if matches!(list, List::Project(_)) => return Ok(()),
             dist => dist?,
         };
-        let Some(dist_path) = dist.project_path() else { continue };
-        let Some(source_path) = bot.instance.namespaces.source_git_of(dist_path.as_str()) else { continue };
-        let named = dist.source_branch.parse().ok().and_then(|name| branch::parse(&name));
-        let (Some((target, iid)), Ok(source_path)) = (named, source_path.parse::<ProjectPath>()) else { continue };
-        if dist.target_branch != target.as_str() {
-            continue;
+        let Some(alone) = of_dist_git(bot, dist) else { continue };
+        let Some(key) = alone.names() else { continue };
+        match found.get_mut(&key) {
+            Some(pair) => pair.dist = alone.dist,
+            None => _ = found.insert(key, alone),
         }
-        let key = (source_path.clone(), iid, target);
-        let pair = found.entry(key).or_insert_with(|| Found { source_path, source: None, dist_path, dist: None });
-        pair.dist = Some(dist);
     }
     Ok(())
+}
+
+/// Returns a dist-git merge request alone, where its branch has a name that the bot gives.
+pub(super) fn of_dist_git(bot: &Bot, dist: MergeRequest) -> Option<Found> {
+    let dist_path = dist.project_path()?;
+    let source_path = bot.instance.namespaces.source_git_of(dist_path.as_str())?.parse().ok()?;
+    let found = Found { source_path, source: None, dist_path, dist: Some(dist) };
+    found.names().is_some().then_some(found)
 }

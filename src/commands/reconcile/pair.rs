@@ -79,6 +79,7 @@ impl Reconciling<'_> {
         let Some((target, iid)) = named else { return Ok(None) };
         let source = match self.bot.forge.merge_request(&source_path, iid) {
             Ok(source) => source,
+            Err(ForgeError::NotFoundOrNoAccess(_)) if dist.state != MergeRequestState::Opened => return Ok(None),
             Err(error @ ForgeError::NotFoundOrNoAccess(_)) => {
                 // Where the project cannot be seen, nobody can say what became of the merge request.
                 if let Err(ForgeError::NotFoundOrNoAccess(_)) = self.bot.forge.project(&source_path) {
@@ -91,8 +92,18 @@ impl Reconciling<'_> {
             }
             Err(error) => return Err(error.into()),
         };
+        let is_open = dist.state == MergeRequestState::Opened;
         if source.target_branch != target.as_str() {
-            return self.sync(&source_path, &source, &dist_path, Some(dist), line);
+            return match is_open {
+                true => self.sync(&source_path, &source, &dist_path, Some(dist), line),
+                false => Ok(None),
+            };
+        }
+        if !is_open {
+            let synced = self.sync(&source_path, &source, &dist_path, None, line);
+            let asked = Asked::MergeRequest(MergeRequestReference { project: source_path, iid });
+            self.report(report::find(self.bot, &asked)?, line)?;
+            return synced;
         }
         match source.state {
             MergeRequestState::Closed => self.sync(&source_path, &source, &dist_path, None, line),

@@ -107,6 +107,11 @@ impl Watch {
         self.notes.parts.iter().find(|(_, part)| part.shard == self.shard)
     }
 
+    /// Returns when a run last wrote down what it found.
+    pub(super) fn last_run(&self) -> Option<DateTime<Utc>> {
+        self.own().and_then(|(_, part)| DateTime::from_timestamp(part.ran, 0))
+    }
+
     fn hour(&self) -> Hour {
         Hour(u32::try_from(self.now.timestamp() / 3600).unwrap_or_default())
     }

@@ -89,6 +89,7 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
 
         ("GET", ["projects", _, "repository", "branches"]) => (repository::branches, Taken),
         ("GET", ["projects", _, "repository", "branches", _]) => (repository::branch, Taken),
+        ("DELETE", ["projects", _, "repository", "branches", _]) => (repository::delete_branch, Taken),
         ("GET", ["projects", _, "repository", "tags"]) => (repository::tags, Taken),
         ("GET", ["projects", _, "repository", "tags", _]) => (repository::tag, Taken),
         ("GET", ["projects", _, "repository", "commits", _]) => (repository::commit, Taken),

@@ -9,6 +9,7 @@ use crate::http::reply::{Answer, Refusal, Reply};
 use crate::model::Model;
 use crate::model::access::Role;
 use crate::model::projects::Project;
+use crate::model::pushes::Pusher;
 use crate::repository::Commit;
 
 /// A commit as the API shows it.
@@ -88,6 +89,22 @@ pub(super) fn branch(context: &mut Context<'_>, path: &[&str]) -> Answer {
     let id = project.branches.get(name).ok_or_else(|| Refusal::not_found("Branch"))?;
     let shown = render_branch(context, project, name, id).ok_or_else(|| Refusal::not_found("Branch"))?;
     Ok(Reply::json(200, &shown))
+}
+
+/// Removes a branch, as who may push may; never a protected or the default one (`lib/api/branches.rb`).
+pub(super) fn delete_branch(context: &mut Context<'_>, path: &[&str]) -> Answer {
+    let user = context.user()?;
+    let (project, name) = (context.project_as(segment(path, 1), Role::Developer)?, segment(path, 4));
+    if !project.branches.contains_key(name) {
+        return Err(Refusal::not_found("Branch"));
+    }
+    if project.default_branch.as_deref() == Some(name) || project.protection(name).is_some() {
+        return Err(Refusal::forbidden());
+    }
+    let id = project.id;
+    project.repository.delete_ref(&format!("refs/heads/{name}"));
+    context.model.notice_push(id, Pusher::Person(user));
+    Ok(Reply::empty(204))
 }
 
 fn render_tag(context: &Context<'_>, project: &Project, name: &str, target: &str) -> Option<Value> {

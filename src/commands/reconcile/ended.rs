@@ -1,0 +1,100 @@
+//! What ended in dist-git: a merge request that was merged or closed there lately is in no list of open ones, and its note
+//! has yet to say so; and the branches of those that ended long ago are removed.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::bounds::Bounds;
+use super::find::{self, Found};
+use super::show::Line;
+use crate::ci::Section;
+use crate::cli::Global;
+use crate::commands::bot::Bot;
+use crate::commands::effect::Effect;
+use crate::forge::{ForgeError, MergeRequestState, ProjectPath};
+use crate::pair::BranchName;
+
+/// How much further back it is looked than the last run, whose time is only known to the hour.
+const MARGIN: TimeDelta = TimeDelta::hours(1);
+
+/// How far back it is looked where no last run is known.
+const FIRST: TimeDelta = TimeDelta::days(1);
+
+/// The most merge requests of one list.
+const LISTED: usize = 5_000;
+
+/// The time between the last run and this one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lately {
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+impl Lately {
+    pub(super) fn new(last_run: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+        let since = last_run.map_or_else(|| now - FIRST, |last| last - MARGIN);
+        Self { since: since.min(now - MARGIN), now }
+    }
+}
+
+/// Adds the bot's dist-git merge requests that ended lately, where no open one takes their place.
+pub(super) fn add(bot: &Bot, bounds: &Bounds, lately: Lately, found: &mut Vec<Found>) -> Result<()> {
+    let _section = Section::begin(bot.log, "list_ended", "listing what ended in dist-git");
+    let mut known: BTreeSet<_> = found.iter().filter_map(Found::names).collect();
+    let listed = bot.forge.merge_requests_ended_since(bot.myself()?.user.id, lately.since);
+    for dist in listed.take(LISTED) {
+        let Some(ended) = find::of_dist_git(bot, dist?) else { continue };
+        if bounds.include(&ended.source_path) && ended.names().is_some_and(|names| known.insert(names)) {
+            found.push(ended);
+        }
+    }
+    Ok(())
+}
+
+/// Removes the branches of merge requests that ended so long ago as the instance says, in this run's share of the time.
+/// `found` is all that is open. Returns a line for each branch.
+pub(super) fn remove_branches(
+    bot: &Bot,
+    bounds: &Bounds,
+    lately: Lately,
+    found: &[(ProjectPath, BranchName)],
+    global: &Global,
+) -> Result<Vec<Line>> {
+    let _section = Section::begin(bot.log, "branches", "removing branches that nobody needs any more");
+    let kept = TimeDelta::days(i64::from(bot.instance.keep_branches));
+    let (after, before) = (lately.since - kept, lately.now - kept);
+    let mut lines = Vec::new();
+    let mut seen = BTreeSet::new();
+    let listed = bot.forge.merge_requests_changed_between(bot.myself()?.user.id, after, before);
+    for dist in listed.take(LISTED) {
+        let dist = dist?;
+        let has_ended = matches!(dist.state, MergeRequestState::Closed | MergeRequestState::Merged);
+        let (true, Some(home)) = (has_ended, dist.source_project_id) else { continue };
+        let Some(ended) = find::of_dist_git(bot, dist) else { continue };
+        let Some(branch) = ended.branch() else { continue };
+        let is_needed = found.contains(&(ended.dist_path.clone(), branch.clone()));
+        if is_needed || !bounds.include(&ended.source_path) || !seen.insert((home, branch.clone())) {
+            continue;
+        }
+        // What somebody else pushed last is theirs to remove.
+        let there = match bot.forge.branch(home, &branch) {
+            Err(ForgeError::NotFoundOrNoAccess(_)) => None,
+            there => there?,
+        };
+        if there.is_none_or(|there| Ok(there.committer_email) != bot.person().map(|person| person.email)) {
+            continue;
+        }
+        let mut line = Line::new(ended.name());
+        if global.dry_run {
+            line.note("removed its branch", &Effect::Shown(format!("would remove the branch {branch}\n")));
+        } else {
+            bot.forge.delete_branch(home, &branch)?;
+            tracing::info!("removed the branch {branch} of {}", ended.name());
+            line.note("removed its branch", &Effect::Written);
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}

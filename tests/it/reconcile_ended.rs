@@ -1,0 +1,80 @@
+//! What ended in dist-git: it is told in source-git though no list of open merge requests shows it, and its branch goes.
+
+use gitlab_sandbox::{Moment, State};
+
+use crate::reconcile_world::{reconcile, settle, watched};
+use crate::world::{DIST, SOURCE, World};
+
+#[test]
+fn what_is_merged_in_dist_git_after_its_original_is_told_there() {
+    for end in ["merged", "closed there"] {
+        let (world, iid) = watched();
+        world.synced(iid);
+        world.sandbox.merge(SOURCE, iid, "maintainer");
+        settle(&world);
+        assert!(world.note(iid).contains("until the package's maintainers merge it too"), "{}", world.note(iid));
+        match end {
+            "merged" => world.sandbox.merge(DIST, 1, "maintainer"),
+            _ => world.sandbox.close(DIST, 1, "maintainer"),
+        }
+        settle(&world);
+        assert!(world.note(iid).contains(&format!("The dist-git merge request was {end}**")), "{}", world.note(iid));
+        reconcile(&world, &[]).ends_with(0);
+        assert_eq!(world.written(), [""; 0]);
+    }
+}
+
+/// A pair that was closed, the first in source-git, as long ago as its branch is kept and half an hour.
+fn closed_long_ago() -> (World, u64) {
+    let (world, iid) = World::with_merge_request();
+    world.synced(iid);
+    world.sandbox.close(SOURCE, iid, "contributor");
+    settle(&world);
+    long_ago(&world);
+    (world, iid)
+}
+
+fn long_ago(world: &World) {
+    let id = world.opened().id;
+    world.sandbox.arrange(|model| {
+        let request = model.merge_requests.get_mut(&id).unwrap();
+        request.updated_at = Moment(request.updated_at.0 - (14 * 24 * 60 + 30) * 60_000);
+    });
+}
+
+#[test]
+fn the_branch_of_what_ended_long_ago_is_removed_and_comes_back_with_its_merge_request() {
+    let (world, iid) = closed_long_ago();
+    let branch = format!("c9s-src-{iid}");
+    let shown = reconcile(&world, &["--dry-run"]);
+    assert!(shown.stdout.contains("would remove the branch c9s-src-1"), "{}", shown.stdout);
+    assert_eq!(world.written(), [""; 0]);
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stdout.contains("rpms/hello!1  removed its branch"), "{}", run.stdout);
+    assert_eq!((world.sandbox.tip("bot/hello", &branch), world.written()), (None, vec!["DELETE".to_owned()]));
+    reconcile(&world, &[]).ends_with(0);
+    assert_eq!(world.written(), [""; 0]);
+    world.sandbox.reopen(SOURCE, iid, "maintainer");
+    settle(&world);
+    assert_eq!(world.opened().state, State::Opened);
+    assert!(world.sandbox.tip("bot/hello", &branch).is_some());
+}
+
+#[test]
+fn a_branch_that_is_needed_or_holds_a_persons_commit_stays() {
+    let (world, iid) = closed_long_ago();
+    let branch = format!("c9s-src-{iid}");
+    world.sandbox.commit("bot/hello", &branch, "Mine", &[("MINE", Some("x\n"))]);
+    long_ago(&world);
+    reconcile(&world, &[]).ends_with(0);
+    assert!(world.sandbox.tip("bot/hello", &branch).is_some());
+    assert_eq!(world.written(), [""; 0]);
+
+    let (world, iid) = World::with_merge_request();
+    world.synced(iid);
+    long_ago(&world);
+    reconcile(&world, &[]).ends_with(0);
+    assert!(world.sandbox.tip("bot/hello", &format!("c9s-src-{iid}")).is_some());
+    assert_eq!(world.written(), [""; 0]);
+}
