@@ -8,12 +8,14 @@
 //! for its next place by whoever puts it there.
 
 mod authorities;
+mod awards;
 mod branches;
 mod commits;
 mod error;
 mod graphql;
 mod hooks;
 mod issues;
+mod members;
 mod merge_requests;
 mod notes;
 mod open_merge_requests;
@@ -30,6 +32,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use gitlab::api::Endpoint;
 use reqwest::Url;
 use secrecy::SecretString;
@@ -39,6 +42,7 @@ pub use crate::pair::ids::{
     BranchName, IssueIid, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath,
     UserId,
 };
+pub use awards::{Award, AwardId};
 pub use branches::Branch;
 pub use error::{Failure, ForgeError};
 pub use graphql::{HeadPipelineOf, PipelineGlance};
@@ -126,6 +130,12 @@ impl Forge {
     /// Returns how many requests were sent so far, repeated ones included.
     pub fn requests(&self) -> u64 {
         self.transport.requests()
+    }
+
+    /// Returns GitLab's time as of its last answer, to the second: what GitLab dates is to be held against that, and not
+    /// against this machine's clock. Nothing where no answer has told it.
+    pub fn server_time(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.transport.server_time()?, 0)
     }
 
     /// Returns the address that git fetches a project from and pushes it to.

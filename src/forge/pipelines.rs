@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use gitlab::api::common::NameOrId;
 use gitlab::api::endpoint_prelude::{Endpoint, Method};
 use gitlab::api::projects::merge_requests::pipelines::MergeRequestPipelines;
 use gitlab::api::projects::pipelines as api;
@@ -31,6 +32,9 @@ pub struct Pipeline {
     /// Its state.
     #[serde(default)]
     pub status: CiState,
+    /// When it was made.
+    #[serde(default, deserialize_with = "if_known")]
+    pub created_at: Option<DateTime<Utc>>,
     /// When it last changed.
     #[serde(default, deserialize_with = "if_known")]
     pub updated_at: Option<DateTime<Utc>>,
@@ -106,7 +110,39 @@ impl Endpoint for Bridges {
     }
 }
 
+/// A merge request that gets a pipeline.
+struct RunPipeline<'a> {
+    project: ProjectRef<'a>,
+    iid: MergeRequestIid,
+}
+
+impl Endpoint for RunPipeline<'_> {
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn endpoint(&self) -> Cow<'static, str> {
+        format!("projects/{}/merge_requests/{}/pipelines", NameOrId::from(self.project), self.iid).into()
+    }
+}
+
 impl Forge {
+    /// Starts a pipeline for a merge request, as the button "Run pipeline" does. GitLab decides where it runs: in the
+    /// target project where this user may run pipelines there, else in the source project. What it answers differs from
+    /// version to version, so whoever wants to know the pipeline looks at [`Forge::merge_request_pipelines`].
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Refused`], [`ForgeError::Forbidden`] or [`ForgeError::NotFoundOrNoAccess`] where GitLab makes none,
+    /// with its reason; [`ForgeError::MaybeDone`] where one may have been started.
+    pub fn run_merge_request_pipeline<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+        iid: MergeRequestIid,
+    ) -> Result<(), ForgeError> {
+        self.execute(&RunPipeline { project: project.into(), iid })
+    }
+
     /// Returns a pipeline.
     pub fn pipeline<'a>(
         &self,

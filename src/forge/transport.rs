@@ -5,10 +5,11 @@
 
 use std::error::Error as _;
 use std::io::{self, Read as _};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bstr::ByteSlice as _;
+use chrono::DateTime;
 use gitlab::api::Endpoint;
 use reqwest::blocking::{Client, Request, Response};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -42,6 +43,8 @@ pub(super) struct Transport {
     timeout: Duration,
     requests: AtomicU64,
     gate: Gate,
+    /// GitLab's time as of its last answer, in seconds since 1970; 0 where none has told it.
+    server_time: AtomicI64,
 }
 
 /// A request, ready to be sent any number of times.
@@ -128,7 +131,22 @@ impl Transport {
             client = client.proxy(proxy);
         }
         let client = client.build().map_err(|e| wrong(format!("TLS: {}", describe(e))))?;
-        Ok(Self { client, api, token, writes, policy, timeout, requests: AtomicU64::new(0), gate: Gate::default() })
+        Ok(Self {
+            client,
+            api,
+            token,
+            writes,
+            policy,
+            timeout,
+            requests: AtomicU64::new(0),
+            gate: Gate::default(),
+            server_time: AtomicI64::new(0),
+        })
+    }
+
+    /// Returns GitLab's time as of its last answer, in seconds since 1970; nothing where no answer has told it.
+    pub(super) fn server_time(&self) -> Option<i64> {
+        Some(self.server_time.load(Ordering::Relaxed)).filter(|seconds| *seconds != 0)
     }
 
     /// Returns how many requests were sent, repeated ones included.
@@ -239,6 +257,9 @@ impl Transport {
         let status = response.status();
         failure.status = Some(status.as_u16());
         failure.request_id = self.header(&response, &REQUEST_ID);
+        if let Some(date) = date(&response).and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
+            self.server_time.store(date.timestamp(), Ordering::Relaxed);
+        }
         let took = start.elapsed().as_millis();
         tracing::trace!(
             "request {number}: {} {} -> {} in {took} ms, request id {}",

@@ -1,0 +1,44 @@
+//! Members of projects: who has which role.
+
+use std::borrow::Cow;
+
+use gitlab::api::endpoint_prelude::{Endpoint, Method};
+use serde::Deserialize;
+
+use super::{AccessLevel, Forge, ForgeError, ProjectId, UserId, or_default};
+
+/// A user's membership of a project, of itself, through a group or by invitation.
+struct Membership {
+    project: ProjectId,
+    user: UserId,
+}
+
+impl Endpoint for Membership {
+    fn method(&self) -> Method {
+        Method::GET
+    }
+
+    fn endpoint(&self) -> Cow<'static, str> {
+        format!("projects/{}/members/all/{}", self.project, self.user).into()
+    }
+}
+
+#[derive(Deserialize)]
+struct Member {
+    access_level: AccessLevel,
+    /// `awaiting` until somebody has agreed to it; former versions do not say.
+    #[serde(default, deserialize_with = "or_default")]
+    membership_state: String,
+}
+
+impl Forge {
+    /// Returns a user's role in a project, inherited roles included; the lowest of all where the user is no member.
+    pub fn role(&self, project: ProjectId, user: UserId) -> Result<AccessLevel, ForgeError> {
+        match self.query::<Member>(&Membership { project, user }) {
+            Ok(Member { membership_state, .. }) if membership_state == "awaiting" => Ok(AccessLevel::default()),
+            Ok(member) => Ok(member.access_level),
+            Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(AccessLevel::default()),
+            Err(error) => Err(error),
+        }
+    }
+}
