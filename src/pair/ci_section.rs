@@ -152,7 +152,7 @@ impl CiSection {
 
     /// Returns the section in the bot's note `body`, where it has one.
     pub fn read(body: &str) -> Option<Self> {
-        let (state, said) = record::read_section::<CiSectionState>(body)?;
+        let (state, said) = record::read_section::<CiSectionState>(record::CI, body)?;
         // GitLab hands notes back with the line ends that they were sent with, forms send others.
         let said = said.replace("\r\n", "\n");
         Some(Self { state, said: said.strip_prefix(OUTDATED).unwrap_or(&said).to_owned() })
@@ -161,12 +161,12 @@ impl CiSection {
     /// Returns the text for a note, markers included. `head` is the newest commit of the merge request.
     pub fn text(&self, head: &CommitId) -> String {
         let outdated = if self.state.commit == *head { "" } else { OUTDATED };
-        record::section(&format!("{outdated}{}", self.said), &self.state)
+        record::section(record::CI, &format!("{outdated}{}", self.said), &self.state)
     }
 
     /// Returns the note `body` with this section in the place of its own, or at its end.
     pub fn replace_in(&self, body: &str, head: &CommitId) -> String {
-        record::replace_section(body, &self.text(head))
+        record::replace_section(record::CI, body, &self.text(head))
     }
 }
 

@@ -333,7 +333,7 @@ fn acts(before: &str, c: char, rest: &str, at_start: bool) -> bool {
 }
 
 /// Returns where a line's own text begins: after white space and the marks of lists and quotations.
-fn after_marks(line: &str) -> usize {
+pub(super) fn after_marks(line: &str) -> usize {
     let mut at = 0;
     loop {
         let rest = line.get(at..).unwrap_or_default();

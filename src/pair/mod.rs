@@ -7,6 +7,8 @@
 
 pub mod branch;
 pub mod ci_section;
+pub mod commands;
+pub mod comment;
 pub mod commit;
 pub mod copied;
 pub mod description;
@@ -20,6 +22,7 @@ pub mod record;
 pub mod references;
 pub mod report;
 pub mod results;
+pub mod run_section;
 mod standing;
 pub mod status_issue;
 pub mod statuses;

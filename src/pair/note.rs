@@ -6,7 +6,9 @@
 use std::fmt::Write as _;
 
 use super::ci_section::{CiSection, StatusesState};
+use super::commands;
 use super::record::{self, NoteState};
+use super::run_section::RunSection;
 use super::{BranchName, MergeRequestIid, ProjectPath, copied};
 use crate::transform::report::{
     AppliedBySpec, FileChange, FileReport, MergeReport, PatchChange, PatchReport, ProofReport, Report,
@@ -30,6 +32,8 @@ pub struct Note<'a> {
     pub says: Says<'a>,
     /// dist-git's CI results, where there is anything to say of them.
     pub results: Option<CiSection>,
+    /// Who can start a pipeline, where one was asked for that the bot may not start.
+    pub run: Option<RunSection>,
 }
 
 /// The dist-git merge request, as a note names it.
@@ -182,6 +186,10 @@ impl Note<'_> {
             ),
         }
         results(&mut text, last, &self.commit);
+        if let Some(run) = &self.run {
+            paragraph(&mut text, &run.text());
+        }
+        paragraph(&mut text, &commands::section());
         let merge_request = dist_git.map(|link| link.merge_request);
         text.push_str(&record::note_line(&NoteState { commit: self.commit, merge_request, base: self.base }));
         text
@@ -489,4 +497,4 @@ fn rows_of(text: &mut String, rows: impl Iterator<Item = String>, total: usize) 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

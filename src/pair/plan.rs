@@ -12,6 +12,7 @@ use super::observed::{
     SourceNote, State, Tip, Wanted,
 };
 use super::record::{self, Ended};
+use super::run_section::RunSection;
 use super::standing::{self, Standing};
 use super::statuses::Place;
 use super::told::News;
@@ -176,7 +177,8 @@ pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
     let commit = told_commit(observed, &plan);
     let results = results(&plan, &notes, commit, &says);
     plan.steps.extend(expectation(observed, &plan, results.as_ref()));
-    let note = Note { commit, base: observed.source.base, says, results };
+    let run = RunSection::of_note(&notes, &says, commit, results.as_ref());
+    let note = Note { commit, base: observed.source.base, says, results, run };
     note_steps(&mut plan, &notes, note);
     plan
 }

@@ -24,15 +24,44 @@ use crate::transform::CommitId;
 const BEGIN: &str = "<!-- source-git-bot v1: begin -->";
 const END: &str = "<!-- source-git-bot v1: end -->";
 
-/// Where the part of a note begins and ends that shows CI results.
-const BEGIN_CI: &str = "<!-- source-git-bot v1: ci begin -->\n";
-const END_CI: &str = "<!-- source-git-bot v1: ci end -->";
+/// A part of the note with an owner of its own: where it begins and ends, and what the JSON in it begins with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    begin: &'static str,
+    end: &'static str,
+    state: &'static str,
+    /// What stands below it in a note, whichever of these there is first.
+    above: &'static [&'static str],
+}
+
+/// The part that shows CI results.
+pub(super) const CI: Part = Part {
+    begin: "<!-- source-git-bot v1: ci begin -->",
+    end: "<!-- source-git-bot v1: ci end -->",
+    state: "<!-- source-git-bot v1: results ",
+    above: &[RUN_BEGIN, COMMANDS, STATE],
+};
+
+/// The part that says who can start a pipeline that was asked for.
+pub(super) const RUN: Part = Part {
+    begin: RUN_BEGIN,
+    end: "<!-- source-git-bot v1: run end -->",
+    state: "<!-- source-git-bot v1: asked ",
+    above: &[COMMANDS, STATE],
+};
+
+const RUN_BEGIN: &str = "<!-- source-git-bot v1: run begin -->";
+
+/// What the list of commands begins with.
+pub(super) const COMMANDS: &str = "<!-- source-git-bot v1: commands -->";
+
+/// What makes a comment of the bot the one that explains the commands.
+pub(super) const HELP: &str = "<!-- source-git-bot v1: help -->";
 
 /// What stands around the JSON of a record, of a note's state, of its CI results and of what a note in dist-git tells; of
 /// what a run remembers, and of the status issue's instance.
 const RECORD: &str = "<!-- source-git-bot v1: record ";
 const STATE: &str = "<!-- source-git-bot v1: note ";
-const RESULTS: &str = "<!-- source-git-bot v1: results ";
 const TOLD: &str = "<!-- source-git-bot v1: told ";
 const MEMORY: &str = "<!-- source-git-bot v1: memory ";
 const STATUS: &str = "<!-- source-git-bot v1: status ";
@@ -144,35 +173,41 @@ pub(super) fn read_told<T: DeserializeOwned>(body: &str) -> Option<T> {
     hidden(body, TOLD)
 }
 
-/// Returns the part of a note that shows CI results: what is said to people, and what the bot keeps with it.
-pub(super) fn section<T: Serialize>(said: &str, state: &T) -> String {
-    format!("{BEGIN_CI}{said}\n{}\n{END_CI}", line(RESULTS, state))
+/// Returns a part of a note: what is said to people, and what the bot keeps with it.
+pub(super) fn section<T: Serialize>(part: Part, said: &str, state: &T) -> String {
+    format!("{}\n{said}\n{}\n{}", part.begin, line(part.state, state), part.end)
 }
 
-/// Returns what the bot keeps in the part of the note `body` that shows CI results, and what is said to people there.
-pub(super) fn read_section<T: DeserializeOwned>(body: &str) -> Option<(T, &str)> {
-    let (_, section, _) = divide_at_section(body)?;
-    let (said, _) = section.rsplit_once(RESULTS)?;
-    let said = said.strip_prefix(BEGIN_CI.trim_end())?.trim_start_matches(['\r', '\n']);
+/// Returns what the bot keeps in a part of the note `body`, and what is said to people there.
+pub(super) fn read_section<T: DeserializeOwned>(part: Part, body: &str) -> Option<(T, &str)> {
+    let (_, section, _) = divide_at_section(part, body)?;
+    let (said, _) = section.rsplit_once(part.state)?;
+    let said = said.strip_prefix(part.begin)?.trim_start_matches(['\r', '\n']);
     let said = said.strip_suffix('\n')?;
-    Some((hidden(section, RESULTS)?, said.strip_suffix('\r').unwrap_or(said)))
+    Some((hidden(section, part.state)?, said.strip_suffix('\r').unwrap_or(said)))
 }
 
-/// Returns the note `body` with `section` in the place of its own, or before the line that makes it a note of the bot.
-pub(super) fn replace_section(body: &str, section: &str) -> String {
-    if let Some((before, _, after)) = divide_at_section(body) {
+/// Returns the note `body` with `section` in the place of its own, or where [`super::note`] puts it.
+pub(super) fn replace_section(part: Part, body: &str, section: &str) -> String {
+    if let Some((before, _, after)) = divide_at_section(part, body) {
         return [before, section, after].concat();
     }
-    match body.rfind(STATE).and_then(|at| body.split_at_checked(at)) {
-        Some((before, state)) => format!("{before}{section}\n\n{state}"),
+    match part.above.iter().find_map(|below| body.rfind(below)).and_then(|at| body.split_at_checked(at)) {
+        Some((before, below)) => format!("{before}{section}\n\n{below}"),
         None => format!("{body}\n\n{section}"),
     }
 }
 
-/// Divides a note at its last part with CI results: what is before it, the part with its markers, what is after it.
-fn divide_at_section(body: &str) -> Option<(&str, &str, &str)> {
-    let (whole, after) = body.split_at_checked(body.rfind(END_CI)? + END_CI.len())?;
-    let (before, section) = whole.split_at_checked(whole.rfind(BEGIN_CI.trim_end())?)?;
+/// Returns the note `body` without this part; nothing where it has none.
+pub(super) fn remove_section(part: Part, body: &str) -> Option<String> {
+    let (before, _, after) = divide_at_section(part, body)?;
+    Some([before, after.trim_start_matches(['\r', '\n'])].concat())
+}
+
+/// Divides a note at its last such part: what is before it, the part with its markers, what is after it.
+fn divide_at_section(part: Part, body: &str) -> Option<(&str, &str, &str)> {
+    let (whole, after) = body.split_at_checked(body.rfind(part.end)? + part.end.len())?;
+    let (before, section) = whole.split_at_checked(whole.rfind(part.begin)?)?;
     Some((before, section, after))
 }
 

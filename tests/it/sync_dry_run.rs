@@ -91,6 +91,20 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
       |
       | **What happens next:** dist-git's CI tests what you push here, and its results come to this note. When you edit title or description, dist-git follows. The package's maintainers review the change.
       |
+      | <!-- source-git-bot v1: commands -->
+      | <details><summary>Commands</summary>
+      |
+      | Write one as a comment here, on a line of its own. The bot answers with a reaction.
+      |
+      | - `/dist-git retest`: run dist-git's CI again
+      | - `/dist-git sync`: bring dist-git and this note up to date
+      | - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+      | - `/dist-git help`: explain these commands
+      |
+      | Developers of this project can give all of them; who opened this merge request can `sync`.
+      |
+      | </details>
+      |
       | <!-- source-git-bot v1: note {"commit":"<head>","base":"<base>"} -->
     (once the dist-git merge request is open, the note links to it)
     "##);
@@ -177,7 +191,7 @@ fn a_dry_run_of_an_update_shows_what_differs() {
       | -**Verified:** 1 patch on `v1.0` gives exactly the source that this merge request holds (tree `612dd15b6f`). The upstream archive that the package is built from was not looked at.
       | +**Verified:** 2 patches on `v1.0` give exactly the source that this merge request holds (tree `8d25dcf467`). The upstream archive that the package is built from was not looked at.
       |
-      | @@ -24,2 +25,2 @@
+      | @@ -38,2 +39,2 @@
       |
       | -<!-- source-git-bot v1: note {"commit":"<old>","merge_request":1,"base":"<base>"} -->
       | +<!-- source-git-bot v1: note {"commit":"<new>","merge_request":1,"base":"<base>"} -->

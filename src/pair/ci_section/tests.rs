@@ -115,7 +115,7 @@ fn an_address_that_markdown_would_misread_is_no_link() {
 #[test]
 fn a_note_keeps_its_results_and_gets_others() {
     let (first, second) = (CiSection::of(&some_results(), None), CiSection::of(&results(Vec::new()), None));
-    let note = Note { commit: commit('a'), says: Says::Closed, results: None, base: None }.render(None);
+    let note = Note { commit: commit('a'), says: Says::Closed, results: None, base: None, run: None }.render(None);
     let with = first.replace_in(&note, &commit('a'));
     assert_eq!(CiSection::read(&with).unwrap(), first);
     assert_eq!(record::read_note(&with), record::read_note(&note));

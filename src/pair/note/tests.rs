@@ -14,7 +14,7 @@ fn patch(file: &str, change: PatchChange, subject: &str) -> PatchReport {
     PatchReport { file: file.to_owned(), change, number: None, commits }
 }
 
-fn report() -> Report {
+pub(in crate::pair) fn report() -> Report {
     Report {
         format: FORMAT,
         package: Some("hello".to_owned()),
@@ -48,7 +48,7 @@ fn link() -> DistGitLink {
 }
 
 fn render(says: Says<'_>, dist_git: Option<&DistGitLink>) -> String {
-    Note { commit: COMMIT, says, results: None, base: None }.render(dist_git)
+    Note { commit: COMMIT, says, results: None, base: None, run: None }.render(dist_git)
 }
 
 #[test]
@@ -74,6 +74,20 @@ fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
     **Verified:** 3 patches on `v1.0` give exactly the source that this merge request holds (tree `0404040404`). The upstream archive that the package is built from was not looked at.
 
     **What happens next:** dist-git's CI tests what you push here, and its results come to this note. When you edit title or description, dist-git follows. The package's maintainers review the change.
+
+    <!-- source-git-bot v1: commands -->
+    <details><summary>Commands</summary>
+
+    Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+    - `/dist-git retest`: run dist-git's CI again
+    - `/dist-git sync`: bring dist-git and this note up to date
+    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git help`: explain these commands
+
+    Developers of this project can give all of them; who opened this merge request can `sync`.
+
+    </details>
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
@@ -134,6 +148,20 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
 
     **What happens next:** dist-git's CI tests what you push here, and its results come to this note. When you edit title or description, dist-git follows. The package's maintainers review the change.
 
+    <!-- source-git-bot v1: commands -->
+    <details><summary>Commands</summary>
+
+    Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+    - `/dist-git retest`: run dist-git's CI again
+    - `/dist-git sync`: bring dist-git and this note up to date
+    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git help`: explain these commands
+
+    Developers of this project can give all of them; who opened this merge request can `sync`.
+
+    </details>
+
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
 }
@@ -158,6 +186,20 @@ fn a_merge_request_that_changes_nothing_opens_none() {
 
     **What happens next:** nothing, until you push something that changes the package.
 
+    <!-- source-git-bot v1: commands -->
+    <details><summary>Commands</summary>
+
+    Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+    - `/dist-git retest`: run dist-git's CI again
+    - `/dist-git sync`: bring dist-git and this note up to date
+    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git help`: explain these commands
+
+    Developers of this project can give all of them; who opened this merge request can `sync`.
+
+    </details>
+
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
     "#);
 }
@@ -176,6 +218,20 @@ fn what_cannot_be_synced_is_explained_with_its_remedy() {
     **To mend it:** rebase the merge request onto its target branch.
 
     dist-git was left as it is: its merge request still holds an earlier state of this one. The bot tries again when this merge request changes.
+
+    <!-- source-git-bot v1: commands -->
+    <details><summary>Commands</summary>
+
+    Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+    - `/dist-git retest`: run dist-git's CI again
+    - `/dist-git sync`: bring dist-git and this note up to date
+    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git help`: explain these commands
+
+    Developers of this project can give all of them; who opened this merge request can `sync`.
+
+    </details>
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
@@ -196,6 +252,20 @@ fn what_is_missing_or_secret_is_explained() {
 
     dist-git was left as it is. The bot tries again when this merge request changes.
 
+    <!-- source-git-bot v1: commands -->
+    <details><summary>Commands</summary>
+
+    Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+    - `/dist-git retest`: run dist-git's CI again
+    - `/dist-git sync`: bring dist-git and this note up to date
+    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git help`: explain these commands
+
+    Developers of this project can give all of them; who opened this merge request can `sync`.
+
+    </details>
+
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
     "#);
     insta::assert_snapshot!(render(Says::Blocked(&Blocked::NoProject { project }), None), @r#"
@@ -209,6 +279,20 @@ fn what_is_missing_or_secret_is_explained() {
 
     dist-git was left as it is. The bot tries again when this merge request changes.
 
+    <!-- source-git-bot v1: commands -->
+    <details><summary>Commands</summary>
+
+    Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+    - `/dist-git retest`: run dist-git's CI again
+    - `/dist-git sync`: bring dist-git and this note up to date
+    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git help`: explain these commands
+
+    Developers of this project can give all of them; who opened this merge request can `sync`.
+
+    </details>
+
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
     "#);
     insta::assert_snapshot!(render(Says::Blocked(&Blocked::LessVisible), None), @r#"
@@ -221,6 +305,20 @@ fn what_is_missing_or_secret_is_explained() {
     **To mend it:** if it holds nothing secret, make this project and the fork that the merge request comes from as visible as dist-git; else bring the change to dist-git in the way that is meant for embargoed fixes.
 
     dist-git was left as it is. The bot tries again when this merge request changes.
+
+    <!-- source-git-bot v1: commands -->
+    <details><summary>Commands</summary>
+
+    Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+    - `/dist-git retest`: run dist-git's CI again
+    - `/dist-git sync`: bring dist-git and this note up to date
+    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git help`: explain these commands
+
+    Developers of this project can give all of them; who opened this merge request can `sync`.
+
+    </details>
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
     "#);
@@ -238,6 +336,20 @@ fn what_people_did_in_dist_git_is_told() {
 
     **To mend it:** bring what was pushed there into this merge request. Then a maintainer can let the bot make its branch anew, with a comment `/dist-git recreate` here; or whoever pushed it takes it off that branch again.
 
+    <!-- source-git-bot v1: commands -->
+    <details><summary>Commands</summary>
+
+    Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+    - `/dist-git retest`: run dist-git's CI again
+    - `/dist-git sync`: bring dist-git and this note up to date
+    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git help`: explain these commands
+
+    Developers of this project can give all of them; who opened this merge request can `sync`.
+
+    </details>
+
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
     insta::assert_snapshot!(render(Says::Closed, Some(&link())), @r#"
@@ -246,6 +358,20 @@ fn what_people_did_in_dist_git_is_told() {
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
 
     **The dist-git merge request was closed there**, so the bot no longer updates it. Whoever closed it may have said why: see its comments. If this change is still wanted, ask the package's maintainers: they can open it again with a comment `/dist-git recreate` here.
+
+    <!-- source-git-bot v1: commands -->
+    <details><summary>Commands</summary>
+
+    Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+    - `/dist-git retest`: run dist-git's CI again
+    - `/dist-git sync`: bring dist-git and this note up to date
+    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git help`: explain these commands
+
+    Developers of this project can give all of them; who opened this merge request can `sync`.
+
+    </details>
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
@@ -263,6 +389,20 @@ fn what_people_did_in_dist_git_is_told() {
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
 
     **The dist-git merge request was merged**: the package has this change as it stood then. What is pushed here from now on does not get there; open a new merge request for it.
+
+    <!-- source-git-bot v1: commands -->
+    <details><summary>Commands</summary>
+
+    Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+    - `/dist-git retest`: run dist-git's CI again
+    - `/dist-git sync`: bring dist-git and this note up to date
+    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git help`: explain these commands
+
+    Developers of this project can give all of them; who opened this merge request can `sync`.
+
+    </details>
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
