@@ -96,6 +96,10 @@ pub enum Command {
     Event(Event),
     /// Look at every merge request of the instance, and bring what is behind up to date
     Reconcile(Reconcile),
+    /// Start a new pipeline for the dist-git merge request of a source-git merge request
+    Retest(Retest),
+    /// Make the dist-git merge request of a source-git merge request anew, whatever people did there
+    Recreate(Recreate),
     /// From a job, ask the bot project to look at the job's pipeline or merge request
     Notify(Notify),
     /// Turn a source-git clone's commit into patches, spec and files of a dist-git clone
@@ -112,6 +116,30 @@ pub struct Sync {
     #[arg(long, value_name = "URL|PATH!IID")]
     pub merge_request: Option<String>,
 }
+
+/// Arguments of `retest`.
+#[derive(Debug, Args)]
+#[command(after_help = RETEST_HELP)]
+pub struct Retest {
+    /// The source-git merge request, by its address or as `group/project!7`; in its own pipeline it is known
+    #[arg(long, value_name = "URL|PATH!IID")]
+    pub merge_request: Option<String>,
+}
+
+const RETEST_HELP: &str = "At most one pipeline in ten minutes is started for a merge request. Where that is not over, or GitLab \
+    lets the bot's user start none, the exit status is 3. The token of the bot's user is read from the variable SGB_TOKEN.";
+
+/// Arguments of `recreate`.
+#[derive(Debug, Args)]
+#[command(after_help = RECREATE_HELP)]
+pub struct Recreate {
+    /// The source-git merge request, by its address or as `group/project!7`; in its own pipeline it is known
+    #[arg(long, value_name = "URL|PATH!IID")]
+    pub merge_request: Option<String>,
+}
+
+const RECREATE_HELP: &str = "The bot's branch is made anew over what people pushed to it, and a merge request that they closed or \
+    merged is opened again, or another one. The token of the bot's user is read from the variable SGB_TOKEN.";
 
 /// Arguments of `event`.
 #[derive(Debug, Args)]

@@ -99,6 +99,15 @@ pub enum Look {
         /// The merge request.
         iid: u64,
     },
+    /// At this comment.
+    Note {
+        /// The target project of the merge request.
+        project: u64,
+        /// The merge request that it is on.
+        merge_request: u64,
+        /// The note.
+        id: u64,
+    },
     /// At this pipeline.
     Pipeline {
         /// The project that it runs in.
@@ -179,7 +188,10 @@ impl Call {
         let (project, id, iid, merge_request) = (project?, id?, iid?, mr_project?.zip(mr?));
         let found = match received.kind.as_str() {
             "merge_request" => project.zip(iid).map(|(project, iid)| Look::MergeRequest { project, iid }),
-            "note" => merge_request.map(|(project, iid)| Look::MergeRequest { project, iid }),
+            "note" => {
+                let on = merge_request.zip(id);
+                on.map(|((project, merge_request), id)| Look::Note { project, merge_request, id })
+            }
             _ => project.zip(id).map(|(project, id)| Look::Pipeline { project, id, merge_request }),
         };
         let look = found.ok_or(other("it does not say where to look"))?;
@@ -224,7 +236,7 @@ mod tests {
         let hook = r#"{"v": "1", "kind": "merge_request", "project": "7", "id": "70", "iid": "3", "mr": "", "mr_project": "null"}"#;
         assert_eq!(read(hook), Ok(Look::MergeRequest { project: 7, iid: 3 }));
         let note = r#"{"v": "1", "kind": "note", "project": "7", "id": "70", "iid": "", "mr": "3", "mr_project": "8"}"#;
-        assert_eq!(read(note), Ok(Look::MergeRequest { project: 8, iid: 3 }));
+        assert_eq!(read(note), Ok(Look::Note { project: 8, merge_request: 3, id: 70 }));
         let pipeline = r#"{"v": "1", "kind": "pipeline", "project": "7", "id": "70", "mr": "3", "mr_project": "8"}"#;
         assert_eq!(read(pipeline), Ok(Look::Pipeline { project: 7, id: 70, merge_request: Some((8, 3)) }));
         let branch = r#"{"v": "1", "kind": "pipeline", "project": "7", "id": "70", "mr": "null", "mr_project": ""}"#;
@@ -280,6 +292,11 @@ mod tests {
             ("webhook_token", "[\"x\"]"),
         ] {
             assert!(matches!(read(&with(key, value)), Err(NoNotice::NotForUs(_))), "{key}: {value}");
+        }
+        // On an issue or a commit, and one that is not named.
+        for missing in [r#""id": "70""#, r#""id": "", "mr": "3", "mr_project": "8""#] {
+            let note = format!(r#"{{"v": "1", "kind": "note", "project": "7", {missing}}}"#);
+            assert!(matches!(read(&note), Err(NoNotice::NotForUs(_))), "{note}");
         }
         for broken in ["", "{", "[]", "null", "{}", "\"x\"", r#"{"source_git_bot": null}"#] {
             assert!(matches!(Call::read(broken.as_bytes()), Err(NoNotice::NotForUs(_))), "{broken}");

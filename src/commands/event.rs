@@ -1,7 +1,7 @@
 //! `event`: looks where a webhook or a job says, and does what is due there.
 //!
 //! What GitLab hands over is hostile: numbers are taken from it and nothing else, and everything is read from GitLab
-//! afresh. A payload that is not for this instance ends with a line in the log, for it is nobody's failure. Where the
+//! afresh. Of a comment the number is taken: whether it asks for anything, and may, is read from GitLab too. A payload that is not for this instance ends with a line in the log, for it is nobody's failure. Where the
 //! instance requires webhook tokens, the same goes for one without a token for the project that it is about. That holds
 //! whatever the event's kind, because whoever forges one chooses the kind.
 
@@ -14,7 +14,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Surroundings;
 use super::bot::{Bot, Setting};
+use super::comment;
 use super::merge_request_reference::MergeRequestReference;
+use super::named::Named;
 use super::pipeline_reference::PipelineReference;
 use super::report::{self, Asked};
 use super::sync;
@@ -23,7 +25,7 @@ use crate::ci::{Call, Look, NoNotice, PAYLOAD_LIMIT};
 use crate::cli::{self, Global};
 use crate::config::WebhookTokens;
 use crate::exit::UsageError;
-use crate::forge::{ForgeError, MergeRequestIid, PipelineId, ProjectId, ProjectPath};
+use crate::forge::{ForgeError, MergeRequestIid, NoteId, PipelineId, ProjectId, ProjectPath};
 use crate::git::Git;
 use crate::webhook_token::{Scope, Secret, UnverifiedToken};
 
@@ -66,7 +68,9 @@ pub(super) fn run(arguments: &cli::Event, global: &Global, surroundings: &Surrou
     tracing::info!("an event about {}", words(&look));
     let bot = setting.connect(global)?;
     let project = match look {
-        Look::MergeRequest { project, .. } | Look::Pipeline { project, .. } => ProjectId(project),
+        Look::MergeRequest { project, .. } | Look::Note { project, .. } | Look::Pipeline { project, .. } => {
+            ProjectId(project)
+        }
     };
     let path = match bot.forge.project(project) {
         Ok(found) => found.path,
@@ -85,11 +89,18 @@ pub(super) fn run(arguments: &cli::Event, global: &Global, surroundings: &Surrou
     let namespaces = &bot.instance.namespaces;
     let (is_source_git, is_dist_git) =
         (namespaces.dist_git_of(path.as_str()).is_some(), namespaces.source_git_of(path.as_str()).is_some());
-    let work = Working { bot: &bot, global, surroundings };
+    let work = Working { bot: &bot, project, global, surroundings };
     match look {
         Look::MergeRequest { iid, .. } if is_source_git => work.sync(path, MergeRequestIid(iid)),
         Look::MergeRequest { iid, .. } if is_dist_git => work.report_dist_git(path, MergeRequestIid(iid)),
-        Look::MergeRequest { .. } => {
+        Look::Note { merge_request, id, .. } if is_source_git => {
+            work.comment(path, MergeRequestIid(merge_request), NoteId(id))
+        }
+        Look::Note { .. } if is_dist_git => {
+            tracing::info!("comments in dist-git are no commands: nothing to do");
+            Ok(())
+        }
+        Look::MergeRequest { .. } | Look::Note { .. } => {
             tracing::info!("{path} is no project of the instance {}: nothing to do", bot.instance.name);
             Ok(())
         }
@@ -133,6 +144,7 @@ fn scope(token: Option<&SecretString>, secret: &Secret) -> Result<Scope, String>
 /// Doing what is due.
 struct Working<'a> {
     bot: &'a Bot,
+    project: ProjectId,
     global: &'a Global,
     surroundings: &'a Surroundings,
 }
@@ -143,6 +155,13 @@ impl Working<'_> {
         let git = Git::find(&self.surroundings.search_path)?;
         let reference = MergeRequestReference { project, iid };
         sync::Work::new(self.bot, &git, reference, dist_path.parse()?).run(self.global, self.surroundings)?.finish()
+    }
+
+    fn comment(&self, project: ProjectPath, iid: MergeRequestIid, note: NoteId) -> Result<()> {
+        let Some(dist_path) = self.bot.instance.namespaces.dist_git_of(project.as_str()) else { return Ok(()) };
+        let dist_path = dist_path.parse()?;
+        let named = Named { reference: MergeRequestReference { project, iid }, dist_path };
+        comment::follow(self.bot, named, self.project, note, self.global, self.surroundings)
     }
 
     fn report_dist_git(&self, project: ProjectPath, iid: MergeRequestIid) -> Result<()> {
@@ -194,6 +213,9 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn words(look: &Look) -> String {
     match look {
         Look::MergeRequest { project, iid } => format!("merge request !{iid} of project {project}"),
+        Look::Note { project, merge_request, id } => {
+            format!("comment {id} on merge request !{merge_request} of project {project}")
+        }
         Look::Pipeline { project, id, .. } => format!("pipeline {id} of project {project}"),
     }
 }

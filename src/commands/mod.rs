@@ -2,17 +2,21 @@
 
 mod bot;
 mod change;
+mod comment;
 mod commit_statuses;
 mod effect;
 mod event;
 mod generate;
 mod gitlab_address;
 mod merge_request_reference;
+mod named;
 mod notify;
 mod own_notes;
 mod pipeline_reference;
 mod reconcile;
+mod recreate;
 mod report;
+mod retest;
 mod show;
 mod sync;
 mod update_dist_git;
@@ -43,7 +47,9 @@ pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
         Command::Event(arguments) => event::run(arguments, &cli.global, surroundings),
         Command::Notify(arguments) => notify::run(arguments, &cli.global, surroundings),
         Command::Reconcile(arguments) => reconcile::run(arguments, &cli.global, surroundings),
+        Command::Recreate(arguments) => recreate::run(arguments, &cli.global, surroundings),
         Command::Report(arguments) => report::run(arguments, &cli.global, surroundings),
+        Command::Retest(arguments) => retest::run(arguments, &cli.global, surroundings),
         Command::Sync(arguments) => sync::run(arguments, &cli.global, surroundings),
         Command::UpdateDistGit(arguments) => update_dist_git::run(arguments, &cli.global, surroundings),
         Command::WebhookToken(arguments) => webhook_token::run(arguments, &cli.global, surroundings),

@@ -23,11 +23,11 @@ use super::Surroundings;
 use super::bot::{Bot, Setting};
 use super::effect::Effect;
 use super::merge_request_reference::MergeRequestReference;
+use super::named::Named;
 use super::report::{self, Asked};
 use crate::ci::Section;
 use crate::cli::{self, Global};
 use crate::config::Pauses;
-use crate::exit::UsageError;
 use crate::forge::{CurrentUser, MergeRequest, MergeRequestState, ProjectPath};
 use crate::git::Git;
 use crate::git::remote::{Access, Remote, RemoteError};
@@ -57,23 +57,9 @@ struct Run<'a> {
 /// Runs the command.
 pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroundings) -> Result<()> {
     let setting = Setting::read(global, surroundings)?;
-    let Some(named) = arguments.merge_request.as_ref().or(setting.job.merge_request.as_ref()) else {
-        bail!(UsageError {
-            text: "no merge request is named, and this is not a merge request pipeline".to_owned(),
-            hint: "name it: `--merge-request group/project!7`".to_owned(),
-        });
-    };
-    let instance = &setting.instance;
-    let reference = MergeRequestReference::parse(named, &instance.gitlab.url)?;
-    let Some(dist_path) = instance.namespaces.dist_git_of(reference.project.as_str()) else {
-        tracing::info!(
-            "{} is not a source-git project of the instance {}: nothing to do",
-            reference.project,
-            instance.name
-        );
+    let Some(Named { reference, dist_path }) = Named::read(arguments.merge_request.as_deref(), &setting)? else {
         return Ok(());
     };
-    let dist_path = dist_path.parse()?;
     let bot = setting.connect(global)?;
     let git = Git::find(&surroundings.search_path)?;
     Work::new(&bot, &git, reference, dist_path).run(global, surroundings)?.finish()

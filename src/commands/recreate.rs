@@ -1,0 +1,41 @@
+//! `recreate`: the dist-git merge request of a source-git merge request, made anew whatever people did there. A person asks
+//! for it, with this command or with a comment; the bot does so on its own account never.
+
+use anyhow::{Result, bail};
+
+use super::Surroundings;
+use super::bot::{Bot, Setting};
+use super::merge_request_reference::MergeRequestReference;
+use super::named::Named;
+use super::sync::{self, Synced};
+use crate::cli::{self, Global};
+use crate::forge::MergeRequestState;
+use crate::git::Git;
+use crate::pair::observed::Manner;
+use crate::transform::Refusal;
+
+/// Runs the command.
+pub(super) fn run(arguments: &cli::Recreate, global: &Global, surroundings: &Surroundings) -> Result<()> {
+    let setting = Setting::read(global, surroundings)?;
+    let Some(named) = Named::read(arguments.merge_request.as_deref(), &setting)? else { return Ok(()) };
+    let bot = setting.connect(global)?;
+    if let Some(refusal) = objection(&bot, &named.reference)? {
+        bail!(refusal);
+    }
+    recreate(&bot, named, global, surroundings)?.finish()
+}
+
+/// Returns why there is nothing to make anew, where that is so.
+pub(super) fn objection(bot: &Bot, reference: &MergeRequestReference) -> Result<Option<Refusal>> {
+    let MergeRequestReference { project, iid } = reference;
+    let is_closed = bot.forge.merge_request(project, *iid)?.state == MergeRequestState::Closed;
+    let refusal = || Refusal::new(format!("{project}!{iid} is closed, and so is its pair"), "reopen it");
+    Ok(is_closed.then(refusal))
+}
+
+/// Makes it anew.
+pub(super) fn recreate(bot: &Bot, named: Named, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
+    let git = Git::find(&surroundings.search_path)?;
+    let work = sync::Work::new(bot, &git, named.reference, named.dist_path);
+    sync::Work { manner: Manner::Recreate, ..work }.run(global, surroundings)
+}
