@@ -10,6 +10,9 @@
     reason = "a test stops at the first surprise, and runs the tools that it asks"
 )]
 
+mod comments;
+mod comments_faults;
+mod comments_world;
 mod event;
 mod event_hostile;
 mod event_tokens;
