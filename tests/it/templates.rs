@@ -273,6 +273,22 @@ fn the_bot_project_has_one_job_for_whatever_starts_a_pipeline() {
 }
 
 #[test]
+fn only_a_person_in_the_bot_project_can_ask_for_more_than_sync() {
+    const BOT: &str = "operators/bot";
+    let job: &[&str] = &["test/source-git-bot (may fail with [3,4])"];
+    let own = read("ci-templates/examples/bot-project.gitlab-ci.yml");
+    for command in ["recreate", "retest"] {
+        // As with `inputs[command]=…` in a call of the trigger's address.
+        let chosen = own.replace("      default: sync\n", &format!("      default: {command}\n"));
+        assert_ne!(chosen, own);
+        let expected = ["trigger", "schedule", "api", "pipeline", "push", "web"].map(|source| {
+            (Situation::branch(source, BOT, "main"), if source == "web" { job } else { &[] })
+        });
+        has(&chosen, &expected);
+    }
+}
+
+#[test]
 fn the_relay_has_its_job_whatever_the_state() {
     let project =
         Project::new("include:\n- {local: relay.yml, inputs: {project: '7', pipeline: '70', status: running}}\n");

@@ -226,6 +226,20 @@ fn a_schedule_and_a_person_start_the_same_job() {
 }
 
 #[test]
+fn a_person_in_the_bot_project_asks_for_another_pipeline() {
+    let chain = Chain::new();
+    let world = &chain.world;
+    world.synced(chain.iid);
+    let own = read("ci-templates/examples/bot-project.gitlab-ci.yml");
+    let bot = Project::new(&own.replace("      default: sync\n", "      default: retest\n"));
+    bot.write("instance.yaml", &fs::read_to_string(world.home.path().join("instance.yaml")).unwrap());
+    let named = Situation::branch("web", BOT, "main").and(&[("SGB_MERGE_REQUEST", &format!("{SOURCE}!{}", chain.iid))]);
+    passed(&chain, &bot.run("source-git-bot", &named, &[("SGB_TOKEN", &*world.token)]));
+    assert_eq!(world.sandbox.pipelines("bot/hello").len(), 1);
+    let _ = world.written();
+}
+
+#[test]
 fn a_contributors_conflict_and_a_missing_token_are_warnings_in_the_bot_project() {
     let chain = Chain::new();
     let world = &chain.world;
