@@ -23,6 +23,7 @@ use chrono::{DateTime, Utc};
 
 use super::Surroundings;
 use super::bot::Bot;
+use super::effect::Effect;
 use super::merge_request_reference::MergeRequestReference;
 use super::named::Named;
 use super::recreate;
@@ -31,7 +32,7 @@ use super::retest::{self, Retested};
 use super::sync::{self, Synced};
 use crate::cli::Global;
 use crate::exit::ExitStatus;
-use crate::forge::{AccessLevel, ForgeError, Note, NoteId, ProjectId};
+use crate::forge::{AccessLevel, AwardId, ForgeError, Note, NoteId, ProjectId};
 use crate::git::Git;
 use crate::pair::commands::Reaction;
 use crate::pair::comment::{self, Asked, Author, Command};
@@ -183,7 +184,7 @@ impl Following<'_> {
 
     fn sync(&self) -> Outcome {
         let Named { reference, dist_path } = self.named.clone();
-        let synced = Git::find(&self.surroundings.search_path).map_err(Error::from).and_then(|git| {
+        let synced = Git::find(&self.surroundings.search_path).and_then(|git| {
             sync::Work::new(self.bot, &git, reference.clone(), dist_path).run(self.global, self.surroundings)
         });
         match self.outcome(synced) {
@@ -224,13 +225,13 @@ impl Following<'_> {
             Ok(Retested::Started(pair)) => Outcome::Done(retest::tell(self.bot, *pair, self.global, self.surroundings)),
             Ok(Retested::Refused(refusal)) => Outcome::Refused(refusal.to_string()),
             Ok(Retested::Unsettled(error)) => Outcome::Failed(error.into()),
-            Ok(Retested::Shown(text)) => Outcome::Done(super::effect::Effect::Shown(text).print()),
+            Ok(Retested::Shown(text)) => Outcome::Done(Effect::Shown(text).print()),
             Err(error) => Outcome::of(error),
         }
     }
 
     /// Answers, or takes the claim back.
-    fn end(&self, outcome: Outcome, claim: Option<crate::forge::AwardId>) -> Result<()> {
+    fn end(&self, outcome: Outcome, claim: Option<AwardId>) -> Result<()> {
         match outcome {
             Outcome::Done(rest) => {
                 self.answer(Reaction::Done)?;

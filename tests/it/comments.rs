@@ -1,6 +1,6 @@
 //! Comment commands: what each asks for, who may ask, and what is no command.
 
-use gitlab_sandbox::{Role, State};
+use gitlab_sandbox::{Fault, Role, State};
 use serde_json::json;
 
 use crate::comments_world::{BOT_FORK, Case};
@@ -100,6 +100,11 @@ fn a_role_in_a_group_around_counts_and_an_edited_comment_is_its_authors() {
     case.minutes_pass(11);
     case.hear(theirs).ends_with(0);
     assert_eq!((case.reactions(theirs), case.pipelines()), (vec!["no_entry_sign".to_owned()], 1));
+    // A role that nobody has agreed to yet.
+    let awaiting = r#"{"id": 7, "access_level": 40, "membership_state": "awaiting"}"#;
+    let answer = Fault::on("GET", "*/members/all/*").answer(200, "application/json", awaiting);
+    case.world.sandbox.fail(answer);
+    assert_eq!(case.says("maintainer", "/dist-git retest"), REFUSED);
     let _ = case.written();
 }
 

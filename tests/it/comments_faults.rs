@@ -108,6 +108,7 @@ fn what_a_killed_job_has_claimed_is_seen_and_not_done_again() {
 #[test]
 fn what_a_passing_failure_broke_off_is_done_by_the_retry() {
     for (command, breaks) in [
+        ("retest", ("GET", "*/members/all/*")),
         ("retest", ("GET", "*/merge_requests/1/pipelines")),
         ("recreate", ("PUT", "*/merge_requests/1")),
         ("recreate", ("GET", "/src/hello.git/*")),

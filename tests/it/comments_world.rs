@@ -80,7 +80,7 @@ impl Case {
     pub(crate) fn reactions(&self, note: u64) -> Vec<String> {
         self.world.sandbox.inspect(|model| {
             let bot = model.user("bot").unwrap().id;
-            let reactions = &model.notes.get(&note).unwrap().reactions;
+            let reactions = &model.notes[&note].reactions;
             reactions.iter().filter(|(_, by, _)| *by == bot).map(|(_, _, name)| name.clone()).collect()
         })
     }

@@ -281,9 +281,8 @@ fn only_a_person_in_the_bot_project_can_ask_for_more_than_sync() {
         // As with `inputs[command]=…` in a call of the trigger's address.
         let chosen = own.replace("      default: sync\n", &format!("      default: {command}\n"));
         assert_ne!(chosen, own);
-        let expected = ["trigger", "schedule", "api", "pipeline", "push", "web"].map(|source| {
-            (Situation::branch(source, BOT, "main"), if source == "web" { job } else { &[] })
-        });
+        let expected = ["trigger", "schedule", "api", "pipeline", "push", "web"]
+            .map(|source| (Situation::branch(source, BOT, "main"), if source == "web" { job } else { &[] }));
         has(&chosen, &expected);
     }
 }

@@ -10,7 +10,7 @@ use crate::pair::commands;
 /// job may have done it at the same time.
 pub(super) fn once(bot: &Bot, project: ProjectId, iid: MergeRequestIid) -> Result<()> {
     let notes = bot.forge.notes(project, iid, NoteOrder::OldestFirst);
-    if found(bot, notes)?.first().is_some() {
+    if !found(bot, notes)?.is_empty() {
         tracing::info!("the commands were explained there before");
         return Ok(());
     }
