@@ -6,6 +6,7 @@ mod copies;
 mod issues;
 mod merge_requests;
 mod pipelines;
+mod repositories;
 mod statuses;
 mod triggers;
 mod webhooks;
