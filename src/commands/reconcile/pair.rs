@@ -16,7 +16,7 @@ use crate::commands::{own_notes, sync};
 use crate::forge::{ForgeError, MergeRequest, MergeRequestState, Note, ProjectId, ProjectPath};
 use crate::git::Git;
 use crate::pair::ci_section::CiSection;
-use crate::pair::{branch, record};
+use crate::pair::{branch, commit, record};
 use crate::transform::{CommitId, Refusal, config};
 
 /// What it takes to reconcile one merge request.
@@ -160,13 +160,32 @@ impl Reconciling<'_> {
         let Some(note) = note else { return Ok(false) };
         let tested = CiSection::read(&note.body).and_then(|section| section.state.tested);
         let Some(told) = record::read_note(&note.body) else { return Ok(false) };
-        let is_held = tested.is_none_or(|tested| dist.sha == Some(tested));
-        if !is_held || told.base.is_none() || self.tips.of(self.bot, source)? != told.base {
+        if told.base.is_none() || self.tips.of(self.bot, source)? != told.base {
+            return Ok(false);
+        }
+        let is_held = match (tested, &dist.sha) {
+            (Some(tested), head) => *head == Some(tested),
+            // Nothing was tested yet, so the note does not name the commit: somebody may have pushed another one.
+            (None, Some(head)) => self.is_made_from(head, &told.commit, dist.target_project_id)?,
+            // GitLab is still preparing it.
+            (None, None) => true,
+        };
+        if !is_held {
             return Ok(false);
         }
         let is_newest = source.state == MergeRequestState::Merged || source.sha == Some(told.commit);
         let based_on = dist.diff_refs.as_ref().and_then(|refs| refs.base_sha);
         Ok(is_newest && (based_on.is_none() || based_on == self.tips.of(self.bot, dist)?))
+    }
+
+    /// Says whether a dist-git commit is the bot's own, made from this source-git commit.
+    fn is_made_from(&self, dist: &CommitId, source: &CommitId, project: ProjectId) -> Result<bool> {
+        match self.bot.forge.commit(project, dist) {
+            Ok(found) => Ok(found.committer_email == self.bot.person()?.email
+                && commit::source_of(&found.message).as_ref() == Some(source)),
+            Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The options for what is done to one merge request: their plans become a part of the summary.
