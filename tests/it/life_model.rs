@@ -1,0 +1,82 @@
+//! The whole life of a package under the bot's care: whatever people do, in whatever order jobs run, however they fail, one
+//! `reconcile` brings about what should be, and a second finds nothing to do.
+//!
+//! What should be is computed by a model of its own, from what people did and what git says.
+
+pub(crate) mod actions;
+pub(crate) mod checks;
+mod git;
+pub(crate) mod jobs;
+mod model;
+mod people;
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+use actions::{Action, Deed, DistDeed, Edit, Job, Which, sequences};
+use checks::{check, settles};
+use jobs::Life;
+
+/// How many lives are tried in each of the parts below unless PROPTEST_CASES asks for others: together 240.
+const CASES: u32 = 60;
+
+/// The parts run beside each other, each with other lives.
+fn config(part: u64) -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    // A life takes seconds: without a limit, a failing one would be shrunk for hours.
+    let max_shrink_iters = config.max_shrink_iters.min(100);
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { config.cases } else { CASES };
+    let rng_seed = match config.rng_seed {
+        RngSeed::Fixed(seed) => RngSeed::Fixed(seed.wrapping_add(part << 32)),
+        RngSeed::Random => RngSeed::Random,
+    };
+    ProptestConfig { cases, rng_seed, max_shrink_iters, ..config }
+}
+
+macro_rules! parts {
+    ($($name:ident: $part:literal),*) => {
+        $(proptest! {
+            #![proptest_config(config($part))]
+
+            #[test]
+            fn $name(actions in sequences()) {
+                check(&actions);
+            }
+        })*
+    };
+}
+
+/// Whatever happens, `reconcile` brings about what should be.
+mod whatever_happens {
+    use super::*;
+
+    parts!(first: 0, second: 1, third: 2, fourth: 3);
+}
+
+#[test]
+fn two_reconciles_and_several_events_at_once_lose_nothing_and_make_nothing_twice() {
+    use Action::{Dist, DistMoves, Source, SourceMoves};
+    use Which::{Fork, Own};
+    let life = Life::new();
+    for round in [
+        vec![Source(Own, Deed::Open), Source(Fork, Deed::Push(Edit::File(1)))],
+        vec![
+            Source(Fork, Deed::Push(Edit::File(2))),
+            Source(Fork, Deed::Retitle),
+            Source(Own, Deed::Draft),
+            SourceMoves("c9s", Edit::File(3)),
+            DistMoves("c10s"),
+        ],
+        vec![Source(Fork, Deed::Close), Source(Own, Deed::Retarget("c9s"))],
+        vec![Source(Fork, Deed::Reopen), Source(Own, Deed::Retarget("c10s")), Source(Own, Deed::Draft)],
+        vec![Dist(0, DistDeed::Test("success")), Source(Fork, Deed::Describe), Source(Own, Deed::RemoveNote)],
+        vec![Dist(0, DistDeed::Push), Source(Own, Deed::Merge), Source(Fork, Deed::Retitle)],
+    ] {
+        for action in &round {
+            life.happen(action);
+        }
+        // Two events of one merge request, and one of the other.
+        life.together(&[Job::Reconcile, Job::Reconcile, Job::Event(0), Job::Event(0), Job::Event(1)]);
+        settles(&life);
+    }
+}

@@ -1,0 +1,219 @@
+//! What has to be the case after `reconcile`, by hand from the design: computed from what people did and what git says, and
+//! from nothing of the program.
+
+use gitlab_sandbox::{MergeRequest, State};
+
+use super::actions::{HANDLED, Which};
+use super::git::Git;
+use super::people::{By, Dist, People, Reason};
+use crate::world::{DIST, SOURCE};
+
+/// What a dist-git branch has to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// This tree of source-git, on the tip of dist-git's branch, from this commit where there is one alone.
+    Tree(String, Option<String>),
+    /// What it held before.
+    AsBefore,
+}
+
+/// What has to become of a dist-git merge request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Becomes {
+    Opened(Holds),
+    Closed,
+    Merged,
+    /// The bot may have begun another turn, and nobody can say whether it has.
+    Either,
+}
+
+/// What has to be the case for one source-git merge request.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    pub(crate) which: Which,
+    /// The dist-git merge requests that are there, by number.
+    pub(crate) dists: Vec<(u64, Becomes)>,
+    /// Whether a new one is opened.
+    pub(crate) new: New,
+    /// What the note says; nothing where nobody looks, or where that is open.
+    pub(crate) note: Option<String>,
+    /// Whether `reconcile` comes by: one of the two is open.
+    pub(crate) reached: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum New {
+    No,
+    Yes(Holds),
+    /// dist-git holds the content already, if perhaps not in the same bytes.
+    Perhaps(Holds),
+}
+
+/// What the source-git merge request gives.
+enum Content {
+    Conflict,
+    /// This tree, which dist-git's target branch holds or does not hold.
+    Tree(String, DistGit),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum DistGit {
+    HoldsIt,
+    Differs,
+}
+
+/// Returns what has to be the case for each.
+pub(crate) fn expected(people: &People) -> Vec<Expected> {
+    people.sources.keys().map(|which| of(people, *which)).collect()
+}
+
+fn of(people: &People, which: Which) -> Expected {
+    let (_, source) = people.source(which).unwrap();
+    let handled = HANDLED.contains(&source.target_branch.as_str());
+    let all: Vec<&Dist> = people.dists.values().filter(|dist| dist.which == which).collect();
+    let (current, left): (Vec<&Dist>, Vec<&Dist>) = all.iter().partition(|dist| dist.target == source.target_branch);
+    let current = current.first().copied();
+    let any_open = all.iter().any(|dist| dist.state == State::Opened);
+    let reached = any_open || (handled && source.state == State::Opened);
+    let mut dists: Vec<_> = left.into_iter().map(|dist| (dist.iid, left_behind(dist))).collect();
+    let mut new = New::No;
+    let mut note = None;
+    if handled {
+        let content = content(people, &source);
+        match current {
+            Some(current) => {
+                let (becomes, says) = of_current(current, &source, &content, reached);
+                dists.push((current.iid, becomes));
+                note = says;
+            }
+            None if source.state == State::Opened => (new, note) = of_new(people, &source, &content),
+            None => {}
+        }
+    } else if reached {
+        note = Some(format!("is for the branch `{}` now", source.target_branch));
+    }
+    Expected { which, dists, new, note: note.filter(|_| reached), reached }
+}
+
+/// One for a target that the source-git merge request had before: the bot closes it, but a person's reopening stands.
+fn left_behind(dist: &Dist) -> Becomes {
+    match dist.state {
+        State::Merged => Becomes::Merged,
+        State::Closed => Becomes::Closed,
+        State::Opened => stays(dist, Reason::Retargeted),
+    }
+}
+
+/// An open one that the bot would close for this reason.
+fn stays(dist: &Dist, reason: Reason) -> Becomes {
+    match dist.kept {
+        Some(kept) if kept.reason == reason && kept.sure => Becomes::Opened(Holds::AsBefore),
+        Some(kept) if kept.reason == reason => Becomes::Either,
+        _ => Becomes::Closed,
+    }
+}
+
+fn says(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn of_current(dist: &Dist, source: &MergeRequest, content: &Content, reached: bool) -> (Becomes, Option<String>) {
+    const CLOSED_THERE: &str = "**The dist-git merge request was closed there**";
+    const MERGED_THERE: &str = "**The dist-git merge request was merged**";
+    const CLOSED: &str = "**This merge request was closed, and the dist-git merge request with it.**";
+    const KEPT: &str = "**This merge request was closed, but the dist-git merge request was opened again there**";
+    const PUSHED: &str = "**Somebody pushed to the bot's branch";
+    match (dist.state, source.state) {
+        (State::Merged, _) => (Becomes::Merged, says(MERGED_THERE)),
+        (State::Closed, _) if dist.closed_by == Some(By::Person) => (Becomes::Closed, says(CLOSED_THERE)),
+        (State::Closed, State::Closed) => (Becomes::Closed, says(CLOSED)),
+        // Where no list shows it, `reconcile` does not come by; where it does, the change goes on.
+        (State::Closed, State::Merged) if !reached => (Becomes::Closed, None),
+        (State::Closed, State::Merged) => (Becomes::Either, None),
+        (State::Opened, State::Closed) => {
+            let becomes = stays(dist, Reason::Closed);
+            let note = match becomes {
+                Becomes::Closed => says(CLOSED),
+                Becomes::Opened(_) => says(KEPT),
+                Becomes::Either | Becomes::Merged => None,
+            };
+            (becomes, note)
+        }
+        _ if dist.pushed.is_some() => (Becomes::Opened(Holds::AsBefore), says(PUSHED)),
+        (State::Opened, State::Merged) => {
+            let Content::Tree(tree, _) = content else { unreachable!("a branch conflicts with nothing") };
+            (Becomes::Opened(Holds::Tree(tree.clone(), None)), says("**This merge request was merged.** The dist-git"))
+        }
+        (state, State::Opened) => match content {
+            Content::Conflict if state == State::Closed => (Becomes::Closed, says(CONFLICT)),
+            Content::Conflict => (Becomes::Opened(Holds::AsBefore), says(CONFLICT)),
+            Content::Tree(_, DistGit::HoldsIt) if state == State::Closed => (Becomes::Either, None),
+            Content::Tree(tree, _) => {
+                let head = source.head().unwrap();
+                (Becomes::Opened(Holds::Tree(tree.clone(), Some(head.to_owned()))), Some(in_step(head)))
+            }
+        },
+    }
+}
+
+const CONFLICT: &str = "conflicts with its target branch";
+
+fn in_step(head: &str) -> String {
+    format!("The dist-git merge request holds this one up to commit `{}`", &head[..10])
+}
+
+fn of_new(people: &People, source: &MergeRequest, content: &Content) -> (New, Option<String>) {
+    let head = source.head().unwrap();
+    let holds = |tree: &String| Holds::Tree(tree.clone(), Some(head.to_owned()));
+    let _ = people;
+    match content {
+        Content::Conflict => (New::No, says(CONFLICT)),
+        Content::Tree(tree, DistGit::Differs) => (New::Yes(holds(tree)), Some(in_step(head))),
+        Content::Tree(tree, DistGit::HoldsIt) => (New::Perhaps(holds(tree)), None),
+    }
+}
+
+fn content(people: &People, source: &MergeRequest) -> Content {
+    let git = people.git(SOURCE);
+    let target = people.sandbox.tip(SOURCE, &source.target_branch).unwrap();
+    let tree = match source.state {
+        State::Merged => git.say(&["rev-parse", &format!("{target}^{{tree}}")]),
+        State::Opened | State::Closed => match git.merged(&target, source.head().unwrap()) {
+            Some(tree) => tree,
+            None => return Content::Conflict,
+        },
+    };
+    let tip = people.sandbox.tip(DIST, &source.target_branch).unwrap();
+    let dist = people.git(DIST);
+    let holds = if differs(&git, &tree, &dist, &tip, &tip).is_none() { DistGit::HoldsIt } else { DistGit::Differs };
+    Content::Tree(tree, holds)
+}
+
+/// Compares dist-git content with what a source-git tree makes of it, with git alone; says what differs. What `.distro` does
+/// not hold comes from `base`.
+pub(crate) fn differs(source: &Git, tree: &str, dist: &Git, revision: &str, base: &str) -> Option<String> {
+    let files = dist.files(revision);
+    let spec = String::from_utf8(dist.file(revision, "hello.spec")?).unwrap();
+    let (ours, theirs): (Vec<&str>, Vec<&str>) =
+        spec.lines().partition(|line| line.starts_with("Patch") || line.starts_with('#'));
+    let wanted = String::from_utf8(source.file(tree, ".distro/hello.spec")?).unwrap();
+    if theirs != wanted.lines().collect::<Vec<_>>() {
+        return Some(format!("the spec file is not that of source-git:\n{spec}"));
+    }
+    let named = ours.iter().filter_map(|line| line.strip_prefix("Patch")?.split_once(':'));
+    let named: Vec<&str> = named.map(|(_, file)| file.trim()).collect();
+    let mut there: Vec<&str> = files.keys().map(String::as_str).collect();
+    there.retain(|file| !named.contains(file));
+    if there != ["hello.spec", "sources"] {
+        return Some(format!("there are other files: {there:?}"));
+    }
+    if files["sources"] != dist.files(base)["sources"] {
+        return Some("`sources` is not that of dist-git".to_owned());
+    }
+    let patches: Option<Vec<_>> = named.iter().map(|name| dist.file(revision, name)).collect();
+    let Some(patches) = patches else { return Some(format!("a patch is missing among {named:?}")) };
+    let Some(made) = source.patched("v1.0", &patches) else { return Some(format!("{named:?} do not apply")) };
+    let mut wanted = source.files(tree);
+    wanted.retain(|file, _| !file.starts_with(".distro/"));
+    (source.files(&made) != wanted).then(|| format!("{named:?} give something else"))
+}
