@@ -178,9 +178,16 @@ pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
     let results = results(&plan, &notes, commit, &says);
     plan.steps.extend(expectation(observed, &plan, results.as_ref()));
     let run = RunSection::of_note(&notes, &says, commit, results.as_ref());
-    let note = Note { commit, base: observed.source.base, says, results, run };
+    let base = observed.source.base.filter(|_| follows_from_commits(&says));
+    let note = Note { commit, base, says, results, run };
     note_steps(&mut plan, &notes, note);
     plan
+}
+
+/// Says whether what a note says follows from the commits that it names. What people or their rights decide can change with
+/// none of these commits: then no base is written down, and nobody takes the note for current because of it.
+fn follows_from_commits(says: &Says<'_>) -> bool {
+    matches!(says, Says::Synced { .. } | Says::Blocked(Blocked::Refused(_)))
 }
 
 /// Says whether dist-git would stay as it is, and there is no merge request that has to follow.

@@ -115,7 +115,7 @@ pub struct NoteState {
     /// The dist-git merge request, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge_request: Option<MergeRequestIid>,
-    /// The tip of the source-git target branch that was looked at, where one was.
+    /// The tip of the source-git target branch that was looked at, where what the note says follows from that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<CommitId>,
 }

@@ -241,3 +241,19 @@ fn where_the_source_project_cannot_be_seen_nothing_is_closed() {
     assert_eq!(world.written(), [""; 0]);
     assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
 }
+
+#[test]
+fn what_may_be_seen_again_is_carried_over_although_no_commit_moved() {
+    let (world, iid) = pair();
+    let pipeline = world.sandbox.mr_pipeline(DIST, 1).jobs(&[("test", "tier0")]).create();
+    world.sandbox.set_all_jobs(pipeline, "success");
+    look(&world, iid, By::Reconcile);
+    world.sandbox.set_visibility(SOURCE, gitlab_sandbox::Visibility::Internal);
+    let head = world.change("Say more", &[("MORE", Some("More.\n"))]);
+    look(&world, iid, By::Reconcile);
+    assert!(world.note(iid).contains("fewer people may see"), "{}", world.note(iid));
+    assert!(!world.message(iid).contains(&head));
+    world.sandbox.set_visibility(SOURCE, gitlab_sandbox::Visibility::Public);
+    look(&world, iid, By::Reconcile);
+    assert!(world.message(iid).contains(&head), "{}", world.note(iid));
+}

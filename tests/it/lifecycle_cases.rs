@@ -1,15 +1,38 @@
 //! Lives that once ended otherwise than they should, each shrunk to what matters. What should be is said by `life_model`.
 
 use crate::life_model::actions::{
-    Action::{Dist, Job},
-    DistDeed,
+    Action::{self, Dist, Source},
+    Deed, DistDeed,
     Job::Sync,
     Trouble,
     Which::Fork,
 };
 use crate::life_model::checks::check;
 
+/// A job that nothing comes in between.
+const SYNC: Action = Action::Job(Sync(Fork), Trouble::None);
+
+/// One that is killed right after its second write.
+const KILLED: Action = Action::Job(Sync(Fork), Trouble::Killed(2));
+
 #[test]
 fn a_push_to_the_bots_branch_is_noticed_although_nothing_was_tested_yet() {
-    check(&[Job(Sync(Fork), Trouble::None), Dist(0, DistDeed::Push)]);
+    check(&[SYNC, Dist(0, DistDeed::Push)]);
+}
+
+#[test]
+fn a_push_that_was_taken_back_is_no_longer_in_the_note() {
+    check(&[SYNC, Dist(0, DistDeed::Push), SYNC, Dist(0, DistDeed::TakeBack)]);
+    let tested = Dist(0, DistDeed::Test("success"));
+    check(&[SYNC, tested, SYNC, Dist(0, DistDeed::Push), SYNC, Dist(0, DistDeed::TakeBack)]);
+}
+
+#[test]
+fn what_a_person_closed_and_opened_again_goes_on() {
+    check(&[SYNC, Dist(0, DistDeed::Close), SYNC, Dist(0, DistDeed::Reopen)]);
+}
+
+#[test]
+fn the_note_follows_where_the_job_that_opened_again_was_killed_before() {
+    check(&[SYNC, Source(Fork, Deed::Close), SYNC, Source(Fork, Deed::Reopen), KILLED]);
 }

@@ -219,11 +219,33 @@ fn beginnings() -> impl Strategy<Value = Vec<Action>> {
     ]
 }
 
+/// Something, a job that sees it, and the reverse of it: what the bot wrote down must not outlive its reason.
+fn there_and_back() -> impl Strategy<Value = Vec<Action>> {
+    let both = select(vec![
+        (Action::Source(Which::Fork, Deed::Close), Action::Source(Which::Fork, Deed::Reopen)),
+        (Action::Source(Which::Fork, Deed::Retarget("c10s")), Action::Source(Which::Fork, Deed::Retarget("c9s"))),
+        (Action::Source(Which::Fork, Deed::Retarget("main")), Action::Source(Which::Fork, Deed::Retarget("c9s"))),
+        (Action::Source(Which::Fork, Deed::Draft), Action::Source(Which::Fork, Deed::Draft)),
+        (Action::SourceMoves("c9s", Edit::Code(7)), Action::Source(Which::Fork, Deed::Rebase(Edit::Code(8)))),
+        (Action::Dist(0, DistDeed::Close), Action::Dist(0, DistDeed::Reopen)),
+        (Action::Dist(0, DistDeed::Push), Action::Dist(0, DistDeed::TakeBack)),
+        (Action::Source(Which::Fork, Deed::Close), Action::Dist(0, DistDeed::Reopen)),
+    ]);
+    let job = || (job(), trouble()).prop_map(|(job, trouble)| Action::Job(job, trouble));
+    (both, job(), prop::option::of(job())).prop_map(|((there, back), seen, then)| {
+        let mut all = vec![there, seen, back];
+        all.extend(then);
+        all
+    })
+}
+
 /// A beginning and some actions, a job after every second one or so.
 pub(crate) fn sequences() -> impl Strategy<Value = Vec<Action>> {
-    let action = prop_oneof![
+    let one = prop_oneof![
         3 => by_people(),
         2 => (job(), trouble()).prop_map(|(job, trouble)| Action::Job(job, trouble)),
     ];
-    (beginnings(), prop::collection::vec(action, 2..11)).prop_map(|(beginning, then)| [beginning, then].concat())
+    let some = prop_oneof![5 => one.prop_map(|one| vec![one]), 1 => there_and_back()];
+    let then = prop::collection::vec(some, 2..9);
+    (beginnings(), then).prop_map(|(beginning, then)| [beginning, then.concat()].concat())
 }
