@@ -13,12 +13,13 @@ mod people;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use actions::{Action, Deed, DistDeed, Edit, Job, Which, sequences};
+use actions::{Action, Deed, DistDeed, Edit, Job, Memory, Which, memories, sequences};
 use checks::{check, settles};
 use jobs::Life;
 
-/// How many lives are tried in each of the parts below unless PROPTEST_CASES asks for others: together 240.
-const CASES: u32 = 60;
+/// How many lives are tried in each of the parts below unless PROPTEST_CASES asks for others: together 200. One takes
+/// about three seconds of one processor: four runs of the program and their git processes.
+const CASES: u32 = 50;
 
 /// The parts run beside each other, each with other lives.
 fn config(part: u64) -> ProptestConfig {
@@ -39,8 +40,8 @@ macro_rules! parts {
             #![proptest_config(config($part))]
 
             #[test]
-            fn $name(actions in sequences()) {
-                check(&actions);
+            fn $name(memory in memories(), actions in sequences()) {
+                check(memory, &actions);
             }
         })*
     };
@@ -57,7 +58,7 @@ mod whatever_happens {
 fn two_reconciles_and_several_events_at_once_lose_nothing_and_make_nothing_twice() {
     use Action::{Dist, DistMoves, Source, SourceMoves};
     use Which::{Fork, Own};
-    let life = Life::new();
+    let life = Life::new(Memory::Kept);
     for round in [
         vec![Source(Own, Deed::Open), Source(Fork, Deed::Push(Edit::File(1)))],
         vec![

@@ -4,10 +4,17 @@ use crate::life_model::actions::{
     Action::{self, Dist, Source},
     Deed, DistDeed,
     Job::Sync,
-    Trouble,
+    Memory, Trouble,
     Which::Fork,
 };
-use crate::life_model::checks::check;
+use crate::life_model::checks;
+
+/// Whether `reconcile` remembers or not.
+fn check(actions: &[Action]) {
+    for memory in [Memory::None, Memory::Kept] {
+        checks::check(memory, actions);
+    }
+}
 
 /// A job that nothing comes in between.
 const SYNC: Action = Action::Job(Sync(Fork), Trouble::None);

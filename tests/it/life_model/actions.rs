@@ -108,6 +108,17 @@ pub(crate) enum Action {
     Job(Job, Trouble),
 }
 
+/// Whether one `reconcile` remembers for the next what it looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    None,
+    Kept,
+}
+
+pub(crate) fn memories() -> impl Strategy<Value = Memory> {
+    select(vec![Memory::None, Memory::Kept])
+}
+
 pub(crate) const HANDLED: [&str; 2] = ["c9s", "c10s"];
 
 fn which() -> impl Strategy<Value = Which> {

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gitlab_sandbox::{Fault, State};
 
-use super::actions::{Action, Failure, Job, Trouble, Which};
+use super::actions::{Action, Failure, Job, Memory, Trouble, Which};
 use super::people::{People, Reason};
+use crate::reconcile_world;
 use crate::support::Run;
 use crate::world::{DIST, SOURCE, World};
 
@@ -27,14 +28,17 @@ pub(crate) struct Life {
 
 impl Life {
     /// The contributor has opened a merge request that the bot has not seen.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(memory: Memory) -> Self {
         let world = World::new();
+        if memory == Memory::Kept {
+            reconcile_world::watch(&world);
+        }
         let sandbox = &world.sandbox;
         sandbox.branch_at(SOURCE, "c10s", "c9s");
         sandbox.commit(SOURCE, "c10s", "Add a guide", &[("GUIDE", Some("Read.\n"))]);
         sandbox.branch_at(DIST, "c10s", "c9s");
         let iid = world.contribute();
-        let people = Arc::new(Mutex::new(People::new(sandbox.handle(), iid)));
+        let people = Arc::new(Mutex::new(People::new(sandbox.handle(), iid, memory)));
         Self { world, people }
     }
 

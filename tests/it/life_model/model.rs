@@ -86,7 +86,7 @@ fn of(people: &People, which: Which) -> Expected {
                 dists.push((current.iid, becomes));
                 note = says;
             }
-            None if source.state == State::Opened => (new, note) = of_new(people, &source, &content),
+            None if source.state == State::Opened => (new, note) = of_new(&source, &content),
             None => {}
         }
     } else if reached {
@@ -162,10 +162,9 @@ fn in_step(head: &str) -> String {
     format!("The dist-git merge request holds this one up to commit `{}`", &head[..10])
 }
 
-fn of_new(people: &People, source: &MergeRequest, content: &Content) -> (New, Option<String>) {
+fn of_new(source: &MergeRequest, content: &Content) -> (New, Option<String>) {
     let head = source.head().unwrap();
     let holds = |tree: &String| Holds::Tree(tree.clone(), Some(head.to_owned()));
-    let _ = people;
     match content {
         Content::Conflict => (New::No, says(CONFLICT)),
         Content::Tree(tree, DistGit::Differs) => (New::Yes(holds(tree)), Some(in_step(head))),

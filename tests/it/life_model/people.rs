@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use gitlab_sandbox::{Handle, MergeRequest, State};
 use serde_json::{Value, json};
 
-use super::actions::{Action, Deed, DistDeed, Edit, Which};
+use super::actions::{Action, Deed, DistDeed, Edit, Memory, Which};
 use super::git::Git;
 use crate::support::SPEC;
 use crate::world::{DIST, FORK, SOURCE};
@@ -87,13 +87,14 @@ pub(crate) struct People {
     pub(crate) comments: Vec<(Which, u64, String)>,
     /// The payloads of all events so far.
     pub(crate) events: Vec<Value>,
-    /// For a target of a source-git merge request when a job began: a job may act on what it saw.
+    /// State and target of the source-git merge requests when the last job began: it may act on what it saw then.
     pub(crate) seen: BTreeMap<Which, (State, String)>,
+    memory: Memory,
     count: u32,
 }
 
 impl People {
-    pub(crate) fn new(sandbox: Handle, fork_iid: u64) -> Self {
+    pub(crate) fn new(sandbox: Handle, fork_iid: u64, memory: Memory) -> Self {
         let source = Source {
             iid: fork_iid,
             words: "Return success".to_owned(),
@@ -109,6 +110,7 @@ impl People {
             comments: Vec::new(),
             events: Vec::new(),
             seen: BTreeMap::new(),
+            memory,
             count: 0,
         };
         people.announce(Which::Fork);
@@ -249,6 +251,8 @@ impl People {
             Deed::Reopen if now.state == State::Closed => sandbox.reopen(SOURCE, iid, author),
             Deed::Merge if is_open && self.is_mergeable(SOURCE, &now) => sandbox.merge(SOURCE, iid, "maintainer"),
             Deed::Close | Deed::Reopen | Deed::Merge => return,
+            // No list shows that: whoever remembers sees it within a day.
+            Deed::RemoveNote if self.memory == Memory::Kept => return,
             Deed::RemoveNote => {
                 let bot = sandbox.inspect(|model| model.user("bot").unwrap().id);
                 let own = sandbox.notes(SOURCE, iid).into_iter().find(|note| note.author == bot);
