@@ -98,7 +98,7 @@ pub enum Command {
     Reconcile(Reconcile),
     /// Start a new pipeline for the dist-git merge request of a source-git merge request
     Retest(Retest),
-    /// Make the dist-git merge request of a source-git merge request anew, whatever people did there
+    /// Make a dist-git merge request anew, whatever people did there
     Recreate(Recreate),
     /// From a job, ask the bot project to look at the job's pipeline or merge request
     Notify(Notify),

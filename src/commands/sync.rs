@@ -203,12 +203,7 @@ impl Run<'_> {
     /// Looks whether what opened, closed or was told of a dist-git merge request still holds: somebody may have done the
     /// opposite meanwhile, and the job that was to follow may have come first.
     fn check_state(&self, plan: &Plan<'_>) -> Result<()> {
-        let turns = |step: &Step<'_>| {
-            matches!(
-                step,
-                Step::Tell { .. } | Step::EditMergeRequest { turn: Some(_), .. } | Step::OpenMergeRequest { .. }
-            )
-        };
+        let turns = |step: &Step<'_>| matches!(step, Step::Tell { .. } | Step::EditMergeRequest { turn: Some(_), .. });
         if !plan.steps.iter().any(turns) {
             return Ok(());
         }

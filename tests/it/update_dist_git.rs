@@ -778,6 +778,8 @@ fn bad_usage_ends_with_2_and_help_with_0() {
       report           Bring dist-git's CI results to the source-git merge request
       event            Look where a webhook or a job says, and do what is due there
       reconcile        Look at every merge request of the instance, and bring what is behind up to date
+      retest           Start a new pipeline for the dist-git merge request of a source-git merge request
+      recreate         Make a dist-git merge request anew, whatever people did there
       notify           From a job, ask the bot project to look at the job's pipeline or merge request
       update-dist-git  Turn a source-git clone's commit into patches, spec and files of a dist-git clone
       webhook-token    Make the token that webhooks of a namespace or project carry, or check one
