@@ -170,8 +170,7 @@ pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
         }
     };
     let Some(says) = says else { return plan };
-    let is_over = matches!(observed.content, Wanted::Closed | Wanted::NotHandled);
-    if is_over && notes.is_empty() {
+    if notes.is_empty() && has_nothing_to_tell(observed, &plan) {
         return plan;
     }
     let commit = told_commit(observed, &plan);
@@ -188,6 +187,15 @@ pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
 /// none of these commits: then no base is written down, and nobody takes the note for current because of it.
 fn follows_from_commits(says: &Says<'_>) -> bool {
     matches!(says, Says::Synced { .. } | Says::Blocked(Blocked::Refused(_)))
+}
+
+/// Says whether no note is needed where there is none: the merge request is closed, or nothing of it was in dist-git.
+fn has_nothing_to_tell(observed: &Observed<'_>, plan: &Plan<'_>) -> bool {
+    match observed.content {
+        Wanted::Closed => true,
+        Wanted::NotHandled => observed.source.state != State::Opened || plan.steps.is_empty(),
+        Wanted::Content(_) | Wanted::Blocked(_) => false,
+    }
 }
 
 /// Says whether dist-git would stay as it is, and there is no merge request that has to follow.

@@ -209,6 +209,17 @@ fn for_a_target_that_is_not_handled_there_is_none() {
 }
 
 #[test]
+fn what_is_closed_for_want_of_a_target_is_told_though_somebody_removed_the_note() {
+    let (world, iid) = pair();
+    world.sandbox.set_target(SOURCE, iid, "maintainer", "main");
+    let note =
+        world.sandbox.notes(SOURCE, iid).into_iter().find(|note| note.body.contains("source-git-bot v1")).unwrap();
+    world.sandbox.arrange(|model| model.notes.remove(&note.id));
+    look(&world, iid, By::Reconcile);
+    assert!(world.note(iid).contains("for the branch `main` now"), "{}", world.note(iid));
+}
+
+#[test]
 fn where_a_target_branch_moved_it_is_made_anew() {
     let (world, iid) = pair();
     world.sandbox.commit(DIST, "c9s", "Rebuild", &[("gating.yaml", Some("x\n"))]);

@@ -87,6 +87,8 @@ fn of(people: &People, which: Which) -> Expected {
                 note = says;
             }
             None if source.state == State::Opened => (new, note) = of_new(&source, &content),
+            // It was merged before any job could see it open for this branch.
+            None if source.state == State::Merged && reached => (new, note) = of_merged(&content),
             None => {}
         }
     } else if reached {
@@ -169,6 +171,17 @@ fn of_new(source: &MergeRequest, content: &Content) -> (New, Option<String>) {
         Content::Conflict => (New::No, says(CONFLICT)),
         Content::Tree(tree, DistGit::Differs) => (New::Yes(holds(tree)), Some(in_step(head))),
         Content::Tree(tree, DistGit::HoldsIt) => (New::Perhaps(holds(tree)), None),
+    }
+}
+
+/// What was merged lately and has no pair gets one, which holds the target branch.
+fn of_merged(content: &Content) -> (New, Option<String>) {
+    match content {
+        Content::Conflict => unreachable!("a branch conflicts with nothing"),
+        Content::Tree(tree, DistGit::Differs) => {
+            (New::Yes(Holds::Tree(tree.clone(), None)), says("**This merge request was merged.** The dist-git"))
+        }
+        Content::Tree(tree, DistGit::HoldsIt) => (New::Perhaps(Holds::Tree(tree.clone(), None)), None),
     }
 }
 
