@@ -167,6 +167,21 @@ fn what_is_merged_goes_on_in_dist_git_on_its_own() {
 }
 
 #[test]
+fn what_was_closed_and_then_merged_goes_on_in_dist_git() {
+    for by in BOTH {
+        let (world, iid) = pair();
+        world.sandbox.close(SOURCE, iid, "contributor");
+        look(&world, iid, by);
+        // No job comes between the two.
+        world.sandbox.reopen(SOURCE, iid, "contributor");
+        world.sandbox.merge(SOURCE, iid, "maintainer");
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+        assert!(world.note(iid).contains("This merge request was merged."), "{by:?}: {}", world.note(iid));
+    }
+}
+
+#[test]
 fn what_was_merged_before_any_job_saw_it_gets_its_pair() {
     let (world, iid) = World::with_merge_request();
     world.sandbox.merge(SOURCE, iid, "maintainer");

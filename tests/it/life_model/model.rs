@@ -82,7 +82,7 @@ fn of(people: &People, which: Which) -> Expected {
         let content = content(people, &source);
         match current {
             Some(current) => {
-                let (becomes, says) = of_current(current, &source, &content, reached);
+                let (becomes, says) = of_current(current, &source, &content);
                 dists.push((current.iid, becomes));
                 note = says;
             }
@@ -119,7 +119,7 @@ fn says(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn of_current(dist: &Dist, source: &MergeRequest, content: &Content, reached: bool) -> (Becomes, Option<String>) {
+fn of_current(dist: &Dist, source: &MergeRequest, content: &Content) -> (Becomes, Option<String>) {
     const CLOSED_THERE: &str = "**The dist-git merge request was closed there**";
     const MERGED_THERE: &str = "**The dist-git merge request was merged**";
     const CLOSED: &str = "**This merge request was closed, and the dist-git merge request with it.**";
@@ -129,8 +129,7 @@ fn of_current(dist: &Dist, source: &MergeRequest, content: &Content, reached: bo
         (State::Merged, _) => (Becomes::Merged, says(MERGED_THERE)),
         (State::Closed, _) if dist.closed_by == Some(By::Person) => (Becomes::Closed, says(CLOSED_THERE)),
         (State::Closed, State::Closed) => (Becomes::Closed, says(CLOSED)),
-        // Where no list shows it, `reconcile` does not come by; where it does, the change goes on.
-        (State::Closed, State::Merged) if !reached => (Becomes::Closed, None),
+        // What ended lately `reconcile` sees once more: the change goes on, unless dist-git has it already.
         (State::Closed, State::Merged) => (Becomes::Either, None),
         (State::Opened, State::Closed) => {
             let becomes = stays(dist, Reason::Closed);
