@@ -259,17 +259,42 @@ fn dist_git_reports_each_pipeline_of_a_bots_branch_once() {
 }
 
 #[test]
-fn the_bot_project_has_one_job_for_whatever_starts_a_pipeline() {
+fn the_bot_project_has_a_job_for_whatever_starts_a_pipeline() {
     const BOT: &str = "operators/bot";
-    let job: &[&str] = &["test/source-git-bot (may fail with [3,4])"];
-    let mut expected: Vec<(Situation, &[&str])> = vec![
+    let event: &[&str] = &["test/source-git-bot (may fail with [3,4])"];
+    // gitlab-ci-local's spelling of the parts of a parallel job.
+    let all: &[&str] = &["test/source-git-bot: reconcile: [1/1] (may fail with [3,4])"];
+    let expected: [(Situation, &[&str]); 8] = [
         (Situation::branch("push", BOT, "main"), &[]),
         (Situation::merge_request(BOT, BOT, "fix"), &[]),
         (Situation::tag(BOT), &[]),
+        (Situation::branch("trigger", BOT, "main"), event),
+        // A job's token on the trigger address.
+        (Situation::branch("pipeline", BOT, "main"), event),
+        (Situation::branch("schedule", BOT, "main"), all),
+        (Situation::branch("api", BOT, "main"), all),
+        (Situation::branch("web", BOT, "main"), all),
     ];
-    expected.extend(others(BOT).map(|situation| (situation, job)));
     has(&example("bot"), &expected);
-    has(&read("ci-templates/examples/bot-project.gitlab-ci.yml"), &expected);
+    let own = read("ci-templates/examples/bot-project.gitlab-ci.yml");
+    has(&own, &expected);
+
+    // With a merge request in the field, or in a call of the trigger's address.
+    let named = own.replacen("      default: ''\n", "      default: 'group/project!7'\n", 1);
+    assert_ne!(named, own);
+    let expected =
+        ["trigger", "pipeline", "schedule", "api", "web"].map(|source| (Situation::branch(source, BOT, "main"), event));
+    has(&named, &expected);
+}
+
+#[test]
+fn several_jobs_of_the_bot_project_share_the_merge_requests() {
+    let own = read("ci-templates/examples/bot-project.gitlab-ci.yml");
+    let shared =
+        own.replace("      instance: instance.yaml\n", "      instance: instance.yaml\n      reconcile_jobs: 3\n");
+    assert_ne!(shared, own);
+    let parts = [1, 2, 3].map(|part| format!("test/source-git-bot: reconcile: [{part}/3] (may fail with [3,4])"));
+    has(&shared, &[(Situation::branch("schedule", "operators/bot", "main"), &parts.each_ref().map(String::as_str))]);
 }
 
 #[test]
@@ -277,6 +302,7 @@ fn only_a_person_in_the_bot_project_can_ask_for_more_than_sync() {
     const BOT: &str = "operators/bot";
     let job: &[&str] = &["test/source-git-bot (may fail with [3,4])"];
     let own = read("ci-templates/examples/bot-project.gitlab-ci.yml");
+    let own = own.replacen("      default: ''\n", "      default: 'group/project!7'\n", 1);
     for command in ["recreate", "retest"] {
         // As with `inputs[command]=…` in a call of the trigger's address.
         let chosen = own.replace("      default: sync\n", &format!("      default: {command}\n"));
@@ -383,12 +409,33 @@ fn defined(file: &str) -> Vec<(String, Value)> {
     let text = read(file);
     let (_, body) = text.split_once("\n---\n").unwrap();
     let body: serde_json::Map<String, Value> = yaml_serde::from_str(body).unwrap();
-    body.into_iter().filter(|(_, value)| value.get("script").is_some()).collect()
+    let hidden = body.clone();
+    let whole = |mut job: Value| {
+        let Some(base) = job.get("extends").and_then(|name| hidden.get(name.as_str()?)).cloned() else { return job };
+        merge(&mut job, base);
+        job
+    };
+    body.into_iter().map(|(name, job)| (name, whole(job))).filter(|(_, job)| job.get("script").is_some()).collect()
+}
+
+/// Adds to a job what it has from the one that it extends; of mappings each key by itself, as GitLab does.
+fn merge(job: &mut Value, base: Value) {
+    match (job, base) {
+        (Value::Object(job), Value::Object(base)) => {
+            for (key, value) in base {
+                match job.get_mut(&key) {
+                    Some(own) => merge(own, value),
+                    None => drop(job.insert(key, value)),
+                }
+            }
+        }
+        (_, _) => {}
+    }
 }
 
 #[test]
 fn jobs_are_retried_where_that_helps_and_hold_nothing_up() {
-    for (template, jobs) in [("source-git", 2), ("dist-git", 1), ("bot", 1)] {
+    for (template, jobs) in [("source-git", 2), ("dist-git", 1), ("bot", 2)] {
         let file = format!("ci-templates/{template}.yml");
         let text = read(&file);
         assert!(!text.contains("\nworkflow:") && !text.contains("\nstages:") && !text.contains("\ndefault:"), "{file}");
@@ -401,11 +448,7 @@ fn jobs_are_retried_where_that_helps_and_hold_nothing_up() {
                 assert_eq!(job["retry"]["when"], trouble, "{name}");
             }
             assert_eq!(job.get("image").is_none(), name == "source-git-bot: fork", "{name}");
-            assert_eq!(
-                job["variables"]["GIT_STRATEGY"],
-                if name == "source-git-bot" { "clone" } else { "none" },
-                "{name}"
-            );
+            assert_eq!(job["variables"]["GIT_STRATEGY"], if template == "bot" { "clone" } else { "none" }, "{name}");
             assert_eq!(job.get("artifacts"), None);
             // The report waits for the jobs of all stages, the others for none.
             let needs = file.contains("source-git").then(|| json!([]));
@@ -422,7 +465,10 @@ fn no_text_of_a_merge_request_is_on_a_shell_line() {
         for (name, job) in defined(file) {
             let script = job["script"].to_string();
             for used in variable.captures_iter(&script).map(|found| found[1].to_owned()) {
-                assert!(["SGB_MERGE_REQUEST", "TRIGGER_PAYLOAD", "OUTCOME"].contains(&&*used), "{name}: {used}");
+                assert!(
+                    ["SGB_MERGE_REQUEST", "CI_NODE_INDEX", "CI_NODE_TOTAL", "OUTCOME"].contains(&&*used),
+                    "{name}: {used}"
+                );
             }
         }
     }

@@ -46,6 +46,20 @@ impl Chain {
         Self { world, iid, bot, trigger_url, trigger_token }
     }
 
+    /// The bot project where a person has filled these fields in.
+    #[track_caller]
+    fn bot_for(&self, merge_request: &str, command: &str) -> Project {
+        let own = read("ci-templates/examples/bot-project.gitlab-ci.yml");
+        let filled = own.replacen("      default: ''\n", &format!("      default: '{merge_request}'\n"), 1).replacen(
+            "      default: sync\n",
+            &format!("      default: {command}\n"),
+            1,
+        );
+        let bot = Project::new(&filled);
+        bot.write("instance.yaml", &fs::read_to_string(self.world.home.path().join("instance.yaml")).unwrap());
+        bot
+    }
+
     /// What GitLab makes a pipeline of: the configuration that a branch has in this file.
     #[track_caller]
     fn configured(&self, project: &str, branch: &str, file: &str) -> Project {
@@ -206,19 +220,25 @@ fn in_a_contributors_fork_the_job_explains_and_passes() {
 }
 
 #[test]
-fn a_schedule_and_a_person_start_the_same_job() {
+fn a_schedule_looks_at_all_and_a_person_names_one() {
     let chain = Chain::new();
     let world = &chain.world;
     let secrets = [("SGB_TOKEN", &*world.token)];
-    let log = passed(&chain, &chain.bot.run("source-git-bot", &Situation::branch("schedule", BOT, "main"), &secrets));
-    assert!(log.contains("Every merge request of the instance is looked at.") && log.contains("synced"), "{log}");
+    let log = passed(
+        &chain,
+        &chain.bot.run("source-git-bot: reconcile", &Situation::branch("schedule", BOT, "main"), &secrets),
+    );
+    assert!(
+        log.contains("Every merge request of the instance is looked at, by part 1 of 1.") && log.contains("synced"),
+        "{log}"
+    );
     let _ = world.written();
 
     let pipeline = world.sandbox.mr_pipeline(DIST, world.opened().iid).jobs(&[("test", "rpminspect")]).create();
     world.sandbox.set_all_jobs(pipeline, "success");
     world.change("Say more", &[("MORE", Some("More.\n"))]);
-    let named = Situation::branch("web", BOT, "main").and(&[("SGB_MERGE_REQUEST", &format!("{SOURCE}!{}", chain.iid))]);
-    let log = passed(&chain, &chain.bot.run("source-git-bot", &named, &secrets));
+    let bot = chain.bot_for(&format!("{SOURCE}!{}", chain.iid), "sync");
+    let log = passed(&chain, &bot.run("source-git-bot", &Situation::branch("web", BOT, "main"), &secrets));
     assert!(log.contains("A person named a merge request."), "{log}");
     let head = world.sandbox.tip(FORK, "fix").unwrap();
     assert!(world.message(chain.iid).contains(&head) && world.note(chain.iid).contains(&head));
@@ -230,11 +250,9 @@ fn a_person_in_the_bot_project_asks_for_another_pipeline() {
     let chain = Chain::new();
     let world = &chain.world;
     world.synced(chain.iid);
-    let own = read("ci-templates/examples/bot-project.gitlab-ci.yml");
-    let bot = Project::new(&own.replace("      default: sync\n", "      default: retest\n"));
-    bot.write("instance.yaml", &fs::read_to_string(world.home.path().join("instance.yaml")).unwrap());
-    let named = Situation::branch("web", BOT, "main").and(&[("SGB_MERGE_REQUEST", &format!("{SOURCE}!{}", chain.iid))]);
-    passed(&chain, &bot.run("source-git-bot", &named, &[("SGB_TOKEN", &*world.token)]));
+    let bot = chain.bot_for(&format!("{SOURCE}!{}", chain.iid), "retest");
+    let by_hand = Situation::branch("web", BOT, "main");
+    passed(&chain, &bot.run("source-git-bot", &by_hand, &[("SGB_TOKEN", &*world.token)]));
     assert_eq!(world.sandbox.pipelines("bot/hello").len(), 1);
     let _ = world.written();
 }
@@ -243,17 +261,18 @@ fn a_person_in_the_bot_project_asks_for_another_pipeline() {
 fn a_contributors_conflict_and_a_missing_token_are_warnings_in_the_bot_project() {
     let chain = Chain::new();
     let world = &chain.world;
-    let named = Situation::branch("web", BOT, "main").and(&[("SGB_MERGE_REQUEST", &format!("{SOURCE}!{}", chain.iid))]);
-    let log = ended(&chain, &chain.bot.run("source-git-bot", &named, &[]), End::FailedAsItMay);
+    let bot = chain.bot_for(&format!("{SOURCE}!{}", chain.iid), "sync");
+    let by_hand = Situation::branch("web", BOT, "main");
+    let log = ended(&chain, &bot.run("source-git-bot", &by_hand, &[]), End::FailedAsItMay);
     assert!(log.contains("there is no token to act with as the bot"), "{log}");
     let conflict = [("hello.c", Some("int main(void)\n{\n    return 2;\n}\n"))];
     world.sandbox.commit(SOURCE, "c9s", "Return two", &conflict);
     let secrets = [("SGB_TOKEN", &*world.token)];
-    let log = ended(&chain, &chain.bot.run("source-git-bot", &named, &secrets), End::FailedAsItMay);
+    let log = ended(&chain, &bot.run("source-git-bot", &by_hand, &secrets), End::FailedAsItMay);
     assert!(log.contains("conflicts with its target branch"), "{log}");
     let _ = world.written();
-    let wrong = named.and(&[("SGB_MERGE_REQUEST", "src/hello")]);
-    ended(&chain, &chain.bot.run("source-git-bot", &wrong, &secrets), End::Failed);
+    let wrong = chain.bot_for("src/hello", "sync");
+    ended(&chain, &wrong.run("source-git-bot", &by_hand, &secrets), End::Failed);
 }
 
 #[test]
