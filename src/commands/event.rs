@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &cli::Event, global: &Global, surroundings: &Surrou
     let work = Working { bot: &bot, project, global, surroundings };
     match look {
         Look::MergeRequest { iid, .. } if is_source_git => work.sync(path, MergeRequestIid(iid)),
-        Look::MergeRequest { iid, .. } if is_dist_git => work.report_dist_git(path, MergeRequestIid(iid)),
+        Look::MergeRequest { iid, .. } if is_dist_git => work.dist_git(path, MergeRequestIid(iid)),
         Look::Note { merge_request, id, .. } if is_source_git => {
             work.comment(path, MergeRequestIid(merge_request), NoteId(id))
         }
@@ -164,7 +164,8 @@ impl Working<'_> {
         comment::follow(self.bot, named, self.project, note, self.global, self.surroundings)
     }
 
-    fn report_dist_git(&self, project: ProjectPath, iid: MergeRequestIid) -> Result<()> {
+    /// What happened to a dist-git merge request is told where it was made from: results, and what a person did to it.
+    fn dist_git(&self, project: ProjectPath, iid: MergeRequestIid) -> Result<()> {
         let dist = match self.bot.forge.merge_request(&project, iid) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => {
                 tracing::info!("{project}!{iid} is not there any more: nothing to do");
@@ -173,7 +174,9 @@ impl Working<'_> {
             dist => dist?,
         };
         let Some(pair) = report::of_dist(self.bot, project, dist)? else { return Ok(()) };
-        report::report(self.bot, pair, self.global, self.surroundings)?.print()
+        let (source, iid) = (pair.source_path.clone(), pair.source.iid);
+        report::report(self.bot, pair, self.global, self.surroundings)?.print()?;
+        self.sync(source, iid)
     }
 
     fn report(&self, reference: PipelineReference) -> Result<()> {

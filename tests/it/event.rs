@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use gitlab_sandbox::State;
 use serde_json::{Value, json};
 
 use crate::support::Run;
@@ -57,6 +58,27 @@ fn an_event_of_a_pipeline_in_dist_git_or_a_fork_reports_it() {
     let dist = payload("merge_request", project(&world, DIST), 7, &world.opened().iid.to_string());
     run(&world, &dist).ends_with(0);
     assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn an_event_of_a_dist_git_merge_request_tells_what_a_person_did_there() {
+    for (state, words) in
+        [(State::Merged, "**The dist-git merge request was merged**"), (State::Closed, "was closed there")]
+    {
+        let (world, iid) = World::with_merge_request();
+        world.synced(iid);
+        let dist = world.opened().iid;
+        match state {
+            State::Merged => drop(world.sandbox.merge(DIST, dist, "maintainer")),
+            _ => world.sandbox.close(DIST, dist, "maintainer"),
+        }
+        let payload = payload("merge_request", project(&world, DIST), 7, &dist.to_string());
+        run(&world, &payload).ends_with(0);
+        assert!(world.note(iid).contains(words), "{}", world.note(iid));
+        let _ = world.written();
+        run(&world, &payload).ends_with(0);
+        assert_eq!(world.written(), [""; 0]);
+    }
 }
 
 #[test]
