@@ -1,6 +1,6 @@
 //! How far a run of `reconcile` goes: bounds that a person or a job sets, and work in parts.
 
-use gitlab_sandbox::Fault;
+use gitlab_sandbox::{Fault, Repositories};
 
 use crate::reconcile_world::{BOT, issue, reconcile, settle, watch};
 use crate::world::{DIST, FORK, SOURCE, World};
@@ -9,7 +9,7 @@ use crate::world::{DIST, FORK, SOURCE, World};
 fn three() -> World {
     let (world, _) = World::with_merge_request();
     for name in ["two", "three"] {
-        world.sandbox.copy_package(&["src", "rpms"], "hello", name, &[1]);
+        world.sandbox.copy_package(&["src", "rpms"], "hello", name, &[1], Repositories::Own);
     }
     watch(&world);
     world

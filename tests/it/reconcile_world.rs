@@ -1,6 +1,6 @@
 //! What the tests of `reconcile` share: a bot project beside the packages, and an instance of hundreds of them.
 
-use gitlab_sandbox::{Issue, RequestRecord, Role, Visibility};
+use gitlab_sandbox::{Issue, Repositories, RequestRecord, Role, Visibility};
 
 use crate::support::Run;
 use crate::world::{DIST, FORK, HELLO, SOURCE, World};
@@ -70,7 +70,7 @@ pub(crate) fn big() -> World {
     let namespaces = ["src", "rpms", "bot", "contributor"];
     for n in 1..300 {
         let requests: &[u64] = if n < 200 { &[1, 2, 3, 4] } else { &[1, 3] };
-        sandbox.copy_package(&namespaces, "hello", &format!("package-{n}"), requests);
+        sandbox.copy_package(&namespaces, "hello", &format!("package-{n}"), requests, Repositories::Shared);
     }
     watch(&world);
     let open = |group: &str| {

@@ -64,5 +64,5 @@ pub use model::webhooks::{AlertStatus, Delivery, HookEvent, HookOwner, Webhook};
 pub use repository::NO_COMMIT;
 pub use sandbox::{Handle, Sandbox, Scheme, Settings};
 pub use webhooks::template::Interpolation;
-pub use world::MergeRequestBuilder;
 pub use world::{HookBuilder, JobBuilder, MergeRequestPipelineBuilder, ShownPipeline, ShownStatus};
+pub use world::{MergeRequestBuilder, Repositories};

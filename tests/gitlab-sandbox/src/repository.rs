@@ -85,6 +85,20 @@ pub(crate) fn output(mut command: Command, input: &[u8]) -> Result<Output, Strin
     .map_err(|error| error.to_string())
 }
 
+fn copy_directory(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_directory(&entry.path(), &copy)?;
+        } else {
+            std::fs::copy(entry.path(), copy)?;
+        }
+    }
+    Ok(())
+}
+
 impl Repository {
     /// Makes an empty bare repository with the server's settings and its hook.
     pub(crate) fn create(path: PathBuf) -> Self {
@@ -234,6 +248,12 @@ impl Repository {
             if recursive { TreeWalkResult::Ok } else { TreeWalkResult::Skip }
         });
         walked.ok().map(|()| entries)
+    }
+
+    /// Copies the repository as it is, with what it borrows from others.
+    pub(crate) fn copied_to(&self, path: PathBuf) -> Self {
+        copy_directory(&self.path, &path).expect("the sandbox's temporary directory is writable");
+        Self { path }
     }
 
     /// Shares the objects of another repository, as GitLab's object pools do.

@@ -7,15 +7,32 @@ use crate::model::merge_requests::MergeRequest;
 use crate::model::projects::Project;
 use crate::sandbox::Handle;
 
+/// What copies have for repositories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repositories {
+    /// Those of the originals: for hundreds of copies, to which nothing is pushed and whose forks nothing is opened from.
+    /// (A merge request has its target borrow the fork's objects. If the same commit is then pushed to the fork of another
+    /// copy, git may find it there in one moment and not in the next.)
+    Shared,
+    /// Their own.
+    Own,
+}
+
 impl Handle {
     /// Copies the projects `<namespace>/<from>` of these namespaces as `<namespace>/<to>`, with the merge requests into them
-    /// whose numbers are named and the notes there. The copies share the repositories of the originals, so nothing may be
-    /// pushed to them; texts that name the originals by path or id name the copies.
+    /// whose numbers are named and the notes there. Texts that name the originals by path or id name the copies.
     ///
     /// # Panics
     ///
     /// If one of the projects does not exist.
-    pub fn copy_package(&self, namespaces: &[&str], from: &str, to: &str, merge_requests: &[u64]) {
+    pub fn copy_package(
+        &self,
+        namespaces: &[&str],
+        from: &str,
+        to: &str,
+        merge_requests: &[u64],
+        repositories: Repositories,
+    ) {
         let model = &mut *self.0.model();
         let mut projects = BTreeMap::new();
         let mut texts = Vec::new();
@@ -45,7 +62,10 @@ impl Handle {
         for (old, new) in &projects {
             let parent = model.projects.get(old).and_then(|project| project.forked_from);
             let parent = parent.map(|parent| projects.get(&parent).copied().unwrap_or(parent));
-            let copy = copy(model, *old, *new, to, parent);
+            let mut copy = copy(model, *old, *new, to, parent);
+            if repositories == Repositories::Own {
+                copy.repository = copy.repository.copied_to(model.root.join(format!("{new}.git")));
+            }
             model.projects.insert(*new, copy);
         }
         for request in copied {

@@ -11,6 +11,7 @@ mod statuses;
 mod triggers;
 mod webhooks;
 
+pub use copies::Repositories;
 pub use merge_requests::MergeRequestBuilder;
 pub use pipelines::{JobBuilder, MergeRequestPipelineBuilder};
 pub use statuses::{ShownPipeline, ShownStatus};
