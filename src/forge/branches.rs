@@ -1,9 +1,9 @@
 //! Branches of a project.
 
-use gitlab::api::projects::repository::branches::{Branch as GetBranch, DeleteBranch};
+use gitlab::api::projects::repository::branches::{Branch as GetBranch, CreateBranch, DeleteBranch};
 use serde::Deserialize;
 
-use super::{BranchName, Forge, ForgeError, ProjectId, endpoint, or_default};
+use super::{BranchName, Forge, ForgeError, ProjectId, ProjectRef, endpoint, or_default};
 use crate::transform::CommitId;
 
 /// A branch.
@@ -35,6 +35,17 @@ struct RawCommit {
     committer_email: String,
 }
 
+impl From<RawBranch> for Branch {
+    fn from(raw: RawBranch) -> Self {
+        Self {
+            tip: raw.commit.id,
+            committer_email: raw.commit.committer_email,
+            is_protected: raw.protected,
+            can_push: raw.can_push,
+        }
+    }
+}
+
 impl Forge {
     /// Returns a branch; nothing where the project has none of that name.
     ///
@@ -44,16 +55,27 @@ impl Forge {
     pub fn branch(&self, project: ProjectId, name: &BranchName) -> Result<Option<Branch>, ForgeError> {
         let request = endpoint(GetBranch::builder().project(project.0).branch(name.as_str()).build())?;
         match self.query::<RawBranch>(&request) {
-            Ok(raw) => Ok(Some(Branch {
-                tip: raw.commit.id,
-                committer_email: raw.commit.committer_email,
-                is_protected: raw.protected,
-                can_push: raw.can_push,
-            })),
+            Ok(raw) => Ok(Some(raw.into())),
             // GitLab's sentence is all that tells a missing branch from a missing project.
             Err(ForgeError::NotFoundOrNoAccess(failure)) if failure.message.contains("Branch Not Found") => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes a branch where `from` is: a branch, a tag or a commit.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Refused`] where it is there already, or `from` is not; [`ForgeError::Forbidden`] where this user may
+    /// not push.
+    pub fn create_branch<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+        name: &BranchName,
+        from: &str,
+    ) -> Result<Branch, ForgeError> {
+        let builder = CreateBranch::builder().project(project.into()).branch(name.as_str()).ref_(from).build();
+        self.query::<RawBranch>(&endpoint(builder)?).map(Branch::from)
     }
 
     /// Removes a branch. One that is not there is no error.

@@ -12,20 +12,31 @@ mod awards;
 mod branches;
 mod commits;
 mod error;
+mod files;
 mod graphql;
 mod hooks;
 mod issues;
+mod job_token_scope;
 mod members;
 mod merge_requests;
+mod namespaces;
 mod notes;
 mod open_merge_requests;
+mod pipeline_schedules;
 mod pipelines;
+mod project_settings;
 mod projects;
+mod protected_branches;
+mod request;
 mod retry;
+mod runners;
 mod statuses;
 mod transport;
+mod trigger_tokens;
 mod triggers;
 mod user;
+mod variables;
+mod version;
 
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -45,20 +56,30 @@ pub use crate::pair::ids::{
 pub use awards::{Award, AwardId};
 pub use branches::Branch;
 pub use error::{Failure, ForgeError};
+pub use files::{CommitAuthor, FileAction, FileChange};
 pub use graphql::{HeadPipelineOf, PipelineGlance};
-pub use hooks::Webhook;
+pub use hooks::{HookEvent, HookOwner, NewWebhook, Webhook, WebhookDelivery};
 pub use issues::{Issue, IssueEdit};
+pub use job_token_scope::{AllowedGroup, AllowedProject, JobTokenScope};
 pub use merge_requests::{
     Commit, MergeRequest, MergeRequestEdit, MergeRequestQuery, MergeRequestState, MergeRequestVersion, NewMergeRequest,
     References, StateChange, StateFilter,
 };
+pub use namespaces::{Group, Namespace};
 pub use notes::{Note, NoteOrder};
+pub use pipeline_schedules::PipelineSchedule;
 pub use pipelines::{CiState, Job, Pipeline};
+pub use project_settings::{FeatureAccess, NewProject, OverrideRole, ProjectEdit, ProjectSettings};
 pub use projects::{AccessLevel, NewFork, Parent, Project, ProjectRef, Visibility};
+pub use protected_branches::{BranchAccess, NewProtection, ProtectedBranch};
 pub use retry::RetryPolicy;
+pub use runners::{Runner, RunnerType};
 pub use statuses::{CommitStatus, NewCommitStatus, Posting};
+pub use trigger_tokens::TriggerToken;
 pub use triggers::TriggerAddress;
-pub use user::{CurrentUser, User};
+pub use user::{AccessToken, CurrentUser, User};
+pub use variables::{ANY_ENVIRONMENT, NewVariable, Variable, VariableType, VariablesOf};
+pub use version::Version;
 
 use transport::{Answer, NextPage, Transport};
 
@@ -166,11 +187,25 @@ impl Forge {
         T: DeserializeOwned + 'a,
         E: Endpoint + 'a,
     {
+        self.list_by(PER_PAGE, endpoint)
+    }
+
+    /// The same, by pages of another length: some lists allow only shorter ones.
+    fn list_by<'a, T, E>(
+        &'a self,
+        per_page: u64,
+        endpoint: Result<E, ForgeError>,
+    ) -> impl Iterator<Item = Result<T, ForgeError>> + use<'a, T, E>
+    where
+        T: DeserializeOwned + 'a,
+        E: Endpoint + 'a,
+    {
         let (endpoint, failed) = match endpoint {
             Ok(endpoint) => (Some(endpoint), None),
             Err(error) => (None, Some(Err(error))),
         };
-        failed.into_iter().chain(endpoint.into_iter().flat_map(|endpoint| self.pages(endpoint)).flat_map(items))
+        let pages = endpoint.into_iter().flat_map(move |endpoint| Pages { per_page, ..self.pages(endpoint) });
+        failed.into_iter().chain(pages.flat_map(items))
     }
 
     /// Reads the pages of a list as far as they are asked for.

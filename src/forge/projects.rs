@@ -83,10 +83,14 @@ impl std::str::FromStr for Visibility {
 pub struct AccessLevel(pub u64);
 
 impl AccessLevel {
+    /// Nobody: where the role is named from which on something is allowed.
+    pub const NO_ONE: Self = Self(0);
     /// May push branches and run pipelines.
     pub const DEVELOPER: Self = Self(30);
     /// May change a project's settings.
     pub const MAINTAINER: Self = Self(40);
+    /// May do everything, to a group as well.
+    pub const OWNER: Self = Self(50);
 }
 
 /// A project.
@@ -155,8 +159,9 @@ pub struct Parent {
     pub visibility: Option<Visibility>,
 }
 
+/// What this user may do, as GitLab shows it with a project.
 #[derive(Default, Deserialize)]
-struct RawPermissions {
+pub(super) struct RawPermissions {
     #[serde(default)]
     project_access: Option<RawAccess>,
     #[serde(default)]
@@ -169,9 +174,16 @@ struct RawAccess {
     access_level: AccessLevel,
 }
 
+impl RawPermissions {
+    /// Returns the higher of both roles.
+    pub(super) fn highest(&self) -> AccessLevel {
+        let access = [&self.project_access, &self.group_access];
+        access.into_iter().flatten().map(|access| access.access_level).max().unwrap_or_default()
+    }
+}
+
 impl From<RawProject> for Project {
     fn from(raw: RawProject) -> Self {
-        let access = [raw.permissions.project_access, raw.permissions.group_access];
         Self {
             id: raw.id,
             path: raw.path_with_namespace,
@@ -180,7 +192,7 @@ impl From<RawProject> for Project {
             visibility: raw.visibility,
             is_archived: raw.archived,
             forked_from: raw.forked_from_project,
-            access: access.into_iter().flatten().map(|access| access.access_level).max().unwrap_or_default(),
+            access: raw.permissions.highest(),
             import: match raw.import_status.as_str() {
                 "scheduled" | "started" => Import::Running,
                 "failed" => Import::Failed(printable(raw.import_error.as_bytes())),

@@ -34,24 +34,54 @@ pub struct CurrentUser {
     pub email: Option<String>,
 }
 
+/// An access token: personal, or of a project or group.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct AccessToken {
+    /// Its name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+    /// What it is good for: `api`, `read_api`, `write_repository`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub scopes: Vec<String>,
+    /// The last day on which it is good; nothing where it does not expire.
+    #[serde(default)]
+    pub expires_at: Option<NaiveDate>,
+    /// Whether it is good today.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// Whether somebody has revoked it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub revoked: bool,
+    /// The user that it acts as.
+    pub user_id: UserId,
+}
+
+/// A token that answers is good.
+const fn yes() -> bool {
+    true
+}
+
 impl Forge {
     /// Returns the user that the token belongs to.
     pub fn current_user(&self) -> Result<CurrentUser, ForgeError> {
         self.query(&endpoint(GetCurrentUser::builder().build())?)
     }
 
-    /// Returns the last day on which the token is good; nothing where it does not expire.
+    /// Returns what the token is and is good for.
     ///
     /// # Errors
     ///
     /// [`ForgeError::NotFoundOrNoAccess`] or [`ForgeError::Unauthorized`] also where the token is of another kind.
+    pub fn access_token(&self) -> Result<AccessToken, ForgeError> {
+        self.query(&endpoint(PersonalAccessTokenSelf::builder().build())?)
+    }
+
+    /// Returns the last day on which the token is good; nothing where it does not expire.
+    ///
+    /// # Errors
+    ///
+    /// As [`Forge::access_token`].
     pub fn token_expiry(&self) -> Result<Option<NaiveDate>, ForgeError> {
-        #[derive(Deserialize)]
-        struct Token {
-            #[serde(default)]
-            expires_at: Option<NaiveDate>,
-        }
-        let token: Token = self.query(&endpoint(PersonalAccessTokenSelf::builder().build())?)?;
-        Ok(token.expires_at)
+        Ok(self.access_token()?.expires_at)
     }
 }

@@ -10,7 +10,9 @@ use chrono::{DateTime, Utc};
 use super::bounds::Bounds;
 use crate::ci::Section;
 use crate::commands::bot::Bot;
-use crate::forge::{ForgeError, Issue, IssueEdit, IssueIid, Note, NoteId, ProjectPath, StateChange, Webhook};
+use crate::forge::{
+    ForgeError, HookOwner, Issue, IssueEdit, IssueIid, Note, NoteId, ProjectPath, StateChange, Webhook,
+};
 use crate::pair::memory::{Hour, Key, Known, Memory, Print};
 use crate::pair::status_issue::{self, Hook, Part, States, Status, Surroundings};
 
@@ -250,7 +252,7 @@ impl Watch {
         let mut hooks = None;
         for pair in bot.instance.namespaces.pairs() {
             let group = pair.source_git.as_str();
-            if let Some(all) = seen(bot.forge.group_webhooks(group).collect::<Result<Vec<_>, _>>())? {
+            if let Some(all) = seen(bot.forge.webhooks(HookOwner::Group(group)).collect::<Result<Vec<_>, _>>())? {
                 hooks.get_or_insert_with(Vec::new).extend(disabled(group, all));
             }
         }
@@ -259,7 +261,10 @@ impl Watch {
         projects.dedup();
         for project in projects.into_iter().take(PROJECTS) {
             // Who may not see those of one may not see those of the next: roles come with the group.
-            let Some(all) = seen(bot.forge.project_webhooks(project).collect::<Result<Vec<_>, _>>())? else { break };
+            let Some(all) = seen(bot.forge.webhooks(HookOwner::Project(project)).collect::<Result<Vec<_>, _>>())?
+            else {
+                break;
+            };
             hooks.get_or_insert_with(Vec::new).extend(disabled(project.as_str(), all));
         }
         Ok(hooks)

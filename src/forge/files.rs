@@ -1,0 +1,118 @@
+//! Files of a branch: one read, or several written in one commit, without a clone.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gitlab::api::common::{NameOrId, path_escaped};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::request::Request;
+use super::{BranchName, Forge, ForgeError, ProjectRef};
+use crate::transform::CommitId;
+
+/// What happens to a file in a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileChange {
+    /// It is new: GitLab refuses the commit where it is there.
+    Create,
+    /// It gets new content: GitLab refuses the commit where it is not there.
+    Update,
+}
+
+/// A file of a commit to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileAction<'a> {
+    /// What happens to it.
+    pub change: FileChange,
+    /// Its path, from the repository's root.
+    pub path: &'a str,
+    /// Its new content.
+    pub content: &'a [u8],
+}
+
+/// Whom a commit is put down to; its committer is the token's user all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitAuthor<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The address.
+    pub email: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Committed {
+    id: CommitId,
+}
+
+impl Forge {
+    /// Returns a file's content; nothing where the branch has no such file, or the project no such branch.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::NotFoundOrNoAccess`] where there is no such project, or its repository may not be read;
+    /// [`ForgeError::TooLong`] where the file is longer than 32 MiB.
+    pub fn raw_file<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+        branch: &BranchName,
+        path: &str,
+    ) -> Result<Option<Vec<u8>>, ForgeError> {
+        let project = NameOrId::from(project.into());
+        let path = format!("projects/{project}/repository/files/{}/raw", path_escaped(path));
+        match self.transport.send(&Request::get(path).with("ref", branch.as_str()), &[]) {
+            Ok(answer) => Ok(Some(answer.body)),
+            // GitLab's sentence is all that tells a missing file or branch ("404 File Not Found", "404 Commit Not Found")
+            // from a missing project.
+            Err(ForgeError::NotFoundOrNoAccess(failure))
+                if failure.message.contains("File Not Found") || failure.message.contains("Commit Not Found") =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Commits files to a branch, all in one commit, and returns it. In an empty project the branch is made, and becomes
+    /// the default one.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Refused`] where the branch is not there, a new file is or one to be updated is not;
+    /// [`ForgeError::Forbidden`] where this user may not push to the branch.
+    pub fn commit_files<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+        branch: &BranchName,
+        message: &str,
+        files: &[FileAction<'_>],
+        author: Option<CommitAuthor<'_>>,
+    ) -> Result<CommitId, ForgeError> {
+        let actions: Vec<Value> = files.iter().map(action).collect();
+        let mut body = json!({
+            "branch": branch.as_str(),
+            "commit_message": message,
+            "actions": actions,
+            "stats": false,
+        });
+        if let (Some(author), Some(body)) = (author, body.as_object_mut()) {
+            body.insert("author_name".to_owned(), json!(author.name));
+            body.insert("author_email".to_owned(), json!(author.email));
+        }
+        let path = format!("projects/{}/repository/commits", NameOrId::from(project.into()));
+        let committed: Committed = self.query(&Request::post(path, body))?;
+        Ok(committed.id)
+    }
+}
+
+fn action(file: &FileAction<'_>) -> Value {
+    let action = match file.change {
+        FileChange::Create => "create",
+        FileChange::Update => "update",
+    };
+    json!({
+        "action": action,
+        "file_path": file.path,
+        "encoding": "base64",
+        "content": STANDARD.encode(file.content),
+    })
+}
