@@ -90,7 +90,7 @@ fn prepare(model: &Model, asked: &GitRequest, token: Option<&Token>) -> Result<P
         return Err(denied());
     }
     let readable = readable.filter(|project| match token.map(|token| &token.kind) {
-        Some(TokenKind::Job { project: job }) => project.id == *job || project.job_token_allowlist.contains(job),
+        Some(TokenKind::Job { project: job }) => model.job_token_reaches(project, *job),
         _ => true,
     });
     let Some(project) = readable else {

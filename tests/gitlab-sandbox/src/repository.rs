@@ -34,6 +34,16 @@ pub(crate) struct Commit {
     pub(crate) message: String,
 }
 
+/// A commit to be made: all but its files.
+#[derive(Debug)]
+pub(crate) struct NewCommit<'a> {
+    pub(crate) parent: Option<&'a str>,
+    pub(crate) message: &'a str,
+    pub(crate) author: (String, String),
+    pub(crate) committer: (String, String),
+    pub(crate) seconds: u64,
+}
+
 /// An entry of a tree listing.
 #[derive(Debug)]
 pub(crate) struct TreeEntry {
@@ -305,6 +315,30 @@ impl Repository {
         let someone = Signature::new("Sandbox", "sandbox@example.com", &time).expect("the name is not empty");
         let commit = repository.commit(None, &someone, &someone, message, &tree, &parents);
         commit.expect("the repository is writable").to_string()
+    }
+
+    /// Makes a commit with these files in place of its parent's, and gives its id; no branch moves.
+    pub(crate) fn commit_bytes(&self, new: &NewCommit<'_>, files: &[(&str, &[u8])]) -> String {
+        let repository = self.open();
+        let make = || {
+            let parent = new.parent.map(|parent| repository.find_commit(Oid::from_str(parent)?)).transpose()?;
+            let base = match &parent {
+                Some(parent) => parent.tree()?,
+                None => repository.find_tree(repository.treebuilder(None)?.write()?)?,
+            };
+            let mut update = TreeUpdateBuilder::new();
+            for (path, content) in files {
+                update.upsert(*path, repository.blob(content)?, FileMode::Blob);
+            }
+            let tree = repository.find_tree(update.create_updated(&repository, &base)?)?;
+            let time = Time::new(i64::try_from(new.seconds).unwrap_or(i64::MAX), 0);
+            let author = Signature::new(&new.author.0, &new.author.1, &time)?;
+            let committer = Signature::new(&new.committer.0, &new.committer.1, &time)?;
+            let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
+            repository.commit(None, &author, &committer, new.message, &tree, &parents)
+        };
+        let commit = make().unwrap_or_else(|error: git2::Error| panic!("committing {:?}: {error}", new.message));
+        commit.to_string()
     }
 
     /// Commits on a branch, on top of what is there, with some files written (`Some`) or removed (`None`).

@@ -147,6 +147,21 @@ impl Model {
         }
     }
 
+    /// Whether job tokens of the project `from` open this one.
+    #[must_use]
+    pub fn job_token_reaches(&self, project: &Project, from: u64) -> bool {
+        let mut next = self.projects.get(&from).map(|from| from.namespace);
+        let mut around = std::iter::from_fn(|| {
+            let group = self.namespaces.get(&next?)?;
+            next = group.parent;
+            Some(group.id)
+        });
+        from == project.id
+            || project.open_to_job_tokens
+            || project.job_token_allowlist.contains(&from)
+            || around.any(|group| project.job_token_groups.contains(&group))
+    }
+
     /// Whether a user has at least this role in the project.
     #[must_use]
     pub fn has_role(&self, user: u64, project: &Project, role: Role) -> bool {

@@ -229,8 +229,9 @@ impl Model {
     /// Whether a user may push to or merge into a branch, protected or not; for refs that are no branches, whether the
     /// user may push at all.
     pub(crate) fn can_update_branch(&self, user: u64, project: &Project, branch: &str) -> bool {
+        let role = self.role(user, project);
         match project.protection(branch) {
-            Some(rule) => rule.push.is_some_and(|least| self.has_role(user, project, least)),
+            Some(_) => project.push_allowed(branch, role) || project.merge_allowed(branch, role),
             None => self.can_push(user, project.id),
         }
     }

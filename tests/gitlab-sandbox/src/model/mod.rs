@@ -13,9 +13,12 @@ pub mod notes;
 pub mod pipelines;
 pub mod projects;
 pub(crate) mod pushes;
+pub mod runners;
+pub mod schedules;
 pub(crate) mod statuses;
 pub mod text;
 pub mod triggers;
+pub mod variables;
 pub mod webhooks;
 
 use std::cell::RefCell;
@@ -30,9 +33,14 @@ use merge_requests::MergeRequest;
 use notes::Note;
 use pipelines::{Job, Pipeline};
 use projects::{ForkImport, Namespace, NamespaceKind, Project};
+use runners::Runner;
+use schedules::Schedule;
 use text::Act;
 use triggers::{TriggerToken, Triggered};
 use webhooks::{Announced, Webhook};
+
+/// Where the dates of commits that are made here begin.
+const FIRST_COMMIT: u64 = 1_700_000_000;
 
 /// Everything the sandbox knows. Ids come from one counter, so an id of one kind is never valid for another.
 #[derive(Debug)]
@@ -63,6 +71,14 @@ pub struct Model {
     pub triggered: Vec<Triggered>,
     /// Webhooks of projects and groups, by id.
     pub webhooks: BTreeMap<u64, Webhook>,
+    /// Pipeline schedules of projects, by id.
+    pub schedules: BTreeMap<u64, Schedule>,
+    /// Runners, by id.
+    pub runners: BTreeMap<u64, Runner>,
+    /// GitLab's version.
+    pub version: String,
+    /// Whether it is the Enterprise Edition, with a licence.
+    pub enterprise: bool,
     /// How webhook templates are rendered.
     pub interpolation: Interpolation,
     /// How many pipelines one user may start in a minute for one commit of a project; as many as wanted where it is not
@@ -86,8 +102,8 @@ pub struct Model {
     /// Whether a target and a head conflict: asking git for each line of a list would be slow.
     conflicts: RefCell<BTreeMap<(String, String), bool>>,
     pub(crate) root: PathBuf,
-    /// How many commits tests have made, which gives each its date.
-    pub(crate) commits_made: u64,
+    /// How many commits were made here, which gives each its date.
+    commits_made: u64,
     last_id: u64,
 }
 
@@ -108,6 +124,10 @@ impl Model {
             trigger_tokens: Vec::new(),
             triggered: Vec::new(),
             webhooks: BTreeMap::new(),
+            schedules: BTreeMap::new(),
+            runners: BTreeMap::new(),
+            version: "19.5.0-ee".to_owned(),
+            enterprise: true,
             interpolation: Interpolation::default(),
             pipelines_per_minute: None,
             acts: Vec::new(),
@@ -122,6 +142,13 @@ impl Model {
             commits_made: 0,
             last_id: 1000,
         }
+    }
+
+    /// The date (seconds since 1970) of the next commit that is made here and not pushed: each a minute after the one
+    /// before, so that the same calls always give the same ids.
+    pub(crate) const fn next_commit_date(&mut self) -> u64 {
+        self.commits_made += 1;
+        FIRST_COMMIT + 60 * self.commits_made
     }
 
     pub(crate) const fn next_id(&mut self) -> u64 {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Model;
 use super::access::Role;
+use super::variables::Variable;
 use crate::clock::Moment;
 use crate::repository::Repository;
 
@@ -60,6 +61,8 @@ pub struct Namespace {
     pub visibility: Visibility,
     /// Direct members.
     pub members: BTreeMap<u64, Role>,
+    /// CI/CD variables of the jobs of all projects in it.
+    pub variables: Vec<Variable>,
     /// When it was made.
     pub created_at: Moment,
 }
@@ -91,10 +94,14 @@ pub enum ImportState {
 /// A rule for branches whose name matches a pattern (`*` stands for anything).
 #[derive(Debug, Clone)]
 pub struct ProtectedBranch {
+    /// The id.
+    pub id: u64,
     /// The name or pattern.
     pub pattern: String,
     /// The least role that may push; nobody where `None`.
     pub push: Option<Role>,
+    /// The least role that may merge; nobody where `None`.
+    pub merge: Option<Role>,
     /// Whether those may force-push.
     pub force_push: bool,
 }
@@ -134,6 +141,12 @@ pub struct Project {
     pub labels: BTreeSet<String>,
     /// Ids of projects whose job tokens may reach this one, besides its own.
     pub job_token_allowlist: BTreeSet<u64>,
+    /// Ids of groups whose projects' job tokens may reach this one.
+    pub job_token_groups: BTreeSet<u64>,
+    /// Whether job tokens of every project may reach this one.
+    pub open_to_job_tokens: bool,
+    /// Whether it takes no changes any more.
+    pub archived: bool,
     /// Whether others may fork it.
     pub forking: bool,
     /// Whether it takes merge requests.
@@ -145,8 +158,8 @@ pub struct Project {
     pub runs: Option<Vec<(String, String)>>,
     /// How many jobs a pipeline may have before it takes no more (`ci_pipeline_size`).
     pub pipeline_size_limit: Option<usize>,
-    /// CI/CD variables of its jobs, by key.
-    pub variables: BTreeMap<String, String>,
+    /// CI/CD variables of its jobs.
+    pub variables: Vec<Variable>,
     /// Names of the inputs that its pipelines want, all of them (`spec: inputs` without defaults).
     pub inputs: BTreeSet<String>,
     /// What starts no job here (`rules` on `CI_PIPELINE_SOURCE`), for example `trigger`.
@@ -161,6 +174,25 @@ impl Project {
     #[must_use]
     pub fn protection(&self, branch: &str) -> Option<&ProtectedBranch> {
         self.protected.iter().find(|rule| crate::log::matches_pattern(&rule.pattern, branch))
+    }
+
+    /// Whether somebody of this role may push to a branch, as far as the rules for branches say. Where several fit it, the
+    /// most permissive one counts.
+    #[must_use]
+    pub fn push_allowed(&self, branch: &str, role: Option<Role>) -> bool {
+        self.allowed(branch, role, |rule| rule.push)
+    }
+
+    /// The same of merging.
+    #[must_use]
+    pub fn merge_allowed(&self, branch: &str, role: Option<Role>) -> bool {
+        self.allowed(branch, role, |rule| rule.merge)
+    }
+
+    fn allowed(&self, branch: &str, role: Option<Role>, least: impl Fn(&ProtectedBranch) -> Option<Role>) -> bool {
+        let fits = |rule: &&ProtectedBranch| crate::log::matches_pattern(&rule.pattern, branch);
+        let mut rules = self.protected.iter().filter(fits).peekable();
+        rules.peek().is_none() || rules.any(|rule| least(rule).is_some_and(|least| role >= Some(least)))
     }
 
     /// Whether git can reach it: a fork whose import is not finished has no repository yet.
@@ -199,8 +231,9 @@ impl Model {
         visibility: Visibility,
     ) -> u64 {
         let (id, created_at) = (self.next_id(), self.now());
-        let (path, members) = (path.to_owned(), BTreeMap::new());
-        self.namespaces.insert(id, Namespace { id, path, kind, parent, visibility, members, created_at });
+        let (path, members, variables) = (path.to_owned(), BTreeMap::new(), Vec::new());
+        let namespace = Namespace { id, path, kind, parent, visibility, members, variables, created_at };
+        self.namespaces.insert(id, namespace);
         id
     }
 
@@ -225,12 +258,15 @@ impl Model {
             protected: Vec::new(),
             labels: BTreeSet::new(),
             job_token_allowlist: BTreeSet::new(),
+            job_token_groups: BTreeSet::new(),
+            open_to_job_tokens: false,
+            archived: false,
             forking: true,
             takes_merge_requests: true,
             settings: Map::new(),
             runs: None,
             pipeline_size_limit: None,
-            variables: BTreeMap::new(),
+            variables: Vec::new(),
             inputs: BTreeSet::new(),
             without_jobs: BTreeSet::new(),
             only_branch: None,
@@ -299,8 +335,14 @@ impl Project {
         if let Some(branch) = &branch {
             self.repository.set_head(branch);
             if self.protection(branch).is_none() {
-                let (pattern, push) = (branch.clone(), Some(Role::Maintainer));
-                self.protected.push(ProtectedBranch { pattern, push, force_push: false });
+                let (pattern, role) = (branch.clone(), Some(Role::Maintainer));
+                self.protected.push(ProtectedBranch {
+                    id: self.id,
+                    pattern,
+                    push: role,
+                    merge: role,
+                    force_push: false,
+                });
             }
         }
         self.default_branch = branch;

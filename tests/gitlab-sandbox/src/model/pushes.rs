@@ -150,7 +150,7 @@ impl Model {
     /// Whether a user may push to any branch of the project at all: Developers, and members of the target project where
     /// an open merge request from this one allows collaboration.
     pub(crate) fn can_push(&self, user: u64, project: u64) -> bool {
-        let Some(project) = self.projects.get(&project) else { return false };
+        let Some(project) = self.projects.get(&project).filter(|project| !project.archived) else { return false };
         let collaborates = || {
             self.merge_requests.values().any(|request| {
                 let target = self.projects.get(&request.target_project);

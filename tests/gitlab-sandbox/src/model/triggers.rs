@@ -11,6 +11,7 @@ use super::expansion::expand;
 use super::merge_request_pipelines::MAY_NOT_CREATE;
 use super::pipelines::NewPipeline;
 use super::projects::Project;
+use crate::clock::Moment;
 
 /// The variable that every trigger sets.
 pub(crate) const PAYLOAD: &str = "TRIGGER_PAYLOAD";
@@ -22,12 +23,22 @@ const NO_JOBS: &str = "Pipeline will not run for the selected trigger. The rules
 /// A pipeline trigger token: it starts pipelines in one project, as its owner.
 #[derive(Debug, Clone)]
 pub struct TriggerToken {
+    /// The id.
+    pub id: u64,
     /// The secret itself.
     pub value: String,
     /// The project whose pipelines it starts.
     pub project: u64,
     /// Who made it, and who starts the pipelines therefore.
     pub owner: u64,
+    /// What it is for.
+    pub description: String,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it ends, if ever.
+    pub expires_at: Option<Moment>,
+    /// When it last started a pipeline.
+    pub last_used: Option<Moment>,
 }
 
 /// A pipeline that was started from outside.
@@ -98,7 +109,13 @@ impl Model {
             None => (self.job_user(project, &call.token).ok_or(NotTriggered::UnknownToken)?, "pipeline"),
         };
         let TriggerCall { project, reference, payload, variables, inputs, .. } = call;
-        self.start(Wanted { user, source, project, reference, payload, variables, inputs })
+        let token = trigger.map(|trigger| trigger.id);
+        let pipeline = self.start(Wanted { user, source, project, reference, payload, variables, inputs })?;
+        let now = self.clock.peek();
+        if let Some(token) = self.trigger_tokens.iter_mut().find(|other| Some(other.id) == token) {
+            token.last_used = Some(now);
+        }
+        Ok(pipeline)
     }
 
     /// Starts a pipeline with one job for a branch or tag, and gives its id.
@@ -195,7 +212,7 @@ impl Model {
             ("CI_SERVER_URL", self.base_url.clone()),
         ];
         let mut variables: BTreeMap<String, String> = own.map(|(name, value)| (name.to_owned(), value)).into();
-        variables.extend(project.variables.clone());
+        variables.extend(self.variables_of_jobs(project, &wanted.reference));
         let passed = wanted.variables.iter();
         variables.extend(passed.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))));
         expand(&wanted.payload.to_string(), &variables)
@@ -210,8 +227,7 @@ impl Model {
     fn job_user(&self, project: &Project, token: &str) -> Option<u64> {
         let token = self.tokens.iter().find(|known| known.value == token && !known.expired)?;
         let TokenKind::Job { project: from } = token.kind else { return None };
-        let reaches = from == project.id || project.job_token_allowlist.contains(&from);
-        (reaches && self.can_see(Some(token.user), project)).then_some(token.user)
+        (self.job_token_reaches(project, from) && self.can_see(Some(token.user), project)).then_some(token.user)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The server's side of a push, as real hooks with GitLab's wording (`lib/gitlab/checks/branch_check.rb`).
 //!
 //! `git_http` hands over what a hook cannot know: who pushes (`SANDBOX_PUSHER`), the default branch, the protected
-//! branches (`SANDBOX_PROTECTED`, a line `pattern push force` each), and the project's address. Without a pusher (a
+//! branches (`SANDBOX_PROTECTED`, a line `pattern push force` each, of which the most permissive that fits counts), and the project's address. Without a pusher (a
 //! push by the test itself) everything is allowed.
 
 use std::path::Path;
@@ -18,22 +18,27 @@ while read -r old new ref; do
     if [ "$old" = "$zeros" ] && echo "$name" | grep -Eq '^[0-9a-f]{40}([-/].*)?$'; then
         refuse "You cannot create a branch with a 40-character hexadecimal branch name."
     fi
+    protected=no may_push=no may_force=no
     while read -r pattern push force; do
         [ -n "$pattern" ] || continue
         case $name in $pattern) ;; *) continue ;; esac
-        if [ "$new" = "$zeros" ]; then
-            refuse "You are not allowed to delete protected branches from this project. Only a project maintainer or owner can delete a protected branch."
-        fi
-        if [ "$push" = no ]; then
-            [ "$old" = "$zeros" ] && refuse "You are not allowed to create protected branches on this project."
-            refuse "You are not allowed to push code to protected branches on this project."
-        fi
-        if [ "$force" = no ] && [ "$old" != "$zeros" ] && ! git merge-base --is-ancestor "$old" "$new"; then
-            refuse "You are not allowed to force push code to a protected branch on this project."
-        fi
+        protected=yes
+        [ "$push" = yes ] && may_push=yes
+        [ "$force" = yes ] && may_force=yes
     done <<EOF
 $SANDBOX_PROTECTED
 EOF
+    [ "$protected" = yes ] || continue
+    if [ "$new" = "$zeros" ]; then
+        refuse "You are not allowed to delete protected branches from this project. Only a project maintainer or owner can delete a protected branch."
+    fi
+    if [ "$may_push" = no ]; then
+        [ "$old" = "$zeros" ] && refuse "You are not allowed to create protected branches on this project."
+        refuse "You are not allowed to push code to protected branches on this project."
+    fi
+    if [ "$may_force" = no ] && [ "$old" != "$zeros" ] && ! git merge-base --is-ancestor "$old" "$new"; then
+        refuse "You are not allowed to force push code to a protected branch on this project."
+    fi
 done
 exit 0
 "#;

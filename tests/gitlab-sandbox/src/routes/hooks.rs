@@ -13,6 +13,8 @@ use crate::webhooks::bodies;
 
 const LONGEST_TEMPLATE: usize = 4096;
 const MOST_HEADERS: usize = 20;
+/// How many deliveries a page may have.
+const MOST_DELIVERIES: u64 = 20;
 /// Headers that a hook cannot have of its own.
 const DELIVERY_HEADERS: [&str; 8] = [
     "content-type",
@@ -61,6 +63,9 @@ fn render(model: &Model, hook: &Webhook) -> Value {
 fn owner(context: &Context<'_>, path: &[&str]) -> Result<HookOwner, Refusal> {
     if segment(path, 0) == "projects" {
         return Ok(HookOwner::Project(context.project_as(segment(path, 1), Role::Maintainer)?.id));
+    }
+    if !context.model.enterprise {
+        return Err(Refusal::not_found(""));
     }
     let (user, group) = (context.user()?, groups::find(context, segment(path, 1))?.id);
     let is_owner = context.model.role_in_namespace(user, group) == Some(Role::Owner);
@@ -128,8 +133,9 @@ fn fill(context: &Context<'_>, hook: &mut Webhook) -> Result<(), Refusal> {
         }
         _ => parameters.accept(&["branch_filter_strategy"]),
     }
-    hook.url_variables = pairs(context, "url_variables")?.unwrap_or_else(|| std::mem::take(&mut hook.url_variables));
-    hook.custom_headers = pairs(context, "custom_headers")?.unwrap_or_else(|| std::mem::take(&mut hook.custom_headers));
+    // Those that are not named stay (`API::Helpers::WebHooksHelpers`).
+    hook.url_variables.extend(pairs(context, "url_variables")?.unwrap_or_default());
+    hook.custom_headers.extend(pairs(context, "custom_headers")?.unwrap_or_default());
     check(hook)
 }
 
@@ -247,6 +253,9 @@ fn render_delivery(delivery: &Delivery) -> Value {
 
 pub(super) fn events(context: &mut Context<'_>, path: &[&str]) -> Answer {
     let hook = find(context, path)?;
+    if context.parameters.number("per_page")?.is_some_and(|number| number > MOST_DELIVERIES) {
+        return Err(Refusal::Parameter("per_page does not have a valid value".to_owned()));
+    }
     let wanted = context.parameters.list("status").unwrap_or_default();
     let of_kind = |delivery: &&Delivery| {
         let status = delivery.status.unwrap_or_default();

@@ -1,18 +1,24 @@
 //! The REST API: one table of routes, and what all of them share. A route that is not in the table does not exist for
 //! the sandbox; a request for it fails the test.
 
+mod commits;
 mod groups;
 mod hooks;
 mod issues;
+mod job_token_scope;
 mod members;
 mod merge_requests;
 mod notes;
 mod pipelines;
 mod projects;
+mod protected_branches;
 mod repository;
+mod runners;
+mod schedules;
 mod statuses;
 mod triggers;
 mod users;
+mod variables;
 
 use serde_json::Value;
 
@@ -89,9 +95,11 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
 
         ("GET", ["projects", _, "repository", "branches"]) => (repository::branches, Taken),
         ("GET", ["projects", _, "repository", "branches", _]) => (repository::branch, Taken),
+        ("POST", ["projects", _, "repository", "branches"]) => (commits::create_branch, Ignored),
         ("DELETE", ["projects", _, "repository", "branches", _]) => (repository::delete_branch, Taken),
         ("GET", ["projects", _, "repository", "tags"]) => (repository::tags, Taken),
         ("GET", ["projects", _, "repository", "tags", _]) => (repository::tag, Taken),
+        ("POST", ["projects", _, "repository", "commits"]) => (commits::create, Ignored),
         ("GET", ["projects", _, "repository", "commits", _]) => (repository::commit, Taken),
         ("GET", ["projects", _, "repository", "commits", _, "refs"]) => (repository::commit_refs, Ignored),
         ("GET", ["projects", _, "repository", "commits", _, "statuses"]) => (statuses::list, Ignored),
@@ -136,6 +144,19 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
         ("DELETE", ["projects" | "groups", _, "hooks", _]) => (hooks::delete, Ignored),
         ("GET", ["projects" | "groups", _, "hooks", _, "events"]) => (hooks::events, Ignored),
         ("POST", ["projects" | "groups", _, "hooks", _, "test", _]) => (hooks::test, Ignored),
+
+        ("GET", ["projects" | "groups", _, "variables"]) => (variables::list, Ignored),
+        ("POST", ["projects" | "groups", _, "variables"]) => (variables::create, Ignored),
+        ("PUT", ["projects" | "groups", _, "variables", _]) => (variables::update, Ignored),
+        ("GET", ["projects", _, "triggers"]) => (triggers::list, Ignored),
+        ("POST", ["projects", _, "triggers"]) => (triggers::create, Ignored),
+        ("GET", ["projects", _, "protected_branches"]) => (protected_branches::list, Ignored),
+        ("POST", ["projects", _, "protected_branches"]) => (protected_branches::protect, Ignored),
+        ("GET", ["projects", _, "pipeline_schedules"]) => (schedules::list, Ignored),
+        ("GET", ["projects", _, "runners"]) => (runners::list, Ignored),
+        ("GET", ["projects", _, "job_token_scope"]) => (job_token_scope::get, Ignored),
+        ("GET", ["projects", _, "job_token_scope", "allowlist"]) => (job_token_scope::projects, Ignored),
+        ("GET", ["projects", _, "job_token_scope", "groups_allowlist"]) => (job_token_scope::groups, Ignored),
 
         ("POST", ["projects", _, "pipeline"]) => (triggers::create_pipeline, Ignored),
         ("POST", ["projects", _, "statuses", _]) => (statuses::post, Ignored),
@@ -208,9 +229,8 @@ impl Context<'_> {
         let by_number = id.parse::<u64>().ok().and_then(|id| self.model.projects.get(&id));
         let project = by_number.or_else(|| self.model.project(id));
         let visible = project.filter(|project| self.model.can_see(self.caller.user, project));
-        let in_reach = visible.filter(|project| {
-            self.caller.job.is_none_or(|job| job == project.id || project.job_token_allowlist.contains(&job))
-        });
+        let in_reach =
+            visible.filter(|project| self.caller.job.is_none_or(|job| self.model.job_token_reaches(project, job)));
         in_reach.ok_or_else(|| Refusal::not_found("Project"))
     }
 

@@ -13,15 +13,18 @@ fn plain_settings() -> Map<String, Value> {
     let settings = json!({
         "allow_merge_on_skipped_pipeline": null,
         "auto_cancel_pending_pipelines": "enabled",
+        "auto_devops_enabled": false,
         "build_timeout": 3600,
         "builds_access_level": "enabled",
         "ci_allow_fork_pipelines_to_run_in_parent_project": true,
         "ci_config_path": null,
         "ci_default_git_depth": 20,
+        "ci_job_token_scope_enabled": false,
         "ci_pipeline_variables_minimum_override_role": "developer",
         "ci_push_repository_for_job_token_allowed": false,
         "container_registry_access_level": "enabled",
         "forking_access_level": "enabled",
+        "group_runners_enabled": true,
         "issues_access_level": "enabled",
         "lfs_enabled": true,
         "merge_method": "merge",
@@ -38,6 +41,7 @@ fn plain_settings() -> Map<String, Value> {
         "repository_access_level": "enabled",
         "request_access_enabled": true,
         "resource_group_default_process_mode": "unordered",
+        "restrict_user_defined_variables": false,
         "shared_runners_enabled": true,
         "snippets_access_level": "enabled",
         "squash_option": "default_off",
@@ -46,6 +50,16 @@ fn plain_settings() -> Map<String, Value> {
     });
     settings.as_object().cloned().unwrap_or_default()
 }
+
+/// Those that `POST /projects` does not know.
+const NOT_AT_FIRST: [&str; 6] = [
+    "ci_allow_fork_pipelines_to_run_in_parent_project",
+    "ci_default_git_depth",
+    "ci_job_token_scope_enabled",
+    "ci_pipeline_variables_minimum_override_role",
+    "ci_push_repository_for_job_token_allowed",
+    "restrict_user_defined_variables",
+];
 
 /// What every form of a project shows.
 fn basic(model: &Model, project: &Project) -> Map<String, Value> {
@@ -79,11 +93,19 @@ fn basic(model: &Model, project: &Project) -> Map<String, Value> {
     shown.as_object().cloned().unwrap_or_default()
 }
 
+/// The short form of a project.
+pub(super) fn simple(model: &Model, project: &Project) -> Value {
+    Value::Object(basic(model, project))
+}
+
 /// The whole of a project, as this user sees it.
 pub(super) fn render(model: &Model, user: Option<u64>, project: &Project) -> Value {
     let mut shown = basic(model, project);
     shown.extend(plain_settings());
     shown.extend(project.settings.clone());
+    let off =
+        [("forking_access_level", project.forking), ("merge_requests_access_level", project.takes_merge_requests)];
+    shown.extend(off.into_iter().filter(|(_, on)| !on).map(|(name, _)| (name.to_owned(), json!("disabled"))));
     let api = format!("{}/api/v4/projects/{}", model.base_url, project.id);
     let (status, error) = match &project.import {
         ImportState::None => ("none", None),
@@ -92,7 +114,6 @@ pub(super) fn render(model: &Model, user: Option<u64>, project: &Project) -> Val
         ImportState::Finished => ("finished", None),
         ImportState::Failed(error) => ("failed", Some(error)),
     };
-    let enabled = |on: bool| if on { "enabled" } else { "disabled" };
     let namespace = model.namespaces.get(&project.namespace);
     let more = json!({
         "_links": {
@@ -104,11 +125,10 @@ pub(super) fn render(model: &Model, user: Option<u64>, project: &Project) -> Val
             "events": format!("{api}/events"),
             "members": format!("{api}/members"),
         },
-        "archived": false,
+        "archived": project.archived,
         "can_create_merge_request_in": user.is_some() && project.takes_merge_requests && model.can_read_code(user, project),
         "creator_id": project.creator,
         "empty_repo": project.branches.is_empty(),
-        "forking_access_level": enabled(project.forking),
         "import_error": error,
         "import_status": status,
         "import_type": null,
@@ -117,7 +137,6 @@ pub(super) fn render(model: &Model, user: Option<u64>, project: &Project) -> Val
         "jobs_enabled": true,
         "marked_for_deletion_at": null,
         "marked_for_deletion_on": null,
-        "merge_requests_access_level": enabled(project.takes_merge_requests),
         "merge_requests_enabled": project.takes_merge_requests,
         "open_issues_count": 0,
         "shared_with_groups": [],
@@ -172,7 +191,7 @@ pub(super) fn page_of(context: &Context<'_>, mut ids: Vec<u64>) -> Answer {
     let simple = parameters.switch("simple")?.unwrap_or(false);
     context.page(&ids, |id| {
         let project = context.model.projects.get(id)?;
-        Some(if simple { Value::Object(basic(context.model, project)) } else { render(context.model, user, project) })
+        Some(if simple { self::simple(context.model, project) } else { render(context.model, user, project) })
     })
 }
 
@@ -186,10 +205,7 @@ pub(super) fn get(context: &mut Context<'_>, path: &[&str]) -> Answer {
 
 pub(super) fn update(context: &mut Context<'_>, path: &[&str]) -> Answer {
     let id = context.project_as(segment(path, 1), Role::Maintainer)?.id;
-    let settings: Vec<(String, Value)> = plain_settings()
-        .keys()
-        .filter_map(|name| Some((name.clone(), context.parameters.value(name)?.clone())))
-        .collect();
+    let settings = settings(context, &[]);
     let description = context.parameters.text("description");
     let visibility = visibility_parameter(context)?;
     let branch = context.parameters.text("default_branch");
@@ -197,7 +213,14 @@ pub(super) fn update(context: &mut Context<'_>, path: &[&str]) -> Answer {
         let text = "description, visibility, default_branch, … are missing, at least one parameter must be provided";
         return Err(Refusal::Parameter(text.to_owned()));
     }
-    let user = context.user()?;
+    let (user, project) = (context.user()?, context.project(segment(path, 1))?);
+    if let Some(visibility) = visibility.filter(|visibility| *visibility != project.visibility) {
+        // `change_visibility_level`
+        if !context.model.has_role(user, project, Role::Owner) {
+            return Err(Refusal::forbidden());
+        }
+        check_visibility(context, project.namespace, visibility)?;
+    }
     if let Some(project) = context.model.projects.get_mut(&id) {
         if let Some(branch) = branch {
             if !project.branches.contains_key(&branch) {
@@ -205,12 +228,40 @@ pub(super) fn update(context: &mut Context<'_>, path: &[&str]) -> Answer {
             }
             project.set_default_branch(Some(branch));
         }
-        project.settings.extend(settings);
+        project.set(settings);
         project.description = description.or_else(|| project.description.take());
         project.visibility = visibility.unwrap_or(project.visibility);
     }
     let shown = render(context.model, Some(user), context.project(segment(path, 1))?);
     Ok(Reply::json(200, &shown))
+}
+
+/// The settings of [`plain_settings`] that the request has, but for those that it cannot have.
+fn settings(context: &Context<'_>, without: &[&str]) -> Map<String, Value> {
+    let names = plain_settings();
+    let names = names.keys().filter(|name| !without.contains(&name.as_str()));
+    names.filter_map(|name| Some((name.clone(), context.parameters.value(name)?.clone()))).collect()
+}
+
+impl Project {
+    /// Changes settings; two of them have a meaning here.
+    fn set(&mut self, settings: Map<String, Value>) {
+        let is_on = |name: &str| settings.get(name).map(|value| value != "disabled");
+        self.forking = is_on("forking_access_level").unwrap_or(self.forking);
+        self.takes_merge_requests = is_on("merge_requests_access_level").unwrap_or(self.takes_merge_requests);
+        self.settings.extend(settings);
+    }
+}
+
+/// A project is never more visible than the group that it is in.
+fn check_visibility(context: &Context<'_>, namespace: u64, visibility: Visibility) -> Result<(), Refusal> {
+    match context.model.namespaces.get(&namespace).map(|namespace| namespace.visibility) {
+        Some(around) if visibility > around => {
+            let text = format!("{} is not allowed in a {} group.", visibility.name(), around.name());
+            Err(Refusal::field(400, "visibility_level", &text))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn visibility_parameter(context: &Context<'_>) -> Result<Option<Visibility>, Refusal> {
@@ -251,19 +302,25 @@ pub(super) fn create(context: &mut Context<'_>, _: &[&str]) -> Answer {
     let Some(path) = path.or_else(|| name.clone()) else {
         return Err(Refusal::Parameter("name, path are missing, at least one parameter must be provided".to_owned()));
     };
-    let settings: Map<String, Value> =
-        plain_settings().keys().filter_map(|name| Some((name.clone(), parameters.value(name)?.clone()))).collect();
-    let namespace = destination(context, &["namespace_id"])?;
+    let settings = settings(context, &NOT_AT_FIRST);
+    // `Projects::CreateService` does not say whether there is no such namespace, or no right to make projects there.
+    let denied = |refusal| match refusal {
+        Refusal::Message(404, _) => Refusal::field(400, "namespace", "is not valid"),
+        Refusal::Fields(409, texts) => Refusal::Fields(403, texts),
+        other => other,
+    };
+    let namespace = destination(context, &["namespace_id"]).map_err(denied)?;
     if is_taken(context, namespace, &path) {
         let taken = json!({ "name": ["has already been taken"], "path": ["has already been taken"] });
         return Err(Refusal::Fields(400, taken));
     }
     let visibility = visibility_parameter(context)?.unwrap_or(Visibility::Private);
+    check_visibility(context, namespace, visibility)?;
     let description = parameters.text("description");
     let name = name.unwrap_or_else(|| path.clone());
     let id = context.model.add_project(NewProject { namespace, path, name, description, visibility, creator: user });
     if let Some(project) = context.model.projects.get_mut(&id) {
-        project.settings = settings;
+        project.set(settings);
     }
     let shown = context.model.projects.get(&id).map(|project| render(context.model, Some(user), project));
     Ok(Reply::json(201, &shown.unwrap_or_default()))

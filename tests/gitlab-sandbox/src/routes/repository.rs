@@ -44,13 +44,12 @@ fn trailers(message: &str) -> Map<String, Value> {
     pairs.filter(|(key, _)| !key.contains(' ')).map(|(key, value)| (key.to_owned(), json!(value))).collect()
 }
 
-fn render_branch(context: &Context<'_>, project: &Project, name: &str, id: &str) -> Option<Value> {
+pub(super) fn render_branch(context: &Context<'_>, project: &Project, name: &str, id: &str) -> Option<Value> {
     let commit = project.repository.commit(id)?;
     let rule = project.protection(name);
     let user = context.caller.user;
-    let can_push = user.is_some_and(|user| match rule {
-        Some(rule) => rule.push.is_some_and(|role| context.model.has_role(user, project, role)),
-        None => context.model.can_push(user, project.id),
+    let can_push = user.is_some_and(|user| {
+        context.model.can_push(user, project.id) && project.push_allowed(name, context.model.role(user, project))
     });
     let developers_can_push = rule.is_some_and(|rule| rule.push.is_some_and(|role| role <= Role::Developer));
     let default = project.default_branch.as_deref() == Some(name);
@@ -61,7 +60,7 @@ fn render_branch(context: &Context<'_>, project: &Project, name: &str, id: &str)
         "merged": !default && tip.is_some_and(|tip| project.repository.is_ancestor(id, tip)),
         "protected": rule.is_some(),
         "developers_can_push": developers_can_push,
-        "developers_can_merge": false,
+        "developers_can_merge": rule.is_some_and(|rule| rule.merge.is_some_and(|role| role <= Role::Developer)),
         "can_push": can_push,
         "default": default,
         "web_url": format!("{}/{}/-/tree/{name}", context.model.base_url, context.model.path_of(project)),

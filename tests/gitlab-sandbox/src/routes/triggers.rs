@@ -2,9 +2,45 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Context, pipelines, segment};
+use super::{Context, pipelines, segment, users};
+use crate::clock::Moment;
 use crate::http::reply::{Answer, Refusal, Reply};
-use crate::model::triggers::{NotTriggered, TriggerCall, Wanted};
+use crate::model::Model;
+use crate::model::access::Role;
+use crate::model::triggers::{NotTriggered, TriggerCall, TriggerToken, Wanted};
+
+/// A trigger token as the API shows it: all of it to its owner alone.
+fn render(model: &Model, user: u64, token: &TriggerToken) -> Value {
+    let short: String = token.value.trim_start_matches("glptt-").chars().take(4).collect();
+    json!({
+        "id": token.id,
+        "token": if token.owner == user { token.value.clone() } else { short },
+        "description": token.description,
+        "created_at": token.created_at.iso(),
+        "updated_at": token.created_at.iso(),
+        "last_used": token.last_used.map(Moment::iso),
+        "expires_at": token.expires_at.map(Moment::iso),
+        "owner": users::basic(model, token.owner),
+    })
+}
+
+pub(super) fn list(context: &mut Context<'_>, path: &[&str]) -> Answer {
+    let (user, project) = (context.user()?, context.project_as(segment(path, 1), Role::Maintainer)?.id);
+    let tokens = context.model.trigger_tokens.iter().filter(|token| token.project == project);
+    let tokens: Vec<&TriggerToken> = tokens.collect();
+    context.page(&tokens, |token| Some(render(context.model, user, token)))
+}
+
+pub(super) fn create(context: &mut Context<'_>, path: &[&str]) -> Answer {
+    let (owner, project) = (context.user()?, context.project_as(segment(path, 1), Role::Maintainer)?.id);
+    let (description, expires_at) = (context.parameters.required("description")?, context.moment("expires_at")?);
+    let (id, created_at) = (context.model.next_id(), context.model.now());
+    let value = format!("glptt-{}-{id}_s3cr3t", context.model.username(owner));
+    let token = TriggerToken { id, value, project, owner, description, created_at, expires_at, last_used: None };
+    let shown = render(context.model, owner, &token);
+    context.model.trigger_tokens.push(token);
+    Ok(Reply::json(201, &shown))
+}
 
 /// `…/trigger/pipeline`, with the ref as a parameter.
 pub(super) fn trigger(context: &mut Context<'_>, path: &[&str]) -> Answer {

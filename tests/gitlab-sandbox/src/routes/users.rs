@@ -26,10 +26,10 @@ pub(super) fn version(context: &mut Context<'_>, _: &[&str]) -> Answer {
     Ok(Reply::json(
         200,
         &json!({
-            "version": "19.5.0",
+            "version": context.model.version,
             "revision": "sandbox",
             "kas": { "enabled": false, "externalUrl": null, "version": null },
-            "enterprise": false,
+            "enterprise": context.model.enterprise,
         }),
     ))
 }

@@ -7,17 +7,13 @@ use crate::model::pushes::Pusher;
 use crate::repository::{git_command, run};
 use crate::sandbox::Handle;
 
-/// The date of the first commit that a test makes; each further one is a minute later.
-const FIRST_COMMIT: u64 = 1_700_000_000;
-
 impl Handle {
     /// Commits files (`None` removes one) on a branch, which is made where it does not exist (without history, or from
     /// where [`Handle::branch_at`] put it), and gives the commit's id. The same calls always give the same ids.
     pub fn commit(&self, project: &str, branch: &str, message: &str, changes: &[(&str, Option<&str>)]) -> String {
         let model = &mut *self.0.model();
         let id = project_id(model, project);
-        model.commits_made += 1;
-        let seconds = FIRST_COMMIT + 60 * model.commits_made;
+        let seconds = model.next_commit_date();
         project_mut(model, project).repository.commit_files(branch, message, seconds, changes);
         let someone = model.users.keys().next().copied().unwrap_or_default();
         model.notice_push(id, Pusher::Test(someone));

@@ -5,6 +5,7 @@ mod branches;
 mod copies;
 mod issues;
 mod merge_requests;
+mod operation;
 mod pipelines;
 mod repositories;
 mod statuses;
@@ -158,11 +159,12 @@ impl Handle {
         project_mut(&mut self.0.model(), project).visibility = visibility;
     }
 
-    /// Protects branches by name or pattern: the least role that may push, nobody where `None`.
+    /// Protects branches by name or pattern: the least role that may push and merge, nobody where `None`.
     pub fn protect(&self, project: &str, pattern: &str, push: Option<Role>) {
-        let rule = ProtectedBranch { pattern: pattern.to_owned(), push, force_push: false };
-        let mut model = self.0.model();
-        let project = project_mut(&mut model, project);
+        let model = &mut *self.0.model();
+        let id = model.next_id();
+        let rule = ProtectedBranch { id, pattern: pattern.to_owned(), push, merge: push, force_push: false };
+        let project = project_mut(model, project);
         project.protected.retain(|other| other.pattern != pattern);
         project.protected.push(rule);
     }

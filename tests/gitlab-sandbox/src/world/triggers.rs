@@ -2,6 +2,7 @@
 
 use super::{project_id, project_mut, user_id};
 use crate::model::triggers::{TriggerToken, Triggered};
+use crate::model::variables::{Variable, put};
 use crate::sandbox::Handle;
 
 impl Handle {
@@ -10,7 +11,17 @@ impl Handle {
         let model = &mut *self.0.model();
         let (project, owner_id, id) = (project_id(model, project), user_id(model, owner), model.next_id());
         let value = format!("glptt-{owner}-{id}_s3cr3t");
-        model.trigger_tokens.push(TriggerToken { value: value.clone(), project, owner: owner_id });
+        let created_at = model.now();
+        model.trigger_tokens.push(TriggerToken {
+            id,
+            value: value.clone(),
+            description: "made by the test".to_owned(),
+            project,
+            owner: owner_id,
+            created_at,
+            expires_at: None,
+            last_used: None,
+        });
         value
     }
 
@@ -25,7 +36,7 @@ impl Handle {
 
     /// Gives the jobs of a project a variable.
     pub fn variable(&self, project: &str, name: &str, value: &str) {
-        project_mut(&mut self.0.model(), project).variables.insert(name.to_owned(), value.to_owned());
+        put(&mut project_mut(&mut self.0.model(), project).variables, Variable::plain(name, value));
     }
 
     /// Lets the pipelines of a project want these inputs, all of them.
