@@ -109,6 +109,8 @@ pub struct Project {
     pub visibility: Option<Visibility>,
     /// Whether it takes no changes any more.
     pub is_archived: bool,
+    /// Whether it has merge requests that this user may see. Where it has not, each of them looks as if it were gone.
+    pub shows_merge_requests: bool,
     /// The project that it is a fork of, where this user may see that.
     pub forked_from: Option<Parent>,
     /// This user's role, of itself or through a group.
@@ -136,6 +138,8 @@ struct RawProject {
     visibility: Option<Visibility>,
     #[serde(default, deserialize_with = "or_default")]
     archived: bool,
+    #[serde(default)]
+    merge_requests_enabled: Option<bool>,
     #[serde(default)]
     forked_from_project: Option<Parent>,
     #[serde(default, deserialize_with = "or_default")]
@@ -191,6 +195,7 @@ impl From<RawProject> for Project {
             default_branch: raw.default_branch.filter(|name| !name.is_empty()),
             visibility: raw.visibility,
             is_archived: raw.archived,
+            shows_merge_requests: raw.merge_requests_enabled.unwrap_or(true),
             forked_from: raw.forked_from_project,
             access: raw.permissions.highest(),
             import: match raw.import_status.as_str() {

@@ -1,6 +1,6 @@
 //! The whole life of a pair, each turn of it set off by an event and, where that was lost, found by `reconcile`.
 
-use gitlab_sandbox::{Role, State};
+use gitlab_sandbox::{Fault, Role, State};
 
 use crate::support::Run;
 use crate::world::{DIST, SOURCE, World};
@@ -262,6 +262,22 @@ fn what_lost_its_original_is_closed() {
 fn where_the_source_project_cannot_be_seen_nothing_is_closed() {
     let (world, _) = pair();
     world.sandbox.set_visibility(SOURCE, gitlab_sandbox::Visibility::Private);
+    let run = world.run(world.program().arg("reconcile"));
+    assert_eq!(run.status, Some(1), "{}", run.stdout);
+    assert_eq!(world.written(), [""; 0]);
+    assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+}
+
+#[test]
+fn where_the_merge_requests_of_the_source_project_cannot_be_seen_nothing_is_closed() {
+    let (world, _) = pair();
+    // Somebody made them visible to members only: to anybody else GitLab answers that there is no such merge request.
+    world.sandbox.arrange(|model| {
+        let id = model.project(SOURCE).unwrap().id;
+        model.projects.get_mut(&id).unwrap().takes_merge_requests = false;
+    });
+    world.sandbox.fail(Fault::on("GET", "/projects/*/merge_requests/1").always().status(404));
+    world.sandbox.fail(Fault::on("GET", "/groups/src/merge_requests").answer(200, "application/json", "[]"));
     let run = world.run(world.program().arg("reconcile"));
     assert_eq!(run.status, Some(1), "{}", run.stdout);
     assert_eq!(world.written(), [""; 0]);

@@ -81,8 +81,8 @@ impl Reconciling<'_> {
             Ok(source) => source,
             Err(ForgeError::NotFoundOrNoAccess(_)) if dist.state != MergeRequestState::Opened => return Ok(None),
             Err(error @ ForgeError::NotFoundOrNoAccess(_)) => {
-                // Where the project cannot be seen, nobody can say what became of the merge request.
-                if let Err(ForgeError::NotFoundOrNoAccess(_)) = self.bot.forge.project(&source_path) {
+                // Where the project or its merge requests cannot be seen, nobody can say what became of this one.
+                if !self.bot.forge.project(&source_path)?.shows_merge_requests {
                     return Err(error.into());
                 }
                 let of = MergeRequestReference { project: source_path, iid };
