@@ -3,7 +3,7 @@
 use gitlab_sandbox::{ForkImport, Role, Settings, Visibility};
 
 use crate::support::{CONFIG, SPEC};
-use crate::world::{DIST, FIXED, FORK, SOURCE, World};
+use crate::world::{DIST, FIXED, FORK, HELLO, SOURCE, World};
 
 #[test]
 fn a_merge_request_gets_its_pair_and_a_rerun_changes_nothing() {
@@ -240,6 +240,33 @@ fn a_project_that_is_no_fork_is_left_alone() {
     let run = world.sync(iid, &[]);
     run.ends_with(1);
     assert!(run.stderr.contains("bot/hello is not a fork of rpms/hello"), "{}", run.stderr);
+    assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn the_fork_of_another_project_of_that_name_is_not_pushed_to() {
+    let (world, iid) = World::with_merge_request();
+    world.synced(iid);
+    let branch = format!("c9s-src-{iid}");
+    let theirs = world.sandbox.tip("bot/hello", &branch);
+    // A package of the same name in a group within, with a merge request of the same number.
+    let (source, dist) = ("src/lang/hello", "rpms/lang/hello");
+    for project in [source, dist] {
+        world.sandbox.project_with(project, Visibility::Public);
+        world.sandbox.member(project, "maintainer", Role::Maintainer);
+    }
+    let packaging = [(".distro/hello.spec", Some(SPEC)), (".distro/source-git.yaml", Some(CONFIG))];
+    world.sandbox.commit(source, "c9s", "Hello 1.0", &[("hello.c", Some(HELLO))]);
+    world.sandbox.tag(source, "v1.0", "c9s", None);
+    world.sandbox.commit(source, "c9s", "Add packaging", &packaging);
+    world.sandbox.branch_at(source, "fix", "c9s");
+    world.sandbox.commit(source, "fix", "Return two", &[("hello.c", Some(&*HELLO.replace('1', "2")))]);
+    world.sandbox.commit(dist, "c9s", "Import hello", &[("hello.spec", Some(SPEC))]);
+    let iid = world.sandbox.open("maintainer").from(source, "fix").into(source, "c9s").create();
+    let run = world.run(world.program().args(["sync", "--merge-request", &format!("{source}!{iid}")]));
+    run.ends_with(1);
+    assert!(run.stderr.contains("bot/hello is not a fork of rpms/lang/hello"), "{}", run.stderr);
+    assert_eq!(world.sandbox.tip("bot/hello", &branch), theirs);
     assert_eq!(world.written(), [""; 0]);
 }
 

@@ -34,7 +34,9 @@ impl Run<'_> {
         for step in &plan.steps {
             match step {
                 Step::PushBranch { branch, expected, parent, message, .. } => {
-                    if expected.is_none() {
+                    // A branch that no merge request of the pair is from may be in the fork of another project of that
+                    // name, where it is another pair's.
+                    if expected.is_none() || !seen.has_used_branch_home() {
                         home = Some(self.home(seen)?);
                     }
                     branch_at = Some(self.push(store, seen, branch, expected.as_ref(), parent, message)?);

@@ -23,7 +23,8 @@ use crate::pair::ci_section::CiSection;
 use crate::pair::commit::{Author, SOURCE_TRAILER};
 use crate::pair::note::{Blocked, UpstreamChange};
 use crate::pair::observed::{
-    self, BranchState, Committer, Content, Observed, SourceMergeRequest, State, Tip, Told, VisibilityOfPair, Wanted,
+    self, BranchOrigin, BranchState, Committer, Content, Observed, SourceMergeRequest, State, Tip, Told,
+    VisibilityOfPair, Wanted,
 };
 use crate::pair::plan::{self, Step};
 use crate::pair::{BranchName, record};
@@ -126,6 +127,12 @@ impl Seen {
 
     pub(super) fn branch_home_answers(&self) -> bool {
         self.branch_home == BranchHome::Answers
+    }
+
+    /// Says whether GitLab has taken a merge request of the pair from the repository with the bot's branch: then that is a
+    /// fork of dist-git, or dist-git itself.
+    pub(super) fn has_used_branch_home(&self) -> bool {
+        self.pair.merge_requests.iter().any(|merge_request| merge_request.origin == BranchOrigin::There)
     }
 
     pub(super) fn branch_at(&self) -> Option<CommitId> {
