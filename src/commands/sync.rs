@@ -5,6 +5,7 @@
 //! comes from `pair`; here it is observed, shown or applied.
 
 mod apply;
+mod bot_branch;
 mod dist_notes;
 mod observe;
 pub(super) mod orphan;

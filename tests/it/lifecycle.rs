@@ -285,6 +285,31 @@ fn where_the_merge_requests_of_the_source_project_cannot_be_seen_nothing_is_clos
 }
 
 #[test]
+fn where_the_target_branch_was_deleted_the_note_says_so_and_nobody_is_called() {
+    for by in BOTH {
+        let (world, iid) = pair();
+        let tip = world.sandbox.tip(SOURCE, "c9s").unwrap();
+        let held = world.sandbox.tip("bot/hello", &format!("c9s-src-{iid}"));
+        world.sandbox.delete_branch(SOURCE, "c9s");
+        look(&world, iid, by);
+        assert!(world.note(iid).contains("its target branch `c9s` is not there any more"), "{}", world.note(iid));
+        assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+        assert_eq!(world.sandbox.tip("bot/hello", &format!("c9s-src-{iid}")), held);
+        world.sandbox.branch_at(SOURCE, "c9s", &tip);
+        look(&world, iid, by);
+        assert!(world.note(iid).contains("The dist-git merge request holds this one"), "{by:?}: {}", world.note(iid));
+
+        // So it is where it was merged before.
+        world.sandbox.merge(SOURCE, iid, "maintainer");
+        look(&world, iid, by);
+        world.sandbox.delete_branch(SOURCE, "c9s");
+        look(&world, iid, by);
+        assert!(world.note(iid).contains("its target branch `c9s` is not there any more"), "{}", world.note(iid));
+        assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
+    }
+}
+
+#[test]
 fn what_may_be_seen_again_is_carried_over_although_no_commit_moved() {
     let (world, iid) = pair();
     let pipeline = world.sandbox.mr_pipeline(DIST, 1).jobs(&[("test", "tier0")]).create();

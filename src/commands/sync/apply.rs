@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result, bail};
 
 use super::Run;
+use super::bot_branch::BRANCH_ROLE;
 use super::dist_notes;
-use super::observe::{BRANCH_ROLE, Seen};
+use super::observe::Seen;
 use crate::commands::{commit_statuses, own_notes};
 use crate::forge::{
     ForgeError, MergeRequestEdit, MergeRequestState, NewFork, NewMergeRequest, NoteId, NoteOrder, Parent, Project,

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use anyhow::{Result, bail};
 use chrono::{TimeDelta, Utc};
 
+use super::bot_branch::BranchHome;
 use super::dist_notes;
 use super::pairing::{self, Pairing};
 use super::visibility::BotFork;
@@ -12,7 +13,7 @@ use super::{Due, Run};
 use crate::ci::Section;
 use crate::commands::commit_statuses;
 use crate::commands::generate::{self, Generated, Request};
-use crate::config::{CiFiles, Forks};
+use crate::config::CiFiles;
 use crate::forge::{CiState, MergeRequest};
 use crate::git::partial::PartialFetch;
 use crate::git::remote::RemoteError;
@@ -20,11 +21,10 @@ use crate::git::replay::{self, Based};
 use crate::git::store::{Entry, Store};
 use crate::git::work_tree;
 use crate::pair::ci_section::CiSection;
-use crate::pair::commit::{Author, SOURCE_TRAILER};
+use crate::pair::commit::Author;
 use crate::pair::note::{Blocked, UpstreamChange};
 use crate::pair::observed::{
-    self, BranchOrigin, BranchState, Committer, Content, Observed, SourceMergeRequest, State, Tip, Told,
-    VisibilityOfPair, Wanted,
+    self, BranchOrigin, BranchState, Content, Observed, SourceMergeRequest, State, Told, VisibilityOfPair, Wanted,
 };
 use crate::pair::plan::{self, Step};
 use crate::pair::{BranchName, record};
@@ -34,12 +34,8 @@ use crate::transform::message::PatchComments;
 use crate::transform::report::Upstream;
 use crate::transform::{CommitId, Finding, Refusal, RepoPath, TreeId, config};
 
-/// Names in the store.
+/// The name in the store.
 const DIST_TIP: &str = "refs/bot/dist-git";
-const BRANCH_TIP: &str = "refs/bot/branch";
-
-/// What the repository with the bot's branch is called in messages.
-pub(super) const BRANCH_ROLE: &str = "the bot's fork";
 
 /// For how long after a merge a merge request that never had a pair gets one: it may have been merged before any job
 /// could see it open.
@@ -67,15 +63,6 @@ enum Making {
     Blocked(Blocked),
     /// Nothing is to be made.
     NotDue,
-}
-
-/// The repository that holds the bot's branch, or will.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BranchHome {
-    /// git was let in.
-    Answers,
-    /// It was not: there is none yet, or it is still being filled.
-    Absent,
 }
 
 /// The content for dist-git.
@@ -264,9 +251,13 @@ impl Run<'_> {
         }
         let remote = self.remote("source-git", &self.source_path);
         let section = Section::begin(self.bot.log, "fetch_source_git", "fetching from source-git");
-        let mut fetched = match self.due {
-            Due::Target => PartialFetch::begin_at_branch(store, &remote, target.as_str())?,
-            _ => PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str())?,
+        let begun = match self.due {
+            Due::Target => PartialFetch::begin_at_branch(store, &remote, target.as_str()),
+            _ => PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str()),
+        };
+        let mut fetched = match begun {
+            Err(error) if self.has_lost_target(&error, &target)? => return self.observe_without_target(store, target),
+            begun => begun?,
         };
         fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         let path = RepoPath::parse(config::PATH)?;
@@ -298,6 +289,35 @@ impl Run<'_> {
             (seen.branch_home, seen.branch) = self.branch_state(store)?;
         }
         Ok(Some(seen))
+    }
+
+    /// Says whether what was not to be fetched is the target branch.
+    fn has_lost_target(&self, error: &anyhow::Error, target: &BranchName) -> Result<bool> {
+        let is_missing = matches!(error.downcast_ref(), Some(RemoteError::MissingRef { .. }));
+        Ok(is_missing && self.bot.forge.branch(self.source.target_project_id, target)?.is_none())
+    }
+
+    /// Looks at what is left of a merge request whose target branch was deleted: nothing can be made of it.
+    fn observe_without_target(&self, store: &Store, target: BranchName) -> Result<Option<Seen>> {
+        let Some(head) = self.source.sha else { return Ok(None) };
+        let Some(merge_requests) = self.merge_requests()? else { return Ok(None) };
+        if merge_requests.is_empty() && !self.bot.forge.has_file(self.source.target_project_id, config::PATH, &head)? {
+            tracing::info!("{} is not there: nothing to do", config::PATH);
+            return Ok(None);
+        }
+        let text = format!("its target branch {} is not there any more", quoted(target.as_str().as_bytes()));
+        let remedy = "choose another target branch for the merge request, or have that one made again";
+        let (branch_home, branch) = self.branch_state(store)?;
+        Ok(Some(Seen {
+            made: Making::Blocked(Blocked::Refused(Refusal::new(text, remedy))),
+            target,
+            head,
+            base: None,
+            branch,
+            branch_home,
+            pair: self.pairing(&merge_requests)?,
+            authors: Vec::new(),
+        }))
     }
 
     /// Turns the merge request, put on its target, into dist-git content. A [`Refusal`] in the error is the
@@ -423,55 +443,6 @@ impl Run<'_> {
             }
         }
         Ok(on_target)
-    }
-
-    /// What the bot's branch holds. Only its last commit is read, in a store of its own: git would make a push's pack
-    /// against files of any commit that it knows the server to have, and these files are not fetched.
-    fn branch_state(&self, store: &Store) -> Result<(BranchHome, BranchState)> {
-        let (home, tip) = self.branch_tip(store)?;
-        if tip.is_none() {
-            return Ok((home, BranchState::Missing));
-        }
-        let store = Store::create(self.git)?;
-        let name = format!("refs/heads/{}", self.branch);
-        let remote = self.remote(BRANCH_ROLE, &self.fork_path()?);
-        if let Err(error) = remote.fetch(&store, &[(name, BRANCH_TIP.to_owned())], 1) {
-            return match error.downcast::<RemoteError>()? {
-                RemoteError::MissingRef { .. } => Ok((home, BranchState::Missing)),
-                other => Err(other.into()),
-            };
-        }
-        let commit = store.commit_at(BRANCH_TIP)?;
-        let described = store.describe(&commit)?;
-        let own = described.committer_email == self.bot.person()?.email && described.message.contains(SOURCE_TRAILER);
-        let tip = Tip {
-            commit,
-            by: if own { Committer::Bot } else { Committer::Person },
-            parent: match described.parents[..] {
-                [parent] => Some(parent),
-                _ => None,
-            },
-            tree: described.tree,
-            message: described.message,
-        };
-        Ok((home, BranchState::At(tip)))
-    }
-
-    /// Where the bot's branch is.
-    pub(super) fn branch_tip(&self, store: &Store) -> Result<(BranchHome, Option<CommitId>)> {
-        let name = format!("refs/heads/{}", self.branch);
-        match self.remote(BRANCH_ROLE, &self.fork_path()?).list(store, std::slice::from_ref(&name)) {
-            Ok(listed) => {
-                let found = listed.into_iter().find(|(found, _)| *found == name);
-                Ok((BranchHome::Answers, found.map(|(_, commit)| commit)))
-            }
-            Err(error) => match error.downcast::<RemoteError>()? {
-                RemoteError::Denied { .. } if self.bot.instance.forks != Forks::DistGit => {
-                    Ok((BranchHome::Absent, None))
-                }
-                other => Err(other.into()),
-            },
-        }
     }
 }
 

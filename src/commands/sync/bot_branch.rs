@@ -1,0 +1,77 @@
+//! The bot's branch: where it is, and what it holds.
+
+use anyhow::Result;
+
+use super::Run;
+use crate::config::Forks;
+use crate::git::remote::RemoteError;
+use crate::git::store::Store;
+use crate::pair::commit::SOURCE_TRAILER;
+use crate::pair::observed::{BranchState, Committer, Tip};
+use crate::transform::CommitId;
+
+/// The name in the store.
+const BRANCH_TIP: &str = "refs/bot/branch";
+
+/// What the repository with the bot's branch is called in messages.
+pub(super) const BRANCH_ROLE: &str = "the bot's fork";
+
+/// The repository that holds the bot's branch, or will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BranchHome {
+    /// git was let in.
+    Answers,
+    /// It was not: there is none yet, or it is still being filled.
+    Absent,
+}
+
+impl Run<'_> {
+    /// What the bot's branch holds. Only its last commit is read, in a store of its own: git would make a push's pack
+    /// against files of any commit that it knows the server to have, and these files are not fetched.
+    pub(super) fn branch_state(&self, store: &Store) -> Result<(BranchHome, BranchState)> {
+        let (home, tip) = self.branch_tip(store)?;
+        if tip.is_none() {
+            return Ok((home, BranchState::Missing));
+        }
+        let store = Store::create(self.git)?;
+        let name = format!("refs/heads/{}", self.branch);
+        let remote = self.remote(BRANCH_ROLE, &self.fork_path()?);
+        if let Err(error) = remote.fetch(&store, &[(name, BRANCH_TIP.to_owned())], 1) {
+            return match error.downcast::<RemoteError>()? {
+                RemoteError::MissingRef { .. } => Ok((home, BranchState::Missing)),
+                other => Err(other.into()),
+            };
+        }
+        let commit = store.commit_at(BRANCH_TIP)?;
+        let described = store.describe(&commit)?;
+        let own = described.committer_email == self.bot.person()?.email && described.message.contains(SOURCE_TRAILER);
+        let tip = Tip {
+            commit,
+            by: if own { Committer::Bot } else { Committer::Person },
+            parent: match described.parents[..] {
+                [parent] => Some(parent),
+                _ => None,
+            },
+            tree: described.tree,
+            message: described.message,
+        };
+        Ok((home, BranchState::At(tip)))
+    }
+
+    /// Where the bot's branch is.
+    pub(super) fn branch_tip(&self, store: &Store) -> Result<(BranchHome, Option<CommitId>)> {
+        let name = format!("refs/heads/{}", self.branch);
+        match self.remote(BRANCH_ROLE, &self.fork_path()?).list(store, std::slice::from_ref(&name)) {
+            Ok(listed) => {
+                let found = listed.into_iter().find(|(found, _)| *found == name);
+                Ok((BranchHome::Answers, found.map(|(_, commit)| commit)))
+            }
+            Err(error) => match error.downcast::<RemoteError>()? {
+                RemoteError::Denied { .. } if self.bot.instance.forks != Forks::DistGit => {
+                    Ok((BranchHome::Absent, None))
+                }
+                other => Err(other.into()),
+            },
+        }
+    }
+}
