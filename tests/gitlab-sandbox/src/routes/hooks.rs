@@ -48,15 +48,21 @@ fn render(model: &Model, hook: &Webhook) -> Value {
         "custom_headers": names(hook.custom_headers.keys().collect()),
     });
     let mut shown: Map<String, Value> = shown.as_object().cloned().unwrap_or_default();
-    shown.extend(EVENTS.iter().map(|(name, _)| ((*name).to_owned(), json!(hook.events.contains(*name)))));
+    shown.extend(settable(hook.owner).map(|name| (name.to_owned(), json!(hook.events.contains(name)))));
     match hook.owner {
         HookOwner::Project(id) => shown.insert("project_id".to_owned(), json!(id)),
-        HookOwner::Group(id) => {
-            shown.insert("subgroup_events".to_owned(), json!(false));
-            shown.insert("group_id".to_owned(), json!(id))
-        }
+        HookOwner::Group(id) => shown.insert("group_id".to_owned(), json!(id)),
     };
     Value::Object(shown)
+}
+
+/// The events that a hook can be set to: a group's to some more, which never happen here.
+fn settable(owner: HookOwner) -> impl Iterator<Item = &'static str> {
+    let of_groups: &[&str] = match owner {
+        HookOwner::Project(_) => &[],
+        HookOwner::Group(_) => &["subgroup_events", "member_events", "project_events"],
+    };
+    EVENTS.iter().map(|(name, _)| *name).chain(of_groups.iter().copied())
 }
 
 /// Whose hooks the path is about: Maintainers see a project's, Owners a group's.
@@ -104,15 +110,12 @@ fn pairs(context: &Context<'_>, name: &str) -> Result<Option<BTreeMap<String, St
 /// Puts what the request says into a hook; what it does not say stays.
 fn fill(context: &Context<'_>, hook: &mut Webhook) -> Result<(), Refusal> {
     let parameters = &context.parameters;
-    for (name, _) in EVENTS {
+    for name in settable(hook.owner) {
         match parameters.switch(name)? {
             Some(true) => drop(hook.events.insert(name.to_owned())),
             Some(false) => drop(hook.events.remove(name)),
             None => {}
         }
-    }
-    if matches!(hook.owner, HookOwner::Group(_)) {
-        parameters.accept(&["subgroup_events", "member_events", "project_events"]);
     }
     hook.url = parameters.text("url").unwrap_or_else(|| std::mem::take(&mut hook.url));
     hook.name = parameters.text("name").or_else(|| hook.name.take());

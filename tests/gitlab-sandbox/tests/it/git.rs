@@ -184,3 +184,55 @@ fn histories_of_ones_own_can_be_pushed_in() {
     assert_eq!(sandbox.tip("src/curl", "c10s").unwrap(), ok(&git(local.path(), "", &["rev-parse", "HEAD"])));
     assert_eq!(sandbox.file("src/curl", "c10s", "a.c"), Some(b"1\n".to_vec()));
 }
+
+/// A mirror of a history that is elsewhere: every branch and tag in one push. `main` and `master` go before others as the
+/// default branch, which is protected then (Gitaly's `GetDefaultBranch`, "Default branch").
+#[test]
+fn an_empty_project_takes_all_branches_and_tags_at_once() {
+    let (sandbox, _, contributor, maintainer) = furnished();
+    sandbox.tag("src/curl", "v1", "c10s", Some("One"));
+    sandbox.branch_at("src/curl", "c9s", "c10s");
+    let local = TempDir::new().unwrap();
+    ok(&git(local.path(), "", &["clone", "--quiet", "--mirror", &sandbox.git_url("src/curl"), "."]));
+    for (project, head) in [("src/new", "c10s"), ("src/main", "main")] {
+        sandbox.project(project);
+        sandbox.member(project, "maintainer", Role::Maintainer);
+        sandbox.member(project, "contributor", Role::Developer);
+        if head == "main" {
+            ok(&git(local.path(), "", &["branch", "main", "c10s"]));
+        }
+        let all =
+            ["push", "--quiet", &sandbox.git_url(project), "refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*"];
+        ok(&git(local.path(), &maintainer, &all));
+        let refs = |project: &str| sandbox.git(project, &["for-each-ref", "--format=%(refname) %(objectname)"]);
+        let pushed = ok(&git(
+            local.path(),
+            "",
+            &["for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/tags"],
+        ));
+        assert_eq!(refs(project), pushed);
+        assert_eq!(sandbox.inspect(|model| model.project(project).unwrap().default_branch.clone()).unwrap(), head);
+        assert_eq!(sandbox.git(project, &["symbolic-ref", "HEAD"]), format!("refs/heads/{head}"));
+        let tree = format!("{head}^{{tree}}");
+        let more = ok(&git(local.path(), "", &["commit-tree", &tree, "-p", head, "-m", "More"]));
+        let onto_default = ["push", &sandbox.git_url(project), &format!("{more}:refs/heads/{head}")];
+        refused(&git(local.path(), &contributor, &onto_default), "protected branches");
+    }
+    assert_eq!(sandbox.take_writes().len(), 3 + 4);
+}
+
+#[test]
+fn the_most_permissive_rule_for_a_branch_counts() {
+    let (sandbox, _, contributor, maintainer) = furnished();
+    sandbox.member("src/curl", "contributor", Role::Developer);
+    let local = cloned(&sandbox, "src/curl");
+    let push = |token: &str, refspec: &str| git(local.path(), token, &["push", "origin", refspec]);
+    sandbox.protect("src/curl", "c*", None);
+    refused(&push(&contributor, "HEAD:c9s"), "You are not allowed to create protected branches");
+    ok(&push(&maintainer, "HEAD:c10s"));
+    sandbox.protect("src/curl", "c9*", Some(Role::Developer));
+    ok(&push(&contributor, "HEAD:c9s"));
+    sandbox.archive("src/curl");
+    refused(&push(&maintainer, "HEAD:c8s"), "403");
+    sandbox.expect_write("PUSH", "src/curl");
+}
