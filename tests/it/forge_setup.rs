@@ -41,7 +41,7 @@ fn a_webhook_is_what_it_was_asked_to_be_and_nothing_more() {
     };
     let made = maintainer.create_webhook(owner, &new).unwrap();
     let seen: Vec<_> = maintainer.webhooks(owner).map(Result::unwrap).collect();
-    assert_eq!(seen, [made.clone()]);
+    assert_eq!(seen, std::slice::from_ref(&made));
     assert_eq!(made.events, BTreeSet::from([HookEvent::MergeRequests]), "pushes too are off");
     assert_eq!((made.url.as_str(), made.template.as_deref()), (new.url, new.template));
     assert_eq!(made.address(), "http://127.0.0.1:1/api/v4/projects/7/ref/main/trigger/pipeline");
