@@ -50,6 +50,9 @@ pub struct MergeRequest {
     /// The merge commit, once merged with one.
     #[serde(default, deserialize_with = "if_known")]
     pub merge_commit_sha: Option<CommitId>,
+    /// The one commit that all of its own became, once merged so.
+    #[serde(default, deserialize_with = "if_known")]
+    pub squash_commit_sha: Option<CommitId>,
     /// When it was merged, where it was.
     #[serde(default, deserialize_with = "if_known")]
     pub merged_at: Option<DateTime<Utc>>,

@@ -122,7 +122,7 @@ pub(super) fn source(seen: &MergeRequest, path: ProjectPath, target: BranchName,
         iid: seen.iid,
         url: seen.web_url.clone(),
         state,
-        merged_as: seen.merge_commit_sha.or(seen.sha).filter(|_| state == State::Merged),
+        merged_as: seen.merge_commit_sha.or(seen.squash_commit_sha).or(seen.sha).filter(|_| state == State::Merged),
         title: seen.title.clone(),
         description: seen.description.clone(),
         draft: if seen.draft { Draft::Yes } else { Draft::No },
@@ -162,5 +162,29 @@ fn state_of(state: MergeRequestState) -> State {
         // It is being merged: whatever comes of that, nobody closed it.
         MergeRequestState::Locked => State::Opened,
         MergeRequestState::Closed | MergeRequestState::Unknown => State::Closed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_is_named_by_the_commit_that_the_target_branch_got() {
+        let (merge, squashed, head) = ("a".repeat(40), "b".repeat(40), "c".repeat(40));
+        let named = |merge: Option<&str>, squashed: Option<&str>| {
+            let seen: MergeRequest = serde_json::from_value(serde_json::json!({
+                "id": 1, "iid": 7, "target_project_id": 11, "author": {"id": 3, "username": "x"}, "state": "merged",
+                "sha": head, "merge_commit_sha": merge, "squash_commit_sha": squashed,
+            }))
+            .unwrap();
+            let source = source(&seen, "src/hello".parse().unwrap(), "c9s".parse().unwrap(), seen.sha.unwrap());
+            source.merged_as.unwrap().to_string()
+        };
+        assert_eq!(named(Some(&merge), None), merge);
+        assert_eq!(named(Some(&merge), Some(&squashed)), merge);
+        // Fast-forward: no merge commit; squashed, the branch's own commits are not in the target branch.
+        assert_eq!(named(None, Some(&squashed)), squashed);
+        assert_eq!(named(None, None), head);
     }
 }
