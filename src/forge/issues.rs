@@ -15,6 +15,9 @@ use super::{Forge, ForgeError, IssueIid, Note, NoteId, ProjectPath, StateChange,
 pub struct Issue {
     /// Its number in its project.
     pub iid: IssueIid,
+    /// The title.
+    #[serde(default, deserialize_with = "or_default")]
+    pub title: String,
     /// The description.
     #[serde(default, deserialize_with = "or_default")]
     pub description: String,

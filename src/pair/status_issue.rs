@@ -134,14 +134,18 @@ pub fn title(instance: &str) -> String {
     format!("Status of {}", copied::line(instance))
 }
 
-/// Says whether an issue of the bot is the status issue of an instance.
-pub fn is_of(description: &str, instance: &str) -> bool {
-    record::read_status(description).is_some_and(|named| named == instance)
+/// Says whether an issue of the bot is the status issue of an instance. Where somebody has overwritten the hidden line, the
+/// title says so.
+pub fn is_of(title: &str, description: &str, instance: &str) -> bool {
+    match record::read_status(description) {
+        Some(named) => named == instance,
+        None => title == self::title(instance),
+    }
 }
 
-/// Returns the text of an issue that was one too many.
+/// Returns the text of an issue that was one too many: the status issue of no instance.
 pub fn superseded(by: super::IssueIid) -> String {
-    format!("Opened at the same time as #{by}, which is the one that is kept.")
+    format!("Opened at the same time as #{by}, which is the one that is kept.\n\n{}", record::status_line(""))
 }
 
 impl Status<'_> {

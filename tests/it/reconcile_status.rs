@@ -116,6 +116,17 @@ fn what_a_person_writes_into_it_goes_and_what_they_write_below_stays() {
 }
 
 #[test]
+fn an_issue_whose_whole_text_somebody_overwrote_stays_the_only_one() {
+    let (world, _) = watched();
+    settle(&world);
+    let before = issue(&world);
+    world.sandbox.set_issue_description(BOT, before.iid, "maintainer", "Mine.");
+    reconcile(&world, &[]).ends_with(0);
+    assert_eq!((issue(&world).iid, issue(&world).description), (before.iid, before.description));
+    assert_eq!(world.written(), ["PUT"]);
+}
+
+#[test]
 fn a_dry_run_shows_it_and_writes_nothing() {
     let (world, _) = watched();
     let run = reconcile(&world, &["--dry-run"]);
@@ -182,7 +193,7 @@ fn several_runs_and_events_at_once_lose_and_double_nothing() {
         .sandbox
         .issues(BOT)
         .into_iter()
-        .filter(|issue| issue.description.contains("source-git-bot v1: status"))
+        .filter(|issue| issue.description.contains("source-git-bot v1: status \"instance\""))
         .collect();
     assert_eq!(kept.len(), 1, "{kept:#?}");
     let memories = kept[0].notes.iter().filter(|note| note.body.contains("source-git-bot v1: memory"));

@@ -76,7 +76,8 @@ impl Watch {
         let mut found = Vec::new();
         for issue in bot.forge.issues_by(&self.project, bot.myself()?.user.id) {
             let issue = issue?;
-            if issue.author.id == bot.myself()?.user.id && status_issue::is_of(&issue.description, &self.instance) {
+            let is_of = status_issue::is_of(&issue.title, &issue.description, &self.instance);
+            if issue.author.id == bot.myself()?.user.id && is_of {
                 found.push(issue);
             }
         }
