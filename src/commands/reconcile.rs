@@ -32,7 +32,7 @@ use crate::pair::memory::{Hour, Key, Known, Print, Trouble, TroubleKind};
 use crate::pair::status_issue::States;
 use crate::transform::Refusal;
 use bounds::Bounds;
-use ended::Lately;
+use ended::{Lately, SeenTo};
 use find::Found;
 use pair::{Reconciling, Tips};
 use pool::Came;
@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     let mut watch = if bounds.are_chosen() { None } else { tally.watched(&bot, Watch::read(&bot, &bounds, now))? };
     let mut found = chosen(&bot, &bounds, find::all(&bot, &bounds, &mut tally)?);
     let open: Vec<_> = found.iter().filter_map(|found| Some((found.dist_path.clone(), found.branch()?))).collect();
+    let listed = found.len();
     // What a person chose says nothing of the whole.
     let lately = (!bounds.are_chosen()).then(|| Lately::new(watch.as_ref().and_then(Watch::last_run), now));
     if let Some(lately) = lately {
@@ -74,11 +75,17 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     let work = Work { bot: &bot, git: &git, global, surroundings, tips: &tips, total };
     let tally = work.all(queues, workers, bounds.max_changes, tally);
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut seen_to = tally.seen_to(names.iter().skip(listed).map(|(key, _)| *key));
     if let Some(lately) = lately.filter(|_| !tally.is_hopeless()) {
         match ended::remove_branches(&bot, &bounds, lately, &open, global) {
             Ok(lines) => tally.summary.lines.extend(lines),
-            Err(error) => tally.list_failed(Line::new("branches".to_owned()), error.context("removing branches")),
+            Err(error) => {
+                seen_to = SeenTo::InPart;
+                tally.list_failed(Line::new("branches".to_owned()), error.context("removing branches"));
+            }
         }
+    } else {
+        seen_to = SeenTo::InPart;
     }
 
     if let Some(watch) = &mut watch
@@ -87,7 +94,7 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
         for (key, known) in std::mem::take(&mut tally.outcomes) {
             watch.put(key, known);
         }
-        let written = watch.write(&bot, &names, tally.states, global.dry_run);
+        let written = watch.write(&bot, &names, tally.states, seen_to, global.dry_run);
         tally.summary.status_issue = tally.watched(&bot, written)?;
     }
     tally.summary.requests = bot.forge.requests();
@@ -331,6 +338,13 @@ impl Tally {
         let what = format!("the status issue in {project}, which the instance's `bot_project` names");
         self.list_failed(Line::new(project), error.context(what));
         Ok(None)
+    }
+
+    /// Says whether all of these were looked at, and none failed.
+    fn seen_to(&self, keys: impl IntoIterator<Item = Key>) -> SeenTo {
+        let is_failed = |known: &Known| known.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::Failed);
+        let is_done = |key| self.outcomes.iter().any(|(done, known)| *done == key && !is_failed(known));
+        if keys.into_iter().all(is_done) { SeenTo::All } else { SeenTo::InPart }
     }
 
     /// Says whether going on is of no use.

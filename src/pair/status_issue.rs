@@ -38,6 +38,9 @@ pub struct Part {
     pub shard: (u32, u32),
     /// When the last run was, in seconds since 1970.
     pub ran: i64,
+    /// When the last run was that has seen to all that ended in dist-git, where the last one has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<i64>,
     /// How many merge requests were in which state.
     pub states: States,
     /// What is known beyond merge requests, by the first shard.
@@ -315,7 +318,7 @@ mod tests {
             }
         }
         let states = States { in_step: 480, source_git_only: 500, ..States::default() };
-        Part { shard: (1, 1), ran: NOON, states, surroundings: None, memory }
+        Part { shard: (1, 1), ran: NOON, behind: None, states, surroundings: None, memory }
     }
 
     fn status(parts: &[Part]) -> Status<'_> {

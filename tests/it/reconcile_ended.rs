@@ -1,6 +1,6 @@
 //! What ended in dist-git: it is told in source-git though no list of open merge requests shows it, and its branch goes.
 
-use gitlab_sandbox::{Moment, State};
+use gitlab_sandbox::{Fault, Moment, State};
 
 use crate::reconcile_world::{reconcile, settle, watched};
 use crate::world::{DIST, SOURCE, World};
@@ -22,6 +22,37 @@ fn what_is_merged_in_dist_git_after_its_original_is_told_there() {
         reconcile(&world, &[]).ends_with(0);
         assert_eq!(world.written(), [""; 0]);
     }
+}
+
+#[test]
+fn what_ended_and_could_not_be_looked_at_is_looked_at_by_the_next_run_whenever_that_is() {
+    let (world, iid) = watched();
+    world.synced(iid);
+    world.sandbox.merge(SOURCE, iid, "maintainer");
+    settle(&world);
+    world.sandbox.merge(DIST, 1, "maintainer");
+    world.sandbox.fail(Fault::on("GET", "/projects/*/merge_requests/1").always().status(500));
+    for _ in 0..2 {
+        reconcile(&world, &[]).ends_with(5);
+    }
+    world.sandbox.clear_faults();
+    // It was two hours ago, and since then the time has gone on: what counts is when a run last saw to all.
+    let id = world.opened().id;
+    world.sandbox.arrange(|model| {
+        let request = model.merge_requests.get_mut(&id).unwrap();
+        request.updated_at = Moment(request.updated_at.0 - 2 * 3600 * 1000);
+        for note in model.issues.values_mut().flat_map(|issue| &mut issue.notes).filter(|note| !note.system) {
+            let (before, rest) = note.body.split_once("\"behind\":").unwrap();
+            let (moment, after) = rest.split_once(',').unwrap();
+            let earlier = moment.parse::<u64>().unwrap() - 2 * 3600;
+            note.body = format!("{before}\"behind\":{earlier},{after}");
+        }
+    });
+    reconcile(&world, &[]).ends_with(0);
+    assert!(world.note(iid).contains("**The dist-git merge request was merged**"), "{}", world.note(iid));
+    settle(&world);
+    reconcile(&world, &[]).ends_with(0);
+    assert_eq!(world.written(), [""; 0]);
 }
 
 /// A pair that was closed, the first in source-git, as long ago as its branch is kept and half an hour.

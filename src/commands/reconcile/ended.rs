@@ -20,7 +20,7 @@ use crate::pair::BranchName;
 const MARGIN: TimeDelta = TimeDelta::hours(1);
 
 /// How far back it is looked where no last run is known.
-const FIRST: TimeDelta = TimeDelta::days(1);
+pub(super) const FIRST: TimeDelta = TimeDelta::days(1);
 
 /// The most merge requests of one list.
 const LISTED: usize = 5_000;
@@ -37,6 +37,15 @@ impl Lately {
         let since = last_run.map_or_else(|| now - FIRST, |last| last - MARGIN);
         Self { since: since.min(now - MARGIN), now }
     }
+}
+
+/// Whether a run has seen to all that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SeenTo {
+    /// It has.
+    All,
+    /// Something failed, or was left: no list of open merge requests would bring it up again.
+    InPart,
 }
 
 /// Adds the bot's dist-git merge requests that ended lately, where no open one takes their place.

@@ -8,6 +8,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::bounds::Bounds;
+use super::ended::{self, SeenTo};
 use crate::ci::Section;
 use crate::commands::bot::Bot;
 use crate::forge::{
@@ -21,6 +22,9 @@ const NOTES: usize = 500;
 
 /// After how many seconds token and webhooks are asked for again.
 const SURROUNDINGS: i64 = 24 * 3600;
+
+/// For how many seconds what ended and was not seen to is looked for again.
+const LONGEST_BEHIND: i64 = 3 * 24 * 3600;
 
 /// The most projects whose webhooks are asked for, where those of the group are not to be seen.
 const PROJECTS: usize = 100;
@@ -110,9 +114,17 @@ impl Watch {
         self.notes.parts.iter().find(|(_, part)| part.shard == self.shard)
     }
 
-    /// Returns when a run last wrote down what it found.
+    /// Returns up to when runs have seen to what ended in dist-git.
     pub(super) fn last_run(&self) -> Option<DateTime<Utc>> {
-        self.own().and_then(|(_, part)| DateTime::from_timestamp(part.ran, 0))
+        self.own().and_then(|(_, part)| DateTime::from_timestamp(part.behind.unwrap_or(part.ran), 0))
+    }
+
+    /// Returns what the next run takes for the last, where this one has not seen to all that ended. What fails for days
+    /// is not waited for: all that ended meanwhile would be looked at in each run.
+    fn behind(&self, seen_to: SeenTo) -> Option<i64> {
+        let last = self.last_run().unwrap_or_else(|| self.now - ended::FIRST).timestamp();
+        let is_recent = (0..LONGEST_BEHIND).contains(&self.now.timestamp().saturating_sub(last));
+        (seen_to == SeenTo::InPart && is_recent).then_some(last)
     }
 
     fn hour(&self) -> Hour {
@@ -135,20 +147,27 @@ impl Watch {
     }
 
     /// Writes what the next runs need and people are to know, where that has changed; in a dry run, returns the text that
-    /// the issue would get. `found` is all that was found, and is all that is remembered.
+    /// the issue would get. `found` is all that was found, and is all that is remembered; `seen_to` is of what ended.
     pub(super) fn write(
         &mut self,
         bot: &Bot,
         found: &[(Key, ProjectPath)],
         states: States,
+        seen_to: SeenTo,
         dry_run: bool,
     ) -> Result<Option<String>> {
         let _section = Section::begin(bot.log, "status_write", "writing the status issue");
         self.memory.keep(found.iter().map(|(key, _)| *key));
         let old = self.own().cloned();
         let surroundings = self.surroundings(bot, found, old.as_ref().map(|(_, part)| part))?;
-        let part =
-            Part { shard: self.shard, ran: self.now.timestamp(), states, surroundings, memory: self.memory.clone() };
+        let part = Part {
+            shard: self.shard,
+            ran: self.now.timestamp(),
+            behind: self.behind(seen_to),
+            states,
+            surroundings,
+            memory: self.memory.clone(),
+        };
         if dry_run {
             let (text, _) = self.text(bot, &part);
             let shown = self.issue.as_ref().map(|issue| issue.description.as_str());
