@@ -2,7 +2,7 @@
 
 use crate::life_model::actions::{
     Action::{self, Dist, Source},
-    Deed, DistDeed,
+    Deed, DistDeed, Edit,
     Job::Sync,
     Memory, Trouble,
     Which::Fork,
@@ -42,4 +42,14 @@ fn what_a_person_closed_and_opened_again_goes_on() {
 #[test]
 fn the_note_follows_where_the_job_that_opened_again_was_killed_before() {
     check(&[SYNC, Source(Fork, Deed::Close), SYNC, Source(Fork, Deed::Reopen), KILLED]);
+}
+
+#[test]
+fn a_branch_that_has_lost_its_packaging_is_told_so_where_the_bot_was_at_work() {
+    let onto_upstream = [Source(Fork, Deed::Retarget("main")), Source(Fork, Deed::Rebase(Edit::Code(8)))];
+    let back = |target| Source(Fork, Deed::Retarget(target));
+    check(&[&[SYNC], &onto_upstream[..], &[back("c9s")]].concat());
+    check(&[&[SYNC], &onto_upstream[..], &[SYNC, back("c10s"), SYNC, back("c9s")]].concat());
+    // Where it was not, nothing is said.
+    check(&[&onto_upstream[..], &[back("c9s"), SYNC]].concat());
 }

@@ -120,8 +120,10 @@ impl Reconciling<'_> {
         dist_path: &ProjectPath,
         line: &mut Line,
     ) -> Result<Option<Refusal>> {
+        let project = source.target_project_id;
         if let Some(head) = &source.sha
-            && !self.bot.forge.has_file(source.target_project_id, config::PATH, head)?
+            && !self.bot.forge.has_file(project, config::PATH, head)?
+            && own_notes::find(self.bot, project, source.iid, None)?.is_empty()
         {
             tracing::debug!("{} is not there: nothing to do", config::PATH);
             return Ok(None);

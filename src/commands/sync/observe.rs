@@ -261,10 +261,7 @@ impl Run<'_> {
         };
         fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         let path = RepoPath::parse(config::PATH)?;
-        if store.entry(&store.tree_of(&fetched.head)?, &path)?.is_none() {
-            tracing::info!("{path} is not there: nothing to do");
-            return Ok(None);
-        }
+        let is_configured = store.entry(&store.tree_of(&fetched.head)?, &path)?.is_some();
         drop(section);
         let merge_requests = match merged_early {
             Some(known) => known,
@@ -281,6 +278,11 @@ impl Run<'_> {
             pair: self.pairing(&merge_requests.unwrap_or_default())?,
             authors: Vec::new(),
         };
+        // Not every branch is one with packaging. Where the bot has said something, it says that this one is none now.
+        if !is_configured && seen.pair.is_empty() {
+            tracing::info!("{path} is not there: nothing to do");
+            return Ok(None);
+        }
         if has_dist_git {
             seen.made = match self.make(store, &mut fetched, &seen.target, &mut seen.authors) {
                 Ok(made) => made,

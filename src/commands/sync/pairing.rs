@@ -29,6 +29,13 @@ pub(super) struct Pairing {
     pub(super) told: Vec<Told>,
 }
 
+impl Pairing {
+    /// Says whether the bot has done and said nothing about the merge request so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.merge_requests.is_empty() && self.left_behind.is_empty() && self.notes.is_empty()
+    }
+}
+
 impl Run<'_> {
     /// The bot's dist-git merge requests from its branch for this merge request, in any state; `None` where there is no
     /// dist-git project.

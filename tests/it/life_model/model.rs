@@ -51,7 +51,8 @@ pub(crate) enum New {
 
 /// What the source-git merge request gives.
 enum Content {
-    Conflict,
+    /// Nothing, and the note says so in these words.
+    Nothing(&'static str),
     /// This tree, which dist-git's target branch holds or does not hold.
     Tree(String, DistGit),
 }
@@ -74,7 +75,10 @@ fn of(people: &People, which: Which) -> Expected {
     let (current, left): (Vec<&Dist>, Vec<&Dist>) = all.iter().partition(|dist| dist.target == source.target_branch);
     let current = current.first().copied();
     let any_open = all.iter().any(|dist| dist.state == State::Opened);
-    let reached = any_open || (handled && source.state == State::Opened);
+    // A branch without packaging is the bot's business only where it has had to do with the merge request.
+    let is_known = current.is_some() || any_open || has_note(people, &source);
+    let is_ours = is_known || source.state != State::Opened || is_packaged(people, &source);
+    let reached = any_open || (handled && source.state == State::Opened && is_ours);
     let mut dists: Vec<_> = left.into_iter().map(|dist| (dist.iid, left_behind(dist))).collect();
     let mut new = New::No;
     let mut note = None;
@@ -86,7 +90,7 @@ fn of(people: &People, which: Which) -> Expected {
                 dists.push((current.iid, becomes));
                 note = says;
             }
-            None if source.state == State::Opened => (new, note) = of_new(&source, &content),
+            None if source.state == State::Opened && is_ours => (new, note) = of_new(&source, &content),
             // It was merged before any job could see it open for this branch.
             None if source.state == State::Merged && reached => (new, note) = of_merged(&content),
             None => {}
@@ -142,12 +146,12 @@ fn of_current(dist: &Dist, source: &MergeRequest, content: &Content) -> (Becomes
         }
         _ if dist.pushed.is_some() => (Becomes::Opened(Holds::AsBefore), says(PUSHED)),
         (State::Opened, State::Merged) => {
-            let Content::Tree(tree, _) = content else { unreachable!("a branch conflicts with nothing") };
+            let Content::Tree(tree, _) = content else { unreachable!("there is always something in a branch") };
             (Becomes::Opened(Holds::Tree(tree.clone(), None)), says("**This merge request was merged.** The dist-git"))
         }
         (state, State::Opened) => match content {
-            Content::Conflict if state == State::Closed => (Becomes::Closed, says(CONFLICT)),
-            Content::Conflict => (Becomes::Opened(Holds::AsBefore), says(CONFLICT)),
+            Content::Nothing(why) if state == State::Closed => (Becomes::Closed, says(why)),
+            Content::Nothing(why) => (Becomes::Opened(Holds::AsBefore), says(why)),
             Content::Tree(_, DistGit::HoldsIt) if state == State::Closed => (Becomes::Either, None),
             Content::Tree(tree, _) => {
                 let head = source.head().unwrap();
@@ -158,6 +162,18 @@ fn of_current(dist: &Dist, source: &MergeRequest, content: &Content) -> (Becomes
 }
 
 const CONFLICT: &str = "conflicts with its target branch";
+const NOT_PACKAGED: &str = "has no package configuration";
+
+/// Whether the bot has said something on the merge request.
+fn has_note(people: &People, source: &MergeRequest) -> bool {
+    let bot = people.sandbox.inspect(|model| model.user("bot").unwrap().id);
+    people.sandbox.notes(SOURCE, source.iid).iter().any(|note| note.author == bot)
+}
+
+/// Whether there is packaging in the merge request's branch.
+fn is_packaged(people: &People, source: &MergeRequest) -> bool {
+    people.git(SOURCE).files(source.head().unwrap()).contains_key(".distro/source-git.yaml")
+}
 
 fn in_step(head: &str) -> String {
     format!("The dist-git merge request holds this one up to commit `{}`", &head[..10])
@@ -167,7 +183,7 @@ fn of_new(source: &MergeRequest, content: &Content) -> (New, Option<String>) {
     let head = source.head().unwrap();
     let holds = |tree: &String| Holds::Tree(tree.clone(), Some(head.to_owned()));
     match content {
-        Content::Conflict => (New::No, says(CONFLICT)),
+        Content::Nothing(why) => (New::No, says(why)),
         Content::Tree(tree, DistGit::Differs) => (New::Yes(holds(tree)), Some(in_step(head))),
         Content::Tree(tree, DistGit::HoldsIt) => (New::Perhaps(holds(tree)), None),
     }
@@ -176,7 +192,7 @@ fn of_new(source: &MergeRequest, content: &Content) -> (New, Option<String>) {
 /// What was merged lately and has no pair gets one, which holds the target branch.
 fn of_merged(content: &Content) -> (New, Option<String>) {
     match content {
-        Content::Conflict => unreachable!("a branch conflicts with nothing"),
+        Content::Nothing(_) => unreachable!("there is always something in a branch"),
         Content::Tree(tree, DistGit::Differs) => {
             (New::Yes(Holds::Tree(tree.clone(), None)), says("**This merge request was merged.** The dist-git"))
         }
@@ -189,9 +205,10 @@ fn content(people: &People, source: &MergeRequest) -> Content {
     let target = people.sandbox.tip(SOURCE, &source.target_branch).unwrap();
     let tree = match source.state {
         State::Merged => git.say(&["rev-parse", &format!("{target}^{{tree}}")]),
+        State::Opened if !is_packaged(people, source) => return Content::Nothing(NOT_PACKAGED),
         State::Opened | State::Closed => match git.merged(&target, source.head().unwrap()) {
             Some(tree) => tree,
-            None => return Content::Conflict,
+            None => return Content::Nothing(CONFLICT),
         },
     };
     let tip = people.sandbox.tip(DIST, &source.target_branch).unwrap();
