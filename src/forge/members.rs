@@ -29,13 +29,18 @@ struct Member {
     /// `awaiting` until somebody has agreed to it; former versions do not say.
     #[serde(default, deserialize_with = "or_default")]
     membership_state: String,
+    /// The user's, not the membership's: `active`, or what keeps them from doing anything, such as `blocked`.
+    #[serde(default, deserialize_with = "or_default")]
+    state: String,
 }
 
 impl Forge {
-    /// Returns a user's role in a project, inherited roles included; the lowest of all where the user is no member.
+    /// Returns a user's role in a project, inherited roles included; the lowest of all where the user is no member, or may
+    /// not do anything any more.
     pub fn role(&self, project: ProjectId, user: UserId) -> Result<AccessLevel, ForgeError> {
         match self.query::<Member>(&Membership { project, user }) {
             Ok(Member { membership_state, .. }) if membership_state == "awaiting" => Ok(AccessLevel::default()),
+            Ok(Member { state, .. }) if !matches!(state.as_str(), "active" | "") => Ok(AccessLevel::default()),
             Ok(member) => Ok(member.access_level),
             Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(AccessLevel::default()),
             Err(error) => Err(error),

@@ -105,6 +105,10 @@ fn a_role_in_a_group_around_counts_and_an_edited_comment_is_its_authors() {
     let answer = Fault::on("GET", "*/members/all/*").answer(200, "application/json", awaiting);
     case.world.sandbox.fail(answer);
     assert_eq!(case.says("maintainer", "/dist-git retest"), REFUSED);
+    // Who was blocked since keeps the role, which is worth nothing.
+    let blocked = r#"{"id": 7, "access_level": 40, "state": "blocked", "membership_state": "active"}"#;
+    case.world.sandbox.fail(Fault::on("GET", "*/members/all/*").answer(200, "application/json", blocked));
+    assert_eq!(case.says("maintainer", "/dist-git retest"), REFUSED);
     let _ = case.written();
 }
 
