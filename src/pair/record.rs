@@ -253,6 +253,11 @@ pub(super) fn read_memory<T: DeserializeOwned>(body: &str) -> Option<T> {
     hidden_up_to(LONGEST_MEMORY, body, MEMORY)
 }
 
+/// Says whether a note of the bot was meant to hold what a run left for the next, whether that can be read or not.
+pub(super) fn has_memory(body: &str) -> bool {
+    body.contains(MEMORY)
+}
+
 /// Returns the hidden line that makes an issue the bot's status issue of an instance.
 pub(super) fn status_line(instance: &str) -> String {
     line(STATUS, &instance)

@@ -99,6 +99,11 @@ impl Part {
         record::read_memory(body)
     }
 
+    /// Says whether a note of the bot is such a one, also where what it holds cannot be read any more.
+    pub fn is_in(body: &str) -> bool {
+        record::has_memory(body)
+    }
+
     /// Returns the note.
     pub fn note(&self) -> String {
         let ran = DateTime::from_timestamp(self.ran, 0).unwrap_or_default().format("%Y-%m-%d %H:%M UTC");

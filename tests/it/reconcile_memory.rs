@@ -99,6 +99,8 @@ fn a_memory_that_is_broken_is_none() {
     });
     assert!(is_looked_at(&world));
     assert!(!is_looked_at(&world));
+    let notes: Vec<_> = issue(&world).notes.into_iter().filter(|note| !note.system).collect();
+    assert_eq!(notes.len(), 1, "{notes:#?}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub(super) struct Watch {
 struct Notes {
     /// Those of the parts that there are, the oldest of each.
     parts: Vec<(NoteId, Part)>,
-    /// Those that have no use any more: second ones, and of another division into parts.
+    /// Those that have no use any more: second ones, of another division into parts, and what cannot be read.
     surplus: Vec<NoteId>,
 }
 
@@ -99,7 +99,12 @@ impl Watch {
             if author.id != bot.myself()?.user.id || system {
                 continue;
             }
-            let Some(part) = Part::read(&body) else { continue };
+            let Some(part) = Part::read(&body) else {
+                if Part::is_in(&body) {
+                    self.notes.surplus.push(id);
+                }
+                continue;
+            };
             let is_known = self.notes.parts.iter().any(|(_, known)| known.shard == part.shard);
             if is_known || part.shard.1 != self.shard.1 {
                 self.notes.surplus.push(id);
