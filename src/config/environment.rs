@@ -25,12 +25,14 @@ pub struct Environment {
     pub webhook_secret: Option<SecretString>,
     /// `SGB_WEBHOOK_TOKEN`: the webhook token that `notify` sends along.
     pub webhook_token: Option<SecretString>,
-    /// `SGB_GITLAB_URL`: GitLab's address. Counts only where no instance file is given, like the two below.
+    /// `SGB_GITLAB_URL`: GitLab's address. Counts only where no instance file is given, like the three below.
     pub gitlab_url: Option<String>,
     /// `SGB_CA_FILE`: the certificates (PEM) of the authorities to trust.
     pub ca_file: Option<PathBuf>,
     /// `SGB_PROXY`: the address of the proxy.
     pub proxy: Option<String>,
+    /// `SGB_BOT_PROJECT`: the project that runs the bot.
+    pub bot_project: Option<String>,
     /// `SGB_TEST_NO_PAUSES`: set by tests, which have no time to wait.
     pub test_no_pauses: Option<String>,
 }

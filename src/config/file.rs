@@ -26,6 +26,7 @@ pub(super) struct InstanceFile {
     pub(super) label: Option<String>,
     pub(super) webhook_tokens: Option<String>,
     pub(super) bot_project: Option<String>,
+    pub(super) test_package: Option<String>,
     pub(super) keep_branches: Option<u32>,
 }
 
@@ -41,6 +42,14 @@ pub(super) struct GitlabKeys {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PairKeys {
+    pub(super) source_git: String,
+    pub(super) dist_git: String,
+    pub(super) copy_of: Option<CopyOfKeys>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CopyOfKeys {
     pub(super) source_git: String,
     pub(super) dist_git: String,
 }
@@ -73,7 +82,8 @@ struct Keys {
 }
 
 const GITLAB: Keys = Keys { known: &["url", "ca_file", "proxy", "timeout"], below: &[] };
-const PAIR: Keys = Keys { known: &["source_git", "dist_git"], below: &[] };
+const COPY_OF: Keys = Keys { known: &["source_git", "dist_git"], below: &[] };
+const PAIR: Keys = Keys { known: &["source_git", "dist_git", "copy_of"], below: &[("copy_of", COPY_OF)] };
 const FORKS: Keys = Keys { known: &["group"], below: &[] };
 const TARGET: Keys = Keys { known: &["project", "branch"], below: &[] };
 const INSTANCE: Keys = Keys {
@@ -88,6 +98,7 @@ const INSTANCE: Keys = Keys {
         "label",
         "webhook_tokens",
         "bot_project",
+        "test_package",
         "keep_branches",
     ],
     below: &[("gitlab", GITLAB), ("namespaces", PAIR), ("forks", FORKS), ("targets", TARGET)],

@@ -17,6 +17,7 @@
 //!   - project: packages/src/.+     # regular expressions, for the whole name
 //!     branch: c[0-9]+s
 //! bot_project: packages/bot      # where `reconcile` keeps its status issue
+//! test_package: hello            # what an operator tries the bot on
 //! ```
 
 mod environment;
@@ -34,7 +35,7 @@ use url::Url;
 
 pub use environment::{Environment, Pauses};
 pub use error::ConfigError;
-pub use namespaces::{Namespace, NamespaceError, NamespaceMap, NamespacePair};
+pub use namespaces::{CopyOf, Namespace, NamespaceError, NamespaceMap, NamespacePair};
 pub use targets::{NamePattern, Target, Targets};
 
 use error::nearest;
@@ -83,6 +84,8 @@ pub struct Instance {
     pub webhook_tokens: WebhookTokens,
     /// The project that runs the bot, and holds the issue in which it tells how it fares; a path like a namespace's.
     pub bot_project: Option<Namespace>,
+    /// The package to try things on, by its name: the last part of its projects' paths.
+    pub test_package: Option<String>,
     /// For how many days the bot's branch stays once its dist-git merge request is closed or merged.
     pub keep_branches: u32,
 }
@@ -147,8 +150,8 @@ impl Instance {
 
     /// Reads the instance that `--instance` names: a preset by its bare name, else a file.
     ///
-    /// Where a preset is named, the environment may replace GitLab's address, CA file and proxy. A file alone decides
-    /// about them: then what the environment says is left aside, with a warning.
+    /// Where a preset is named, the environment may replace GitLab's address, CA file and proxy, and the bot project. A
+    /// file alone decides about them: then what the environment says is left aside, with a warning.
     pub fn load(name: &str, environment: &Environment) -> Result<Self, ConfigError> {
         let Some(preset) = preset(name) else { return Self::load_file(name, environment) };
         let mut layers = vec![(name, None, preset?)];
@@ -157,7 +160,11 @@ impl Instance {
             proxy: environment.proxy.clone(),
             ..file::GitlabKeys::default()
         };
-        let overlay = InstanceFile { gitlab: Some(from_environment), ..InstanceFile::default() };
+        let overlay = InstanceFile {
+            gitlab: Some(from_environment),
+            bot_project: environment.bot_project.clone(),
+            ..InstanceFile::default()
+        };
         layers.push(("the environment", None, overlay));
         let mut instance = Self::from_layers(name, layers)?;
         instance.gitlab.ca_file.clone_from(&environment.ca_file);
@@ -174,13 +181,15 @@ impl Instance {
                 None => wrong.remedy(format!("name a file, or one of the presets {}", listed(&presets))),
             }
         })?;
-        for (variable, is_set) in [
-            ("SGB_GITLAB_URL", environment.gitlab_url.is_some()),
-            ("SGB_CA_FILE", environment.ca_file.is_some()),
-            ("SGB_PROXY", environment.proxy.is_some()),
+        const REACHED: &str = "how GitLab is reached";
+        for (variable, is_set, what) in [
+            ("SGB_GITLAB_URL", environment.gitlab_url.is_some(), REACHED),
+            ("SGB_CA_FILE", environment.ca_file.is_some(), REACHED),
+            ("SGB_PROXY", environment.proxy.is_some(), REACHED),
+            ("SGB_BOT_PROJECT", environment.bot_project.is_some(), "which project runs the bot"),
         ] {
             if is_set {
-                tracing::warn!("{variable} is not used: the instance file alone decides how GitLab is reached");
+                tracing::warn!("{variable} is not used: the instance file alone decides {what}");
             }
         }
         let directory = path.parent().map(Path::to_owned);
@@ -237,6 +246,7 @@ struct Parts {
     label: Option<String>,
     webhook_tokens: Option<WebhookTokens>,
     bot_project: Option<Namespace>,
+    test_package: Option<String>,
     keep_branches: Option<u32>,
 }
 
@@ -268,9 +278,16 @@ impl Parts {
                 text.parse::<Namespace>().map_err(|error| wrong(&format!("namespaces.{key}"), &error.to_string()))
             };
             let pairs = pairs.iter().map(|pair| {
+                let copy_of = pair.copy_of.as_ref().map(|copy_of| {
+                    Ok::<_, ConfigError>(CopyOf {
+                        source_git: parse("copy_of.source_git", &copy_of.source_git)?,
+                        dist_git: parse("copy_of.dist_git", &copy_of.dist_git)?,
+                    })
+                });
                 Ok(NamespacePair {
                     source_git: parse("source_git", &pair.source_git)?,
                     dist_git: parse("dist_git", &pair.dist_git)?,
+                    copy_of: copy_of.transpose()?,
                 })
             });
             let pairs = pairs.collect::<Result<_, ConfigError>>()?;
@@ -331,6 +348,15 @@ impl Parts {
             let project = project.ok_or_else(|| wrong("bot_project", "must be a project's path: `group/project`"));
             self.bot_project = Some(project?);
         }
+        if let Some(name) = file.test_package {
+            if !is_project_name(&name) {
+                return Err(wrong(
+                    "test_package",
+                    "must be a project's name, the last part of its path, such as `bash`",
+                ));
+            }
+            self.test_package = Some(name);
+        }
         Ok(())
     }
 
@@ -355,6 +381,7 @@ impl Parts {
             label: self.label.filter(|label| !label.is_empty()),
             webhook_tokens: self.webhook_tokens.unwrap_or(WebhookTokens::Ignored),
             bot_project: self.bot_project,
+            test_package: self.test_package,
             keep_branches: self.keep_branches.unwrap_or(KEPT),
         })
     }
@@ -373,6 +400,13 @@ fn address(text: &str) -> Result<Url, &'static str> {
         return Err("must end with its path, without `?` or `#`");
     }
     Ok(url)
+}
+
+/// Says whether a project can be called so in its path: one part of it, and not with an ending that GitLab's own addresses
+/// have after a project's path.
+fn is_project_name(name: &str) -> bool {
+    let is_part = !name.contains('/') && name.parse::<Namespace>().is_ok();
+    is_part && ![".git", ".atom"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// Reads one of a few words; an error lists them.

@@ -63,6 +63,17 @@ pub struct NamespacePair {
     pub source_git: Namespace,
     /// Where the dist-git projects of the same names are.
     pub dist_git: Namespace,
+    /// Where `onboard` copies a package's two projects from; nothing where it does not make copies.
+    pub copy_of: Option<CopyOf>,
+}
+
+/// The namespaces of the projects that a pair's projects are copies of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyOf {
+    /// Where the source-git projects are copied from.
+    pub source_git: Namespace,
+    /// Where the dist-git projects are copied from.
+    pub dist_git: Namespace,
 }
 
 /// The pairs of an instance: one at least, and no project is in two of their namespaces.
@@ -80,6 +91,14 @@ impl NamespaceMap {
         for (index, one) in all.iter().enumerate() {
             if let Some(other) = all.iter().skip(index.saturating_add(1)).find(|other| one.overlaps(other)) {
                 return Err(format!("`{one}` and `{other}` overlap, so that a project could be in both"));
+            }
+        }
+        for pair in &pairs {
+            let copied = pair.copy_of.iter().flat_map(|copy_of| [&copy_of.source_git, &copy_of.dist_git]);
+            for from in copied {
+                if let Some(to) = [&pair.source_git, &pair.dist_git].into_iter().find(|to| to.overlaps(from)) {
+                    return Err(format!("`{to}` and `{from}`, which it is a copy of, overlap"));
+                }
             }
         }
         Ok(Self(pairs))
@@ -111,6 +130,7 @@ mod tests {
         let pair = |(source_git, dist_git): &(&str, &str)| NamespacePair {
             source_git: source_git.parse().unwrap(),
             dist_git: dist_git.parse().unwrap(),
+            copy_of: None,
         };
         NamespaceMap::new(pairs.iter().map(pair).collect())
     }

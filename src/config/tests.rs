@@ -27,13 +27,24 @@ fn production_is_centos_stream() {
     assert!(instance.targets.handle("redhat/centos-stream/src/bash", "c10s"));
     assert!(!instance.targets.handle("redhat/centos-stream/src/bash", "c9"));
     assert_eq!((instance.forks, instance.ci_files), (Forks::BotUser, CiFiles::DistGit));
+    assert_eq!(instance.test_package.as_deref(), Some("redhat-internal-test-package"));
+    assert!(instance.namespaces.pairs().iter().all(|pair| pair.copy_of.is_none()));
 }
 
 #[test]
-fn staging_takes_any_branch_and_carries_ci_files() {
+fn staging_takes_any_branch_of_a_few_copies_and_carries_ci_files() {
     let instance = load("staging");
-    assert_eq!(instance.namespaces.dist_git_of("packit-service/src/x").as_deref(), Some("packit-service/rpms/x"));
-    assert!(instance.targets.handle("packit-service/src/x", "whatever"));
+    for package in ["open-vm-tools", "luksmeta", "glibc", "cloud-init"] {
+        let source_git = format!("packit-service/src/{package}");
+        assert_eq!(instance.namespaces.dist_git_of(&source_git), Some(format!("packit-service/rpms/{package}")));
+        assert!(instance.targets.handle(&source_git, "whatever"), "{package}");
+    }
+    for other in ["packit-service/src/bash", "packit-service/src/glibc32", "packit-service/src/x/glibc"] {
+        assert!(!instance.targets.handle(other, "c9s"), "{other}");
+    }
+    let copy_of = instance.namespaces.pairs()[0].copy_of.as_ref().unwrap();
+    assert_eq!(copy_of.source_git.as_str(), "redhat/centos-stream/src");
+    assert_eq!(copy_of.dist_git.as_str(), "redhat/centos-stream/rpms");
     assert_eq!(instance.ci_files, CiFiles::SourceGit);
 }
 
@@ -113,6 +124,10 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
         ("namespaces: [{source-git: a}]", "x.yaml: `namespaces.source-git`: unknown key | did you mean `source_git`?"),
         ("targets: [{branches: a}]", "x.yaml: `targets.branches`: unknown key | did you mean `branch`?"),
         ("webhook_token: required", "x.yaml: `webhook_token`: unknown key | did you mean `webhook_tokens`?"),
+        (
+            "namespaces: [{copy_of: {source: a}}]",
+            "x.yaml: `namespaces.copy_of.source`: unknown key | did you mean `source_git`?",
+        ),
         ("forks: {groups: a}", "x.yaml: `forks.groups`: unknown key | did you mean `group`?"),
         (
             "gitlab: {colour: x}",
@@ -121,7 +136,8 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
         (
             "1: x",
             "x.yaml: `1`: unknown key | the keys here are `extends`, `gitlab`, `namespaces`, `forks`, `targets`, \
-         `ci_files`, `results`, `label`, `webhook_tokens`, `bot_project`, `keep_branches`",
+         `ci_files`, `results`, `label`, `webhook_tokens`, `bot_project`, `test_package`, \
+         `keep_branches`",
         ),
     ] {
         assert_eq!(complaint(yaml), expected, "{yaml}");
@@ -152,6 +168,15 @@ fn a_bad_value_is_named_with_what_it_has_to_be() {
             "namespaces: [{source_git: a, dist_git: a/b}]",
             "x.yaml: `namespaces`: `a` and `a/b` overlap, so that a project could be in both",
         ),
+        (
+            "namespaces: [{source_git: a, dist_git: b, copy_of: {source_git: c, dist_git: b/d}}]",
+            "x.yaml: `namespaces`: `b` and `b/d`, which it is a copy of, overlap",
+        ),
+        (
+            "namespaces: [{source_git: a, dist_git: b, copy_of: {source_git: /c, dist_git: d}}]",
+            "x.yaml: `namespaces.copy_of.source_git`: must be the path of a group or user, such as \
+             `redhat/centos-stream/src`",
+        ),
         ("namespaces: []", "x.yaml: `namespaces`: must name at least one pair of namespaces"),
         ("forks: nowhere", "x.yaml: `forks`: must be one of `bot`, `dist-git` or `group: PATH`"),
         (
@@ -164,6 +189,14 @@ fn a_bad_value_is_named_with_what_it_has_to_be() {
         ("results: all", "x.yaml: `results`: must be one of `pipeline`, `jobs`"),
         ("bot_project: bot", "x.yaml: `bot_project`: must be a project's path: `group/project`"),
         ("bot_project: https://x/y/z", "x.yaml: `bot_project`: must be a project's path: `group/project`"),
+        (
+            "test_package: src/bash",
+            "x.yaml: `test_package`: must be a project's name, the last part of its path, such as `bash`",
+        ),
+        (
+            "test_package: bash.git",
+            "x.yaml: `test_package`: must be a project's name, the last part of its path, such as `bash`",
+        ),
         ("label: a,b", "x.yaml: `label`: must be a label of at most 255 characters without comma; or empty for none"),
     ] {
         assert_eq!(complaint(yaml), expected, "{yaml}");
@@ -199,14 +232,33 @@ fn what_is_no_instance_is_refused() {
 }
 
 #[test]
+fn what_packages_are_copied_from_is_said_for_both_repositories() {
+    let pairs = |copy_of: &str| {
+        let yaml = format!(
+            "extends: production\nnamespaces: [{{source_git: a, dist_git: b}}, {{source_git: c, dist_git: d, copy_of: {copy_of}}}]"
+        );
+        parse(&yaml).map(|instance| instance.namespaces.pairs().to_vec())
+    };
+    // A copy of what the instance serves too is no circle.
+    let pairs_found = pairs("{source_git: a, dist_git: b}").unwrap();
+    assert_eq!(pairs_found[0].copy_of, None);
+    let copy_of = CopyOf { source_git: "a".parse().unwrap(), dist_git: "b".parse().unwrap() };
+    assert_eq!(pairs_found[1].copy_of, Some(copy_of));
+    assert!(pairs("{source_git: a}").unwrap_err().to_string().contains("dist_git"));
+}
+
+#[test]
 fn the_environment_says_how_to_reach_gitlab_for_a_preset() {
     let environment = Environment {
         gitlab_url: Some("http://127.0.0.1:9/git".into()),
         ca_file: Some("/ca.pem".into()),
         proxy: Some("http://p".into()),
+        bot_project: Some("ops/bot".into()),
         ..Environment::default()
     };
-    let gitlab = Instance::load("staging", &environment).unwrap().gitlab;
+    let instance = Instance::load("staging", &environment).unwrap();
+    assert_eq!(instance.bot_project, Some("ops/bot".parse().unwrap()));
+    let gitlab = instance.gitlab;
     assert_eq!(gitlab.url.as_str(), "http://127.0.0.1:9/git");
     assert_eq!(gitlab.ca_file, Some(PathBuf::from("/ca.pem")));
     assert_eq!(gitlab.proxy.unwrap().as_str(), "http://p/");
@@ -225,10 +277,12 @@ fn a_file_alone_decides_how_to_reach_gitlab() {
         gitlab_url: Some("https://evil.example".into()),
         ca_file: Some("/evil.pem".into()),
         proxy: Some("http://evil".into()),
+        bot_project: Some("evil/bot".into()),
         ..Environment::default()
     };
     let instance = Instance::load(path.to_str().unwrap(), &environment).unwrap();
     assert_eq!(instance.gitlab, load("staging").gitlab);
+    assert_eq!(instance.bot_project, None);
     assert_eq!(instance.name, path.to_str().unwrap());
 }
 
