@@ -20,46 +20,39 @@
 //! test_package: hello            # what an operator tries the bot on
 //! ```
 
+mod doubts;
 mod environment;
 mod error;
 mod file;
+mod keys;
+mod layer;
+mod locate;
 mod namespaces;
+mod origin;
+mod parts;
+mod presets;
+mod schema;
 mod targets;
 
 use std::fs;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use environment::{Environment, Pauses};
-pub use error::ConfigError;
+pub use error::{ConfigError, ConfigErrors};
 pub use namespaces::{CopyOf, Namespace, NamespaceError, NamespaceMap, NamespacePair};
+pub use origin::{Origin, Setting};
+pub use presets::{PRESETS, Preset};
+pub use schema::schema;
 pub use targets::{NamePattern, Target, Targets};
 
-use error::nearest;
-use file::{ForksKey, InstanceFile, listed};
-
-/// For how many days branches stay where the instance says nothing, and at most.
-const KEPT: u32 = 14;
-const LONGEST_KEPT: u32 = 3650;
-
-/// The longest label that GitLab takes, in characters.
-const LABEL_LIMIT: usize = 255;
-
-/// How long GitLab may take, in seconds: up to the time that one git command has in all.
-const TIMEOUTS: RangeInclusive<u64> = 1..=600;
-
-/// The time where an instance says nothing. GitLab itself gives a request up after 60 s (Puma's worker timeout).
-const TIMEOUT: Duration = Duration::from_secs(75);
-
-/// The instances that come with the program.
-const PRESETS: [(&str, &str); 3] = [
-    ("production", include_str!("presets/production.yaml")),
-    ("staging", include_str!("presets/staging.yaml")),
-    ("centos-stream-staging", include_str!("presets/centos-stream-staging.yaml")),
-];
+use error::{listed, nearest};
+use file::Wrong;
+use layer::Layer;
+use parts::Parts;
 
 /// Where the bot works, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +108,8 @@ pub enum Forks {
 }
 
 /// Whose CI files dist-git gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CiFiles {
     /// dist-git keeps its own, whatever source-git says.
     DistGit,
@@ -124,7 +118,8 @@ pub enum CiFiles {
 }
 
 /// How dist-git's results are shown on a source-git commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Results {
     /// One status for the pipeline.
     Pipeline,
@@ -133,12 +128,26 @@ pub enum Results {
 }
 
 /// Whether events have to carry a webhook token that is good for the project that they are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WebhookTokens {
     /// They have to.
     Required,
     /// A token that one carries is not looked at.
     Ignored,
+}
+
+/// An instance with all that can be said about it.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// The instance.
+    pub instance: Instance,
+    /// The preset that it is or extends; nothing where the file stands alone.
+    pub preset: Option<&'static Preset>,
+    /// Every key with its value and where that comes from, in the order in which the keys are documented.
+    pub settings: Vec<Setting>,
+    /// What it may say and hardly means.
+    pub doubts: Vec<ConfigError>,
 }
 
 impl Instance {
@@ -153,29 +162,20 @@ impl Instance {
     /// Where a preset is named, the environment may replace GitLab's address, CA file and proxy, and the bot project. A
     /// file alone decides about them: then what the environment says is left aside, with a warning.
     pub fn load(name: &str, environment: &Environment) -> Result<Self, ConfigError> {
-        let Some(preset) = preset(name) else { return Self::load_file(name, environment) };
-        let mut layers = vec![(name, None, preset?)];
-        let from_environment = file::GitlabKeys {
-            url: environment.gitlab_url.clone(),
-            proxy: environment.proxy.clone(),
-            ..file::GitlabKeys::default()
-        };
-        let overlay = InstanceFile {
-            gitlab: Some(from_environment),
-            bot_project: environment.bot_project.clone(),
-            ..InstanceFile::default()
-        };
-        layers.push(("the environment", None, overlay));
-        let mut instance = Self::from_layers(name, layers)?;
-        instance.gitlab.ca_file.clone_from(&environment.ca_file);
-        Ok(instance)
+        Self::examine(name, environment).map(|examined| examined.instance).map_err(|errors| errors.first)
     }
 
-    fn load_file(name: &str, environment: &Environment) -> Result<Self, ConfigError> {
+    /// Reads the same instance, and says where each value comes from and what is doubtful; or all that is wrong.
+    pub fn examine(name: &str, environment: &Environment) -> Result<Examined, ConfigErrors> {
+        if let Some(preset) = presets::preset(name) {
+            let mut errors = Vec::new();
+            let layers = [Layer::preset(preset, &mut errors), Layer::environment(environment)];
+            return Self::from_layers(name, Some(preset), &layers, errors);
+        }
         let path = Path::new(name);
         let yaml = fs::read(path).map_err(|error| {
             let wrong = ConfigError::new(name, format!("cannot be read: {error}"));
-            let presets = PRESETS.map(|(preset, _)| preset);
+            let presets = presets::names();
             match nearest(name, presets) {
                 Some(preset) => wrong.remedy(format!("did you mean the preset `{preset}`?")),
                 None => wrong.remedy(format!("name a file, or one of the presets {}", listed(&presets))),
@@ -192,228 +192,69 @@ impl Instance {
                 tracing::warn!("{variable} is not used: the instance file alone decides {what}");
             }
         }
-        let directory = path.parent().map(Path::to_owned);
-        Self::parse(name, directory, &yaml)
+        Self::parse(name, path.parent(), &yaml)
     }
 
     /// Reads an instance file's text. Relative paths in it start from `directory`.
-    fn parse(name: &str, directory: Option<PathBuf>, yaml: &[u8]) -> Result<Self, ConfigError> {
-        let overlay = InstanceFile::parse(name, yaml)?;
-        let mut layers = Vec::new();
-        if let Some(extended) = &overlay.extends {
-            let presets = PRESETS.map(|(preset, _)| preset);
-            let Some((preset, _)) = PRESETS.iter().find(|(preset, _)| preset == extended) else {
-                let error = ConfigError::new(name, "must be the name of a preset").at("extends");
-                return Err(match nearest(extended, presets) {
-                    Some(preset) => error.remedy(format!("did you mean `{preset}`?")),
-                    None => error.remedy(format!("the presets are {}", listed(&presets))),
-                });
-            };
-            layers.extend(self::preset(preset).transpose()?.map(|file| (*preset, None, file)));
+    fn parse(name: &str, directory: Option<&Path>, yaml: &[u8]) -> Result<Examined, ConfigErrors> {
+        let mut errors = Vec::new();
+        let file = Layer::file(name, yaml, directory, &mut errors);
+        match file.says.extends.as_deref().and_then(presets::preset) {
+            None => Self::from_layers(name, None, &[file], errors),
+            Some(preset) => {
+                let layers = [Layer::preset(preset, &mut errors), file];
+                Self::from_layers(name, Some(preset), &layers, errors)
+            }
         }
-        layers.push((name, directory, overlay));
-        Self::from_layers(name, layers)
     }
 
     /// Puts an instance together from layers, the later of which win key by key.
-    fn from_layers(name: &str, layers: Vec<(&str, Option<PathBuf>, InstanceFile)>) -> Result<Self, ConfigError> {
+    fn from_layers(
+        name: &str,
+        preset: Option<&'static Preset>,
+        layers: &[Layer<'_>],
+        mut errors: Vec<ConfigError>,
+    ) -> Result<Examined, ConfigErrors> {
         let mut parts = Parts::default();
-        for (place, directory, file) in layers {
-            parts.apply(place, directory.as_deref(), file)?;
+        for layer in layers {
+            parts.apply(layer, &mut errors);
         }
-        parts.complete(name)
+        let complete = parts.complete(name, &mut errors);
+        match (ConfigErrors::of(errors), complete) {
+            (None, Some((instance, settings))) => {
+                let doubts = doubts::doubts(&instance);
+                Ok(Examined { doubts: placed(doubts, &settings.0, layers), instance, preset, settings: settings.0 })
+            }
+            (Some(errors), _) => Err(errors),
+            (None, None) => Err(ConfigError::new(name, "is not complete").into()),
+        }
     }
 }
 
-/// Returns a preset; nothing where none has this name.
-fn preset(name: &str) -> Option<Result<InstanceFile, ConfigError>> {
-    let (_, yaml) = PRESETS.iter().find(|(preset, _)| *preset == name)?;
-    Some(InstanceFile::parse(name, yaml.as_bytes()))
-}
-
-/// An instance of which some things are not known yet.
-#[derive(Default)]
-struct Parts {
-    url: Option<Url>,
-    ca_file: Option<PathBuf>,
-    proxy: Option<Url>,
-    timeout: Option<Duration>,
-    namespaces: Option<NamespaceMap>,
-    forks: Option<Forks>,
-    targets: Option<Targets>,
-    ci_files: Option<CiFiles>,
-    results: Option<Results>,
-    label: Option<String>,
-    webhook_tokens: Option<WebhookTokens>,
-    bot_project: Option<Namespace>,
-    test_package: Option<String>,
-    keep_branches: Option<u32>,
-}
-
-impl Parts {
-    /// Takes over what `file` says, which is at `place`.
-    fn apply(&mut self, place: &str, directory: Option<&Path>, file: InstanceFile) -> Result<(), ConfigError> {
-        let wrong = |key: &str, text: &str| ConfigError::new(place, text).at(key);
-        let gitlab = file.gitlab.unwrap_or_default();
-        if let Some(text) = gitlab.url {
-            self.url = Some(address(&text).map_err(|why| wrong("gitlab.url", why))?);
-        }
-        if let Some(text) = gitlab.ca_file {
-            if text.is_empty() {
-                return Err(wrong("gitlab.ca_file", "must be the path of a file"));
+/// Says of each doubt which layer the value comes from; adds the keys of the layers that have no value.
+fn placed(doubts: Vec<Wrong>, settings: &[Setting], layers: &[Layer<'_>]) -> Vec<ConfigError> {
+    let valued = doubts.into_iter().filter_map(|doubt| {
+        let setting = settings.iter().find(|setting| doubt.path.starts_with(setting.key))?;
+        let layer = layers.iter().find(|layer| layer.origin(setting.key) == setting.origin)?;
+        let error = layer.error(doubt);
+        match (&setting.origin, layers) {
+            // By itself a preset is what it means to be.
+            (Origin::Preset { .. }, [_, file]) if file.is_file() => {
+                Some(error.remedy(format!("this is the preset's: set `{}` in the file too", setting.key)))
             }
-            self.ca_file = Some(directory.map_or_else(|| PathBuf::from(&text), |directory| directory.join(&text)));
+            _ => Some(error),
         }
-        if let Some(text) = gitlab.proxy {
-            self.proxy = Some(address(&text).map_err(|why| wrong("gitlab.proxy", why))?);
-        }
-        if let Some(value) = gitlab.timeout {
-            let seconds = value.as_u64().filter(|seconds| TIMEOUTS.contains(seconds));
-            let seconds =
-                seconds.ok_or_else(|| wrong("gitlab.timeout", "must be a whole number of seconds from 1 to 600"));
-            self.timeout = Some(Duration::from_secs(seconds?));
-        }
-        if let Some(pairs) = file.namespaces {
-            let parse = |key: &str, text: &str| {
-                text.parse::<Namespace>().map_err(|error| wrong(&format!("namespaces.{key}"), &error.to_string()))
-            };
-            let pairs = pairs.iter().map(|pair| {
-                let copy_of = pair.copy_of.as_ref().map(|copy_of| {
-                    Ok::<_, ConfigError>(CopyOf {
-                        source_git: parse("copy_of.source_git", &copy_of.source_git)?,
-                        dist_git: parse("copy_of.dist_git", &copy_of.dist_git)?,
-                    })
-                });
-                Ok(NamespacePair {
-                    source_git: parse("source_git", &pair.source_git)?,
-                    dist_git: parse("dist_git", &pair.dist_git)?,
-                    copy_of: copy_of.transpose()?,
-                })
-            });
-            let pairs = pairs.collect::<Result<_, ConfigError>>()?;
-            self.namespaces = Some(NamespaceMap::new(pairs).map_err(|why| wrong("namespaces", &why))?);
-        }
-        if let Some(forks) = file.forks {
-            self.forks = Some(match forks {
-                ForksKey::Word(word) => choice(&word, &[("bot", Forks::BotUser), ("dist-git", Forks::DistGit)])
-                    .map_err(|error| wrong("forks", &format!("{error} or `group: PATH`")))?,
-                ForksKey::Group(keys) => {
-                    let group = keys.group.parse().map_err(|e: NamespaceError| wrong("forks.group", &e.to_string()))?;
-                    Forks::Group(group)
-                }
-            });
-        }
-        if let Some(targets) = file.targets {
-            let pattern = |key: &str, text: Option<String>| {
-                let new = |text: String| NamePattern::new(&text).map_err(|why| wrong(&format!("targets.{key}"), &why));
-                text.map(new).transpose()
-            };
-            let targets = targets.into_iter().map(|keys| {
-                Ok(Target { project: pattern("project", keys.project)?, branch: pattern("branch", keys.branch)? })
-            });
-            self.targets = Some(Targets(targets.collect::<Result<_, ConfigError>>()?));
-        }
-        if let Some(word) = file.ci_files {
-            let choices = [("dist-git", CiFiles::DistGit), ("source-git", CiFiles::SourceGit)];
-            self.ci_files = Some(choice(&word, &choices).map_err(|error| wrong("ci_files", &error))?);
-        }
-        if let Some(word) = file.results {
-            let choices = [("pipeline", Results::Pipeline), ("jobs", Results::Jobs)];
-            self.results = Some(choice(&word, &choices).map_err(|error| wrong("results", &error))?);
-        }
-        if let Some(label) = file.label {
-            let is_good = label.chars().count() <= LABEL_LIMIT
-                && label.trim() == label
-                && !label.contains(',')
-                && !label.contains(crate::transform::text::is_unseen);
-            if !is_good {
-                return Err(wrong(
-                    "label",
-                    "must be a label of at most 255 characters without comma; or empty for none",
-                ));
-            }
-            self.label = Some(label);
-        }
-        if let Some(word) = file.webhook_tokens {
-            let choices = [("required", WebhookTokens::Required), ("ignored", WebhookTokens::Ignored)];
-            self.webhook_tokens = Some(choice(&word, &choices).map_err(|error| wrong("webhook_tokens", &error))?);
-        }
-        if let Some(days) = file.keep_branches {
-            let days = Some(days).filter(|days| (1..=LONGEST_KEPT).contains(days));
-            self.keep_branches =
-                Some(days.ok_or_else(|| wrong("keep_branches", "must be a number of days, from 1 to 3650"))?);
-        }
-        if let Some(path) = file.bot_project {
-            let project = path.parse::<Namespace>().ok().filter(|project| project.as_str().contains('/'));
-            let project = project.ok_or_else(|| wrong("bot_project", "must be a project's path: `group/project`"));
-            self.bot_project = Some(project?);
-        }
-        if let Some(name) = file.test_package {
-            if !is_project_name(&name) {
-                return Err(wrong(
-                    "test_package",
-                    "must be a project's name, the last part of its path, such as `bash`",
-                ));
-            }
-            self.test_package = Some(name);
-        }
-        Ok(())
-    }
-
-    /// Returns the instance, where all that has no default is known.
-    fn complete(self, name: &str) -> Result<Instance, ConfigError> {
-        let missing = |key: &'static str| {
-            move || ConfigError::new(name, "missing").at(key).remedy("set it, or let the file extend a preset")
-        };
-        Ok(Instance {
-            name: name.to_owned(),
-            gitlab: Gitlab {
-                url: self.url.ok_or_else(missing("gitlab.url"))?,
-                ca_file: self.ca_file,
-                proxy: self.proxy,
-                timeout: self.timeout.unwrap_or(TIMEOUT),
-            },
-            namespaces: self.namespaces.ok_or_else(missing("namespaces"))?,
-            forks: self.forks.unwrap_or(Forks::BotUser),
-            targets: self.targets.unwrap_or_default(),
-            ci_files: self.ci_files.unwrap_or(CiFiles::DistGit),
-            results: self.results.unwrap_or(Results::Pipeline),
-            label: self.label.filter(|label| !label.is_empty()),
-            webhook_tokens: self.webhook_tokens.unwrap_or(WebhookTokens::Ignored),
-            bot_project: self.bot_project,
-            test_package: self.test_package,
-            keep_branches: self.keep_branches.unwrap_or(KEPT),
+    });
+    let empty = layers.iter().flat_map(|layer| {
+        layer.empty.iter().map(|path| {
+            let text = "has no value, and counts as not there".to_owned();
+            let remedy = Some("give it a value, or take it out".to_owned());
+            layer.error(Wrong { path: path.clone(), text, remedy })
         })
-    }
-}
-
-/// Reads the address of a server; an error says what it has to be, without showing what could be a password.
-fn address(text: &str) -> Result<Url, &'static str> {
-    let url = Url::parse(text).map_err(|_| "must be an address such as `https://gitlab.com`")?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err("must begin with `https://` or `http://`");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("must hold neither user name nor password");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("must end with its path, without `?` or `#`");
-    }
-    Ok(url)
-}
-
-/// Says whether a project can be called so in its path: one part of it, and not with an ending that GitLab's own addresses
-/// have after a project's path.
-fn is_project_name(name: &str) -> bool {
-    let is_part = !name.contains('/') && name.parse::<Namespace>().is_ok();
-    is_part && ![".git", ".atom"].iter().any(|ending| name.ends_with(ending))
-}
-
-/// Reads one of a few words; an error lists them.
-fn choice<T: Clone>(word: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-    let found = choices.iter().find(|(known, _)| *known == word);
-    found.map(|(_, meaning)| meaning.clone()).ok_or_else(|| format!("must be one of {}", listed(&words)))
+    });
+    let mut placed: Vec<ConfigError> = valued.chain(empty).collect();
+    placed.sort_by_key(ConfigError::position);
+    placed
 }
 
 #[cfg(test)]

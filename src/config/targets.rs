@@ -31,6 +31,11 @@ impl NamePattern {
             })
     }
 
+    /// Returns the pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Says whether the whole of `name` matches.
     pub fn matches(&self, name: &str) -> bool {
         self.whole.is_match(name)

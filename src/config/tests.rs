@@ -3,7 +3,11 @@ use std::fs;
 use super::*;
 
 fn parse(yaml: &str) -> Result<Instance, ConfigError> {
-    Instance::parse("x.yaml", Some(PathBuf::from("/etc/bot")), yaml.as_bytes())
+    examine(yaml).map(|examined| examined.instance).map_err(|errors| errors.first)
+}
+
+fn examine(yaml: &str) -> Result<Examined, ConfigErrors> {
+    Instance::parse("x.yaml", Some(Path::new("/etc/bot")), yaml.as_bytes())
 }
 
 /// The whole of what a person reads about a file that cannot be used.
@@ -91,7 +95,7 @@ fn the_time_that_gitlab_may_take_is_in_whole_seconds() {
     assert_eq!(timeout("600").unwrap().gitlab.timeout, Duration::from_secs(600));
     for bad in ["0", "601", "-1", "1.5", "10s", "'75'", "[1]"] {
         let error = timeout(bad).unwrap_err().to_string();
-        assert_eq!(error, "x.yaml: `gitlab.timeout`: must be a whole number of seconds from 1 to 600", "{bad}");
+        assert_eq!(error, "x.yaml:2: `gitlab.timeout`: must be a whole number of seconds from 1 to 600", "{bad}");
     }
 }
 
@@ -118,24 +122,27 @@ fn a_file_that_extends_nothing_has_to_say_where() {
 #[test]
 fn an_unknown_key_is_named_with_the_nearest_known_one() {
     for (yaml, expected) in [
-        ("target: []", "x.yaml: `target`: unknown key | did you mean `targets`?"),
-        ("gitlab: {ulr: x}", "x.yaml: `gitlab.ulr`: unknown key | did you mean `url`?"),
-        ("gitlab: {ca-file: x}", "x.yaml: `gitlab.ca-file`: unknown key | did you mean `ca_file`?"),
-        ("namespaces: [{source-git: a}]", "x.yaml: `namespaces.source-git`: unknown key | did you mean `source_git`?"),
-        ("targets: [{branches: a}]", "x.yaml: `targets.branches`: unknown key | did you mean `branch`?"),
-        ("webhook_token: required", "x.yaml: `webhook_token`: unknown key | did you mean `webhook_tokens`?"),
+        ("target: []", "x.yaml:1: `target`: unknown key | did you mean `targets`?"),
+        ("gitlab: {ulr: x}", "x.yaml:1: `gitlab.ulr`: unknown key | did you mean `url`?"),
+        ("gitlab: {ca-file: x}", "x.yaml:1: `gitlab.ca-file`: unknown key | did you mean `ca_file`?"),
         (
-            "namespaces: [{copy_of: {source: a}}]",
-            "x.yaml: `namespaces.copy_of.source`: unknown key | did you mean `source_git`?",
+            "namespaces: [{source-git: a}]",
+            "x.yaml:1: `namespaces.source-git`: unknown key | did you mean `source_git`?",
         ),
-        ("forks: {groups: a}", "x.yaml: `forks.groups`: unknown key | did you mean `group`?"),
+        ("targets: [{branches: a}]", "x.yaml:1: `targets.branches`: unknown key | did you mean `branch`?"),
+        ("webhook_token: required", "x.yaml:1: `webhook_token`: unknown key | did you mean `webhook_tokens`?"),
+        (
+            "namespaces: [{source_git: a, dist_git: b, copy_of: {source: c}}]",
+            "x.yaml:1: `namespaces.copy_of.source`: unknown key | did you mean `source_git`?",
+        ),
+        ("forks: {groups: a}", "x.yaml:1: `forks.groups`: unknown key | did you mean `group`?"),
         (
             "gitlab: {colour: x}",
-            "x.yaml: `gitlab.colour`: unknown key | the keys here are `url`, `ca_file`, `proxy`, `timeout`",
+            "x.yaml:1: `gitlab.colour`: unknown key | the keys here are `url`, `ca_file`, `proxy`, `timeout`",
         ),
         (
             "1: x",
-            "x.yaml: `1`: unknown key | the keys here are `extends`, `gitlab`, `namespaces`, `forks`, `targets`, \
+            "x.yaml:1: `1`: unknown key | the keys here are `extends`, `gitlab`, `namespaces`, `forks`, `targets`, \
          `ci_files`, `results`, `label`, `webhook_tokens`, `bot_project`, `test_package`, \
          `keep_branches`",
         ),
@@ -147,57 +154,57 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
 #[test]
 fn a_bad_value_is_named_with_what_it_has_to_be() {
     for (yaml, expected) in [
-        ("extends: prodution", "x.yaml: `extends`: must be the name of a preset | did you mean `production`?"),
         (
-            "extends: other.yaml",
-            "x.yaml: `extends`: must be the name of a preset | the presets are `production`, `staging`, \
-             `centos-stream-staging`",
+            "extends: prodution",
+            "x.yaml:1: `extends`: must be one of `production`, `staging`, `centos-stream-staging` | \
+             did you mean `production`?",
         ),
-        ("gitlab: {url: gitlab.com}", "x.yaml: `gitlab.url`: must be an address such as `https://gitlab.com`"),
-        ("gitlab: {url: 'ssh://x'}", "x.yaml: `gitlab.url`: must begin with `https://` or `http://`"),
-        ("gitlab: {url: 'https://a:b@x'}", "x.yaml: `gitlab.url`: must hold neither user name nor password"),
-        ("gitlab: {url: 'https://x/?t=1'}", "x.yaml: `gitlab.url`: must end with its path, without `?` or `#`"),
-        ("gitlab: {proxy: 'http://u:p@x'}", "x.yaml: `gitlab.proxy`: must hold neither user name nor password"),
-        ("gitlab: {timeout: 0}", "x.yaml: `gitlab.timeout`: must be a whole number of seconds from 1 to 600"),
-        ("gitlab: {ca_file: ''}", "x.yaml: `gitlab.ca_file`: must be the path of a file"),
+        ("extends: other.yaml", "x.yaml:1: `extends`: must be one of `production`, `staging`, `centos-stream-staging`"),
+        ("gitlab: {url: gitlab.com}", "x.yaml:1: `gitlab.url`: must be an address such as `https://gitlab.com`"),
+        ("gitlab: {url: 'ssh://x'}", "x.yaml:1: `gitlab.url`: must begin with `https://` or `http://`"),
+        ("gitlab: {url: 'https://a:b@x'}", "x.yaml:1: `gitlab.url`: must hold neither user name nor password"),
+        ("gitlab: {url: 'https://x/?t=1'}", "x.yaml:1: `gitlab.url`: must end with its path, without `?` or `#`"),
+        ("gitlab: {proxy: 'http://u:p@x'}", "x.yaml:1: `gitlab.proxy`: must hold neither user name nor password"),
+        ("gitlab: {timeout: 0}", "x.yaml:1: `gitlab.timeout`: must be a whole number of seconds from 1 to 600"),
+        ("gitlab: {ca_file: ''}", "x.yaml:1: `gitlab.ca_file`: must be the path of a file"),
         (
             "namespaces: [{source_git: a/, dist_git: b}]",
-            "x.yaml: `namespaces.source_git`: must be the path of a group or user, such as `redhat/centos-stream/src`",
+            "x.yaml:1: `namespaces.source_git`: must be the path of a group or user, such as `redhat/centos-stream/src`",
         ),
         (
             "namespaces: [{source_git: a, dist_git: a/b}]",
-            "x.yaml: `namespaces`: `a` and `a/b` overlap, so that a project could be in both",
+            "x.yaml:1: `namespaces`: `a` and `a/b` overlap, so that a project could be in both",
         ),
         (
             "namespaces: [{source_git: a, dist_git: b, copy_of: {source_git: c, dist_git: b/d}}]",
-            "x.yaml: `namespaces`: `b` and `b/d`, which it is a copy of, overlap",
+            "x.yaml:1: `namespaces`: `b` and `b/d`, which it is a copy of, overlap",
         ),
         (
             "namespaces: [{source_git: a, dist_git: b, copy_of: {source_git: /c, dist_git: d}}]",
-            "x.yaml: `namespaces.copy_of.source_git`: must be the path of a group or user, such as \
+            "x.yaml:1: `namespaces.copy_of.source_git`: must be the path of a group or user, such as \
              `redhat/centos-stream/src`",
         ),
-        ("namespaces: []", "x.yaml: `namespaces`: must name at least one pair of namespaces"),
-        ("forks: nowhere", "x.yaml: `forks`: must be one of `bot`, `dist-git` or `group: PATH`"),
+        ("namespaces: []", "x.yaml:1: `namespaces`: must name at least one pair of namespaces"),
+        ("forks: nowhere", "x.yaml:1: `forks`: must be one of `bot`, `dist-git` or `group: PATH`"),
         (
             "forks: {group: ../x}",
-            "x.yaml: `forks.group`: must be the path of a group or user, such as `redhat/centos-stream/src`",
+            "x.yaml:1: `forks.group`: must be the path of a group or user, such as `redhat/centos-stream/src`",
         ),
-        ("targets: [{branch: '('}]", "x.yaml: `targets.branch`: is not a regular expression: unclosed group"),
-        ("ci_files: both", "x.yaml: `ci_files`: must be one of `dist-git`, `source-git`"),
-        ("webhook_tokens: true", "x.yaml: `webhook_tokens`: must be one of `required`, `ignored`"),
-        ("results: all", "x.yaml: `results`: must be one of `pipeline`, `jobs`"),
-        ("bot_project: bot", "x.yaml: `bot_project`: must be a project's path: `group/project`"),
-        ("bot_project: https://x/y/z", "x.yaml: `bot_project`: must be a project's path: `group/project`"),
+        ("targets: [{branch: '('}]", "x.yaml:1: `targets.branch`: is not a regular expression: unclosed group"),
+        ("ci_files: both", "x.yaml:1: `ci_files`: must be one of `dist-git`, `source-git`"),
+        ("webhook_tokens: true", "x.yaml:1: `webhook_tokens`: must be one of `required`, `ignored`"),
+        ("results: all", "x.yaml:1: `results`: must be one of `pipeline`, `jobs`"),
+        ("bot_project: bot", "x.yaml:1: `bot_project`: must be a project's path: `group/project`"),
+        ("bot_project: https://x/y/z", "x.yaml:1: `bot_project`: must be a project's path: `group/project`"),
         (
             "test_package: src/bash",
-            "x.yaml: `test_package`: must be a project's name, the last part of its path, such as `bash`",
+            "x.yaml:1: `test_package`: must be a project's name, the last part of its path, such as `bash`",
         ),
         (
             "test_package: bash.git",
-            "x.yaml: `test_package`: must be a project's name, the last part of its path, such as `bash`",
+            "x.yaml:1: `test_package`: must be a project's name, the last part of its path, such as `bash`",
         ),
-        ("label: a,b", "x.yaml: `label`: must be a label of at most 255 characters without comma; or empty for none"),
+        ("label: a,b", "x.yaml:1: `label`: must be a label of at most 255 characters without comma; or empty for none"),
     ] {
         assert_eq!(complaint(yaml), expected, "{yaml}");
     }
@@ -205,30 +212,61 @@ fn a_bad_value_is_named_with_what_it_has_to_be() {
 
 #[test]
 fn a_value_of_the_wrong_kind_is_named_with_its_line() {
-    for (yaml, key) in [
-        ("label: x\ngitlab:\n  url: [1]\n", "gitlab.url"),
-        ("label: x\n\ntargets: all\n", "targets"),
-        ("label: x\n\nnamespaces: {source_git: a, dist_git: b}\n", "namespaces"),
-        ("label: x\n\ntargets: [c9s]\n", "targets[0]"),
-        ("label: x\n\nlabel: [x]\n", "label"),
-        ("label: x\n\nnamespaces: [{source_git: a}]\n", "namespaces[0]"),
+    for (yaml, expected) in [
+        ("label: x\ngitlab:\n  url: [1]\n", "`gitlab.url`: must be text"),
+        ("label: x\n\ntest_package: 7\n", "`test_package`: must be text | put the value in quotes"),
+        (
+            "label: x\n\ngitlab: here\n",
+            "`gitlab`: must be a mapping with the keys `url`, `ca_file`, `proxy`, `timeout`",
+        ),
+        ("label: x\n\ntargets: all\n", "`targets`: must be a list of mappings with the keys `project`, `branch`"),
+        ("label: x\n\ntargets: [c9s]\n", "`targets`: must be a mapping with the keys `project`, `branch`"),
+        ("targets:\n- branch: c9s\n- branch: 9\n", "`targets.branch`: must be text | put the value in quotes"),
+        ("targets:\n- branch: c9s\n-\n", "`targets`: must be a mapping with the keys `project`, `branch`"),
+        ("label: x\n\nnamespaces: [{source_git: a}]\n", "`namespaces.dist_git`: missing"),
+        ("label: x\n\nforks: {}\n", "`forks.group`: missing"),
+        ("label: x\n\nkeep_branches: 0\n", "`keep_branches`: must be a whole number of days from 1 to 3650"),
     ] {
-        let complaint = complaint(yaml);
-        assert!(complaint.starts_with("x.yaml: ") && complaint.contains(key), "{complaint}");
-        assert!(complaint.contains("line 3") || yaml.contains("label: [x]"), "{complaint}");
+        assert_eq!(complaint(yaml), format!("x.yaml:3: {expected}"), "{yaml}");
     }
 }
 
 #[test]
+fn all_that_is_wrong_is_named_from_top_to_bottom() {
+    let errors = examine(
+        "targets:\n- branch: '('\n  projects: x\n- project: '['\ngitlab: {url: 'ssh://x'}\nnamespaces:\n- source_git: a b\n  \
+         dist_git: c\n- dist_gti: d\n  source_git: /\nlabel: a,b\nextend: staging\n",
+    )
+    .unwrap_err();
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let no_group = "must be the path of a group or user, such as `redhat/centos-stream/src`";
+    assert_eq!(
+        lines,
+        [
+            "x.yaml:2: `targets.branch`: is not a regular expression: unclosed group",
+            "x.yaml:3: `targets.projects`: unknown key",
+            "x.yaml:4: `targets.project`: is not a regular expression: unclosed character class",
+            "x.yaml:5: `gitlab.url`: must begin with `https://` or `http://`",
+            &format!("x.yaml:7: `namespaces.source_git`: {no_group}"),
+            "x.yaml:9: `namespaces.dist_gti`: unknown key",
+            &format!("x.yaml:10: `namespaces.source_git`: {no_group}"),
+            "x.yaml:11: `label`: must be a label of at most 255 characters without comma; or empty for none",
+            "x.yaml:12: `extend`: unknown key",
+        ]
+    );
+}
+
+#[test]
 fn what_is_no_instance_is_refused() {
-    for yaml in ["[]", "text", "a: [", "forks: []", "\u{1}", "a: &a [*a]", "label: [\n", "--- a\n--- b\n"] {
+    for yaml in ["[]", "text", "a: [", "\u{1}", "a: &a [*a]", "label: [\n", "--- a\n--- b\n"] {
         assert!(complaint(yaml).starts_with("x.yaml: "), "{yaml}");
     }
+    assert_eq!(complaint("forks: []"), "x.yaml:1: `forks`: must be one of `bot`, `dist-git` or `group: PATH`");
     assert_eq!(complaint(&"#".repeat(20_000)), "x.yaml: longer than 16 KiB");
-    let invalid = Instance::parse("x.yaml", None, b"label: \xff").unwrap_err();
+    let invalid = Instance::parse("x.yaml", None, b"label: \xff").unwrap_err().first;
     assert!(invalid.to_string().starts_with("x.yaml: "), "{invalid}");
     let nested = format!("forks: {}{}", "[".repeat(8_000), "]".repeat(8_000));
-    assert!(complaint(&nested).starts_with("x.yaml: "));
+    assert!(complaint(&nested).starts_with("x.yaml: recursion limit exceeded"), "{}", complaint(&nested));
 }
 
 #[test]
@@ -265,7 +303,7 @@ fn the_environment_says_how_to_reach_gitlab_for_a_preset() {
 
     let bad = Environment { gitlab_url: Some("https://user:secret@x".into()), ..Environment::default() };
     let error = Instance::load("staging", &bad).unwrap_err().to_string();
-    assert_eq!(error, "the environment: `gitlab.url`: must hold neither user name nor password");
+    assert_eq!(error, "SGB_GITLAB_URL: must hold neither user name nor password");
 }
 
 #[test]
@@ -293,4 +331,153 @@ fn a_name_that_is_neither_preset_nor_file_is_told_the_nearest() {
     let error = Instance::load("no/such/file.yaml", &Environment::default()).unwrap_err();
     assert!(error.to_string().starts_with("no/such/file.yaml: cannot be read: "), "{error}");
     assert!(error.hint().unwrap().contains("`staging`"));
+}
+
+/// Where each of the values is from.
+fn origins(examined: &Examined) -> Vec<(&str, String)> {
+    examined.settings.iter().map(|setting| (setting.key, setting.origin.to_string())).collect()
+}
+
+#[test]
+fn each_value_is_from_the_last_layer_that_says_something() {
+    let examined =
+        examine("extends: production\ngitlab:\n  proxy: http://p\n  timeout:\n\nforks:\n  group: some/forks\n")
+            .unwrap();
+    let preset = || "preset production".to_owned();
+    let default = || "default".to_owned();
+    assert_eq!(
+        origins(&examined),
+        [
+            ("gitlab.url", preset()),
+            ("gitlab.ca_file", default()),
+            ("gitlab.proxy", "x.yaml:3".to_owned()),
+            ("gitlab.timeout", default()),
+            ("namespaces", preset()),
+            ("forks", "x.yaml:6".to_owned()),
+            ("targets", preset()),
+            ("ci_files", preset()),
+            ("results", preset()),
+            ("label", preset()),
+            ("webhook_tokens", default()),
+            ("bot_project", default()),
+            ("test_package", preset()),
+            ("keep_branches", default()),
+        ]
+    );
+}
+
+#[test]
+fn what_a_file_says_as_its_preset_does_is_still_the_files() {
+    let examined = examine("extends: production\nresults: pipeline\n").unwrap();
+    assert!(origins(&examined).contains(&("results", "x.yaml:2".to_owned())));
+}
+
+#[test]
+fn a_variable_is_named_where_it_says_something() {
+    let environment = Environment {
+        gitlab_url: Some("https://x".into()),
+        ca_file: Some("/ca.pem".into()),
+        proxy: Some("http://p".into()),
+        bot_project: Some("ops/bot".into()),
+        ..Environment::default()
+    };
+    let examined = Instance::examine("production", &environment).unwrap();
+    let variables: Vec<_> = origins(&examined).into_iter().filter(|(_, origin)| origin.contains("SGB_")).collect();
+    let expected = [
+        ("gitlab.url", "SGB_GITLAB_URL"),
+        ("gitlab.ca_file", "SGB_CA_FILE"),
+        ("gitlab.proxy", "SGB_PROXY"),
+        ("bot_project", "SGB_BOT_PROJECT"),
+    ];
+    assert_eq!(variables, expected.map(|(key, variable)| (key, format!("variable {variable}"))));
+    let bad = Environment { bot_project: Some("bot".into()), ..Environment::default() };
+    let error = Instance::load("production", &bad).unwrap_err().to_string();
+    assert_eq!(error, "SGB_BOT_PROJECT: must be a project's path: `group/project`");
+}
+
+/// What is doubted, with what to do.
+fn doubts(yaml: &str) -> Vec<String> {
+    let doubts = examine(yaml).unwrap().doubts;
+    doubts.iter().map(|doubt| format!("{doubt} | {}", doubt.hint().unwrap())).collect()
+}
+
+#[test]
+fn the_presets_are_not_doubted() {
+    for preset in PRESETS {
+        let examined = Instance::examine(preset.name, &Environment::default()).unwrap();
+        assert_eq!(examined.doubts, [], "{}", preset.name);
+        assert_eq!(examined.preset, Some(presets::preset(preset.name).unwrap()));
+    }
+}
+
+#[test]
+fn what_is_hardly_meant_is_doubted() {
+    for (yaml, expected) in [
+        (
+            "gitlab: {url: 'http://gitlab.example.com'}",
+            "`gitlab.url`: everybody on the way to GitLab can read the bot's token",
+        ),
+        ("gitlab: {ca_file: no-such-file.pem}", "`gitlab.ca_file`: there is no file /etc/bot/no-such-file.pem here"),
+        (
+            "forks: {group: redhat/centos-stream/rpms}",
+            "`forks.group`: the forks in `redhat/centos-stream/rpms` would be among",
+        ),
+        ("targets: [{project: bash}]", "`targets.project`: `bash` matches no project of any source-git namespace"),
+        (
+            "bot_project: redhat/centos-stream/src/bot",
+            "`bot_project`: it is in `redhat/centos-stream/src`, whose webhooks",
+        ),
+        (
+            "bot_project: redhat/centos-stream/rpms/bot",
+            "`bot_project`: it is in `redhat/centos-stream/rpms`, whose webhooks",
+        ),
+        ("results:", "`results`: has no value, and counts as not there"),
+        ("gitlab:", "`gitlab`: has no value, and counts as not there"),
+        (
+            "targets: [{project: redhat/centos-stream/src/bash}]",
+            "`test_package`: no target is for the project `redhat-internal-test-package`",
+        ),
+    ] {
+        let found = doubts(&format!("extends: production\n{yaml}\n"));
+        assert!(found.iter().any(|doubt| doubt.contains(expected)), "{yaml}: {found:?}");
+        let in_file = !expected.contains("test_package");
+        assert_eq!(found[0].starts_with("x.yaml:2: "), in_file, "{yaml}: {found:?}");
+    }
+    let own_namespaces = doubts("extends: staging\nnamespaces: [{source_git: a, dist_git: b}]\n");
+    assert_eq!(own_namespaces.len(), 4);
+    assert_eq!(
+        own_namespaces[0],
+        "staging: `targets.project`: `packit-service/src/open-vm-tools` matches no project of any source-git namespace | \
+         this is the preset's: set `targets` in the file too"
+    );
+}
+
+#[test]
+fn what_may_be_meant_is_not_doubted() {
+    for yaml in [
+        "gitlab: {url: 'http://127.0.0.1:8080'}",
+        "gitlab: {url: 'http://[::1]:8080'}",
+        "gitlab: {url: 'http://localhost'}",
+        "forks: {group: redhat/centos-stream/forks}",
+        "bot_project: redhat/centos-stream/bot",
+        "targets: []",
+        "targets: [{branch: main}]",
+    ] {
+        assert_eq!(doubts(&format!("extends: production\n{yaml}\n")), [""; 0], "{yaml}");
+    }
+}
+
+#[test]
+fn defaults_are_what_the_table_of_keys_says() {
+    let examined = examine("gitlab: {url: 'https://x'}\nnamespaces: [{source_git: a, dist_git: b}]\n").unwrap();
+    let schema = schema();
+    for setting in examined.settings.iter().filter(|setting| setting.origin == Origin::Default) {
+        let pointer = format!("/properties/{}/default", setting.key.replace('.', "/properties/"));
+        let value = serde_json::to_value(&setting.value).unwrap();
+        match schema.pointer(&pointer) {
+            Some(default) => assert_eq!(*default, value, "{}", setting.key),
+            None => assert!(value.is_null() || value == "", "{}: {value}", setting.key),
+        }
+    }
+    assert_eq!(examined.settings.iter().filter(|setting| setting.origin == Origin::Default).count(), 12);
 }
