@@ -106,6 +106,10 @@ pub enum Command {
     UpdateDistGit(UpdateDistGit),
     /// Make the token that webhooks of a namespace or project carry, or check one
     WebhookToken(WebhookToken),
+    /// Show what an instance comes to and where each value is from, or check it
+    Config(Config),
+    /// Print what a shell completes the command line with
+    Completions(Completions),
 }
 
 /// Arguments of `sync`.
@@ -336,6 +340,38 @@ pub struct WebhookToken {
 
 const WEBHOOK_TOKEN_HELP: &str = "The secret is read from the variable SGB_WEBHOOK_SECRET or a file: one line of at least 32 \
     characters, such as those of `openssl rand -hex 32`. A token that is not good ends with exit status 1.";
+
+/// Arguments of `config`.
+#[derive(Debug, Args)]
+#[command(after_help = CONFIG_HELP)]
+pub struct Config {
+    /// Instead of showing the instance, name all that is wrong in it, and what is hardly meant
+    #[arg(long)]
+    pub validate: bool,
+
+    /// Instead, list the presets
+    #[arg(long, conflicts_with_all = ["validate", "schema"])]
+    pub list: bool,
+
+    /// Instead, print the JSON schema of instance files, which editors check and complete them by
+    #[arg(long, conflicts_with = "validate")]
+    pub schema: bool,
+}
+
+const CONFIG_HELP: &str = "What is shown is an instance file itself. Nothing is asked of GitLab. An instance that cannot be used \
+    ends with exit status 2; what is hardly meant is only warned of.";
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPLETIONS_HELP)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+const COMPLETIONS_HELP: &str = "For bash, the output goes into ~/.local/share/bash-completion/completions/source-git-bot; for fish, into \
+    ~/.config/fish/completions/source-git-bot.fish; for zsh, into a file `_source-git-bot` in a directory of $fpath.";
 
 #[cfg(test)]
 mod tests {

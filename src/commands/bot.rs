@@ -14,7 +14,7 @@ use crate::forge::{Connection, CurrentUser, Forge, ForgeError, ProjectPath, Retr
 use crate::git::store::Person;
 
 /// The instance where none is named.
-const DEFAULT_INSTANCE: &str = "production";
+pub(super) const DEFAULT_INSTANCE: &str = "production";
 
 /// What arguments and environment say, before anything is asked of GitLab.
 pub(super) struct Setting {

@@ -4,6 +4,8 @@ mod bot;
 mod change;
 mod comment;
 mod commit_statuses;
+mod completions;
+mod config;
 mod effect;
 mod event;
 mod generate;
@@ -44,6 +46,8 @@ pub struct Surroundings {
 /// Runs the command that was typed.
 pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
     match &cli.command {
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Config(arguments) => config::run(arguments, &cli.global, surroundings),
         Command::Event(arguments) => event::run(arguments, &cli.global, surroundings),
         Command::Notify(arguments) => notify::run(arguments, &cli.global, surroundings),
         Command::Reconcile(arguments) => reconcile::run(arguments, &cli.global, surroundings),

@@ -13,6 +13,8 @@
 mod comments;
 mod comments_faults;
 mod comments_world;
+mod completions;
+mod config;
 mod event;
 mod event_hostile;
 mod event_tokens;

@@ -783,6 +783,8 @@ fn bad_usage_ends_with_2_and_help_with_0() {
       notify           From a job, ask the bot project to look at the job's pipeline or merge request
       update-dist-git  Turn a source-git clone's commit into patches, spec and files of a dist-git clone
       webhook-token    Make the token that webhooks of a namespace or project carry, or check one
+      config           Show what an instance comes to and where each value is from, or check it
+      completions      Print what a shell completes the command line with
 
     Options:
           --dry-run
