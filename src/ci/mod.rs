@@ -4,12 +4,14 @@
 //! that decides about trust is taken from here, and no text that a person wrote.
 
 mod notice;
+mod template_use;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use notice::{Call, Look, NoNotice, Notice, PAYLOAD_LIMIT};
+pub use template_use::{Template, TemplateUse, template_uses};
 
 /// Set to `true` in every job ("Predefined CI/CD variables" in GitLab's documentation; so are those below).
 const GITLAB_CI: &str = "GITLAB_CI";
