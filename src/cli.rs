@@ -102,6 +102,8 @@ pub enum Command {
     Recreate(Recreate),
     /// From a job, ask the bot project to look at the job's pipeline or merge request
     Notify(Notify),
+    /// Put a package under the instance's care: projects, the bot's fork, webhooks
+    Onboard(Onboard),
     /// Turn a source-git clone's commit into patches, spec and files of a dist-git clone
     UpdateDistGit(UpdateDistGit),
     /// Make the token that webhooks of a namespace or project carry, or check one
@@ -282,6 +284,30 @@ pub struct Report {
 }
 
 const SYNC_HELP: &str = "The token of the bot's user is read from the variable SGB_TOKEN.";
+
+/// Arguments of `onboard`.
+#[derive(Debug, Args)]
+#[command(after_help = ONBOARD_HELP)]
+pub struct Onboard {
+    /// The package, by the name of its projects
+    pub package: String,
+
+    /// The source-git namespace that it is in, or is to be, where the instance has several
+    #[arg(long, value_name = "PATH")]
+    pub namespace: Option<String>,
+
+    /// The bot's image for the package's CI file, instead of the bot project's
+    #[arg(long, value_name = "IMAGE", requires = "templates")]
+    pub image: Option<String>,
+
+    /// The project with the CI templates and their version, instead of the bot project's
+    #[arg(long, value_name = "PROJECT@REF", requires = "image")]
+    pub templates: Option<String>,
+}
+
+const ONBOARD_HELP: &str = "The token of the bot's user is read from the variable SGB_TOKEN: its fork is made with it. \
+    All else is done with SGB_OPERATOR_TOKEN, the token of whoever sets up, or with the bot's where that is not set. Both \
+    need the scope `api`. Nothing is done twice: it can be run again at any time.";
 
 /// Arguments of `update-dist-git`.
 #[derive(Debug, Args)]

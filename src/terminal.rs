@@ -138,7 +138,8 @@ pub fn complain(text: &str, mask: &Mask) {
 }
 
 /// The variables whose values are told to nobody.
-const SECRETS: [&str; 4] = ["SGB_TOKEN", "SGB_TRIGGER_TOKEN", "SGB_WEBHOOK_SECRET", "SGB_WEBHOOK_TOKEN"];
+const SECRETS: [&str; 5] =
+    ["SGB_TOKEN", "SGB_OPERATOR_TOKEN", "SGB_TRIGGER_TOKEN", "SGB_WEBHOOK_SECRET", "SGB_WEBHOOK_TOKEN"];
 
 /// The shortest value that GitLab masks in a job's log, in bytes. Shorter ones are in ordinary words.
 const MASKED_LENGTH: usize = 8;

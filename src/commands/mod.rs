@@ -13,6 +13,7 @@ mod gitlab_address;
 mod merge_request_reference;
 mod named;
 mod notify;
+mod onboard;
 mod own_notes;
 mod pipeline_reference;
 mod reconcile;
@@ -50,6 +51,7 @@ pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
         Command::Config(arguments) => config::run(arguments, &cli.global, surroundings),
         Command::Event(arguments) => event::run(arguments, &cli.global, surroundings),
         Command::Notify(arguments) => notify::run(arguments, &cli.global, surroundings),
+        Command::Onboard(arguments) => onboard::run(arguments, &cli.global, surroundings),
         Command::Reconcile(arguments) => reconcile::run(arguments, &cli.global, surroundings),
         Command::Recreate(arguments) => recreate::run(arguments, &cli.global, surroundings),
         Command::Report(arguments) => report::run(arguments, &cli.global, surroundings),

@@ -39,7 +39,7 @@ use crate::pair::{BranchName, branch};
 use crate::transform::Refusal;
 
 /// How long to wait before a fetch is tried again.
-const FETCH_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const FETCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// What one run works with.
 struct Run<'a> {

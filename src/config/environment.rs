@@ -17,6 +17,8 @@ pub struct Environment {
     pub instance: Option<String>,
     /// `SGB_TOKEN`: the access token of the bot's user.
     pub token: Option<SecretString>,
+    /// `SGB_OPERATOR_TOKEN`: the access token of whoever sets up packages.
+    pub operator_token: Option<SecretString>,
     /// `SGB_TRIGGER_URL`: where `notify` starts a pipeline of the bot project.
     pub trigger_url: Option<String>,
     /// `SGB_TRIGGER_TOKEN`: the trigger token for it.

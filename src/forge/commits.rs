@@ -7,14 +7,16 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method, QueryParams};
 use gitlab::api::projects::repository::commits::{Commit as GetCommit, CommitReferences, CommitRefsType};
 use serde::Deserialize;
 
-use super::{Commit, Forge, ForgeError, ProjectId, ProjectRef, decode, endpoint};
+use super::{Commit, Forge, ForgeError, ProjectId, ProjectRef, decode, endpoint, or_default};
 use crate::transform::CommitId;
 
-/// One item of GitLab's list; that there is one is all that matters.
+/// One item of GitLab's list.
 #[derive(Deserialize)]
 struct RawRef {
     #[serde(rename = "type")]
     kind: String,
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
 }
 
 /// Whether a file is there: GitLab answers with its size and so on, and without its content.
@@ -73,6 +75,28 @@ impl Forge {
             }
             // GitLab's sentence is all that tells a missing commit from a missing project.
             Err(ForgeError::NotFoundOrNoAccess(failure)) if failure.message.contains("Commit Not Found") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the names of the branches that contain a commit; none where the project does not have it.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::NotFoundOrNoAccess`] where there is no such project, or its repository may not be read.
+    pub fn branches_with<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+        commit: &CommitId,
+    ) -> Result<Vec<String>, ForgeError> {
+        let mut request = CommitReferences::builder();
+        request.project(project.into()).sha(commit.to_string()).type_(CommitRefsType::Branch);
+        let request = endpoint(request.build())?;
+        match self.list::<RawRef, _>(Ok(request)).collect::<Result<Vec<_>, _>>() {
+            Ok(found) => Ok(found.into_iter().map(|found| found.name).collect()),
+            Err(ForgeError::NotFoundOrNoAccess(failure)) if failure.message.contains("Commit Not Found") => {
+                Ok(Vec::new())
+            }
             Err(error) => Err(error),
         }
     }

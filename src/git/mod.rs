@@ -5,6 +5,7 @@
 //! package: that is `transform`'s. No repository of a contributor is ever opened in place: its objects are borrowed
 //! by a temporary bare store, where none of its configuration, hooks or attributes count.
 
+pub mod copy;
 pub mod history;
 pub mod local;
 pub mod partial;

@@ -30,7 +30,7 @@ const ATTR_SOURCE_GIT: Version = Version { major: 2, minor: 41 };
 /// SHA-1 of the empty tree, which git knows without having it.
 pub const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
-/// How long one git command may take. Only a repository built to exhaust us needs longer.
+/// How long one git command may take, unless it says otherwise. Only a repository built to exhaust us needs longer.
 const DEADLINE: Duration = Duration::from_secs(600);
 
 /// How much a command may print, unless it says otherwise.
@@ -153,6 +153,7 @@ pub struct GitCommand {
     configuration: Vec<(String, String)>,
     input: Vec<u8>,
     output_limit: usize,
+    deadline: Duration,
 }
 
 impl fmt::Debug for GitCommand {
@@ -186,6 +187,7 @@ impl GitCommand {
             configuration: Vec::new(),
             input: Vec::new(),
             output_limit: OUTPUT_LIMIT,
+            deadline: DEADLINE,
         }
     }
 
@@ -236,6 +238,13 @@ impl GitCommand {
         self
     }
 
+    /// Sets how long the command may take.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
     /// Runs the command and returns what it prints; ending with anything but 0 is an error that says what git said.
     pub fn output(self) -> Result<Vec<u8>> {
         let name = self.name();
@@ -264,11 +273,11 @@ impl GitCommand {
             // A command that ends before it has read everything says why on its standard error.
             thread::spawn(move || drop(pipe.write_all(&input)))
         });
-        let status = child.wait_timeout(DEADLINE).with_context(|| format!("waiting for `git {name}`"))?;
+        let status = child.wait_timeout(self.deadline).with_context(|| format!("waiting for `git {name}`"))?;
         let Some(status) = status else {
             child.kill().with_context(|| format!("stopping `git {name}`"))?;
             child.wait().with_context(|| format!("waiting for `git {name}`"))?;
-            bail!("`git {name}` took longer than {} s and was stopped", DEADLINE.as_secs());
+            bail!("`git {name}` took longer than {} s and was stopped", self.deadline.as_secs());
         };
         if let Some(writer) = writer {
             drop(writer.join());

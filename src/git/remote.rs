@@ -163,11 +163,11 @@ impl RemoteError {
 }
 
 /// The name that a remote has while one command runs.
-const NAME: &str = "bot";
+pub(super) const NAME: &str = "bot";
 
 impl Remote {
     /// A git command in `store` that knows this remote as [`NAME`].
-    fn command(&self, store: &Store) -> GitCommand {
+    pub(super) fn command(&self, store: &Store) -> GitCommand {
         let mut command = store
             .command()
             .config(format!("remote.{NAME}.url"), self.url.as_str())
@@ -200,7 +200,7 @@ impl Remote {
     }
 
     /// Runs what `make` makes, again where the network or the server fails.
-    fn run(&self, make: impl Fn() -> GitCommand) -> Result<Finished> {
+    pub(super) fn run(&self, make: impl Fn() -> GitCommand) -> Result<Finished> {
         let mut pause = self.access.first_pause;
         let mut tries_left = TRIES;
         loop {

@@ -4,6 +4,9 @@ use regex::Regex;
 
 use crate::ci::{Template, TemplateUse, template_uses};
 use crate::pair::ids::ProjectPath;
+use crate::transform::config::PackageConfig;
+use crate::transform::files::{self, ReceiverFiles, SyncPlan};
+use crate::transform::{BlobId, File, FileMode, FileTree, RepoPath};
 
 /// Where source-git has it, and its setting "CI/CD configuration file" points.
 pub const SOURCE_GIT_PATH: &str = ".distro/.gitlab-ci.yml";
@@ -107,6 +110,22 @@ impl Package<'_> {
     }
 }
 
+/// Says whether a package's `.distro/source-git.yaml` has the file carried to dist-git where source-git's changes; also
+/// where it cannot be read, which is told elsewhere.
+pub fn is_carried(source_git_yaml: &[u8]) -> bool {
+    fn carried(yaml: &[u8]) -> Option<bool> {
+        let file = |number| File { mode: FileMode::Regular, blob: BlobId::from_bytes([number; 20]) };
+        let (config, _) = PackageConfig::parse(yaml).ok()?;
+        let plan = SyncPlan::parse(&config.files_to_sync).ok()?;
+        let (from, to) = (RepoPath::parse(SOURCE_GIT_PATH).ok()?, RepoPath::parse(DIST_GIT_PATH).ok()?);
+        let source_git = FileTree::from([(config.spec_path, file(3)), (from, file(1))]);
+        let dist_git = FileTree::from([(to.clone(), file(2))]);
+        let synced = files::sync(&plan, &source_git, &dist_git, ReceiverFiles::Carried).ok()?;
+        Some(synced.files.get(&to) == Some(&file(1)))
+    }
+    carried(source_git_yaml).unwrap_or(true)
+}
+
 /// A namespace as it stands in the file's regular expressions.
 fn in_pattern(namespace: &str) -> String {
     namespace.replace('.', "\\.").replace('/', "\\/")
@@ -159,6 +178,18 @@ mod tests {
         assert!(!PACKAGE.wrote(format!("{text}\nlint: {{script: [make]}}\n").as_bytes()));
         assert!(!PACKAGE.wrote(EXAMPLE.as_bytes()));
         assert!(!PACKAGE.wrote(b"include: []\n") && !PACKAGE.wrote(b"\xff"));
+    }
+
+    #[test]
+    fn whether_the_file_is_carried_follows_from_files_to_sync() {
+        let with =
+            |items: &str| is_carried(format!("specfile_path: .distro/x.spec\nfiles_to_sync:\n{items}").as_bytes());
+        assert!(with("- {src: .distro/, dest: ., delete: true, filters: [protect .git*, exclude source-git.yaml]}"));
+        assert!(with("- {src: .distro/.gitlab-ci.yml, dest: .gitlab-ci.yml}"));
+        assert!(!with("- {src: .distro/, dest: ., filters: [exclude .git*]}"));
+        assert!(!with("- {src: .distro/x.spec, dest: x.spec}"));
+        assert!(!is_carried(b"specfile_path: .distro/x.spec"));
+        assert!(is_carried(b"[") && is_carried(b"files_to_sync: [{src: ../x, dest: .}]"));
     }
 
     #[test]

@@ -4,5 +4,9 @@
 //! environment, and no text made here holds a token.
 
 pub mod ci_file;
+pub mod left;
+pub mod observed;
 pub mod package;
+pub mod plan;
+pub mod step;
 pub mod webhook;

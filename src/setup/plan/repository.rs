@@ -1,0 +1,225 @@
+//! The two repositories of a package that is a copy: projects, branches, settings, CI files, protection.
+
+use super::Planner;
+use crate::forge::{BranchName, FeatureAccess, FileChange, ProjectEdit, ProjectSettings};
+use crate::setup::ci_file::{DIST_GIT_PATH, SOURCE_GIT_PATH};
+use crate::setup::left::Left;
+use crate::setup::observed::{CiFile, Original, Repository};
+use crate::setup::step::{Need, Place, Step, Which, counted};
+use crate::transform::CommitId;
+
+impl Planner<'_> {
+    pub(super) fn repository(&mut self, repository: &Repository) {
+        let Some(original) = &repository.original else {
+            self.present(format!("{}: the project", repository.path));
+            return;
+        };
+        match &repository.project {
+            None => self.new_project(repository, original),
+            Some(project) => self.settings(repository, original, project),
+        }
+        self.refs(repository, original);
+        self.default_branch(repository, original);
+    }
+
+    fn new_project(&mut self, repository: &Repository, original: &Original) {
+        let Repository { which, path, .. } = repository;
+        match repository.namespace {
+            Some(namespace) => self.step(Step::CreateProject {
+                which: *which,
+                path: path.clone(),
+                namespace,
+                visibility: original.visibility,
+                settings: wanted(*which),
+            }),
+            None => {
+                let namespace = path.namespace();
+                self.missing.0.insert(Need::Project(*which));
+                self.left(Left::undone(format!(
+                    "@{} does not see the group {namespace}, or there is none: making {path} there takes the role \
+                     Developer or Maintainer, as the group is set, which an Owner of it can give",
+                    self.seen.operator
+                )));
+            }
+        }
+    }
+
+    fn settings(&mut self, repository: &Repository, original: &Original, project: &ProjectSettings) {
+        let Repository { which, path, .. } = repository;
+        self.present(format!("{path}: the project"));
+        if project.archived == Some(true) {
+            self.missing.0.insert(Need::Project(*which));
+            self.left(Left::undone(format!("{path} is archived: an Owner of it can take it back")));
+            return;
+        }
+        if project.visibility.is_some_and(|visibility| visibility > original.visibility) {
+            self.left(Left::for_a_person(format!(
+                "more people can see {path} than {}: a Maintainer can set its visibility to that of the original, if \
+                 that was not meant",
+                original.path
+            )));
+        }
+        let settings = missing(&wanted(*which), project);
+        match settings.is_empty() {
+            true => self.present(format!("{path}: settings")),
+            false => self.step(Step::EditSettings { place: Place::Repository(*which), path: path.clone(), settings }),
+        }
+    }
+
+    fn refs(&mut self, repository: &Repository, original: &Original) {
+        let Repository { which, path, refs: there, .. } = repository;
+        let first = original.default_branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
+        let mut refs: Vec<(String, CommitId)> = original.refs.iter().map(|(name, id)| (name.clone(), *id)).collect();
+        // What is pushed to an empty project first becomes the branch that a clone checks out.
+        refs.sort_by_key(|(name, _)| Some(name) != first.as_ref());
+        let is_there = |name: &String| there.contains_key(name);
+        let differs = |(name, id): &&(String, CommitId)| {
+            there.get(name).is_some_and(|there| there != id) && !repository.ahead.contains(name)
+        };
+        let other: Vec<&str> = refs.iter().filter(differs).map(|(name, _)| short(name)).collect();
+        let present: Vec<&str> =
+            refs.iter().map(|(name, _)| name.as_str()).filter(|n| there.contains_key(*n)).collect();
+        if !present.is_empty() {
+            self.present(format!("{path}: {}", counted(present.iter().copied())));
+        }
+        if !other.is_empty() {
+            let left = Left::for_a_person(format!(
+                "not all that {} has is in {path}: people have changed it there, or it was changed in the original since. \
+                 It stays as it is; merge by hand what is wanted, of",
+                original.path
+            ));
+            self.left(other.into_iter().fold(left, Left::line));
+        }
+        refs.retain(|(name, _)| !is_there(name));
+        if !refs.is_empty() {
+            let from = original.path.clone();
+            self.step(Step::CopyRefs { which: *which, path: path.clone(), from, refs });
+        }
+    }
+
+    fn default_branch(&mut self, repository: &Repository, original: &Original) {
+        let Repository { which, path, refs, .. } = repository;
+        let Some(wanted) = &original.default_branch else { return };
+        let Ok(branch) = wanted.parse::<BranchName>() else { return };
+        let has = |branch: &str| refs.contains_key(&format!("refs/heads/{branch}"));
+        let now = repository.project.as_ref().and_then(|project| project.default_branch.as_deref());
+        // One that people chose stays.
+        if now == Some(wanted) || !repository.will_have(wanted) || (has(wanted) && now.is_some_and(has)) {
+            return;
+        }
+        self.step(Step::SetDefaultBranch { which: *which, path: path.clone(), branch });
+    }
+
+    /// The CI files on all branches that are maintained, and their protection.
+    pub(super) fn ci_files(&mut self) {
+        if !self.is_copy() {
+            return;
+        }
+        let seen = self.seen;
+        if seen.maintained.is_empty() {
+            self.left(Left::for_a_person(format!(
+                "no branch is maintained yet: none that {} and {} have in common has `.distro/source-git.yaml` in \
+                 source-git. Add that, then run this again",
+                seen.source_git.path, seen.dist_git.path
+            )));
+            return;
+        }
+        if let Err(lacking) = &seen.templates {
+            self.left(Left::undone(format!(
+                "where the CI templates are is not known, so that no CI file can be written: of the CI file of {}, {lacking}. \
+                 Mend that, or name them with `--templates PROJECT@REF` and `--image IMAGE`",
+                seen.hub.path
+            )));
+        }
+        for repository in self.both() {
+            for branch in &seen.maintained {
+                self.ci_file(repository, branch);
+                self.protection(repository, branch);
+            }
+        }
+        if !seen.not_carried.is_empty() {
+            let left = Left::for_a_person(
+                "`files_to_sync` in `.distro/source-git.yaml` does not name the CI file, so that changes of it in merge \
+                 requests do not get to dist-git; add `- src: .distro/.gitlab-ci.yml` with `dest: .gitlab-ci.yml` on",
+            );
+            self.left(seen.not_carried.iter().fold(left, |left, branch| left.line(branch.as_str())));
+        }
+    }
+
+    fn ci_file(&mut self, repository: &Repository, branch: &BranchName) {
+        let Ok(templates) = &self.seen.templates else { return };
+        let Repository { which, path, .. } = repository;
+        let package = self.package();
+        let text = package.ci_file(templates);
+        let file = match which {
+            Which::SourceGit => SOURCE_GIT_PATH,
+            Which::DistGit => DIST_GIT_PATH,
+        };
+        let change = match repository.ci_files.get(branch).unwrap_or(&CiFile::Missing) {
+            CiFile::Missing => FileChange::Create,
+            CiFile::Original(there) | CiFile::Other(there) if *there == text.as_bytes() => {
+                self.present(format!("{path}: {file} on {branch}"));
+                return;
+            }
+            CiFile::Original(_) => FileChange::Update,
+            CiFile::Other(there) if package.wrote(there) => FileChange::Update,
+            CiFile::Other(_) => {
+                self.left(Left::for_a_person(format!(
+                    "{path} has a {file} of somebody's own on {branch}. It stays as it is; whether it includes the bot's \
+                     templates is theirs to see to"
+                )));
+                return;
+            }
+        };
+        let (path, branch) = (path.clone(), branch.clone());
+        self.step(Step::CommitCiFile { which: *which, path, branch, file, change, text });
+    }
+
+    fn protection(&mut self, repository: &Repository, branch: &BranchName) {
+        let Repository { which, path, protected, .. } = repository;
+        let is_protected = protected.iter().flatten().any(|rule| matches(rule, branch.as_str()));
+        match is_protected {
+            true => self.present(format!("{path}: protection of {branch}")),
+            false => self.step(Step::Protect { which: *which, path: path.clone(), branch: branch.clone() }),
+        }
+    }
+}
+
+/// The settings of a copy.
+fn wanted(which: Which) -> ProjectEdit<'static> {
+    ProjectEdit {
+        ci_config_path: match which {
+            Which::SourceGit => Some(SOURCE_GIT_PATH),
+            Which::DistGit => None,
+        },
+        merge_requests_access_level: Some(FeatureAccess::Enabled),
+        builds_access_level: Some(FeatureAccess::Enabled),
+        forking_access_level: Some(FeatureAccess::Enabled),
+        ..ProjectEdit::default()
+    }
+}
+
+/// Those of the wanted settings that a project does not have. What is for members only is as people want it.
+fn missing(wanted: &ProjectEdit<'static>, project: &ProjectSettings) -> ProjectEdit<'static> {
+    let off = |now: Option<FeatureAccess>, wanted: Option<FeatureAccess>| {
+        wanted.filter(|_| now == Some(FeatureAccess::Disabled))
+    };
+    ProjectEdit {
+        ci_config_path: wanted.ci_config_path.filter(|path| project.ci_config_path.as_deref() != Some(*path)),
+        merge_requests_access_level: off(project.merge_requests_access_level, wanted.merge_requests_access_level),
+        builds_access_level: off(project.builds_access_level, wanted.builds_access_level),
+        forking_access_level: off(project.forking_access_level, wanted.forking_access_level),
+        ..ProjectEdit::default()
+    }
+}
+
+/// `c9s` of `refs/heads/c9s`, and `the tag v1` of `refs/tags/v1`.
+fn short(name: &str) -> &str {
+    name.strip_prefix("refs/heads/").unwrap_or_else(|| name.strip_prefix("refs/").unwrap_or(name))
+}
+
+/// Whether a rule for branches fits one: `*` stands for anything.
+fn matches(rule: &str, branch: &str) -> bool {
+    let parts: Vec<String> = rule.split('*').map(regex::escape).collect();
+    regex::Regex::new(&format!(r"\A{}\z", parts.join(".*"))).is_ok_and(|rule| rule.is_match(branch))
+}

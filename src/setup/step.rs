@@ -1,0 +1,370 @@
+//! What is done for a package, one write each, with all that it takes.
+
+use std::fmt;
+
+use secrecy::SecretString;
+use serde::Serialize;
+
+use super::observed::Count;
+use super::webhook::HookKind;
+use crate::forge::{BranchName, FileChange, ProjectEdit, ProjectPath, Visibility};
+use crate::transform::CommitId;
+
+/// One of a package's repositories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// source-git.
+    SourceGit,
+    /// dist-git.
+    DistGit,
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SourceGit => "source-git",
+            Self::DistGit => "dist-git",
+        })
+    }
+}
+
+/// Whose token a step is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Actor {
+    /// Whoever sets up.
+    Operator,
+    /// The bot's user.
+    Bot,
+}
+
+/// Where a step is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// One of the two repositories.
+    Repository(Which),
+    /// The bot's fork.
+    Fork,
+    /// The bot project.
+    Hub,
+    /// The group that the source-git project is in.
+    Group,
+}
+
+/// What a trigger token is for: each has one of its own, so that each can be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TokenUse {
+    /// A webhook.
+    Hook(HookKind),
+    /// The job that reports dist-git's results.
+    Report,
+    /// The job of source-git's pipelines.
+    SourceJob,
+}
+
+impl TokenUse {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Hook(HookKind::MergeRequests), Self::Hook(HookKind::Comments), Self::Report, Self::SourceJob];
+}
+
+/// What a later step may not do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// The project of a repository.
+    Project(Which),
+    /// Its branches.
+    Branches(Which),
+    /// The bot's fork.
+    Fork,
+    /// The bot's fork with settings that make it fit to hold a trigger token.
+    SafeFork,
+    /// A trigger token.
+    Token(TokenUse),
+}
+
+/// What a variable is set to.
+#[derive(Clone, Debug)]
+pub enum Setting {
+    /// This, which is masked in the jobs' logs.
+    Value(SecretString),
+    /// This, which logs may show: GitLab's own address, for one.
+    Plain(SecretString),
+    /// The content of a file, which the job gets in one.
+    File(SecretString),
+    /// A trigger token.
+    Token(TokenUse),
+}
+
+/// Whether something is made, or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is made.
+    Make,
+    /// It is changed.
+    Alter,
+}
+
+/// One write, or in the case of branches and tags a series of them.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Makes a project.
+    CreateProject {
+        /// Which.
+        which: Which,
+        /// Its path.
+        path: ProjectPath,
+        /// The number of its namespace.
+        namespace: u64,
+        /// Who may see it.
+        visibility: Visibility,
+        /// Its settings.
+        settings: ProjectEdit<'static>,
+    },
+    /// Copies branches and tags that are missing.
+    CopyRefs {
+        /// Which repository.
+        which: Which,
+        /// Its path.
+        path: ProjectPath,
+        /// Where from.
+        from: ProjectPath,
+        /// Full names and where they are there; what a clone checks out first.
+        refs: Vec<(String, CommitId)>,
+    },
+    /// Sets the branch that a clone checks out.
+    SetDefaultBranch {
+        /// Which repository.
+        which: Which,
+        /// Its path.
+        path: ProjectPath,
+        /// The branch.
+        branch: BranchName,
+    },
+    /// Changes settings.
+    EditSettings {
+        /// Where.
+        place: Place,
+        /// The project's path.
+        path: ProjectPath,
+        /// To what.
+        settings: ProjectEdit<'static>,
+    },
+    /// Commits the CI file to a branch.
+    CommitCiFile {
+        /// Which repository.
+        which: Which,
+        /// Its path.
+        path: ProjectPath,
+        /// The branch.
+        branch: BranchName,
+        /// The file.
+        file: &'static str,
+        /// Whether it is new.
+        change: FileChange,
+        /// Its text.
+        text: String,
+    },
+    /// Protects a branch.
+    Protect {
+        /// Which repository.
+        which: Which,
+        /// Its path.
+        path: ProjectPath,
+        /// The branch.
+        branch: BranchName,
+    },
+    /// Makes the bot's fork of dist-git.
+    CreateFork {
+        /// The fork's path.
+        path: ProjectPath,
+        /// dist-git's.
+        of: ProjectPath,
+    },
+    /// Makes a trigger token.
+    CreateTriggerToken {
+        /// What it is for.
+        usage: TokenUse,
+        /// Whose it is.
+        by: Actor,
+        /// The bot project.
+        hub: ProjectPath,
+        /// How it is found again.
+        description: String,
+    },
+    /// Sets a variable.
+    SetVariable {
+        /// Where.
+        place: Place,
+        /// The project's path.
+        path: ProjectPath,
+        /// Its name.
+        key: &'static str,
+        /// Whether it is new.
+        change: Change,
+        /// To what.
+        setting: Setting,
+    },
+    /// Makes a webhook, or sets one right.
+    SetWebhook {
+        /// Of the source-git project or of its group.
+        place: Place,
+        /// The path of that.
+        path: String,
+        /// What it tells of.
+        kind: HookKind,
+        /// The webhook that is changed; nothing for a new one.
+        id: Option<u64>,
+        /// The address, with the token's place.
+        url: String,
+        /// What it sends.
+        template: SecretString,
+    },
+}
+
+impl Step {
+    /// Returns where it is done.
+    pub const fn place(&self) -> Place {
+        match self {
+            Self::CreateProject { which, .. }
+            | Self::CopyRefs { which, .. }
+            | Self::SetDefaultBranch { which, .. }
+            | Self::CommitCiFile { which, .. }
+            | Self::Protect { which, .. } => Place::Repository(*which),
+            Self::EditSettings { place, .. } | Self::SetVariable { place, .. } | Self::SetWebhook { place, .. } => {
+                *place
+            }
+            Self::CreateFork { .. } => Place::Fork,
+            Self::CreateTriggerToken { .. } => Place::Hub,
+        }
+    }
+
+    /// Returns whose token it is done with.
+    pub const fn actor(&self) -> Actor {
+        match self {
+            Self::CreateTriggerToken { by, .. } => *by,
+            other => match other.place() {
+                Place::Fork => Actor::Bot,
+                _ => Actor::Operator,
+            },
+        }
+    }
+
+    /// Returns the path of the project or group that it changes.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::CreateProject { path, .. }
+            | Self::CopyRefs { path, .. }
+            | Self::SetDefaultBranch { path, .. }
+            | Self::EditSettings { path, .. }
+            | Self::CommitCiFile { path, .. }
+            | Self::Protect { path, .. }
+            | Self::CreateFork { path, .. }
+            | Self::SetVariable { path, .. } => path.as_str(),
+            Self::CreateTriggerToken { hub, .. } => hub.as_str(),
+            Self::SetWebhook { path, .. } => path,
+        }
+    }
+
+    /// Returns what it may not do without.
+    pub fn needs(&self) -> Vec<Need> {
+        let of_place = |place: &Place| match place {
+            Place::Repository(which) => vec![Need::Project(*which)],
+            Place::Fork => vec![Need::Fork],
+            Place::Hub | Place::Group => Vec::new(),
+        };
+        match self {
+            Self::CreateProject { .. } | Self::CreateTriggerToken { .. } => Vec::new(),
+            Self::CopyRefs { which, .. } => vec![Need::Project(*which)],
+            Self::SetDefaultBranch { which, .. } | Self::CommitCiFile { which, .. } | Self::Protect { which, .. } => {
+                vec![Need::Project(*which), Need::Branches(*which)]
+            }
+            Self::EditSettings { place, .. } => of_place(place),
+            Self::CreateFork { .. } => vec![Need::Project(Which::DistGit), Need::Branches(Which::DistGit)],
+            Self::SetVariable { place, setting, .. } => {
+                let mut needs = of_place(place);
+                if *place == Place::Fork {
+                    needs.push(Need::SafeFork);
+                }
+                if let Setting::Token(usage) = setting {
+                    needs.push(Need::Token(*usage));
+                }
+                needs
+            }
+            Self::SetWebhook { place, kind, .. } => {
+                let mut needs = of_place(place);
+                needs.push(Need::Token(TokenUse::Hook(*kind)));
+                needs
+            }
+        }
+    }
+
+    /// Returns what is missing where it fails.
+    pub const fn provides(&self) -> Option<Need> {
+        match self {
+            Self::CreateProject { which, .. } => Some(Need::Project(*which)),
+            Self::CopyRefs { which, .. } => Some(Need::Branches(*which)),
+            Self::CreateFork { .. } => Some(Need::Fork),
+            Self::EditSettings { place: Place::Fork, .. } => Some(Need::SafeFork),
+            Self::CreateTriggerToken { usage, .. } => Some(Need::Token(*usage)),
+            _ => None,
+        }
+    }
+}
+
+/// Returns how many branches and how many tags there are among full names.
+pub(super) fn counted<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let number = |prefix: &str| names.clone().filter(|name| name.starts_with(prefix)).count();
+    match (number("refs/heads/"), number("refs/tags/")) {
+        (branches, 0) => Count(branches, "branch").to_string(),
+        (0, tags) => Count(tags, "tag").to_string(),
+        (branches, tags) => format!("{} and {}", Count(branches, "branch"), Count(tags, "tag")),
+    }
+}
+
+/// Returns what is set, as `name: value`, by GitLab's names.
+pub fn listed(settings: &ProjectEdit<'_>) -> String {
+    let value = serde_json::to_value(settings).unwrap_or_default();
+    let each = value.as_object().into_iter().flatten().map(|(name, value)| match value.as_str() {
+        Some(text) => format!("{name}: {text}"),
+        None => format!("{name}: {value}"),
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+const fn name(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Private => "private",
+        Visibility::Internal => "internal",
+        Visibility::Public => "public",
+    }
+}
+
+impl fmt::Display for Step {
+    /// Says what it does, to be read behind "done:" and "to do:" alike.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateProject { path, visibility, .. } => write!(f, "{path}: the project, {}", name(*visibility)),
+            Self::CopyRefs { path, from, refs, .. } => {
+                write!(f, "{path}: {} from {from}", counted(refs.iter().map(|(name, _)| name.as_str())))
+            }
+            Self::SetDefaultBranch { path, branch, .. } => write!(f, "{path}: the default branch, {branch}"),
+            Self::EditSettings { path, settings, .. } => write!(f, "{path}: settings, {}", listed(settings)),
+            Self::CommitCiFile { path, branch, file, change, .. } => {
+                let note = if *change == FileChange::Update { ", a new version" } else { "" };
+                write!(f, "{path}: {file} on {branch}{note}")
+            }
+            Self::Protect { path, branch, .. } => write!(f, "{path}: protection of {branch}"),
+            Self::CreateFork { path, of } => write!(f, "{path}: the bot's fork of {of}"),
+            Self::CreateTriggerToken { hub, description, .. } => write!(f, "{hub}: the trigger token `{description}`"),
+            Self::SetVariable { path, key, change, .. } => {
+                let note = if *change == Change::Alter { ", set right" } else { "" };
+                write!(f, "{path}: the variable {key}{note}")
+            }
+            Self::SetWebhook { path, kind, id, .. } => {
+                let note = if id.is_some() { ", set right" } else { "" };
+                write!(f, "{path}: the webhook for {kind}{note}")
+            }
+        }
+    }
+}
