@@ -208,8 +208,9 @@ impl Remote {
             if finished.status.success() {
                 return Ok(finished);
             }
-            // A push tells on standard output what became of each branch.
-            let said = [printable(&finished.stdout), finished.stderr];
+            // A push tells on standard output what became of each branch, those that are well among them.
+            let failed: Vec<&[u8]> = finished.stdout.lines().filter(|line| line.starts_with(b"!")).collect();
+            let said = [printable(&failed.join(&b"; "[..])), finished.stderr];
             let error = RemoteError::of(self.role, said.join(" ").trim().to_owned());
             tries_left -= 1;
             if tries_left == 0 || !matches!(error, RemoteError::Unavailable { .. }) {

@@ -164,6 +164,3 @@ impl<'a> Planner<'a> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -129,6 +129,8 @@ pub enum Step {
         path: ProjectPath,
         /// Where from.
         from: ProjectPath,
+        /// Whether nothing was ever pushed to it.
+        is_empty: bool,
         /// Full names and where they are there; what a clone checks out first.
         refs: Vec<(String, CommitId)>,
     },
@@ -185,6 +187,8 @@ pub enum Step {
     CreateTriggerToken {
         /// What it is for.
         usage: TokenUse,
+        /// Where that is.
+        at: Place,
         /// Whose it is.
         by: Actor,
         /// The bot project.
@@ -273,8 +277,15 @@ impl Step {
             Place::Fork => vec![Need::Fork],
             Place::Hub | Place::Group => Vec::new(),
         };
+        // A token is put into a fork that is safe, and none is made for any other.
+        let of_token_at = |place: &Place| {
+            let mut needs = of_place(place);
+            needs.extend((*place == Place::Fork).then_some(Need::SafeFork));
+            needs
+        };
         match self {
-            Self::CreateProject { .. } | Self::CreateTriggerToken { .. } => Vec::new(),
+            Self::CreateProject { .. } => Vec::new(),
+            Self::CreateTriggerToken { at, .. } => of_token_at(at),
             Self::CopyRefs { which, .. } => vec![Need::Project(*which)],
             Self::SetDefaultBranch { which, .. } | Self::CommitCiFile { which, .. } | Self::Protect { which, .. } => {
                 vec![Need::Project(*which), Need::Branches(*which)]
@@ -282,10 +293,7 @@ impl Step {
             Self::EditSettings { place, .. } => of_place(place),
             Self::CreateFork { .. } => vec![Need::Project(Which::DistGit), Need::Branches(Which::DistGit)],
             Self::SetVariable { place, setting, .. } => {
-                let mut needs = of_place(place);
-                if *place == Place::Fork {
-                    needs.push(Need::SafeFork);
-                }
+                let mut needs = of_token_at(place);
                 if let Setting::Token(usage) = setting {
                     needs.push(Need::Token(*usage));
                 }
@@ -313,9 +321,9 @@ impl Step {
 }
 
 /// Returns how many branches and how many tags there are among full names.
-pub(super) fn counted<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
-    let number = |prefix: &str| names.clone().filter(|name| name.starts_with(prefix)).count();
-    match (number("refs/heads/"), number("refs/tags/")) {
+pub(super) fn counted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let (tags, branches): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with("refs/tags/"));
+    match (branches.len(), tags.len()) {
         (branches, 0) => Count(branches, "branch").to_string(),
         (0, tags) => Count(tags, "tag").to_string(),
         (branches, tags) => format!("{} and {}", Count(branches, "branch"), Count(tags, "tag")),
@@ -366,5 +374,51 @@ impl fmt::Display for Step {
                 write!(f, "{path}: the webhook for {kind}{note}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_and_tags_are_counted_apart() {
+        for (names, said) in [
+            (vec!["refs/heads/c9s"], "1 branch"),
+            (vec!["refs/heads/c9s", "refs/heads/tags"], "2 branches"),
+            (vec!["refs/tags/v1"], "1 tag"),
+            (vec!["refs/heads/c9s", "refs/tags/v1", "refs/tags/v2"], "1 branch and 2 tags"),
+        ] {
+            assert_eq!(counted(names.into_iter()), said);
+        }
+    }
+
+    #[test]
+    fn a_token_is_made_for_a_fork_only_where_that_is_safe() {
+        let token = Step::CreateTriggerToken {
+            usage: TokenUse::Report,
+            at: Place::Fork,
+            by: Actor::Bot,
+            hub: "operators/bot".parse().unwrap(),
+            description: "x".to_owned(),
+        };
+        assert_eq!(token.needs(), [Need::Fork, Need::SafeFork]);
+        assert_eq!((token.provides(), token.actor()), (Some(Need::Token(TokenUse::Report)), Actor::Bot));
+        let settings = ProjectEdit { ci_push_repository_for_job_token_allowed: Some(false), ..ProjectEdit::default() };
+        let safe = Step::EditSettings { place: Place::Fork, path: "bot/x".parse().unwrap(), settings };
+        assert_eq!((safe.provides(), safe.actor()), (Some(Need::SafeFork), Actor::Bot));
+        assert_eq!(safe.to_string(), "bot/x: settings, ci_push_repository_for_job_token_allowed: false");
+    }
+
+    #[test]
+    fn what_is_shown_of_a_step_is_no_secret() {
+        let step = Step::SetVariable {
+            place: Place::Fork,
+            path: "bot/x".parse().unwrap(),
+            key: "SGB_TRIGGER_TOKEN",
+            change: Change::Make,
+            setting: Setting::Value("glptt-secret".into()),
+        };
+        assert!(!format!("{step} {step:?}").contains("glptt"));
     }
 }

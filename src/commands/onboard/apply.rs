@@ -103,7 +103,10 @@ impl Run<'_> {
                     forge.edit_project(project.id, &rest)?;
                 }
             }
-            Step::CopyRefs { path, from, refs, .. } => self.copy(from, path, refs)?,
+            Step::CopyRefs { path, from, is_empty, refs, .. } => {
+                let alone = usize::from(*is_empty);
+                self.copy(from, path, refs, alone)?;
+            }
             Step::SetDefaultBranch { path, branch, .. } => {
                 // GitLab takes the first branch that is pushed for it, by itself.
                 if forge.project_settings(path)?.default_branch.as_deref() != Some(branch.as_str()) {
@@ -228,7 +231,7 @@ impl Run<'_> {
             _ => format!("it takes the role Maintainer in {path}, which a Maintainer or Owner of it can give @{who}"),
         };
         let said = format!("{error:#}");
-        match is_about_rights(error) {
+        match is_about_rights(step, error) {
             true => Left::undone(format!("{step}: {right}")).with("GitLab", said),
             false => Left::undone(format!("{step}: GitLab refuses that")).with("GitLab", said),
         }
@@ -270,7 +273,14 @@ fn is_refusal(error: &anyhow::Error) -> bool {
 }
 
 /// Whether that is for want of a right.
-fn is_about_rights(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(ForgeError::Forbidden(_) | ForgeError::NotFoundOrNoAccess(_)))
-        || matches!(error.downcast_ref(), Some(RemoteError::Denied { .. } | RemoteError::Refused { .. }))
+fn is_about_rights(step: &Step, error: &anyhow::Error) -> bool {
+    match error.downcast_ref() {
+        Some(ForgeError::Forbidden(_) | ForgeError::NotFoundOrNoAccess(_)) => return true,
+        // Of a namespace without that right GitLab says "namespace is not valid".
+        Some(ForgeError::Refused(failure)) => {
+            return matches!(step, Step::CreateProject { .. }) && failure.message.contains("namespace is not valid");
+        }
+        _ => {}
+    }
+    matches!(error.downcast_ref(), Some(RemoteError::Denied { .. } | RemoteError::Refused { .. }))
 }

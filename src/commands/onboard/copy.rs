@@ -12,9 +12,15 @@ use crate::transform::CommitId;
 const PORTION: usize = 250;
 
 impl Run<'_> {
-    /// Copies what is missing; the first of `refs` by itself, for an empty project takes it for the branch that a clone
-    /// checks out.
-    pub(super) fn copy(&self, from: &ProjectPath, to: &ProjectPath, refs: &[(String, CommitId)]) -> Result<()> {
+    /// Copies what is missing; the first `alone` of `refs` by themselves, for an empty project takes what is pushed to it
+    /// first for the branch that a clone checks out.
+    pub(super) fn copy(
+        &self,
+        from: &ProjectPath,
+        to: &ProjectPath,
+        refs: &[(String, CommitId)],
+        alone: usize,
+    ) -> Result<()> {
         let _section = Section::begin(self.bot.log, "copy", &format!("copying {from} to {to}"));
         let store = Store::create(self.git)?;
         let names: Vec<&str> = refs.iter().map(|(name, _)| name.as_str()).collect();
@@ -24,7 +30,7 @@ impl Run<'_> {
         }
         let remote = self.remote("the copy", to);
         let mut pushed = 0usize;
-        let (first, rest) = refs.split_at(refs.len().min(1));
+        let (first, rest) = refs.split_at(refs.len().min(alone));
         for portion in std::iter::once(first).chain(rest.chunks(PORTION)).filter(|portion| !portion.is_empty()) {
             let new = portion.iter().map(|(name, _)| Ok((name.as_str(), store.object_at(name)?)));
             let new = new.collect::<Result<Vec<_>>>().context("looking up what was fetched")?;

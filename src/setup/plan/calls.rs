@@ -74,7 +74,7 @@ impl Planner<'_> {
                 None => Change::Make,
             };
             if let Setting::Token(usage) = setting {
-                self.token(usage);
+                self.token(usage, place);
             }
             self.step(Step::SetVariable { place, path: path.clone(), key, change, setting });
         }
@@ -98,7 +98,7 @@ impl Planner<'_> {
     }
 
     /// Sees to it that there is a trigger token.
-    fn token(&mut self, usage: TokenUse) {
+    fn token(&mut self, usage: TokenUse, at: Place) {
         let hub = &self.seen.hub;
         let description = self.description(usage);
         match self.seen.tokens.get(&usage) {
@@ -113,7 +113,7 @@ impl Planner<'_> {
             }
             None => {
                 let by = self.maker(usage);
-                self.step(Step::CreateTriggerToken { usage, by, hub: hub.path.clone(), description });
+                self.step(Step::CreateTriggerToken { usage, at, by, hub: hub.path.clone(), description });
             }
         }
     }
@@ -233,7 +233,7 @@ impl Planner<'_> {
         }
         // A changed webhook keeps its token, where it has one in its place.
         if !now.is_some_and(|hook| wanted.keeps_token(hook)) {
-            self.token(TokenUse::Hook(kind));
+            self.token(TokenUse::Hook(kind), place);
         }
         self.step(Step::SetWebhook {
             place,

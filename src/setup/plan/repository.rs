@@ -93,7 +93,8 @@ impl Planner<'_> {
         refs.retain(|(name, _)| !is_there(name));
         if !refs.is_empty() {
             let from = original.path.clone();
-            self.step(Step::CopyRefs { which: *which, path: path.clone(), from, refs });
+            let is_empty = there.is_empty();
+            self.step(Step::CopyRefs { which: *which, path: path.clone(), from, is_empty, refs });
         }
     }
 
@@ -213,7 +214,7 @@ fn missing(wanted: &ProjectEdit<'static>, project: &ProjectSettings) -> ProjectE
     }
 }
 
-/// `c9s` of `refs/heads/c9s`, and `the tag v1` of `refs/tags/v1`.
+/// `c9s` of `refs/heads/c9s`, and `tags/v1` of `refs/tags/v1`.
 fn short(name: &str) -> &str {
     name.strip_prefix("refs/heads/").unwrap_or_else(|| name.strip_prefix("refs/").unwrap_or(name))
 }
@@ -222,4 +223,37 @@ fn short(name: &str) -> &str {
 fn matches(rule: &str, branch: &str) -> bool {
     let parts: Vec<String> = rule.split('*').map(regex::escape).collect();
     regex::Regex::new(&format!(r"\A{}\z", parts.join(".*"))).is_ok_and(|rule| rule.is_match(branch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_fits_as_gitlab_takes_it() {
+        for (rule, branch, fits) in [
+            ("c9s", "c9s", true),
+            ("c9s", "c9s-src-7", false),
+            ("c*s", "c10s", true),
+            ("*", "next/c10s", true),
+            ("release-*", "main", false),
+            ("c.s", "c9s", false),
+        ] {
+            assert_eq!(matches(rule, branch), fits, "{rule} {branch}");
+        }
+    }
+
+    #[test]
+    fn a_project_for_members_only_keeps_that() {
+        let project = |json: &str| serde_json::from_str::<ProjectSettings>(json).unwrap();
+        let own = project(
+            r#"{"id": 1, "path_with_namespace": "g/p", "ci_config_path": ".distro/.gitlab-ci.yml",
+                "merge_requests_access_level": "private", "builds_access_level": "enabled", "forking_access_level": "disabled"}"#,
+        );
+        let edit = missing(&wanted(Which::SourceGit), &own);
+        assert_eq!(edit, ProjectEdit { forking_access_level: Some(FeatureAccess::Enabled), ..ProjectEdit::default() });
+        let bare = project(r#"{"id": 1, "path_with_namespace": "g/p"}"#);
+        assert_eq!(missing(&wanted(Which::SourceGit), &bare).ci_config_path, Some(SOURCE_GIT_PATH));
+        assert!(missing(&wanted(Which::DistGit), &bare).is_empty(), "what GitLab does not tell is not guessed");
+    }
 }

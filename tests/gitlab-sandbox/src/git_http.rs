@@ -128,7 +128,7 @@ fn denied() -> Reply {
 fn backend(prepared: &Prepared, asked: &GitRequest, request: &Request) -> Reply {
     let directory = prepared.repository.path();
     let mut command = git_command(directory);
-    command.arg("http-backend").envs([
+    command.args(["-c", "receive.advertisePushOptions=true", "http-backend"]).envs([
         ("GIT_PROJECT_ROOT", directory.as_os_str()),
         ("GIT_HTTP_EXPORT_ALL", "1".as_ref()),
         ("PATH_INFO", asked.rest.as_ref()),
