@@ -1,8 +1,10 @@
 //! Branches of a project.
 
+use gitlab::api::common::NameOrId;
 use gitlab::api::projects::repository::branches::{Branch as GetBranch, CreateBranch, DeleteBranch};
 use serde::Deserialize;
 
+use super::request::Request;
 use super::{BranchName, Forge, ForgeError, ProjectId, ProjectRef, endpoint, or_default};
 use crate::transform::CommitId;
 
@@ -76,6 +78,20 @@ impl Forge {
     ) -> Result<Branch, ForgeError> {
         let builder = CreateBranch::builder().project(project.into()).branch(name.as_str()).ref_(from).build();
         self.query::<RawBranch>(&endpoint(builder)?).map(Branch::from)
+    }
+
+    /// Returns the names of a project's branches; read page by page. Names that no bot can handle are left out.
+    pub fn branch_names<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+    ) -> impl Iterator<Item = Result<BranchName, ForgeError>> {
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let path = format!("projects/{}/repository/branches", NameOrId::from(project.into()));
+        let named = self.list::<Named, _>(Ok(Request::get(path)));
+        named.filter_map(|named| named.map(|named| named.name.parse().ok()).transpose())
     }
 
     /// Removes a branch. One that is not there is no error.

@@ -129,6 +129,15 @@ pub enum Writes {
     Refused,
 }
 
+/// How many requests this user has left before GitLab answers 429 for a while. Limits of single endpoints are not in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// In all, in one period.
+    pub limit: u64,
+    /// Of these, in the present one.
+    pub remaining: u64,
+}
+
 /// A GitLab, seen as one user.
 #[derive(Debug)]
 pub struct Forge {
@@ -157,6 +166,12 @@ impl Forge {
     /// against this machine's clock. Nothing where no answer has told it.
     pub fn server_time(&self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.transport.server_time()?, 0)
+    }
+
+    /// Returns how many requests are left, as of the last answer that told it; nothing where none did, as on a GitLab
+    /// without limits.
+    pub fn rate_limit(&self) -> Option<RateLimit> {
+        self.transport.rate_limit()
     }
 
     /// Returns the address that git fetches a project from and pushes it to.

@@ -6,6 +6,7 @@
 use std::error::Error as _;
 use std::io::{self, Read as _};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bstr::ByteSlice as _;
@@ -18,7 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{Failure, ForgeError, sentence};
 use super::retry::{Gate, RetryPolicy, Step, Trouble, retry_after};
-use super::{Connection, TokenKind, Writes, authorities};
+use super::{Connection, RateLimit, TokenKind, Writes, authorities};
 use crate::transform::text::printable;
 
 /// The longest answer that is read, in bytes. A page of 100 merge requests with the longest descriptions that GitLab
@@ -31,6 +32,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TOKEN: HeaderName = HeaderName::from_static("private-token");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NEXT_PAGE: HeaderName = HeaderName::from_static("x-next-page");
+/// "Response headers" of GitLab's user and IP rate limits.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const RATE_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 
 /// The way to one GitLab.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(super) struct Transport {
     gate: Gate,
     /// GitLab's time as of its last answer, in seconds since 1970; 0 where none has told it.
     server_time: AtomicI64,
+    /// What the last answer that told it said of the requests that are left.
+    rate_limit: Mutex<Option<RateLimit>>,
 }
 
 /// A request, ready to be sent any number of times.
@@ -141,12 +147,18 @@ impl Transport {
             requests: AtomicU64::new(0),
             gate: Gate::default(),
             server_time: AtomicI64::new(0),
+            rate_limit: Mutex::new(None),
         })
     }
 
     /// Returns GitLab's time as of its last answer, in seconds since 1970; nothing where no answer has told it.
     pub(super) fn server_time(&self) -> Option<i64> {
         Some(self.server_time.load(Ordering::Relaxed)).filter(|seconds| *seconds != 0)
+    }
+
+    /// Returns how many requests are left; nothing where no answer has told it.
+    pub(super) fn rate_limit(&self) -> Option<RateLimit> {
+        *self.rate_limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns how many requests were sent, repeated ones included.
@@ -259,6 +271,9 @@ impl Transport {
         failure.request_id = self.header(&response, &REQUEST_ID);
         if let Some(date) = date(&response).and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
             self.server_time.store(date.timestamp(), Ordering::Relaxed);
+        }
+        if let Some(rate_limit) = rate_limit(&response) {
+            *self.rate_limit.lock().unwrap_or_else(PoisonError::into_inner) = Some(rate_limit);
         }
         let took = start.elapsed().as_millis();
         tracing::trace!(
@@ -394,6 +409,11 @@ fn token_header(token: &SecretString) -> Result<HeaderValue, ForgeError> {
 
 fn date(response: &Response) -> Option<&str> {
     response.headers().get(header::DATE)?.to_str().ok()
+}
+
+fn rate_limit(response: &Response) -> Option<RateLimit> {
+    let number = |name| response.headers().get(name)?.to_str().ok()?.trim().parse().ok();
+    Some(RateLimit { limit: number(RATE_LIMIT)?, remaining: number(RATE_REMAINING)? })
 }
 
 fn next_page(headers: &HeaderMap) -> NextPage {

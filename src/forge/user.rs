@@ -5,6 +5,7 @@ use gitlab::api::personal_access_tokens::PersonalAccessTokenSelf;
 use gitlab::api::users::CurrentUser as GetCurrentUser;
 use serde::Deserialize;
 
+use super::request::Request;
 use super::{Forge, ForgeError, UserId, endpoint, or_default};
 
 /// A user, as GitLab shows one in other things.
@@ -65,6 +66,12 @@ impl Forge {
     /// Returns the user that the token belongs to.
     pub fn current_user(&self) -> Result<CurrentUser, ForgeError> {
         self.query(&endpoint(GetCurrentUser::builder().build())?)
+    }
+
+    /// Returns the user of a name; nothing where there is none.
+    pub fn user_named(&self, username: &str) -> Result<Option<User>, ForgeError> {
+        let found: Vec<User> = self.query(&Request::get("users".to_owned()).with("username", username))?;
+        Ok(found.into_iter().find(|user| user.username.eq_ignore_ascii_case(username)))
     }
 
     /// Returns what the token is and is good for.

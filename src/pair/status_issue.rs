@@ -17,7 +17,7 @@ use super::record;
 pub const SIGN_OF_LIFE: i64 = 3600;
 
 /// How many days before a token expires somebody has to act.
-const TOKEN_DAYS: i64 = 14;
+pub const TOKEN_DAYS: i64 = 14;
 
 /// In how many runs in a row one has to fail before a person is called: GitLab is away at times.
 const FAILURES: u32 = 2;

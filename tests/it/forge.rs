@@ -501,3 +501,35 @@ fn the_token_is_in_no_error_and_no_log_line() {
     assert!(said.contains("trying again") && said.contains("[MASKED]"), "{said}");
     assert!(!said.contains("MoonlightSecret"), "{said}");
 }
+
+#[test]
+fn the_requests_that_are_left_are_those_of_the_last_answer_that_tells() {
+    // The names are those of GitLab's recorded answer (user_head_200_ratelimit_headers).
+    let limits = |remaining: u64| format!("ratelimit-limit: 2000\r\nratelimit-remaining: {remaining}\r\n");
+    let server = Server::start(vec![
+        answer(200, "[]"),
+        answer_with(200, &limits(1999), "[]"),
+        answer_with(200, &limits(7), "[]"),
+        answer_with(200, "ratelimit-limit: 2000\r\nratelimit-remaining: many\r\n", "[]"),
+    ]);
+    let forge = server.forge();
+    let left: Vec<_> = (0..4)
+        .map(|_| {
+            assert_eq!(forge.user_named("nobody").unwrap(), None);
+            forge.rate_limit().map(|rate| (rate.limit, rate.remaining))
+        })
+        .collect();
+    assert_eq!(left, [None, Some((2000, 1999)), Some((2000, 7)), Some((2000, 7))]);
+}
+
+#[test]
+fn users_and_branches_are_found_by_name() {
+    let server = Server::start(vec![
+        answer(200, r#"[{"id": 4, "username": "Bot", "name": "A Bot"}]"#),
+        answer(200, r#"[{"name": "c9s", "commit": {}}, {"name": "bad..name"}, {"name": "a/b"}]"#),
+    ]);
+    let forge = server.forge();
+    assert_eq!(forge.user_named("bot").unwrap().map(|user| user.id), Some(UserId(4)));
+    let names: Vec<_> = forge.branch_names(PROJECT).map(|name| name.unwrap().to_string()).collect();
+    assert_eq!(names, ["c9s", "a/b"]);
+}
