@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &cli::Config, global: &Global, surroundings: &Surro
             if !errors.others.is_empty() {
                 tracing::error!("`config --validate` names {} more errors", errors.others.len());
             }
-            bail!(errors.first)
+            bail!(*errors.first)
         }
     }
 }

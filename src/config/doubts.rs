@@ -11,7 +11,7 @@ pub(super) fn doubts(instance: &Instance) -> Vec<Wrong> {
     let mut doubt = |path: String, text: String, remedy: &str| {
         doubts.push(Wrong { path, text, remedy: Some(remedy.to_owned()) });
     };
-    if instance.gitlab.url.scheme() == "http" && !is_this_machine(instance.gitlab.url.host()) {
+    if instance.gitlab.url.scheme() == "http" && !is_this_machine(instance.gitlab.url.host().as_ref()) {
         let text = "everybody on the way to GitLab can read the bot's token, because it is not encrypted";
         doubt("gitlab.url".to_owned(), text.to_owned(), "begin the address with `https://`");
     }
@@ -62,9 +62,9 @@ pub(super) fn doubts(instance: &Instance) -> Vec<Wrong> {
 }
 
 /// Says whether what is sent there stays on this machine.
-fn is_this_machine(host: Option<Host<&str>>) -> bool {
+fn is_this_machine(host: Option<&Host<&str>>) -> bool {
     match host {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => *name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,

@@ -77,7 +77,7 @@ impl std::error::Error for ConfigError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors {
     /// The first, from top to bottom of the file.
-    pub first: ConfigError,
+    pub first: Box<ConfigError>,
     /// The others.
     pub others: Vec<ConfigError>,
 }
@@ -87,18 +87,18 @@ impl ConfigErrors {
     pub(super) fn of(mut errors: Vec<ConfigError>) -> Option<Self> {
         errors.sort_by_key(ConfigError::position);
         let mut errors = errors.into_iter();
-        Some(Self { first: errors.next()?, others: errors.collect() })
+        Some(Self { first: Box::new(errors.next()?), others: errors.collect() })
     }
 
     /// Returns all of them, one after the other.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
-        std::iter::once(&self.first).chain(&self.others)
+        std::iter::once(&*self.first).chain(&self.others)
     }
 }
 
 impl From<ConfigError> for ConfigErrors {
     fn from(first: ConfigError) -> Self {
-        Self { first, others: Vec::new() }
+        Self { first: Box::new(first), others: Vec::new() }
     }
 }
 

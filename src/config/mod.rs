@@ -162,7 +162,7 @@ impl Instance {
     /// Where a preset is named, the environment may replace GitLab's address, CA file and proxy, and the bot project. A
     /// file alone decides about them: then what the environment says is left aside, with a warning.
     pub fn load(name: &str, environment: &Environment) -> Result<Self, ConfigError> {
-        Self::examine(name, environment).map(|examined| examined.instance).map_err(|errors| errors.first)
+        Self::examine(name, environment).map(|examined| examined.instance).map_err(|errors| *errors.first)
     }
 
     /// Reads the same instance, and says where each value comes from and what is doubtful; or all that is wrong.

@@ -3,7 +3,7 @@ use std::fs;
 use super::*;
 
 fn parse(yaml: &str) -> Result<Instance, ConfigError> {
-    examine(yaml).map(|examined| examined.instance).map_err(|errors| errors.first)
+    examine(yaml).map(|examined| examined.instance).map_err(|errors| *errors.first)
 }
 
 fn examine(yaml: &str) -> Result<Examined, ConfigErrors> {
