@@ -40,7 +40,7 @@ pub struct Global {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,
 
-    /// Say more about what is done; twice for every git command
+    /// Say more about what is done; given twice, also name every git command
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 
@@ -48,7 +48,7 @@ pub struct Global {
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// When to use colors
+    /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,
 }
@@ -396,8 +396,8 @@ pub struct Completions {
     pub shell: clap_complete::Shell,
 }
 
-const COMPLETIONS_HELP: &str = "For bash, the output goes into ~/.local/share/bash-completion/completions/source-git-bot; for fish, into \
-    ~/.config/fish/completions/source-git-bot.fish; for zsh, into a file `_source-git-bot` in a directory of $fpath.";
+const COMPLETIONS_HELP: &str = "For bash, the output goes into the file `~/.local/share/bash-completion/completions/source-git-bot`; for fish, into \
+    `~/.config/fish/completions/source-git-bot.fish`; for zsh, into `_source-git-bot` in a directory of `$fpath`.";
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,27 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
+    /// All of them, by their numbers.
+    pub const ALL: [Self; 6] =
+        [Self::Done, Self::Failed, Self::Usage, Self::CannotBeSynced, Self::NoCredentials, Self::Unavailable];
+
+    /// Returns what it tells whoever called the program, in sentences.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "What was asked for is done, or there was nothing to do.",
+            Self::Failed => "Something went wrong that is none of the below. The message says what.",
+            Self::Usage => {
+                "The command line, the environment or the instance is wrong. The message says what to change."
+            }
+            Self::CannotBeSynced => {
+                "The merge request or clone cannot be synced as it is, or there is nothing to `retest` or `recreate`. The \
+                 message, and with `sync` the note, say why and what to do."
+            }
+            Self::NoCredentials => "There is no token here. In a contributor's fork that is as it should be.",
+            Self::Unavailable => "GitLab cannot be reached, or is overloaded. Trying again later is worth it.",
+        }
+    }
+
     /// The status for an error that ends a command.
     pub fn of(error: &anyhow::Error) -> Self {
         if error.downcast_ref::<Refusal>().is_some() {

@@ -4,6 +4,7 @@
 //! what to do about a pair of merge requests. `git` runs the git process and reads objects, `forge` talks to GitLab,
 //! `config` says which instance is served, `ci` what the job around us is, `webhook_token` who may speak of which
 //! projects, `setup` what a package needs to be served; `commands` puts them to work.
+//! projects; `commands` puts them to work. `variables` tells users which variables all of these read.
 
 pub mod ci;
 pub mod cli;
@@ -16,4 +17,5 @@ pub mod pair;
 pub mod setup;
 pub mod terminal;
 pub mod transform;
+pub mod variables;
 pub mod webhook_token;

@@ -430,7 +430,8 @@ mod tests {
         for bad in ["@all", "<!-- x", "![i]", "[l](", "<b>", "Closes g/x#1"] {
             assert!(!text.contains(bad), "{bad} in {text}");
         }
-        assert!(is_of(&text, "production") && !is_of(&text, "staging"));
+        let is_of = |instance| is_of("Status of staging", &text, instance);
+        assert!(is_of("production") && !is_of("staging"));
     }
 
     #[test]

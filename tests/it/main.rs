@@ -45,6 +45,7 @@ mod reconcile_ended;
 mod reconcile_memory;
 mod reconcile_status;
 mod reconcile_world;
+mod reference;
 mod replay;
 mod report;
 mod report_any_order;

@@ -804,13 +804,13 @@ fn bad_usage_ends_with_2_and_help_with_0() {
               [default: text]
 
       -v, --verbose...
-              Say more about what is done; twice for every git command
+              Say more about what is done; given twice, also name every git command
 
       -q, --quiet
               Say nothing but errors
 
           --color <WHEN>
-              When to use colors
+              When to use colours
 
               Possible values:
               - auto:   On a terminal, unless the variable `NO_COLOR` is set
@@ -884,13 +884,13 @@ fn bad_usage_ends_with_2_and_help_with_0() {
               [default: text]
 
       -v, --verbose...
-              Say more about what is done; twice for every git command
+              Say more about what is done; given twice, also name every git command
 
       -q, --quiet
               Say nothing but errors
 
           --color <WHEN>
-              When to use colors
+              When to use colours
 
               Possible values:
               - auto:   On a terminal, unless the variable `NO_COLOR` is set
