@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &cli::Event, global: &Global, surroundings: &Surrou
         (namespaces.dist_git_of(path.as_str()).is_some(), namespaces.source_git_of(path.as_str()).is_some());
     let work = Working { bot: &bot, project, global, surroundings };
     match look {
-        Look::MergeRequest { iid, .. } if is_source_git => work.sync(path, MergeRequestIid(iid)),
+        Look::MergeRequest { iid, .. } if is_source_git => work.sync(&path, MergeRequestIid(iid)),
         Look::MergeRequest { iid, .. } if is_dist_git => work.dist_git(path, MergeRequestIid(iid)),
         Look::Note { merge_request, id, .. } if is_source_git => {
             work.comment(path, MergeRequestIid(merge_request), NoteId(id))
@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &cli::Event, global: &Global, surroundings: &Surrou
         }
         // A job of a source-git merge request asks to look at that.
         Look::Pipeline { merge_request: Some((of, iid)), .. } if is_source_git && ProjectId(of) == project => {
-            work.sync(path, MergeRequestIid(iid))
+            work.sync(&path, MergeRequestIid(iid))
         }
         Look::Pipeline { .. } if is_source_git => {
             tracing::info!("a pipeline of {path} without a merge request: nothing to do");
@@ -150,11 +150,22 @@ struct Working<'a> {
 }
 
 impl Working<'_> {
-    fn sync(&self, project: ProjectPath, iid: MergeRequestIid) -> Result<()> {
+    fn sync(&self, project: &ProjectPath, iid: MergeRequestIid) -> Result<()> {
         let Some(dist_path) = self.bot.instance.namespaces.dist_git_of(project.as_str()) else { return Ok(()) };
         let git = Git::find(&self.surroundings.search_path)?;
-        let reference = MergeRequestReference { project, iid };
-        sync::Work::new(self.bot, &git, reference, dist_path.parse()?).run(self.global, self.surroundings)?.finish()
+        let reference = MergeRequestReference { project: project.clone(), iid };
+        let work = sync::Work::new(self.bot, &git, reference, dist_path.parse()?);
+        match work.run(self.global, self.surroundings) {
+            Err(error) if is_not_found(error.downcast_ref()) => {
+                // Whoever may send events may name what is not there.
+                if !is_not_found(self.bot.forge.merge_request(project, iid).as_ref().err()) {
+                    return Err(error);
+                }
+                tracing::info!("{project}!{iid} is not there: nothing to do");
+                Ok(())
+            }
+            synced => synced?.finish(),
+        }
     }
 
     fn comment(&self, project: ProjectPath, iid: MergeRequestIid, note: NoteId) -> Result<()> {
@@ -176,13 +187,17 @@ impl Working<'_> {
         let Some(pair) = report::of_dist(self.bot, project, dist)? else { return Ok(()) };
         let (source, iid) = (pair.source_path.clone(), pair.source.iid);
         report::report(self.bot, pair, self.global, self.surroundings)?.print()?;
-        self.sync(source, iid)
+        self.sync(&source, iid)
     }
 
     fn report(&self, reference: PipelineReference) -> Result<()> {
         let Some(pair) = report::find(self.bot, &Asked::Pipeline(reference))? else { return Ok(()) };
         report::report(self.bot, pair, self.global, self.surroundings)?.print()
     }
+}
+
+fn is_not_found(error: Option<&ForgeError>) -> bool {
+    matches!(error, Some(ForgeError::NotFoundOrNoAccess(_)))
 }
 
 /// Reads what GitLab handed over.

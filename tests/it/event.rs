@@ -47,6 +47,17 @@ fn an_event_of_a_merge_request_syncs_it() {
 }
 
 #[test]
+fn an_event_of_a_merge_request_that_is_not_there_is_no_failure() {
+    let (world, _) = World::with_merge_request();
+    for path in [SOURCE, DIST] {
+        let run = run(&world, &payload("merge_request", project(&world, path), 7, "99"));
+        run.ends_with(0);
+        assert!(run.stderr.contains(&format!("{path}!99 is not there")), "{}", run.stderr);
+    }
+    assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
 fn an_event_of_a_pipeline_in_dist_git_or_a_fork_reports_it() {
     let (world, iid) = World::with_merge_request();
     world.synced(iid);
