@@ -20,10 +20,13 @@ pub(super) enum Standing<'a> {
 }
 
 impl<'a> Standing<'a> {
-    /// Looks at the bot's own merge requests: the open one counts, else the newest.
+    /// Looks at the bot's own merge requests: the open one counts, else the newest. What ended as the pair of another
+    /// source-git merge request, of a project that had this path before, says nothing of this one.
     pub(super) fn of(merge_requests: &'a [DistGitMergeRequest], source: &SourceMergeRequest, bot: UserId) -> Self {
         let own = merge_requests.iter().filter(|merge_request| merge_request.author == bot);
-        let newest = own.max_by_key(|merge_request| (merge_request.state == State::Opened, merge_request.iid));
+        let counts = |of: &&DistGitMergeRequest| of.state == State::Opened || !is_of_another(of, source);
+        let newest =
+            own.filter(counts).max_by_key(|merge_request| (merge_request.state == State::Opened, merge_request.iid));
         let Some(current) = newest else { return Self::None };
         match (current.state, ended(current, source)) {
             (State::Opened, _) => Self::Open(current),
@@ -47,6 +50,11 @@ impl<'a> Standing<'a> {
     }
 }
 
+/// Says whether a dist-git merge request was made from another source-git merge request, by its own record.
+fn is_of_another(merge_request: &DistGitMergeRequest, source: &SourceMergeRequest) -> bool {
+    record::read(&merge_request.description).is_some_and(|record| !is_about(&record, source))
+}
+
 /// Somebody may have reopened and closed again what the bot had closed.
 fn closed_by_person(merge_request: &DistGitMergeRequest, bot: UserId) -> bool {
     merge_request.closed_by.is_some_and(|by| by != bot)
@@ -60,6 +68,9 @@ pub(super) fn ended(merge_request: &DistGitMergeRequest, source: &SourceMergeReq
 /// Returns the record of a dist-git merge request, where it is about this source-git merge request. The path is not
 /// compared: projects move.
 pub(super) fn believed(merge_request: &DistGitMergeRequest, source: &SourceMergeRequest) -> Option<Record> {
-    let record = record::read(&merge_request.description)?;
-    (record.project == source.project && record.merge_request == source.iid).then_some(record)
+    record::read(&merge_request.description).filter(|record| is_about(record, source))
+}
+
+fn is_about(record: &Record, source: &SourceMergeRequest) -> bool {
+    record.project == source.project && record.merge_request == source.iid
 }

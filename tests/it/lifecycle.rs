@@ -235,6 +235,32 @@ fn what_is_closed_for_want_of_a_target_is_told_though_somebody_removed_the_note(
 }
 
 #[test]
+fn what_ended_as_the_pair_of_another_project_of_this_path_does_not_count() {
+    for by in BOTH {
+        for end in [State::Closed, State::Merged] {
+            let (world, iid) = pair();
+            // The source-git project was removed and made anew: the numbers of its merge requests begin at one again.
+            let project = world.sandbox.inspect(|model| model.project(SOURCE).unwrap().id);
+            let id = world.opened().id;
+            world.sandbox.arrange(|model| {
+                let description = &mut model.merge_requests.get_mut(&id).unwrap().description;
+                assert!(description.contains(&format!("{{\"project\":{project},")));
+                *description = description.replace(&format!("{{\"project\":{project},"), "{\"project\":1,");
+            });
+            match end {
+                State::Merged => world.sandbox.merge(DIST, 1, "maintainer"),
+                _ => world.sandbox.close(DIST, 1, "maintainer"),
+            }
+            let head = world.change("Say more", &[("MORE", Some("More.\n"))]);
+            look(&world, iid, by);
+            assert_eq!(dist_git(&world), [(end, "c9s".to_owned()), (State::Opened, "c9s".to_owned())], "{by:?}");
+            assert!(world.message(iid).contains(&head));
+            assert!(world.note(iid).contains("rpms/hello!2"), "{}", world.note(iid));
+        }
+    }
+}
+
+#[test]
 fn where_a_target_branch_moved_it_is_made_anew() {
     let (world, iid) = pair();
     world.sandbox.commit(DIST, "c9s", "Rebuild", &[("gating.yaml", Some("x\n"))]);
