@@ -3,8 +3,8 @@
 //! `transform` and `pair` are the heart: pure functions that turn source-git content into dist-git content, and tell
 //! what to do about a pair of merge requests. `git` runs the git process and reads objects, `forge` talks to GitLab,
 //! `config` says which instance is served, `ci` what the job around us is, `webhook_token` who may speak of which
-//! projects, `setup` what a package needs to be served; `commands` puts them to work.
-//! projects; `commands` puts them to work. `variables` tells users which variables all of these read.
+//! projects, `setup` what a package needs to be served; `commands` puts them to work. `variables` tells users which
+//! variables all of these read.
 
 pub mod ci;
 pub mod cli;
