@@ -38,8 +38,8 @@ pub struct Facts {
     pub user: String,
     /// The token.
     pub token: Seen<Token>,
-    /// GitLab's version, as it says.
-    pub gitlab: Seen<String>,
+    /// GitLab's version.
+    pub gitlab: Seen<GitlabVersion>,
     /// How many requests are left before GitLab refuses some.
     pub rate_limit: Option<RateLimit>,
     /// The project that runs the bot; nothing where the instance names none.
@@ -59,6 +59,15 @@ pub struct Token {
     pub scopes: BTreeSet<String>,
     /// The last day on which it is good; nothing where it does not expire.
     pub expires: Option<NaiveDate>,
+}
+
+/// GitLab's version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitlabVersion {
+    /// As it says: `18.5.0-ee`.
+    pub text: String,
+    /// 18 and 5 of that; nothing where it says something else.
+    pub release: Option<(u32, u32)>,
 }
 
 /// How many requests are left.
@@ -99,14 +108,21 @@ impl Role {
 /// Settings of a project; nothing where GitLab does not show one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// The least role that may set variables of a pipeline: `no_one_allowed`, `owner`, `maintainer` or `developer`.
-    pub variables_role: Option<String>,
+    /// Who may set variables of a pipeline.
+    pub variables_from: Option<VariablesFrom>,
     /// Whether the token of a job may push.
     pub job_token_push: Option<bool>,
     /// Whether merge requests from forks run here where who starts them may.
     pub fork_pipelines: Option<bool>,
-    /// Whether the runners of the whole GitLab take its jobs.
-    pub shared_runners: Option<bool>,
+}
+
+/// Who may set variables of a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VariablesFrom {
+    /// No one, whatever trigger token they hold.
+    NoOne,
+    /// Everybody from this role on.
+    Role(Role),
 }
 
 /// The project that runs the bot.

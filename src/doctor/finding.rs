@@ -61,7 +61,7 @@ impl Finding {
         Self { check, state: State::Wrong, subject: subject.into(), says: says.into(), remedy }
     }
 
-    /// For what was not seen; `who` can see it, and where: `Maintainers of it do: Settings, Webhooks`.
+    /// For what was not seen; `who` can see it, and where: `its Maintainers see it: Settings, Webhooks`.
     pub(super) fn unseen(check: &'static str, subject: impl Into<String>, why: &Unseen, who: &str) -> Self {
         let (says, remedy) = match why {
             Unseen::NotShown => ("not shown to the token's user".to_owned(), who.to_owned()),

@@ -15,12 +15,15 @@ mod hooks;
 mod tests;
 mod token;
 
+pub use coverage::CI_FILE;
 pub use facts::{
-    Allowlist, Alert, BotProject, Fork, Forks, Hook, HookPlace, InstanceFile, Looked, Package, Packages, PlaceKind, ProtectedBranch,
-    RateLimit, Role, Runner, Schedule, Seen, Settings, Token, Trigger, Unseen, Variable, Facts,
+    Alert, Allowlist, BotProject, Facts, Fork, Forks, GitlabVersion, Hook, HookPlace, InstanceFile, Looked, Package,
+    Packages, PlaceKind, ProtectedBranch, RateLimit, Role, Runner, Schedule, Seen, Settings, Token, Trigger, Unseen,
+    Variable, VariablesFrom,
 };
 pub use finding::{Finding, State};
-pub use hooks::{is_ours, TEMPLATE};
+pub use hooks::is_ours;
+pub use token::{unknown_token, weak_token};
 
 /// Returns what is right, wrong and not to be seen, group by group.
 pub fn judge(facts: &Facts) -> Vec<Finding> {

@@ -16,6 +16,16 @@ const NEW_TOKEN: &str = "log in as the bot's user and make a token with the scop
 
 const WHO: &str = "run `source-git-bot doctor` with the bot's own token, in a job of the bot project";
 
+/// Returns the one thing to say where GitLab does not know the token.
+pub fn unknown_token() -> Finding {
+    Finding::wrong("token.user", "the token", "GitLab does not know it: it is wrong, expired or revoked", NEW_TOKEN)
+}
+
+/// Returns the one thing to say where the token does not even tell whose it is.
+pub fn weak_token() -> Finding {
+    Finding::wrong("token.scope", "the token", "lacks the scope `api`", NEW_TOKEN)
+}
+
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![user(facts), scope(facts), expiry(facts)];
     findings.extend(source_git(facts));
@@ -34,9 +44,9 @@ fn token(facts: &Facts) -> Seen<&super::facts::Token> {
 
 fn user(facts: &Facts) -> Finding {
     let says = if is_the_bots(facts) {
-        format!("of @{}", facts.user)
+        format!("is @{}'s", facts.user)
     } else {
-        format!("of @{}, who looks at what the bot's user, @{}, has", facts.user, facts.bot)
+        format!("is @{}'s, and the bot's user is @{}", facts.user, facts.bot)
     };
     Finding::right("token.user", "the token", says)
 }
@@ -53,7 +63,12 @@ fn scope(facts: &Facts) -> Finding {
     } else if too_much.is_empty() {
         Finding::right(CHECK, "the bot's token", "has the scope `api`")
     } else {
-        Finding::wrong(CHECK, "the bot's token", format!("has more than it needs: `{}`", too_much.join("`, `")), NEW_TOKEN)
+        Finding::wrong(
+            CHECK,
+            "the bot's token",
+            format!("has more than it needs: `{}`", too_much.join("`, `")),
+            NEW_TOKEN,
+        )
     }
 }
 
@@ -69,7 +84,8 @@ fn expiry(facts: &Facts) -> Finding {
         ..0 => format!("expired on {day}"),
         0 => "expires today".to_owned(),
         1 => "expires tomorrow".to_owned(),
-        days => format!("expires on {day}, in {days} days"),
+        2..100 => format!("expires on {day}, in {days} days"),
+        _ => format!("expires on {day}"),
     };
     if days < TOKEN_DAYS {
         Finding::wrong(CHECK, "the bot's token", says, NEW_TOKEN)
@@ -83,7 +99,7 @@ fn source_git(facts: &Facts) -> Vec<Finding> {
     let Ok(packages) = &facts.packages else { return Vec::new() };
     let verdict = |role: &Seen<Role>| match role {
         Err(Unseen::NotAsked) => None,
-        Err(why) => Some(Verdict::Unseen(why.clone(), "Maintainers do: Manage, Members".to_owned())),
+        Err(why) => Some(Verdict::Unseen(why.clone(), "its Maintainers see it: Manage, Members".to_owned())),
         Ok(role) if *role >= Role::DEVELOPER => Some(Verdict::Right),
         Ok(role) => Some(Verdict::wrong(
             format!("@{} is {} there, which is too little to post commit statuses", facts.bot, role.word()),
@@ -91,7 +107,12 @@ fn source_git(facts: &Facts) -> Vec<Finding> {
         )),
     };
     let all = packages.all.iter().filter_map(|p| Some((p.source_git.clone(), verdict(&p.source_role)?)));
-    summed("role.source-git", "source-git projects looked at", &format!("@{} is Developer there", facts.bot), all)
+    summed(
+        "role.source-git",
+        "source-git projects looked at",
+        &format!("@{} is Developer there, or more", facts.bot),
+        all,
+    )
 }
 
 /// Every pipeline of a merge request of the bot runs what a contributor wrote: as a Developer of dist-git the bot would have
@@ -102,7 +123,7 @@ fn dist_git(facts: &Facts) -> Vec<Finding> {
     let bot = &facts.bot;
     let verdict = |role: &Seen<Role>| match role {
         Err(Unseen::NotAsked) => None,
-        Err(why) => Some(Verdict::Unseen(why.clone(), "Maintainers do: Manage, Members".to_owned())),
+        Err(why) => Some(Verdict::Unseen(why.clone(), "its Maintainers see it: Manage, Members".to_owned())),
         Ok(role) => Some(match (pushes, *role >= Role::DEVELOPER) {
             (true, true) | (false, false) => Verdict::Right,
             (true, false) => Verdict::wrong(
@@ -120,6 +141,10 @@ fn dist_git(facts: &Facts) -> Vec<Finding> {
         }),
     };
     let all = packages.all.iter().filter_map(|p| Some((p.dist_git.clone(), verdict(&p.dist_role)?)));
-    let right = if pushes { format!("@{bot} is Developer there") } else { format!("@{bot} is less than Developer there") };
+    let right = if pushes {
+        format!("@{bot} is Developer there, or more")
+    } else {
+        format!("@{bot} is less than Developer there")
+    };
     summed("role.dist-git", "dist-git projects looked at", &right, all)
 }
