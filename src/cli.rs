@@ -100,6 +100,8 @@ pub enum Command {
     Retest(Retest),
     /// Make a dist-git merge request anew, whatever people did there
     Recreate(Recreate),
+    /// Tell what of an instance is set up right and what is not, and what to do about it
+    Doctor(Doctor),
     /// From a job, ask the bot project to look at the job's pipeline or merge request
     Notify(Notify),
     /// Put a package under the instance's care: projects, the bot's fork, webhooks
@@ -250,6 +252,22 @@ pub fn shard(text: &str) -> Result<Shard, String> {
         _ => Err("must be `K/N` with K from 1 to N, and N at most 200".to_owned()),
     }
 }
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = DOCTOR_HELP)]
+pub struct Doctor {
+    /// The name of the bot's user, where the token is somebody else's
+    #[arg(long, value_name = "USER")]
+    pub bot: Option<String>,
+
+    /// How many packages to look into one by one; all of them are held against dist-git
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u32).range(1..))]
+    pub packages: u32,
+}
+
+const DOCTOR_HELP: &str = "Nothing is written. Most settings are shown to Maintainers and Owners alone: with the token of one,     and `--bot`, more of them are seen than with the bot's own. The token is read from the variable SGB_TOKEN. The exit \
+    status is 1 where something is wrong; what is not to be seen is not wrong.";
 
 /// Arguments of `notify`.
 #[derive(Debug, Args)]

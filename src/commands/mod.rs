@@ -6,6 +6,7 @@ mod comment;
 mod commit_statuses;
 mod completions;
 mod config;
+mod doctor;
 mod effect;
 mod event;
 mod generate;
@@ -49,6 +50,7 @@ pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {
     match &cli.command {
         Command::Completions(arguments) => completions::run(arguments),
         Command::Config(arguments) => config::run(arguments, &cli.global, surroundings),
+        Command::Doctor(arguments) => doctor::run(arguments, &cli.global, surroundings),
         Command::Event(arguments) => event::run(arguments, &cli.global, surroundings),
         Command::Notify(arguments) => notify::run(arguments, &cli.global, surroundings),
         Command::Onboard(arguments) => onboard::run(arguments, &cli.global, surroundings),
