@@ -1,6 +1,6 @@
 //! `doctor`: an instance that is set up right, one that cannot be seen, a large one, and one that does not want to be read.
 
-use gitlab_sandbox::{Fault, Role, Scope};
+use gitlab_sandbox::{Fault, Repositories, Role, Scope};
 
 use crate::doctor_world::{BOT, BOT_FORK, VERSION, bot_ci, doctor, found, sound};
 use crate::support::Run;
@@ -179,7 +179,13 @@ fn a_gitlab_that_is_away_is_no_fault_of_the_instance() {
 fn three_hundred_packages_cost_few_requests() {
     let world = sound();
     for n in 1..300 {
-        world.sandbox.copy_package(&["src", "rpms", "bot"], "hello", &format!("package-{n}"), &[]);
+        world.sandbox.copy_package(
+            &["src", "rpms", "bot"],
+            "hello",
+            &format!("package-{n}"),
+            &[],
+            Repositories::Shared,
+        );
     }
     world.sandbox.arrange(|model| {
         let id = model.project("rpms/package-77").unwrap().id;

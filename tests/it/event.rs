@@ -80,7 +80,7 @@ fn an_event_of_a_dist_git_merge_request_tells_what_a_person_did_there() {
         world.synced(iid);
         let dist = world.opened().iid;
         match state {
-            State::Merged => drop(world.sandbox.merge(DIST, dist, "maintainer")),
+            State::Merged => world.sandbox.merge(DIST, dist, "maintainer"),
             _ => world.sandbox.close(DIST, dist, "maintainer"),
         }
         let payload = payload("merge_request", project(&world, DIST), 7, &dist.to_string());

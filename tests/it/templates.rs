@@ -420,16 +420,12 @@ fn defined(file: &str) -> Vec<(String, Value)> {
 
 /// Adds to a job what it has from the one that it extends; of mappings each key by itself, as GitLab does.
 fn merge(job: &mut Value, base: Value) {
-    match (job, base) {
-        (Value::Object(job), Value::Object(base)) => {
-            for (key, value) in base {
-                match job.get_mut(&key) {
-                    Some(own) => merge(own, value),
-                    None => drop(job.insert(key, value)),
-                }
-            }
+    let (Value::Object(job), Value::Object(base)) = (job, base) else { return };
+    for (key, value) in base {
+        match job.get_mut(&key) {
+            Some(own) => merge(own, value),
+            None => drop(job.insert(key, value)),
         }
-        (_, _) => {}
     }
 }
 
