@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Model;
 use super::access::Role;
 use super::variables::Variable;
+use super::webhooks::HookOwner;
 use crate::clock::Moment;
 use crate::repository::Repository;
 
@@ -275,6 +276,18 @@ impl Model {
         };
         self.projects.insert(id, project);
         id
+    }
+
+    /// Removes a project with all that is in it; merge requests from it into others stay, without a source.
+    pub(crate) fn delete_project(&mut self, id: u64) {
+        self.projects.remove(&id);
+        self.delete_pipelines_of(id);
+        self.merge_requests.retain(|_, request| request.target_project != id);
+        let left = &self.merge_requests;
+        self.notes.retain(|_, note| left.contains_key(&note.merge_request));
+        self.issues.retain(|_, issue| issue.project != id);
+        self.webhooks.retain(|_, hook| hook.owner != HookOwner::Project(id));
+        self.trigger_tokens.retain(|token| token.project != id);
     }
 
     /// Starts a fork: the project is there at once, its repository only when the import is finished.

@@ -1,6 +1,7 @@
 //! The REST API: one table of routes, and what all of them share. A route that is not in the table does not exist for
 //! the sandbox; a request for it fails the test.
 
+mod access_tokens;
 mod commits;
 mod groups;
 mod hooks;
@@ -84,6 +85,8 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
         ("GET", ["projects", _]) => (projects::get, Ignored),
         ("PUT", ["projects", _]) => (projects::update, Ignored),
         ("POST", ["projects"]) => (projects::create, Ignored),
+        ("DELETE", ["projects", _]) => (projects::delete, Ignored),
+        ("POST", ["projects", _, "access_tokens"]) => (access_tokens::create, Ignored),
         ("POST", ["projects", _, "fork"]) => (projects::fork, Ignored),
         ("GET", ["projects", _, "forks"]) => (projects::forks, Ignored),
         ("GET", ["projects", _, "labels"]) => (projects::labels, Ignored),
@@ -135,6 +138,7 @@ fn route(method: &str, segments: &[&str]) -> Option<Route> {
 
         ("GET", ["projects", _, "pipelines"]) => (pipelines::list, Ignored),
         ("GET", ["projects", _, "pipelines", _]) => (pipelines::get, Ignored),
+        ("GET", ["projects", _, "pipelines", _, "variables"]) => (pipelines::variables, Ignored),
         ("GET", ["projects", _, "pipelines", _, "jobs"]) => (pipelines::jobs, Taken),
         ("GET", ["projects", _, "pipelines", _, "bridges" | "trigger_jobs"]) => (pipelines::bridges, Taken),
         ("GET", ["projects" | "groups", _, "hooks"]) => (hooks::list, Ignored),

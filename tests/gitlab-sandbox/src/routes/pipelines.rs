@@ -6,10 +6,12 @@ use super::{Context, repository, segment, users};
 use crate::clock::Moment;
 use crate::http::reply::{Answer, Refusal, Reply};
 use crate::model::Model;
+use crate::model::access::Role;
 use crate::model::ci_status::{CiStatus, Composite};
 use crate::model::merge_request_pipelines::NoPipeline;
 use crate::model::pipelines::{EventType, Job, JobKind, Pipeline};
 use crate::model::projects::Project;
+use crate::model::triggers::PAYLOAD;
 use crate::repository::NO_COMMIT;
 
 fn path_of(model: &Model, project: u64) -> String {
@@ -217,6 +219,24 @@ pub(super) fn jobs(context: &mut Context<'_>, path: &[&str]) -> Answer {
 
 pub(super) fn bridges(context: &mut Context<'_>, path: &[&str]) -> Answer {
     jobs_page(context, path, |job| matches!(job.kind, JobKind::Bridge { .. }) && !job.retried)
+}
+
+/// The variables that a pipeline was given: the payload of a trigger among them. Its user sees them, and Maintainers.
+pub(super) fn variables(context: &mut Context<'_>, path: &[&str]) -> Answer {
+    let (user, (project, pipeline)) = (context.user()?, find(context, path)?);
+    if pipeline.user != user && !context.model.has_role(user, project, Role::Maintainer) {
+        return Err(Refusal::forbidden());
+    }
+    let shown = |key: &str, value: String, kind: &str| json!({ "variable_type": kind, "key": key, "value": value, "raw": false });
+    let mut found = Vec::new();
+    for started in context.model.triggered.iter().filter(|started| started.pipeline == pipeline.id) {
+        let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
+        found.extend(started.variables.iter().map(|(key, value)| shown(key, text(value), "env_var")));
+        if !started.payload.is_null() {
+            found.push(shown(PAYLOAD, started.payload.to_string(), "file"));
+        }
+    }
+    context.page(&found, |variable| Some(variable.clone()))
 }
 
 pub(super) fn of_merge_request(context: &mut Context<'_>, path: &[&str]) -> Answer {

@@ -8,6 +8,9 @@ use crate::model::Model;
 use crate::model::access::Role;
 use crate::model::projects::{ImportState, NamespaceKind, NewProject, Project, Visibility};
 
+/// The day on which an Owner asked for a project to be deleted.
+const MARKED: &str = "marked_for_deletion_on";
+
 /// Settings that `PUT /projects/:id` keeps and that mean nothing to the sandbox, with what GitLab sets at first.
 fn plain_settings() -> Map<String, Value> {
     let settings = json!({
@@ -135,8 +138,8 @@ pub(super) fn render(model: &Model, user: Option<u64>, project: &Project) -> Val
         "import_url": null,
         "issues_enabled": true,
         "jobs_enabled": true,
-        "marked_for_deletion_at": null,
-        "marked_for_deletion_on": null,
+        "marked_for_deletion_at": project.settings.get(MARKED),
+        "marked_for_deletion_on": project.settings.get(MARKED),
         "merge_requests_enabled": project.takes_merge_requests,
         "open_issues_count": 0,
         "shared_with_groups": [],
@@ -324,6 +327,29 @@ pub(super) fn create(context: &mut Context<'_>, _: &[&str]) -> Answer {
     }
     let shown = context.model.projects.get(&id).map(|project| render(context.model, Some(user), project));
     Ok(Reply::json(201, &shown.unwrap_or_default()))
+}
+
+/// Owners delete a project in two steps: the first marks it and gives it another path, the second, which has to name that,
+/// removes it for good (`lib/api/projects.rb`, `projects/mark_for_deletion_service.rb`, since 18.0 everywhere).
+pub(super) fn delete(context: &mut Context<'_>, path: &[&str]) -> Answer {
+    let project = context.project_as(segment(path, 1), Role::Owner)?;
+    let (id, full_path) = (project.id, context.model.path_of(project));
+    let marked = project.settings.contains_key(MARKED);
+    let (for_good, named) =
+        (context.parameters.switch("permanently_remove")?.unwrap_or(false), context.parameters.text("full_path"));
+    if for_good && !marked {
+        return Err(Refusal::Message(400, "Project must be marked for deletion first.".to_owned()));
+    }
+    if for_good && named.as_deref() != Some(&full_path) {
+        return Err(Refusal::Message(400, "`full_path` is incorrect.".to_owned()));
+    }
+    if for_good {
+        context.model.delete_project(id);
+    } else if let Some(project) = context.model.projects.get_mut(&id) {
+        project.path = format!("{}-deletion_scheduled-{id}", project.path);
+        project.settings.insert(MARKED.to_owned(), json!("2026-01-02"));
+    }
+    Ok(Reply::json(202, &json!({ "message": "202 Accepted" })))
 }
 
 pub(super) fn fork(context: &mut Context<'_>, path: &[&str]) -> Answer {

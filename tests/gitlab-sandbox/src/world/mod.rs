@@ -185,8 +185,7 @@ impl Handle {
     pub fn delete_project(&self, project: &str) {
         let mut model = self.0.model();
         let id = project_id(&model, project);
-        model.projects.remove(&id);
-        model.delete_pipelines_of(id);
+        model.delete_project(id);
     }
 
     /// Forks a project into a namespace at once, and gives the fork's path.

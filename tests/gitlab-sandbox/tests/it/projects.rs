@@ -225,3 +225,42 @@ fn a_commit_is_on_the_branches_and_tags_that_contain_it_and_on_no_others() {
     sandbox.open("contributor").from("contributor/curl", "fix").into("src/curl", "c10s").create();
     assert_eq!(refs(&theirs, ""), json!([]));
 }
+
+#[test]
+fn a_project_is_deleted_in_two_steps() {
+    let (sandbox, _, contributor, maintainer) = furnished();
+    let id = sandbox.inspect(|model| model.project("contributor/curl").unwrap().id);
+    let delete = |token: &str, query: &str| {
+        call(&sandbox, token, "DELETE", &format!("/projects/{id}{query}"), &Value::Null).status
+    };
+    assert_eq!(delete(&maintainer, ""), 403);
+    assert_eq!(delete(&contributor, "?permanently_remove=true&full_path=contributor%2Fcurl"), 400, "marked first");
+    assert_eq!(delete(&contributor, ""), 202);
+    let marked = get(&sandbox, &contributor, &format!("/projects/{id}")).json();
+    let path = format!("contributor/curl-deletion_scheduled-{id}");
+    assert_eq!(marked["path_with_namespace"], path);
+    assert_eq!(marked["marked_for_deletion_on"], "2026-01-02");
+    assert_eq!(delete(&contributor, "?permanently_remove=true&full_path=contributor%2Fcurl"), 400, "the path of now");
+    let path = path.replace('/', "%2F");
+    assert_eq!(delete(&contributor, &format!("?permanently_remove=true&full_path={path}")), 202);
+    assert_eq!(get(&sandbox, &contributor, &format!("/projects/{id}")).status, 404);
+    assert_eq!(sandbox.take_writes().len(), 2);
+}
+
+#[test]
+fn a_token_of_a_project_has_a_user_of_its_own() {
+    let (sandbox, bot, _, maintainer) = furnished();
+    let path = "/projects/src%2Fcurl/access_tokens";
+    let wanted = |level: u64, scope: &str| json!({ "name": "relay", "scopes": [scope], "access_level": level, "expires_at": "2026-12-31" });
+    assert_eq!(call(&sandbox, &bot, "POST", path, &wanted(30, "api")).status, 403);
+    assert_eq!(call(&sandbox, &maintainer, "POST", path, &wanted(50, "api")).status, 400, "more than one's own role");
+    assert_eq!(call(&sandbox, &maintainer, "POST", path, &wanted(30, "everything")).status, 400);
+    let made = call(&sandbox, &maintainer, "POST", path, &wanted(30, "api"));
+    assert_eq!(made.status, 201);
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    let user = get(&sandbox, &token, "/user").json();
+    assert_eq!(user["id"], made.json()["user_id"]);
+    let member = get(&sandbox, &token, &format!("/projects/src%2Fcurl/members/all/{}", user["id"])).json();
+    assert_eq!(member["access_level"], 30);
+    assert_eq!(sandbox.take_writes().len(), 1);
+}

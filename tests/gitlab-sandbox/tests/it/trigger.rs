@@ -3,7 +3,7 @@
 use gitlab_sandbox::{Role, Sandbox};
 use serde_json::{Value, json};
 
-use crate::client::{Response, assert_fields, send};
+use crate::client::{Response, assert_fields, call, furnished, get, send};
 
 /// A bot project with a default branch, its maintainer, and a trigger token of theirs.
 fn with_bot_project() -> (Sandbox, String) {
@@ -272,4 +272,22 @@ fn the_create_pipeline_endpoint_takes_inputs_and_pipeline_hooks() {
     sandbox.protect("bots/bot", "main", Some(Role::Developer));
     assert_eq!(start(&developer, &body).status, 201);
     assert_eq!(sandbox.take_writes().len(), 2);
+}
+
+#[test]
+fn what_a_pipeline_was_given_can_be_read() {
+    let (sandbox, bot, _, maintainer) = furnished();
+    let token = sandbox.trigger_token("src/curl", "maintainer");
+    let id = sandbox.inspect(|model| model.project("src/curl").unwrap().id);
+    let body = json!({ "token": token, "x": "$CI", "variables": { "A": "b" } });
+    let started = call(&sandbox, "", "POST", &format!("/projects/{id}/ref/c10s/trigger/pipeline"), &body).json();
+    let path = format!("/projects/{id}/pipelines/{}/variables", started["id"]);
+    assert_eq!(get(&sandbox, &bot, &path).status, 403);
+    let variables = get(&sandbox, &maintainer, &path).json();
+    assert_eq!(variables[0], json!({ "variable_type": "env_var", "key": "A", "value": "b", "raw": false }));
+    assert_eq!((&variables[1]["key"], &variables[1]["variable_type"]), (&json!("TRIGGER_PAYLOAD"), &json!("file")));
+    let payload: Value = serde_json::from_str(variables[1]["value"].as_str().unwrap()).unwrap();
+    let expected = json!({ "id": id.to_string(), "ref": "c10s", "x": "$CI", "variables": { "A": "b" } });
+    assert_eq!(payload, expected);
+    assert_eq!(sandbox.take_writes().len(), 1);
 }
