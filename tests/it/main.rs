@@ -31,6 +31,7 @@ mod licences;
 mod life_model;
 mod lifecycle;
 mod lifecycle_cases;
+mod live_check;
 mod message;
 mod notify;
 mod onboard;
