@@ -18,8 +18,17 @@ pub(super) fn compare(name: &str, content: Option<Vec<u8>>, ours: &Instance) -> 
     let text = path.to_string_lossy();
     Ok(match Instance::load(&text, &Environment::default()) {
         Ok(theirs) => InstanceFile::Read(name.to_owned(), differences(&theirs, ours)),
-        Err(error) => InstanceFile::Bad(name.to_owned(), error.to_string().replace(&format!("{text}: "), "")),
+        Err(error) => InstanceFile::Bad(name.to_owned(), without_place(&error.to_string(), &text)),
     })
+}
+
+/// Returns what is said of a file that was put at `place`: `line 2: …`, or without a line where none is told.
+fn without_place(said: &str, place: &str) -> String {
+    let rest = said.strip_prefix(place).unwrap_or(said);
+    match rest.strip_prefix(": ") {
+        Some(text) => text.to_owned(),
+        None => format!("line {}", rest.trim_start_matches(':')),
+    }
 }
 
 /// Returns the keys in which two instances differ. Both name the file of authorities from where they are themselves.
@@ -73,7 +82,7 @@ mod tests {
         let InstanceFile::Bad(name, why) = against_production("extends: production\nlabels: x") else {
             panic!("it is none");
         };
-        assert_eq!((name.as_str(), why.as_str()), ("x.yaml", "`labels`: unknown key"));
+        assert_eq!((name.as_str(), why.as_str()), ("x.yaml", "line 2: `labels`: unknown key"));
         assert_eq!(compare("x.yaml", None, &production()).unwrap(), InstanceFile::Missing("x.yaml".into()));
     }
 
