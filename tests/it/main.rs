@@ -26,6 +26,7 @@ mod forge;
 mod forge_operation;
 mod forge_setup;
 mod forge_world;
+mod guide;
 mod histories;
 mod licences;
 mod life_model;
