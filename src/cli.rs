@@ -266,7 +266,8 @@ pub struct Doctor {
     pub packages: u32,
 }
 
-const DOCTOR_HELP: &str = "Nothing is written. Most settings are shown to Maintainers and Owners alone: with the token of one,     and `--bot`, more of them are seen than with the bot's own. The token is read from the variable SGB_TOKEN. The exit \
+const DOCTOR_HELP: &str = "Nothing is written. Most settings are shown to Maintainers and Owners alone: with the token of one, \
+    and `--bot`, more of them are seen than with the bot's own. The token is read from the variable SGB_TOKEN. The exit \
     status is 1 where something is wrong; what is not to be seen is not wrong.";
 
 /// Arguments of `notify`.

@@ -15,7 +15,7 @@ pub struct Variable {
 }
 
 /// Those that whoever runs the program sets. One that is set to nothing counts as not set.
-pub const OURS: [Variable; 12] = [
+pub const OURS: [Variable; 13] = [
     Variable {
         name: "SGB_INSTANCE",
         about: "The instance, as `--instance` names it: a preset or a file. The option takes its place; without both it is \
@@ -25,7 +25,13 @@ pub const OURS: [Variable; 12] = [
     Variable {
         name: "SGB_TOKEN",
         about: "The access token of the bot's user, with the scope `api`. Secret.",
-        read_by: "`sync`, `report`, `event`, `reconcile`, `retest`, `recreate`",
+        read_by: "`sync`, `report`, `event`, `reconcile`, `retest`, `recreate`, `doctor`, `onboard`",
+    },
+    Variable {
+        name: "SGB_OPERATOR_TOKEN",
+        about: "The access token of whoever sets a package up, with the scope `api`, for all that the bot's user need not do. \
+                Without it, the bot's token is used. Secret.",
+        read_by: "`onboard`",
     },
     Variable {
         name: "SGB_TRIGGER_URL",
@@ -42,7 +48,7 @@ pub const OURS: [Variable; 12] = [
     Variable {
         name: "SGB_WEBHOOK_SECRET",
         about: "What webhook tokens are signed with: one line of at least 32 characters. Secret.",
-        read_by: "`event`, `webhook-token`",
+        read_by: "`event`, `onboard`, `webhook-token`",
     },
     Variable {
         name: "SGB_GITLAB_URL",
@@ -63,7 +69,7 @@ pub const OURS: [Variable; 12] = [
     Variable {
         name: "SGB_BOT_PROJECT",
         about: "The path of the project that runs the bot, for presets, which name none.",
-        read_by: "`reconcile`, `config`",
+        read_by: "`reconcile`, `doctor`, `onboard`, `config`",
     },
     Variable {
         name: "NO_COLOR",

@@ -240,7 +240,7 @@ fn markdown(text: &str) -> String {
             if index > 0 {
                 out.push(' ');
             }
-            let name = word.trim_end_matches(['.', ',', ';']);
+            let name = word.trim_end_matches(['.', ',', ';', ':']);
             let is_variable = name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
             if is_variable {
                 out.push_str(&word.replace(name, &format!("`{name}`")));

@@ -228,13 +228,21 @@ fn presets_are_listed() {
 
 #[test]
 fn no_secret_is_told() {
-    let secrets = ["glpat-aaaaaaaaaaaaaaaa", "glptt-bbbbbbbbbbbbbbbb", "cccccccccccccccccccccccc", "dddddddddddddddd"];
+    let secrets = [
+        "glpat-aaaaaaaaaaaaaaaa",
+        "glptt-bbbbbbbbbbbbbbbb",
+        "cccccccccccccccccccccccc",
+        "dddddddddddddddd",
+        "glpat-eeeeeeeeeeeeeeee",
+    ];
     let home = Home::new("extends: production\ngitlab: {url: 'https://bot:glpat-aaaaaaaaaaaaaaaa@gitlab.com'}\n");
     for arguments in [&[][..], &["--validate"], &["--output", "json"], &["--validate", "--output", "json"]] {
         for instance in ["production", "instance.yaml"] {
             let mut command = home.config();
             for (name, secret) in
-                ["SGB_TOKEN", "SGB_TRIGGER_TOKEN", "SGB_WEBHOOK_SECRET", "SGB_WEBHOOK_TOKEN"].iter().zip(secrets)
+                ["SGB_TOKEN", "SGB_TRIGGER_TOKEN", "SGB_WEBHOOK_SECRET", "SGB_WEBHOOK_TOKEN", "SGB_OPERATOR_TOKEN"]
+                    .iter()
+                    .zip(secrets)
             {
                 command.env(name, secret);
             }

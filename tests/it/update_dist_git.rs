@@ -780,7 +780,9 @@ fn bad_usage_ends_with_2_and_help_with_0() {
       reconcile        Look at every merge request of the instance, and bring what is behind up to date
       retest           Start a new pipeline for the dist-git merge request of a source-git merge request
       recreate         Make a dist-git merge request anew, whatever people did there
+      doctor           Tell what of an instance is set up right and what is not, and what to do about it
       notify           From a job, ask the bot project to look at the job's pipeline or merge request
+      onboard          Put a package under the instance's care: projects, the bot's fork, webhooks
       update-dist-git  Turn a source-git clone's commit into patches, spec and files of a dist-git clone
       webhook-token    Make the token that webhooks of a namespace or project carry, or check one
       config           Show what an instance comes to and where each value is from, or check it
