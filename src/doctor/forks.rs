@@ -6,7 +6,16 @@ use super::facts::{Facts, Fork, Package, Role, Runner, Seen, Unseen, Variable};
 use super::finding::{Finding, Verdict, listed, summed};
 
 /// What may be known to everybody whose code runs.
-const HARMLESS: [&str; 5] = ["SGB_TRIGGER_URL", "SGB_TRIGGER_TOKEN", "SGB_WEBHOOK_TOKEN", "SGB_INSTANCE", "FAKE_CI"];
+const HARMLESS: [&str; 8] = [
+    "SGB_TRIGGER_URL",
+    "SGB_TRIGGER_TOKEN",
+    "SGB_WEBHOOK_TOKEN",
+    "SGB_INSTANCE",
+    "SGB_GITLAB_URL",
+    "SGB_CA_FILE",
+    "SGB_PROXY",
+    "FAKE_CI",
+];
 
 const MAINTAINERS: &str = "its Maintainers see it";
 
