@@ -1,4 +1,4 @@
-//! The instance: which GitLab, which projects, and how the bot works there (design: a preset, or a YAML file that
+//! The instance: which GitLab, which projects, and how the bot works there (a preset, or a YAML file that
 //! extends one).
 //!
 //! Reading and checking only. Nothing here connects anywhere, and no variable of the environment is read but through

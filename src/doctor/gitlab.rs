@@ -3,8 +3,8 @@
 use super::facts::{Facts, Unseen};
 use super::finding::Finding;
 
-/// From this version on a trigger still works where nobody may set variables of a pipeline (facts 1.8: GitLab's
-/// "Only allow TRIGGER_PAYLOAD" is part of it).
+/// From this version on a trigger still works where nobody may set variables of a pipeline: its payload, which is one, is
+/// let through (GitLab's issue 557381, merge request 204230).
 const NEEDED: (u32, u32) = (18, 4);
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {

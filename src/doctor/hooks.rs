@@ -22,7 +22,7 @@ const PIPELINES: &str = "pipeline_events";
 /// What does no harm: comments that only members read are comments too.
 const TOLERATED: [&str; 1] = ["confidential_note_events"];
 
-/// How many of the newest deliveries may have failed: GitLab stops calling after the fourth in a row (facts 2.7).
+/// How many of the newest deliveries may have failed: GitLab stops calling after the fourth in a row (`auto_disabling.rb`).
 const FAILURES: usize = 4;
 
 const WHERE: &str = "Settings, Webhooks";

@@ -1,4 +1,4 @@
-//! Whether an instance is set up right: what was seen of it, held against what has to be so (design §§2, 8, 10).
+//! Whether an instance is set up right: what was seen of it, held against what has to be so.
 //!
 //! Pure: [`Facts`] in, [`Finding`]s out. What cannot be seen with the token at hand is a finding of its own, and never
 //! taken for right or wrong. No value of a variable and no token is among the facts; names are as hostile as those who
