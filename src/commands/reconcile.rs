@@ -57,9 +57,10 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     let listed = found.len();
     // What a person chose says nothing of the whole.
     let lately = (!bounds.are_chosen()).then(|| Lately::new(watch.as_ref().and_then(Watch::last_run), now));
-    if let Some(lately) = lately {
-        ended::add(&bot, &bounds, lately, &mut found)?;
-    }
+    let listed_to = match lately {
+        Some(lately) => ended::add(&bot, &bounds, lately, &mut found, &mut tally)?,
+        None => SeenTo::InPart,
+    };
     let names: Vec<_> = found.iter().map(|found| (found.key(), found.source_path.clone())).collect();
     let tasks = tasks(&bot, watch.as_ref(), found, &mut tally);
     tracing::info!("{} to look at, {} unchanged", show::count(tasks.len()), tally.summary.unchanged);
@@ -87,6 +88,7 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     } else {
         seen_to = SeenTo::InPart;
     }
+    let seen_to = if listed_to == SeenTo::All { seen_to } else { SeenTo::InPart };
 
     if let Some(watch) = &mut watch
         && !tally.is_shut_out
@@ -105,7 +107,7 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     }
 }
 
-/// Which of the two merge requests are open.
+/// Which of the two merge requests are open, as far as that was listed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Pair,
@@ -118,6 +120,7 @@ impl Kind {
     fn of(found: &Found) -> Self {
         match (&found.source, &found.dist) {
             (Some(_), Some(_)) => Self::Pair,
+            (Some(source), None) if source.state == MergeRequestState::Merged => Self::Neither,
             (Some(_), None) => Self::SourceGitOnly,
             (None, Some(dist)) if dist.state == MergeRequestState::Opened => Self::DistGitOnly,
             (None, _) => Self::Neither,

@@ -1,4 +1,4 @@
-//! Lists of merge requests over many projects: the open ones of a group, and those of an author.
+//! Lists of merge requests over many projects: the open and the lately merged ones of a group, and those of an author.
 
 use std::borrow::Cow;
 
@@ -12,6 +12,8 @@ use super::{Forge, ForgeError, MergeRequest, UserId};
 enum MergeRequestsOf {
     /// Those into the projects of a group and the groups in it.
     OfGroup(String),
+    /// Those of a group that were merged, and last changed after this.
+    MergedInGroup(String, DateTime<Utc>),
     /// Those of an author.
     By(UserId),
     /// Those of an author, in this state, that last changed within this time.
@@ -25,7 +27,9 @@ impl Endpoint for MergeRequestsOf {
 
     fn endpoint(&self) -> Cow<'static, str> {
         match self {
-            Self::OfGroup(group) => format!("groups/{}/merge_requests", NameOrId::from(group.as_str())).into(),
+            Self::OfGroup(group) | Self::MergedInGroup(group, _) => {
+                format!("groups/{}/merge_requests", NameOrId::from(group.as_str())).into()
+            }
             Self::By(_) | Self::ChangedBy(..) => "merge_requests".into(),
         }
     }
@@ -33,15 +37,17 @@ impl Endpoint for MergeRequestsOf {
     fn parameters(&self) -> QueryParams<'_> {
         let mut parameters = QueryParams::default();
         // The oldest first: what is opened while the pages are read comes at the end.
-        let state = if let Self::ChangedBy(_, state, ..) = self { state } else { "opened" };
+        let (state, after, before) = match self {
+            Self::OfGroup(_) | Self::By(_) => ("opened", None, None),
+            Self::MergedInGroup(_, after) => ("merged", Some(*after), None),
+            Self::ChangedBy(_, state, after, before) => (*state, *after, *before),
+        };
         parameters.push("state", state).push("scope", "all").push("order_by", "created_at").push("sort", "asc");
         if let Self::By(author) | Self::ChangedBy(author, ..) = self {
             parameters.push("author_id", author.0);
         }
-        if let Self::ChangedBy(_, _, after, before) = self {
-            let time = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Secs, true);
-            parameters.push_opt("updated_after", after.map(time)).push_opt("updated_before", before.map(time));
-        }
+        let time = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Secs, true);
+        parameters.push_opt("updated_after", after.map(time)).push_opt("updated_before", before.map(time));
         parameters
     }
 }
@@ -58,6 +64,20 @@ impl Forge {
         group: &str,
     ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
         self.list(Ok(MergeRequestsOf::OfGroup(group.to_owned())))
+    }
+
+    /// Returns the merge requests into the projects of a group and the groups in it that were merged and last changed after
+    /// a moment, the oldest first; read page by page. GitLab leaves out archived projects.
+    ///
+    /// # Errors
+    ///
+    /// As [`Forge::open_merge_requests_of_group`].
+    pub fn merge_requests_merged_in_group(
+        &self,
+        group: &str,
+        after: DateTime<Utc>,
+    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
+        self.list(Ok(MergeRequestsOf::MergedInGroup(group.to_owned(), after)))
     }
 
     /// Returns the open merge requests of an author in any project, the oldest first; read page by page.

@@ -183,11 +183,13 @@ fn what_was_closed_and_then_merged_goes_on_in_dist_git() {
 
 #[test]
 fn what_was_merged_before_any_job_saw_it_gets_its_pair() {
-    let (world, iid) = World::with_merge_request();
-    world.sandbox.merge(SOURCE, iid, "maintainer");
-    look(&world, iid, By::Sync);
-    assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
-    assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
+    for by in BOTH {
+        let (world, iid) = World::with_merge_request();
+        world.sandbox.merge(SOURCE, iid, "maintainer");
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())], "{by:?}");
+        assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
+    }
 }
 
 /// A second branch in both repositories.

@@ -55,10 +55,11 @@ fn what_no_event_told_is_made_good_and_then_there_is_nothing_to_do() {
     world.sandbox.clear_log();
     let run = reconcile(&world, &[]);
     run.ends_with(0);
-    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 12 requests\n");
+    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 13 requests\n");
     assert_eq!(world.written(), [""; 0]);
-    // Five lists (three of what ended), the bot's user, and for the pair: note, both merge requests, pipelines; the tips of both target branches.
-    assert_eq!(world.sandbox.api_requests().len(), 12);
+    // Six lists (four of what ended), the bot's user, and for the pair: note, both merge requests, pipelines; the tips of
+    // both target branches.
+    assert_eq!(world.sandbox.api_requests().len(), 13);
 
     world.change("Say more", &[("MORE", Some("More.\n"))]);
     reconcile(&world, &[]).ends_with(0);
@@ -206,7 +207,7 @@ fn a_merge_request_without_packaging_costs_two_requests() {
     let run = reconcile(&world, &[]);
     run.ends_with(0);
     // Whether there is packaging, and whether the bot has said anything there.
-    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 8 requests\n");
+    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 9 requests\n");
     let heads = sandbox.api_requests().into_iter().filter(|request| request.method == "HEAD").count();
     assert_eq!(heads, 1);
     assert_eq!(world.written(), [""; 0]);

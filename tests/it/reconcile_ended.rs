@@ -25,6 +25,34 @@ fn what_is_merged_in_dist_git_after_its_original_is_told_there() {
 }
 
 #[test]
+fn what_was_merged_in_source_git_without_any_event_gets_its_pair_where_the_instance_handles_it() {
+    let (world, iid) = watched();
+    world.sandbox.merge(SOURCE, iid, "maintainer");
+    // The list fails once: the next run looks as far back.
+    world.sandbox.fail(Fault::on("GET", "/groups/src/merge_requests").nth(2).times(5).status(500));
+    reconcile(&world, &[]).ends_with(5);
+    world.sandbox.clear_faults();
+    assert_eq!(world.sandbox.merge_requests(DIST).len(), 0);
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stdout.contains(&format!("{SOURCE}!{iid}  synced")), "{}", run.stdout);
+    assert_eq!(world.opened().state, State::Opened);
+    assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
+    settle(&world);
+    reconcile(&world, &[]).ends_with(0);
+    assert_eq!(world.written(), [""; 0]);
+
+    let (world, iid) = watched();
+    world.instance("bot_project: ops/bot\ntargets:\n- branch: c10s\n");
+    world.sandbox.merge(SOURCE, iid, "maintainer");
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stdout.starts_with("0 merge requests: "), "{}", run.stdout);
+    assert_eq!(world.sandbox.merge_requests(DIST).len(), 0);
+    let _ = world.written();
+}
+
+#[test]
 fn what_ended_and_could_not_be_looked_at_is_looked_at_by_the_next_run_whenever_that_is() {
     let (world, iid) = watched();
     world.synced(iid);

@@ -19,9 +19,9 @@ fn a_pair_that_has_not_changed_is_not_looked_at() {
     assert!(is_looked_at(&world), "what was written is looked at once more");
     assert!(!is_looked_at(&world));
     let run = reconcile(&world, &[]);
-    // The bot's user, the issue and its notes, two lists and three of what ended, the pipelines of two lists, and the tips of two branches of one
-    // name.
-    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 11 requests\n");
+    // The bot's user, the issue and its notes, two lists and four of what ended, the pipelines of two lists, and the tips of two branches of
+    // one name.
+    assert_eq!(run.stdout, "1 merge request: 1 unchanged; 12 requests\n");
     assert_eq!(world.written(), [""; 0]);
 }
 

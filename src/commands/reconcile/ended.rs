@@ -1,11 +1,13 @@
-//! What ended in dist-git: a merge request that was merged or closed there lately is in no list of open ones, and its note
-//! has yet to say so; and the branches of those that ended long ago are removed.
+//! What ended: a merge request that was merged or closed in dist-git lately is in no list of open ones, and its note has yet
+//! to say so; one that was merged in source-git may have come to no pair before; and the branches of those that ended long
+//! ago are removed.
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::Tally;
 use super::bounds::Bounds;
 use super::find::{self, Found};
 use super::show::Line;
@@ -48,18 +50,41 @@ pub(super) enum SeenTo {
     InPart,
 }
 
-/// Adds the bot's dist-git merge requests that ended lately, where no open one takes their place.
-pub(super) fn add(bot: &Bot, bounds: &Bounds, lately: Lately, found: &mut Vec<Found>) -> Result<()> {
-    let _section = Section::begin(bot.log, "list_ended", "listing what ended in dist-git");
+/// Adds the bot's dist-git merge requests that ended lately, where no open one takes their place, and the source-git merge
+/// requests that were merged lately, where there is no pair among all these.
+pub(super) fn add(
+    bot: &Bot,
+    bounds: &Bounds,
+    lately: Lately,
+    found: &mut Vec<Found>,
+    tally: &mut Tally,
+) -> Result<SeenTo> {
+    let _section = Section::begin(bot.log, "list_ended", "listing what ended lately");
     let mut known: BTreeSet<_> = found.iter().filter_map(Found::names).collect();
-    let listed = bot.forge.merge_requests_ended_since(bot.myself()?.user.id, lately.since);
-    for dist in listed.take(LISTED) {
-        let Some(ended) = find::of_dist_git(bot, dist?) else { continue };
-        if bounds.include(&ended.source_path) && ended.names().is_some_and(|names| known.insert(names)) {
-            found.push(ended);
+    let mut add = |ended: Option<Found>| {
+        let new = ended.filter(|ended| bounds.include(&ended.source_path));
+        found.extend(new.filter(|ended| ended.names().is_some_and(|names| known.insert(names))));
+    };
+    for dist in bot.forge.merge_requests_ended_since(bot.myself()?.user.id, lately.since).take(LISTED) {
+        add(find::of_dist_git(bot, dist?));
+    }
+    let mut seen_to = SeenTo::All;
+    for pair in bot.instance.namespaces.pairs() {
+        let group = pair.source_git.as_str();
+        let mut merged = bot.forge.merge_requests_merged_in_group(group, lately.since).take(LISTED);
+        match merged.try_for_each(|source| source.map(|source| add(find::of_source_git(bot, source)))) {
+            Ok(()) => {}
+            Err(error) if error.concerns_every_request() => return Err(error.into()),
+            // The list of what is open has told so already.
+            Err(ForgeError::NotFoundOrNoAccess(_)) => {}
+            Err(error) => {
+                seen_to = SeenTo::InPart;
+                let what = format!("listing what was merged in the group {group}");
+                tally.list_failed(Line::new(group.to_owned()), anyhow::Error::from(error).context(what));
+            }
         }
     }
-    Ok(())
+    Ok(seen_to)
 }
 
 /// Removes the branches of merge requests that ended so long ago as the instance says, in this run's share of the time.

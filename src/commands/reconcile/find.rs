@@ -129,17 +129,20 @@ fn sources(bot: &Bot, list: &List<'_>, found: &mut BTreeMap<Key, Found>) -> Resu
         }
     };
     for source in open.take(LISTED) {
-        let source = source?;
-        let Some(source_path) = source.project_path() else { continue };
-        let Some(dist_path) = bot.instance.namespaces.dist_git_of(source_path.as_str()) else { continue };
-        if !bot.instance.targets.handle(source_path.as_str(), &source.target_branch) {
-            continue;
-        }
-        let (Ok(target), Ok(dist_path)) = (source.target_branch.parse(), dist_path.parse()) else { continue };
-        let key = (source_path.clone(), source.iid, target);
-        found.insert(key, Found { source_path, source: Some(source), dist_path, dist: None });
+        let Some(alone) = of_source_git(bot, source?) else { continue };
+        let Some(key) = alone.names() else { continue };
+        found.insert(key, alone);
     }
     Ok(())
+}
+
+/// Returns a source-git merge request alone, where the instance handles its target.
+pub(super) fn of_source_git(bot: &Bot, source: MergeRequest) -> Option<Found> {
+    let source_path = source.project_path()?;
+    let dist_path = bot.instance.namespaces.dist_git_of(source_path.as_str())?.parse().ok()?;
+    let is_handled = bot.instance.targets.handle(source_path.as_str(), &source.target_branch);
+    let found = Found { source_path, source: Some(source), dist_path, dist: None };
+    (is_handled && found.names().is_some()).then_some(found)
 }
 
 /// Adds the bot's dist-git merge requests.

@@ -111,8 +111,8 @@ impl Reconciling<'_> {
         }
     }
 
-    /// Without an open dist-git merge request: what stood in the way may be gone, and one that was closed or merged may
-    /// have results that nobody has brought.
+    /// Without an open dist-git merge request: what stood in the way may be gone, one that was closed or merged may have
+    /// results that nobody has brought, and this one may have been merged before any job could see it open.
     fn without_pair(
         &self,
         source_path: ProjectPath,
@@ -121,7 +121,9 @@ impl Reconciling<'_> {
         line: &mut Line,
     ) -> Result<Option<Refusal>> {
         let project = source.target_project_id;
-        if let Some(head) = &source.sha
+        // Once it is merged, what counts is whether there is packaging in the target branch.
+        if source.state != MergeRequestState::Merged
+            && let Some(head) = &source.sha
             && !self.bot.forge.has_file(project, config::PATH, head)?
             && own_notes::find(self.bot, project, source.iid, None)?.is_empty()
         {

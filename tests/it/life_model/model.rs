@@ -37,7 +37,7 @@ pub(crate) struct Expected {
     pub(crate) new: New,
     /// What the note says; nothing where nobody looks, or where that is open.
     pub(crate) note: Option<String>,
-    /// Whether `reconcile` comes by: one of the two is open.
+    /// Whether `reconcile` comes by: one of the two is open, or the source-git one was merged, which was lately.
     pub(crate) reached: bool,
 }
 
@@ -78,7 +78,7 @@ fn of(people: &People, which: Which) -> Expected {
     // A branch without packaging is the bot's business only where it has had to do with the merge request.
     let is_known = current.is_some() || any_open || has_note(people, &source);
     let is_ours = is_known || source.state != State::Opened || is_packaged(people, &source);
-    let reached = any_open || (handled && source.state == State::Opened && is_ours);
+    let reached = any_open || (handled && source.state != State::Closed && is_ours);
     let mut dists: Vec<_> = left.into_iter().map(|dist| (dist.iid, left_behind(dist))).collect();
     let mut new = New::No;
     let mut note = None;
@@ -92,7 +92,7 @@ fn of(people: &People, which: Which) -> Expected {
             }
             None if source.state == State::Opened && is_ours => (new, note) = of_new(&source, &content),
             // It was merged before any job could see it open for this branch.
-            None if source.state == State::Merged && reached => (new, note) = of_merged(&content),
+            None if source.state == State::Merged => (new, note) = of_merged(&content),
             None => {}
         }
     } else if reached {
