@@ -11,7 +11,7 @@ use super::observed::{
     BranchOrigin, BranchState, Committer, Content, DistGitMergeRequest, Manner, Observed, SourceMergeRequest,
     SourceNote, State, Tip, Wanted,
 };
-use super::record::{self, Ended};
+use super::record::{self, Ended, Record};
 use super::run_section::RunSection;
 use super::standing::{self, Standing};
 use super::statuses::Place;
@@ -144,15 +144,18 @@ pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
             if matches!(says, Says::PersonPushed { .. }) {
                 plan.outcome = Outcome::CannotBeSynced;
                 plan.steps.extend(open_again(observed, standing));
+                plan.steps.extend(tell_of_merge(observed, standing));
             }
             Some(says)
         }
         (Wanted::Content(_), None) if observed.visibility.gives_away() => {
             plan.outcome = Outcome::CannotBeSynced;
+            plan.steps.extend(tell_of_merge(observed, standing));
             Some(Says::Blocked(&Blocked::LessVisible))
         }
         (Wanted::Blocked(why), None) => {
             plan.outcome = Outcome::CannotBeSynced;
+            plan.steps.extend(tell_of_merge(observed, standing));
             Some(Says::Blocked(why))
         }
         (Wanted::Content(content), None) if is_without_effect(content, standing) => {
@@ -253,8 +256,7 @@ fn bring_up<'a>(observed: &Observed<'_>, standing: Standing<'_>, note: Option<No
     }
     if let Standing::Open(current) = standing {
         let mut steps = Vec::new();
-        let ended = ended_of(source);
-        if ended == Some(Ended::Merged) && standing::ended(current, source) != ended {
+        if is_news_of_merge(source, current) {
             steps.extend(tell(observed, current, News::Merged { commit: source.merged_as }));
         }
         steps.extend(edit(source, current, note));
@@ -268,6 +270,26 @@ fn bring_up<'a>(observed: &Observed<'_>, standing: Standing<'_>, note: Option<No
         description: description::new(&origin(source, note, &wanted, ended_of(source))),
         labels: observed.labels.clone(),
     }]
+}
+
+/// Tells of the merge where dist-git's merge request cannot follow it; what it holds and says is left as it is.
+fn tell_of_merge<'a>(observed: &Observed<'_>, standing: Standing<'_>) -> Vec<Step<'a>> {
+    let source = &observed.source;
+    let current = match standing {
+        Standing::Open(current) if is_news_of_merge(source, current) => current,
+        _ => return Vec::new(),
+    };
+    let told = tell(observed, current, News::MergedApart { commit: source.merged_as });
+    let known = standing::believed(current, source).map(|known| Record { ended: ended_of(source), ..known });
+    let description = known.and_then(|record| record::replace_record(&current.description, &record));
+    let edit = |text| Step::EditMergeRequest { iid: current.iid, title: None, description: Some(text), turn: None };
+    told.into_iter().chain(description.map(edit)).collect()
+}
+
+/// Says whether the source-git merge request was merged and the dist-git one does not know it yet.
+fn is_news_of_merge(source: &SourceMergeRequest, current: &DistGitMergeRequest) -> bool {
+    let ended = ended_of(source);
+    ended.is_some() && standing::ended(current, source) != ended
 }
 
 /// Opens a closed merge request again, where the bot closed it or somebody asks for it. GitLab does so only where its

@@ -30,6 +30,12 @@ pub enum News {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<CommitId>,
     },
+    /// It was merged, and what this one holds cannot follow.
+    MergedApart {
+        /// The commit that the target branch got by it, where GitLab tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<CommitId>,
+    },
     /// It is not there any more.
     Gone,
     /// The bot's branch is made anew, over what people pushed to it.
@@ -68,14 +74,16 @@ pub fn note(news: &News, about: About<'_>) -> String {
             "{source} is for the branch {} now, so the bot closes this merge request. The change goes on in one for that branch.",
             copied::code(to.as_str().as_bytes())
         ),
-        News::Merged { commit } => {
-            let commit = commit.map(|commit| format!(" as {}", copied::code(commit.short().as_bytes())));
-            format!(
-                "{source} was merged{}. This merge request is yours to merge now; until then the bot keeps it in step with the \
-                 target branch there.",
-                commit.unwrap_or_default()
-            )
-        }
+        News::Merged { commit } => format!(
+            "{source} was merged{}. This merge request is yours to merge now; until then the bot keeps it in step with the \
+             target branch there.",
+            merged_as(commit)
+        ),
+        News::MergedApart { commit } => format!(
+            "{source} was merged{}. This merge request may hold something else than what was merged: the bot's note there says \
+             why, and what to do.",
+            merged_as(commit)
+        ),
         News::Gone => format!(
             "The source-git merge request {path}!{merge_request} is not there any more, so the bot closes this one. If you want \
              the change all the same, reopen this merge request: the bot then leaves it alone."
@@ -87,6 +95,11 @@ pub fn note(news: &News, about: About<'_>) -> String {
         ),
     };
     format!("{said}\n\n{}", record::told_line(news))
+}
+
+fn merged_as(commit: &Option<CommitId>) -> String {
+    let named = commit.map(|commit| format!(" as {}", copied::code(commit.short().as_bytes())));
+    named.unwrap_or_default()
 }
 
 /// Returns what a note of the bot tells; nothing where it is none of these.
@@ -112,6 +125,8 @@ mod tests {
             News::Retargeted { to: "c10s".parse().unwrap() },
             News::Merged { commit: Some(commit) },
             News::Merged { commit: None },
+            News::MergedApart { commit: Some(commit) },
+            News::MergedApart { commit: None },
             News::Gone,
             News::Overwritten { was: commit },
         ] {

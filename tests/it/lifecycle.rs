@@ -2,7 +2,7 @@
 
 use gitlab_sandbox::{Fault, Role, State};
 
-use crate::support::Run;
+use crate::support::{CONFIG, Run};
 use crate::world::{DIST, SOURCE, World};
 
 /// What makes the bot look.
@@ -163,6 +163,39 @@ fn what_is_merged_goes_on_in_dist_git_on_its_own() {
         look(&world, iid, By::Reconcile);
         let note = world.note(iid);
         assert!(note.contains("**dist-git CI: passed**") && !note.contains("older commit"), "{note}");
+    }
+}
+
+#[test]
+fn a_merge_is_told_in_dist_git_although_dist_git_cannot_follow_it() {
+    for by in BOTH {
+        // Somebody's commit is on the bot's branch.
+        let (world, iid) = pair();
+        let branch = format!("c9s-src-{iid}");
+        let theirs = world.sandbox.commit("bot/hello", &branch, "Mine", &[("MINE", Some("x\n"))]);
+        world.sandbox.merge(SOURCE, iid, "maintainer");
+        look(&world, iid, by);
+        let merge = world.sandbox.merge_request(SOURCE, iid).merge_commit.unwrap();
+        let told = said(&world, 1);
+        assert!(told.len() == 1 && told[0].contains(&format!("was merged as `{}`", &merge[..10])), "{by:?}: {told:?}");
+        assert!(told[0].contains("may hold something else") && !told[0].contains("in step"), "{told:?}");
+        assert_eq!(world.sandbox.tip("bot/hello", &branch), Some(theirs));
+        assert!(world.note(iid).contains("Somebody pushed to the bot's branch"), "{}", world.note(iid));
+
+        // What was merged has nothing that dist-git could hold.
+        let (world, iid) = pair();
+        world.sandbox.merge(SOURCE, iid, "maintainer");
+        let broken = [(".distro/source-git.yaml", Some("upstream_ref: v9.9\n"))];
+        world.sandbox.commit(SOURCE, "c9s", "Break it", &broken);
+        look(&world, iid, by);
+        let told = said(&world, 1);
+        assert!(told.len() == 1 && told[0].contains("may hold something else"), "{by:?}: {told:?}");
+        assert!(world.note(iid).contains("cannot be carried over"), "{}", world.note(iid));
+        // Mended, it goes on without another word.
+        world.sandbox.commit(SOURCE, "c9s", "Mend it", &[(".distro/source-git.yaml", Some(CONFIG))]);
+        look(&world, iid, by);
+        assert!(world.note(iid).contains("This merge request was merged."), "{by:?}: {}", world.note(iid));
+        assert_eq!(said(&world, 1), told);
     }
 }
 

@@ -25,6 +25,11 @@ fn by_person(observed: &mut Observed<'_>, state: State) {
     (observed.merge_requests[0].state, observed.merge_requests[0].closed_by) = (state, closed_by);
 }
 
+fn committed_by(observed: &mut Observed<'_>, by: Committer) {
+    let BranchState::At(tip) = &mut observed.branch else { unreachable!("it is a pair") };
+    tip.by = by;
+}
+
 fn note<'a>(observed: &'a Observed<'_>) -> &'a str {
     &observed.notes[0].body
 }
@@ -109,6 +114,36 @@ fn what_is_merged_stays_open_for_its_maintainers_and_follows_the_target_branch()
     by_person(&mut pair, State::Merged);
     assert_eq!(settle(&mut pair).0, ["edit note"]);
     assert!(note(&pair).contains("was merged**"));
+}
+
+#[test]
+fn a_merge_is_told_once_where_dist_git_cannot_follow_it_and_nothing_is_promised() {
+    let report = report();
+    let merged = |case: &dyn Fn(&mut Observed<'_>)| {
+        let mut pair = pair(&report);
+        pair.source.state = State::Merged;
+        pair.source.merged_as = Some(commit_id(40));
+        pair.source.head = commit_id(41);
+        case(&mut pair);
+        let before = pair.merge_requests[0].clone();
+        let (steps, outcome) = settle(&mut pair);
+        let told = format!("tell {:?}", News::MergedApart { commit: Some(commit_id(40)) });
+        assert_eq!(
+            (steps, outcome),
+            (vec![told, "edit description".into(), "edit note".into()], Outcome::CannotBeSynced)
+        );
+        assert_eq!(pair.merge_requests[0].title, before.title);
+        pair
+    };
+    let mut pushed = merged(&|pair| committed_by(pair, Committer::Person));
+    merged(&|pair| pair.content = Wanted::Blocked(Blocked::LessVisible));
+    merged(&|pair| {
+        held(pair).tree = tree(42);
+        pair.visibility.source = Visibility::Private;
+    });
+    // Once it can follow, it does without another word.
+    committed_by(&mut pushed, Committer::Bot);
+    assert_eq!(settle(&mut pushed).0, ["edit note"]);
 }
 
 #[test]
