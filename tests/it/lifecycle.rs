@@ -250,6 +250,24 @@ fn for_another_target_there_is_another_one_and_back_again() {
 }
 
 #[test]
+fn what_somebody_had_merged_into_another_branch_of_dist_git_stays_the_pair() {
+    for by in BOTH {
+        let (world, iid) = pair();
+        second_branch(&world);
+        world.sandbox.set_target(DIST, 1, "maintainer", "c10s");
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Opened, "c10s".to_owned())], "{by:?}");
+        world.sandbox.close(SOURCE, iid, "contributor");
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Closed, "c10s".to_owned())], "{by:?}");
+        assert!(world.note(iid).contains("was closed, and the dist-git merge request with it"), "{}", world.note(iid));
+        world.sandbox.reopen(SOURCE, iid, "contributor");
+        look(&world, iid, by);
+        assert_eq!(dist_git(&world), [(State::Opened, "c10s".to_owned())], "{by:?}");
+    }
+}
+
+#[test]
 fn for_a_target_that_is_not_handled_there_is_none() {
     let (world, iid) = pair();
     world.sandbox.set_target(SOURCE, iid, "maintainer", "main");

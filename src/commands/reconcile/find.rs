@@ -37,14 +37,14 @@ impl Found {
         }
     }
 
-    /// Returns what the pair is found by.
+    /// Returns what the pair is found by. For whatever branch somebody has a dist-git merge request to be: by the branch that
+    /// it is from it is the pair's.
     pub(super) fn names(&self) -> Option<Key> {
         if let Some(source) = &self.source {
             return Some((self.source_path.clone(), source.iid, source.target_branch.parse().ok()?));
         }
-        let dist = self.dist.as_ref()?;
-        let (target, iid) = branch::parse(&dist.source_branch.parse().ok()?)?;
-        (dist.target_branch == target.as_str()).then(|| (self.source_path.clone(), iid, target))
+        let (target, iid) = branch::parse(&self.dist.as_ref()?.source_branch.parse().ok()?)?;
+        Some((self.source_path.clone(), iid, target))
     }
 
     /// Returns the bot's branch for it.

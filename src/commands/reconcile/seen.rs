@@ -85,8 +85,7 @@ impl Seen {
         let pipelines = HeadPipelines::ask(bot)?;
         let mut branches: BTreeMap<BranchName, BTreeSet<ProjectPath>> = BTreeMap::new();
         for found in found {
-            let target = target(found).and_then(|target| target.parse::<BranchName>().ok());
-            let Some(target) = target else { continue };
+            let Some(target) = target(found) else { continue };
             let projects = branches.entry(target).or_default();
             projects.insert(found.source_path.clone());
             projects.insert(found.dist_path.clone());
@@ -107,7 +106,7 @@ impl Seen {
     pub(super) fn print(&self, found: &Found) -> Option<Print> {
         let target = target(found)?;
         let tip = |path: &ProjectPath| {
-            let tip = self.tips.get(&name(path, target))?;
+            let tip = self.tips.get(&name(path, target.as_str()))?;
             Some(tip.map(|tip| tip.to_string()).unwrap_or_default())
         };
         let mut parts = vec![self.settings.clone(), tip(&found.source_path)?, tip(&found.dist_path)?];
@@ -137,13 +136,13 @@ impl Seen {
 
     /// Says whether dist-git has neither project nor branch for a merge request, as far as the bot may see.
     pub(super) fn lacks_dist_git(&self, found: &Found) -> bool {
-        let tip = target(found).and_then(|target| self.tips.get(&name(&found.dist_path, target)));
+        let tip = target(found).and_then(|target| self.tips.get(&name(&found.dist_path, target.as_str())));
         tip.is_some_and(Option::is_none)
     }
 }
 
-fn target(found: &Found) -> Option<&str> {
-    found.source.as_ref().or(found.dist.as_ref()).map(|request| request.target_branch.as_str())
+fn target(found: &Found) -> Option<BranchName> {
+    found.names().map(|(.., target)| target)
 }
 
 fn name(project: &ProjectPath, branch: &str) -> (String, String) {
