@@ -2,7 +2,7 @@
 
 use gitlab_sandbox::{Fault, Moment, State};
 
-use crate::reconcile_world::{reconcile, settle, watched};
+use crate::reconcile_world::{issue, reconcile, settle, watched};
 use crate::world::{DIST, SOURCE, World};
 
 #[test]
@@ -49,6 +49,39 @@ fn what_was_merged_in_source_git_without_any_event_gets_its_pair_where_the_insta
     run.ends_with(0);
     assert!(run.stdout.starts_with("0 merge requests: "), "{}", run.stdout);
     assert_eq!(world.sandbox.merge_requests(DIST).len(), 0);
+    let _ = world.written();
+}
+
+#[test]
+fn what_is_in_an_archived_project_is_left_alone_and_calls_nobody() {
+    let (world, iid) = watched();
+    world.synced(iid);
+    settle(&world);
+    world.sandbox.archive(SOURCE);
+    world.sandbox.commit(DIST, "c9s", "Rebuild", &[("gating.yaml", Some("x\n"))]);
+    for arguments in [&[][..], &["--only", SOURCE], &["--only", SOURCE, "--output", "json"]] {
+        let run = reconcile(&world, arguments);
+        run.ends_with(0);
+        match arguments {
+            [.., "json"] => assert_eq!(run.json()["merge_requests"][0]["outcome"], "left_alone"),
+            _ => {
+                assert!(run.stdout.contains("rpms/hello!1  left alone: src/hello is archived"), "{}", run.stdout);
+                assert!(run.stdout.contains("1 merge request: 1 unchanged"), "{}", run.stdout);
+            }
+        }
+    }
+    let written: Vec<_> = world.sandbox.take_writes().into_iter().map(|write| write.path).collect();
+    assert!(written.iter().all(|path| path.contains("/issues/")), "{written:?}");
+    assert!(!issue(&world).open, "{:#?}", issue(&world));
+    assert_eq!(world.opened().state, State::Opened);
+    // It is not looked at each time, and its end in dist-git cannot be told.
+    reconcile(&world, &[]).ends_with(0);
+    assert_eq!(world.written(), [""; 0]);
+    world.sandbox.merge(DIST, 1, "maintainer");
+    for _ in 0..2 {
+        reconcile(&world, &[]).ends_with(0);
+    }
+    assert!(!issue(&world).open, "{:#?}", issue(&world));
     let _ = world.written();
 }
 

@@ -124,6 +124,11 @@ fn sources(bot: &Bot, list: &List<'_>, found: &mut BTreeMap<Key, Found>) -> Resu
     let open: &mut dyn Iterator<Item = _> = match list {
         List::Group(group) => &mut bot.forge.open_merge_requests_of_group(group),
         List::Project(project) => {
+            // The list of a group leaves these out.
+            if bot.forge.project(*project)?.is_archived {
+                tracing::info!("{project} is archived: its merge requests are left alone");
+                return Ok(());
+            }
             let query = MergeRequestQuery { state: StateFilter::Opened, ..MergeRequestQuery::default() };
             &mut bot.forge.merge_requests(*project, query)
         }

@@ -92,6 +92,12 @@ impl Reconciling<'_> {
             }
             Err(error) => return Err(error.into()),
         };
+        // Nobody can write there, and no list of open merge requests shows it.
+        if self.bot.forge.project(&source_path)?.is_archived {
+            tracing::info!("{source_path} is archived: left alone");
+            line.leave_alone(format!("{source_path} is archived"));
+            return Ok(None);
+        }
         let is_open = dist.state == MergeRequestState::Opened;
         if source.target_branch != target.as_str() {
             return match is_open {

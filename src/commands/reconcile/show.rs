@@ -56,6 +56,8 @@ impl Did {
 pub(super) enum Outcome {
     /// Well.
     Done,
+    /// It is nothing to be brought up to date.
+    LeftAlone(String),
     /// It cannot be synced, and its note says why.
     Refused(String),
     /// Something went wrong.
@@ -74,6 +76,11 @@ impl Line {
             Effect::Written => self.did.push(Did { what, plan: None }),
             Effect::Shown(plan) => self.did.push(Did { what, plan: Some(plan.clone()) }),
         }
+    }
+
+    /// Notes why it was left as it is.
+    pub(super) fn leave_alone(&mut self, why: String) {
+        self.outcome = Outcome::LeftAlone(why);
     }
 
     fn is_quiet(&self) -> bool {
@@ -118,7 +125,7 @@ impl Summary {
     }
 
     fn counts(&self) -> Counts {
-        let quiet = self.number(Line::is_quiet);
+        let quiet = self.number(|line| line.is_quiet() || matches!(line.outcome, Outcome::LeftAlone(_)));
         let refused = self.number(|line| matches!(line.outcome, Outcome::Refused(_)));
         let failed = self.number(|line| matches!(line.outcome, Outcome::Failed(_)));
         let changed = self.lines.len().saturating_sub(quiet).saturating_sub(refused).saturating_sub(failed);
@@ -145,6 +152,7 @@ impl Summary {
             let mut said: Vec<_> = line.did.iter().map(Did::words).collect();
             match &line.outcome {
                 Outcome::Done => {}
+                Outcome::LeftAlone(why) => said.push(format!("left alone: {}", printable(why.as_bytes()))),
                 Outcome::Refused(why) => {
                     said.push(paint.yellow(format!("cannot be synced: {}", printable(why.as_bytes()))));
                 }
@@ -180,6 +188,7 @@ impl Summary {
         let lines = self.lines.iter().map(|line| {
             let (outcome, why) = match &line.outcome {
                 Outcome::Done => ("done", None),
+                Outcome::LeftAlone(why) => ("left_alone", Some(why.as_str())),
                 Outcome::Refused(why) => ("cannot_be_synced", Some(why.as_str())),
                 Outcome::Failed(why) => ("failed", Some(why.as_str())),
             };

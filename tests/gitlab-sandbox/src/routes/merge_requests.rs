@@ -170,8 +170,9 @@ pub(super) fn list_of_project(context: &mut Context<'_>, path: &[&str]) -> Answe
 pub(super) fn list_of_group(context: &mut Context<'_>, path: &[&str]) -> Answer {
     let group = groups::find(context, segment(path, 1))?.id;
     let namespaces = groups::with_subgroups(context.model, group);
-    context.parameters.accept(&["non_archived"]);
+    let archived_too = !context.parameters.switch("non_archived")?.unwrap_or(true);
     let projects = context.model.projects.values().filter(|project| namespaces.contains(&project.namespace));
+    let projects = projects.filter(|project| archived_too || !project.archived);
     let projects: Vec<u64> = projects.map(|project| project.id).collect();
     list(context, "all", |request| projects.contains(&request.target_project))
 }

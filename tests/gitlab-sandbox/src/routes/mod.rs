@@ -198,6 +198,8 @@ pub(crate) fn answer(shared: &Shared, request: &Request, path: &str) -> Answered
     let mut context = Context { model: &mut model, caller, parameters, hook_event, tested: None, url };
     let answer = if !request.only_reads() && caller.user.is_none() && !anonymous {
         Err(Refusal::unauthorized())
+    } else if !request.only_reads() && context.is_archived(&segments) {
+        Err(Refusal::forbidden())
     } else {
         run(&mut context, &segments)
     };
@@ -236,6 +238,16 @@ impl Context<'_> {
         let in_reach =
             visible.filter(|project| self.caller.job.is_none_or(|job| self.model.job_token_reaches(project, job)));
         in_reach.ok_or_else(|| Refusal::not_found("Project"))
+    }
+
+    /// Says whether a request is about something of a project that can only be read once that is archived.
+    fn is_archived(&self, segments: &[&str]) -> bool {
+        match segments {
+            ["projects", id, "merge_requests" | "statuses" | "pipeline", ..] => {
+                self.project(id).is_ok_and(|project| project.archived)
+            }
+            _ => false,
+        }
     }
 
     /// Like [`Context::project`], where code or merge requests are asked for: 403 for who sees the project only.

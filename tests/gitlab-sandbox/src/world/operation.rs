@@ -77,7 +77,8 @@ impl Handle {
         self.0.model().enterprise = false;
     }
 
-    /// Archives a project: nobody pushes to it any more.
+    /// Archives a project: nobody pushes to it any more, its merge requests can only be read, and the lists of its groups
+    /// leave them out.
     pub fn archive(&self, project: &str) {
         project_mut(&mut self.0.model(), project).archived = true;
     }

@@ -233,3 +233,21 @@ fn texts_act_by_themselves() {
     assert!(sandbox.acts().iter().all(|act| act.place == Place::Description && act.merge_request == "src/curl!1"));
     sandbox.expect_write("POST", "*/merge_requests");
 }
+
+#[test]
+fn in_an_archived_project_they_can_only_be_read() {
+    let (sandbox, bot, contributor, _) = furnished();
+    let target = target_id(&sandbox);
+    assert_eq!(call(&sandbox, &contributor, "POST", SOURCE, &proposal(target)).status, 201);
+    sandbox.expect_write("POST", SOURCE);
+    sandbox.archive("src/curl");
+    let notes = format!("{TARGET}/1/notes");
+    assert_eq!(get(&sandbox, &bot, &notes).status, 200);
+    assert_eq!(call(&sandbox, &contributor, "POST", &notes, &json!({ "body": "Hello" })).status, 403);
+    assert_eq!(call(&sandbox, &contributor, "PUT", &format!("{TARGET}/1"), &json!({ "title": "x" })).status, 403);
+    let listed = |query: &str| {
+        let found = get(&sandbox, &bot, &format!("/groups/src/merge_requests?state=opened{query}")).json();
+        found.as_array().unwrap().len()
+    };
+    assert_eq!((listed(""), listed("&non_archived=false")), (0, 1));
+}
