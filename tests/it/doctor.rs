@@ -1,8 +1,8 @@
 //! `doctor`: an instance that is set up right, one that cannot be seen, a large one, and one that does not want to be read.
 
-use gitlab_sandbox::{Fault, Repositories, Role, Scope};
+use gitlab_sandbox::{Fault, HookEvent, Repositories, Role, Scope, Visibility};
 
-use crate::doctor_world::{BOT, BOT_FORK, VERSION, bot_ci, doctor, found, sound};
+use crate::doctor_world::{BOT, BOT_FORK, VERSION, bot_ci, doctor, found, hook, sound};
 use crate::support::Run;
 use crate::world::World;
 
@@ -223,4 +223,27 @@ fn names_that_steer_a_terminal_stay_within_the_table() {
         assert!(!run.stdout.contains('\u{202e}') && !run.stdout.contains("\nright  all"), "{}", run.stdout);
         assert!(run.stdout.contains(r"a\x1b[31m") || run.stdout.contains(r"a\\x1b[31m"), "{}", run.stdout);
     }
+}
+
+#[test]
+fn the_webhooks_of_a_group_around_several_namespaces_are_counted_once() {
+    let world = sound();
+    for namespace in ["around/one", "around/two", "rpms-two"] {
+        world.sandbox.group(namespace, Visibility::Public);
+    }
+    world.sandbox.group_member("around", "bot", Role::Owner);
+    world.sandbox.arrange(|model| model.webhooks.clear());
+    hook(&world.sandbox, "around").on(HookEvent::MergeRequest).create();
+    hook(&world.sandbox, "around").on(HookEvent::Note).create();
+    let instance = format!(
+        "extends: production\ngitlab: {{url: '{}'}}\nbot_project: {BOT}\nnamespaces:\n- {{source_git: around/one, dist_git: \
+         rpms}}\n- {{source_git: around/two, dist_git: rpms-two}}\n",
+        world.sandbox.url()
+    );
+    std::fs::write(world.home.path().join("instance.yaml"), instance).unwrap();
+    let json = doctor(&world, &["--output", "json"]).json();
+    let wrong = found(&json, "wrong");
+    assert!(!wrong.iter().any(|(check, _)| check.starts_with("hooks.")), "{wrong:?}");
+    let right = found(&json, "right");
+    assert!(right.contains(&("hooks.tls".to_owned(), "2 webhooks: certificates are verified".to_owned())), "{right:?}");
 }

@@ -57,10 +57,14 @@ fn hooks(look: &Look<'_>, bot_project: Option<&BotProject>, packages: &[Package]
         let mut lacking: Vec<_> = EVENTS.iter().map(|event| event.setting().to_owned()).collect();
         let mut group = Some(source_git.as_str());
         while let Some(path) = group.filter(|_| !lacking.is_empty()) {
-            let place = place(look, bot_project, HookOwner::Group(path), PlaceKind::Group, path)?;
-            let ours = place.hooks.iter().flatten().filter(|hook| is_ours(hook, bot_project));
+            let is_it = |place: &HookPlace| place.kind == PlaceKind::Group && place.of == path;
+            // Several namespaces may be in one group.
+            if !places.iter().any(is_it) {
+                places.push(place(look, bot_project, HookOwner::Group(path), PlaceKind::Group, path)?);
+            }
+            let hooks = places.iter().filter(|place| is_it(place)).flat_map(|place| place.hooks.iter().flatten());
+            let ours = hooks.filter(|hook| is_ours(hook, bot_project));
             ours.for_each(|hook| lacking.retain(|event| !hook.events.contains(event)));
-            places.push(place);
             group = path.rsplit_once('/').map(|(around, _)| around);
         }
         for package in packages.iter().filter(|package| source_git.name_within(&package.source_git).is_some()) {
