@@ -130,6 +130,10 @@ fn protected_branch(project: &BotProject) -> Finding {
             format!("lets more than Maintainers push to or merge into `{}`", rule.name),
             "allow Maintainers alone to push and merge",
         ),
+        [rule] if project.default_branch.as_ref().is_some_and(|branch| *branch != rule.name) => wrong(
+            format!("protects `{}` instead of its default branch", rule.name),
+            "protect the default branch and no other",
+        ),
         [rule] => Finding::right(CHECK, &project.path, format!("`{}` is its one protected branch", rule.name)),
         _ => wrong(format!("has several protected branches: {}", listed(&names)), "unprotect all but one"),
     }
@@ -159,6 +163,12 @@ fn secret(project: &BotProject, check: &'static str, key: &str) -> Finding {
         (found.iter().all(|variable| variable.protected), "is not protected", "`Protect variable` on"),
         (found.iter().all(|variable| variable.masked), "is not masked", "`Masked` or `Masked and hidden`"),
         (found.iter().all(|variable| variable.raw), "is expanded", "`Expand variable reference` off"),
+        (!found.iter().any(|variable| variable.is_file), "is a file", "`Type`: choose `Variable`"),
+        (
+            found.iter().any(|variable| variable.is_for_all_jobs),
+            "is for jobs of some environments alone",
+            "`Environments`: choose `All`",
+        ),
     ]
     .into_iter()
     .filter(|(is_right, ..)| !is_right)

@@ -195,6 +195,10 @@ pub struct Variable {
     pub masked: bool,
     /// Whether GitLab takes its value as it is.
     pub raw: bool,
+    /// Whether jobs get the path of a file that holds the value.
+    pub is_file: bool,
+    /// Whether jobs get it whatever their environment, and those without one.
+    pub is_for_all_jobs: bool,
 }
 
 /// Which jobs of other projects may use their token with a project.

@@ -67,6 +67,18 @@ fn the_bot_project_itself() {
         ("bot-project.protected-branch", |world| world.sandbox.protect(BOT, "release/*", Some(Role::Maintainer))),
         ("bot-project.protected-branch", |world| world.sandbox.protect(BOT, "main", Some(Role::Developer))),
         ("bot-project.protected-branch", |world| {
+            // All is on the branch that is protected, and GitLab's own pages and `onboard` go by the default branch.
+            world.sandbox.branch_at(BOT, "release", "main");
+            world.sandbox.arrange(|model| {
+                let id = model.project(BOT).unwrap().id;
+                model.projects.get_mut(&id).unwrap().protected.clear();
+                let hooks = model.webhooks.values_mut();
+                hooks.for_each(|hook| hook.url = hook.url.replace("/ref/main/", "/ref/release/"));
+            });
+            world.sandbox.protect(BOT, "release", Some(Role::Maintainer));
+            world.sandbox.schedule(BOT, "maintainer", "release", "*/15 * * * *");
+        }),
+        ("bot-project.protected-branch", |world| {
             world.sandbox.arrange(|model| {
                 let id = model.project(BOT).unwrap().id;
                 model.projects.get_mut(&id).unwrap().protected.clear();
@@ -92,6 +104,16 @@ fn the_variables_of_the_bot_project() {
         }),
         ("bot-project.token-variable", |world| {
             world.sandbox.set_variable(BOT, Variable { raw: false, ..variable("SGB_TOKEN") });
+        }),
+        ("bot-project.token-variable", |world| {
+            world.sandbox.set_variable(BOT, Variable { kind: "file".to_owned(), ..variable("SGB_TOKEN") });
+        }),
+        ("bot-project.token-variable", |world| {
+            world.sandbox.arrange(|model| {
+                let id = model.project(BOT).unwrap().id;
+                let variables = &mut model.projects.get_mut(&id).unwrap().variables;
+                variables.iter_mut().for_each(|variable| variable.scope = "production".to_owned());
+            });
         }),
         ("bot-project.token-variable", |world| {
             world.sandbox.arrange(|model| {

@@ -10,7 +10,8 @@ use crate::doctor::{
     VariablesFrom,
 };
 use crate::forge::{
-    self, BranchName, OverrideRole, ProjectPath, ProjectRef, ProjectSettings, RunnerType, VariablesOf, Visibility,
+    self, ANY_ENVIRONMENT, BranchName, OverrideRole, ProjectPath, ProjectRef, ProjectSettings, RunnerType,
+    VariableType, VariablesOf, Visibility,
 };
 
 /// Where GitLab looks for a CI file where a project says nothing.
@@ -101,8 +102,9 @@ fn schedule(schedule: &forge::PipelineSchedule) -> Schedule {
 pub(super) fn variables(look: &Look<'_>, project: &ProjectPath) -> Result<Seen<Vec<Variable>>> {
     let variables = look.listed(look.bot.forge.variables(VariablesOf::Project(project)))?;
     let known = |variable: forge::Variable| {
-        let forge::Variable { key, protected, masked, raw, .. } = variable;
-        Variable { key, protected, masked, raw }
+        let forge::Variable { key, protected, masked, raw, variable_type, environment_scope, .. } = variable;
+        let is_file = variable_type == VariableType::File;
+        Variable { key, protected, masked, raw, is_file, is_for_all_jobs: environment_scope == ANY_ENVIRONMENT }
     };
     Ok(variables.map(|variables| variables.into_iter().map(known).collect()))
 }
