@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bstr::ByteSlice as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing_subscriber::fmt::MakeWriter;
@@ -152,13 +154,27 @@ impl Mask {
     /// Returns the mask for the secrets among the variables of the process.
     pub fn of(variables: &BTreeMap<String, String>) -> Self {
         let values = SECRETS.iter().filter_map(|name| variables.get(*name));
-        Self(
-            values
-                .filter(|value| value.len() >= MASKED_LENGTH)
-                .map(|value| SecretString::from(value.as_str()))
-                .collect(),
-        )
+        let values = values.filter(|value| value.len() >= MASKED_LENGTH);
+        Self(values.flat_map(|value| forms(value)).map(SecretString::from).collect())
     }
+}
+
+/// Returns the forms in which a secret may come back: itself, in an address, and within what is in base64.
+fn forms(secret: &str) -> Vec<String> {
+    let mut forms = vec![secret.to_owned()];
+    forms.extend(
+        url::form_urlencoded::byte_serialize(secret.as_bytes()).map(str::to_owned).reduce(|all, part| all + &part),
+    );
+    // What is before it decides where its bits begin; the characters at both ends hold bits of what is around it as well.
+    for (before, first) in [(0_usize, 0_usize), (1, 2), (2, 3)] {
+        let text: Vec<u8> = std::iter::repeat_n(0, before).chain(secret.bytes()).collect();
+        let encoded = STANDARD_NO_PAD.encode(&text);
+        let whole = text.len().saturating_mul(8) / 6;
+        let Some(form) = encoded.get(first..whole) else { continue };
+        forms.push(form.to_owned());
+        forms.push(form.replace('+', "-").replace('/', "_"));
+    }
+    forms
 }
 
 impl<'a> MakeWriter<'a> for Mask {
@@ -206,6 +222,24 @@ mod tests {
     use anyhow::Context as _;
 
     use super::*;
+
+    #[test]
+    fn a_secret_is_known_in_base64_and_in_addresses() {
+        let forms = forms("s3cr3t/+token");
+        let has = |text: &str| forms.iter().any(|form| text.contains(form));
+        assert!(has("x?y=s3cr3t%2F%2Btoken"));
+        // `printf '…s3cr3t/+token…' | base64`, for what is before of each length.
+        for told in [
+            "czNjcjN0Lyt0b2tlbg==",
+            "OnMzY3IzdC8rdG9rZW4K",
+            "b2F1dGgyOnMzY3IzdC8rdG9rZW4=",
+            "eHh4czNjcjN0Lyt0b2tlbnh4",
+            "eHhzM2NyM3QvK3Rva2Vu",
+        ] {
+            assert!(has(told), "{told}");
+        }
+        assert!(!has("czNjcjN0") && !has("token"));
+    }
 
     #[test]
     fn an_error_says_what_why_and_what_to_do() {

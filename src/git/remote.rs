@@ -188,15 +188,26 @@ impl Remote {
             .config("http.lowSpeedTime", self.access.timeout.as_secs().to_string())
             .config("credential.helper", "")
             .output_limit(OUTPUT_LIMIT);
-        if let Some(token) = &self.access.token {
-            // GitLab takes any user name with a token.
-            let login = base64::engine::general_purpose::STANDARD.encode(format!("oauth2:{}", token.expose_secret()));
+        if let Some(login) = self.login() {
             command = command.config("http.extraHeader", format!("Authorization: Basic {login}"));
         }
         if let Some(ca_file) = &self.access.ca_file {
             command = command.config("http.sslCAInfo", ca_file.to_string_lossy());
         }
         command.config("http.proxy", self.access.proxy.as_ref().map(Url::as_str).unwrap_or_default())
+    }
+
+    /// What is shown to the server for a token. GitLab takes any user name with one.
+    fn login(&self) -> Option<String> {
+        let token = self.access.token.as_ref()?;
+        Some(base64::engine::general_purpose::STANDARD.encode(format!("oauth2:{}", token.expose_secret())))
+    }
+
+    /// Takes out of what was said what the server, or a proxy on the way, may have sent back of the login.
+    fn masked(&self, said: &str) -> String {
+        let token = self.access.token.as_ref().map(|token| token.expose_secret().to_owned());
+        let secrets = self.login().into_iter().chain(token).filter(|secret| !secret.is_empty());
+        secrets.fold(said.to_owned(), |said, secret| said.replace(&secret, "[MASKED]"))
     }
 
     /// Runs what `make` makes, again where the network or the server fails.
@@ -211,7 +222,7 @@ impl Remote {
             // A push tells on standard output what became of each branch, those that are well among them.
             let failed: Vec<&[u8]> = finished.stdout.lines().filter(|line| line.starts_with(b"!")).collect();
             let said = [printable(&failed.join(&b"; "[..])), finished.stderr];
-            let error = RemoteError::of(self.role, said.join(" ").trim().to_owned());
+            let error = RemoteError::of(self.role, self.masked(said.join(" ").trim()));
             tries_left -= 1;
             if tries_left == 0 || !matches!(error, RemoteError::Unavailable { .. }) {
                 return Err(error.into());
