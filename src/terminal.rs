@@ -16,7 +16,7 @@ use crate::exit::{NoCredentials, UsageError};
 use crate::forge::ForgeError;
 use crate::git::remote::RemoteError;
 use crate::transform::Refusal;
-use crate::transform::text::printable_whole;
+use crate::transform::text::{is_unseen, printable_whole};
 
 /// Whether to use colours (`--color`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -123,6 +123,21 @@ fn hint_of<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> 
     } else {
         cause.downcast_ref::<NoCredentials>().map(|missing| missing.hint())
     }
+}
+
+/// Returns JSON with escapes for all characters that a terminal would act on: they are inside texts.
+pub fn escaped(json: &str) -> String {
+    let mut out = String::new();
+    for character in json.chars() {
+        if character != '\n' && is_unseen(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 /// Writes to standard output. A reader that went away is no error: nobody is left to tell.

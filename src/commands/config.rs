@@ -151,7 +151,7 @@ fn entry(indent: &str, name: &str, value: &Value) -> Result<String> {
     let text = yaml_serde::to_string(&BTreeMap::from([(name, value)])).context("writing YAML")?;
     let text = if text.contains(|c| c != '\n' && is_unseen(c)) {
         // What steers a terminal is escaped, which JSON has a way for in every text, and JSON is YAML.
-        format!("{name}: {}\n", escaped(&serde_json::to_string(value).context("writing JSON")?))
+        format!("{name}: {}\n", terminal::escaped(&serde_json::to_string(value).context("writing JSON")?))
     } else {
         text
     };
@@ -235,22 +235,7 @@ fn validate(
 }
 
 fn json(data: &impl Serialize) -> Result<String> {
-    Ok(escaped(&serde_json::to_string_pretty(data).context("writing JSON")?) + "\n")
-}
-
-/// Returns JSON with escapes for all characters that a terminal would act on: they are inside texts.
-fn escaped(json: &str) -> String {
-    let mut out = String::new();
-    for character in json.chars() {
-        if character != '\n' && is_unseen(character) {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            out.push(character);
-        }
-    }
-    out
+    Ok(terminal::escaped(&serde_json::to_string_pretty(data).context("writing JSON")?) + "\n")
 }
 
 fn print(text: &str) -> Result<()> {

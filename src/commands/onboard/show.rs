@@ -63,7 +63,8 @@ impl Shown<'_> {
             there_already: &done.present,
             left: &done.left,
         };
-        Ok(serde_json::to_string_pretty(&json).context("writing JSON")? + "\n")
+        // Branches are called what people like.
+        Ok(terminal::escaped(&serde_json::to_string_pretty(&json).context("writing JSON")?) + "\n")
     }
 
     fn text(&self, dry_run: bool, paint: Paint) -> String {
