@@ -115,6 +115,9 @@ pub struct ProjectSettings {
     /// Who may use its pipelines.
     #[serde(default, deserialize_with = "if_known")]
     pub builds_access_level: Option<FeatureAccess>,
+    /// Who may see its code.
+    #[serde(default, deserialize_with = "if_known")]
+    pub repository_access_level: Option<FeatureAccess>,
     /// Who may fork it.
     #[serde(default, deserialize_with = "if_known")]
     pub forking_access_level: Option<FeatureAccess>,

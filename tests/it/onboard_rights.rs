@@ -2,7 +2,7 @@
 
 use gitlab_sandbox::{Role, Settings, Visibility};
 
-use crate::onboard_world::{DIST, FORK, HUB, SOURCE, World};
+use crate::onboard_world::{DIST, FORK, HUB, ORIGINAL_SOURCE, SOURCE, World};
 
 fn settings() -> Settings {
     Settings::default()
@@ -181,4 +181,31 @@ fn an_archived_copy_and_a_more_visible_one_are_told() {
     let _ = world.written();
     lacks(&world, &[&format!("{DIST} is archived"), &format!("more people can see {SOURCE} than")]);
     assert_eq!(world.written(), []);
+}
+
+#[test]
+fn nothing_is_copied_to_where_more_people_would_see_it() {
+    let world = World::new();
+    world.sandbox.set_visibility(ORIGINAL_SOURCE, Visibility::Private);
+    world.sandbox.member(ORIGINAL_SOURCE, "operator", Role::Reporter);
+    // Somebody has made the project already, as everything around it is: public.
+    world.sandbox.project(SOURCE);
+    let said = lacks(&world, &[&format!("more people can see {SOURCE} than {ORIGINAL_SOURCE}")]);
+    assert_eq!(world.refs(SOURCE), Default::default(), "{said}");
+    let _ = world.written();
+    world.sandbox.set_visibility(SOURCE, Visibility::Private);
+    world.onboard(&[]).ends_with(0);
+    assert!(world.sandbox.tip(SOURCE, "c9s").is_some());
+    let _ = world.written();
+}
+
+#[test]
+fn a_copy_of_code_for_members_only_is_private() {
+    let world = World::new();
+    world.sandbox.setting(ORIGINAL_SOURCE, "repository_access_level", "private");
+    world.sandbox.member(ORIGINAL_SOURCE, "operator", Role::Reporter);
+    world.onboard(&[]).ends_with(0);
+    let visibility = |path| world.sandbox.inspect(|model| model.project(path).unwrap().visibility);
+    assert_eq!((visibility(SOURCE), visibility(DIST)), (Visibility::Private, Visibility::Public));
+    let _ = world.written();
 }

@@ -11,8 +11,8 @@ use crate::ci::{Section, Template, TemplateUse, template_uses};
 use crate::config::{Forks, Instance, WebhookTokens};
 use crate::exit::UsageError;
 use crate::forge::{
-    AccessLevel, BranchName, Forge, ForgeError, HookOwner, ProjectPath, ProjectSettings, TriggerToken, Variable,
-    VariablesOf, Webhook,
+    AccessLevel, BranchName, FeatureAccess, Forge, ForgeError, HookOwner, ProjectPath, ProjectSettings, TriggerToken,
+    Variable, VariablesOf, Visibility, Webhook,
 };
 use crate::git::Store;
 use crate::setup::ci_file::{DIST_GIT_PATH, SOURCE_GIT_PATH, Templates, is_carried};
@@ -202,7 +202,12 @@ impl Run<'_> {
             });
         };
         same_spelling(original, &settings.path)?;
-        let visibility = settings.visibility.context("GitLab does not say who may see the original")?;
+        let visibility = match settings.repository_access_level {
+            Some(FeatureAccess::Private | FeatureAccess::Disabled) => Visibility::Private,
+            Some(FeatureAccess::Enabled) | None => {
+                settings.visibility.context("GitLab does not say who may see the original")?
+            }
+        };
         let refs = self.refs(store, "the original", original)?;
         let default_branch = settings.default_branch;
         repository.original = Some(Original { path: original.clone(), visibility, default_branch, refs });

@@ -52,7 +52,17 @@ impl Planner<'_> {
             self.left(Left::undone(format!("{path} is archived: an Owner of it can take it back")));
             return;
         }
-        if project.visibility.is_some_and(|visibility| visibility > original.visibility) {
+        let shows_more = project.visibility.is_some_and(|visibility| visibility > original.visibility);
+        if shows_more && original.refs.keys().any(|name| !repository.refs.contains_key(name)) {
+            self.missing.0.insert(Need::Project(*which));
+            self.left(Left::undone(format!(
+                "more people can see {path} than {}, so that nothing more is copied: a Maintainer can set its visibility to \
+                 that of the original",
+                original.path
+            )));
+            return;
+        }
+        if shows_more {
             self.left(Left::for_a_person(format!(
                 "more people can see {path} than {}: a Maintainer can set its visibility to that of the original, if \
                  that was not meant",
