@@ -25,6 +25,9 @@ const TRIES: u32 = 4;
 /// The most that a fetch may keep on disk is up to the server; what it prints is not needed beyond this.
 const OUTPUT_LIMIT: usize = 1 << 20;
 
+/// The longest list of refs: a hundred thousand, with long names.
+const LIST_LIMIT: usize = 32 << 20;
+
 /// A repository on a server.
 #[derive(Clone, Debug)]
 pub struct Remote {
@@ -295,7 +298,9 @@ impl Remote {
 
     /// Lists the refs whose full names fit one of `patterns`, tags with what they lead to behind `^{}`.
     pub fn list(&self, store: &Store, patterns: &[String]) -> Result<Vec<(String, CommitId)>> {
-        let finished = self.run(|| self.command(store).args(["ls-remote", "--quiet", NAME]).args(patterns))?;
+        let list = || self.command(store).output_limit(LIST_LIMIT).args(["ls-remote", "--quiet", NAME]).args(patterns);
+        let finished = self.run(list)?;
+        anyhow::ensure!(!finished.truncated, "{}: there are too many branches and tags to list them", self.role);
         let mut refs = Vec::new();
         for line in finished.stdout.lines() {
             if let Some((id, name)) = line.split_once_str(b"\t") {

@@ -127,8 +127,15 @@ impl Repository {
     /// Says whether it has a branch, or its original has.
     pub fn will_have(&self, branch: &str) -> bool {
         let name = format!("refs/heads/{branch}");
-        self.refs.contains_key(&name)
-            || self.original.as_ref().is_some_and(|original| original.refs.contains_key(&name))
+        let has = |original: &Original| original.refs.contains_key(&name) && !self.has_no_room_for(&name);
+        self.refs.contains_key(&name) || self.original.as_ref().is_some_and(has)
+    }
+
+    /// Says whether a branch or tag is there that excludes the one of this full name: git has no `a` beside an `a/b`.
+    pub fn has_no_room_for(&self, name: &str) -> bool {
+        let below = format!("{name}/");
+        let is_below = self.refs.range(below.clone()..).next().is_some_and(|(there, _)| there.starts_with(&below));
+        is_below || name.match_indices('/').any(|(end, _)| name.get(..end).is_some_and(|n| self.refs.contains_key(n)))
     }
 }
 

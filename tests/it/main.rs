@@ -36,6 +36,7 @@ mod live_check;
 mod message;
 mod notify;
 mod onboard;
+mod onboard_copy;
 mod onboard_faults;
 mod onboard_production;
 mod onboard_rights;

@@ -282,5 +282,10 @@ fn is_about_rights(step: &Step, error: &anyhow::Error) -> bool {
         }
         _ => {}
     }
-    matches!(error.downcast_ref(), Some(RemoteError::Denied { .. } | RemoteError::Refused { .. }))
+    match error.downcast_ref() {
+        Some(RemoteError::Denied { .. }) => true,
+        // Branches are refused for their names or what they hold as well, which no role helps against.
+        Some(RemoteError::Refused { said, .. }) => said.contains("not allowed"),
+        _ => false,
+    }
 }

@@ -229,7 +229,9 @@ impl Run<'_> {
     fn refs(&self, store: &Store, role: &'static str, path: &ProjectPath) -> Result<BTreeMap<String, CommitId>> {
         let patterns = ["refs/heads/*".to_owned(), "refs/tags/*".to_owned()];
         let listed = self.remote(role, path).list(store, &patterns)?;
-        Ok(listed.into_iter().filter(|(name, _)| !name.ends_with("^{}")).collect())
+        // To git a pattern fits the end of a name too: that of a note, for one.
+        let is_one = |name: &str| ["refs/heads/", "refs/tags/"].iter().any(|place| name.starts_with(place));
+        Ok(listed.into_iter().filter(|(name, _)| is_one(name) && !name.ends_with("^{}")).collect())
     }
 
     /// The branches of a copy that hold what the original's hold, and more: onboarding's own commit for one.

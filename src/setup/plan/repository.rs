@@ -86,7 +86,9 @@ impl Planner<'_> {
         let differs = |(name, id): &&(String, CommitId)| {
             there.get(name).is_some_and(|there| there != id) && !repository.ahead.contains(name)
         };
-        let other: Vec<&str> = refs.iter().filter(differs).map(|(name, _)| short(name)).collect();
+        let is_kept_out = |name: &String| repository.has_no_room_for(name);
+        let stays = |one: &&(String, CommitId)| differs(one) || is_kept_out(&one.0);
+        let other: Vec<&str> = refs.iter().filter(stays).map(|(name, _)| short(name)).collect();
         let present: Vec<&str> =
             refs.iter().map(|(name, _)| name.as_str()).filter(|n| there.contains_key(*n)).collect();
         if !present.is_empty() {
@@ -100,7 +102,7 @@ impl Planner<'_> {
             ));
             self.left(other.into_iter().fold(left, Left::line));
         }
-        refs.retain(|(name, _)| !is_there(name));
+        refs.retain(|(name, _)| !is_there(name) && !is_kept_out(name));
         if !refs.is_empty() {
             let from = original.path.clone();
             let is_empty = there.is_empty();
