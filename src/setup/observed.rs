@@ -41,6 +41,8 @@ pub struct Observed {
     pub project_hooks: Option<Vec<Webhook>>,
     /// The webhooks of its group; nothing where they may not be read.
     pub group_hooks: Option<Vec<Webhook>>,
+    /// The webhooks of the groups around that one, as far as they may be read, each with its group.
+    pub hooks_around: Vec<(String, Webhook)>,
     /// The bot's trigger tokens in the bot project.
     pub tokens: BTreeMap<TokenUse, TriggerTokenSeen>,
     /// The variables of the source-git project; nothing where they may not be read.

@@ -58,6 +58,18 @@ pub fn calls(address: &str, trigger_url: &str) -> bool {
     address.strip_prefix(trigger_url).is_some_and(|rest| rest.is_empty() || rest.starts_with('?'))
 }
 
+/// Returns an address with the number of the bot project, where it names that by its path as GitLab's API lets it.
+pub fn by_number(address: &str, trigger_url: &str, project: &str) -> String {
+    const PROJECTS: &str = "/api/v4/projects/";
+    let Some((gitlab, rest)) = trigger_url.split_once(PROJECTS) else { return address.to_owned() };
+    let number = rest.split('/').next().unwrap_or_default();
+    let path = project.replace('/', "%2F");
+    match address.strip_prefix(&format!("{gitlab}{PROJECTS}{path}/")) {
+        Some(rest) => format!("{gitlab}{PROJECTS}{number}/{rest}"),
+        None => address.to_owned(),
+    }
+}
+
 /// Returns what a webhook sends: identifiers alone, all quoted, because a field that an event lacks renders as nothing and
 /// would break the JSON. With a webhook token where the instance requires them.
 pub fn template(webhook_token: Option<&SecretString>) -> String {

@@ -40,6 +40,7 @@ mod onboard_copy;
 mod onboard_faults;
 mod onboard_production;
 mod onboard_rights;
+mod onboard_webhooks;
 mod onboard_world;
 mod own_pipeline;
 mod pair;

@@ -105,6 +105,7 @@ impl Run<'_> {
             proofs: proofs(&self.bot.instance, secret, source_git, is_copy, &report)?,
             reach: reach(&self.bot.instance)?,
             group_hooks: self.hooks(HookOwner::Group(source_git.namespace()))?,
+            hooks_around: self.hooks_around(source_git.namespace())?,
             operator,
             bot,
             hub,
@@ -327,6 +328,17 @@ impl Run<'_> {
 
     fn hooks(&self, owner: HookOwner<'_>) -> Result<Option<Vec<Webhook>>> {
         readable(self.operator().webhooks(owner))
+    }
+
+    /// The webhooks of the groups around a group, as far as they may be read, each with its group.
+    fn hooks_around(&self, group: &str) -> Result<Vec<(String, Webhook)>> {
+        let around = |group: &str| group.rsplit_once('/').map(|(around, _)| around.to_owned());
+        let mut found = Vec::new();
+        for group in std::iter::successors(around(group), |group| around(group)) {
+            let hooks = self.hooks(HookOwner::Group(&group))?.unwrap_or_default();
+            found.extend(hooks.into_iter().map(|hook| (group.clone(), hook)));
+        }
+        Ok(found)
     }
 
     /// The trigger tokens that are there, each as its owner sees it where that is somebody whose token is at hand.

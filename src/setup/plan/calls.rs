@@ -163,8 +163,12 @@ impl Planner<'_> {
                 return;
             }
         };
-        let wanted =
-            Wanted { url: webhook::hook_url(trigger_url), trigger_url, template: webhook::template(proof).into() };
+        let wanted = Wanted {
+            url: webhook::hook_url(trigger_url),
+            trigger_url,
+            hub: seen.hub.path.as_str(),
+            template: webhook::template(proof).into(),
+        };
         let mut made = true;
         for kind in HookKind::ALL {
             made &= self.webhook(kind, &wanted, proof.is_some());
@@ -192,18 +196,22 @@ impl Planner<'_> {
         let seen = self.seen;
         let Repository { path, .. } = &seen.source_git;
         let group = path.namespace();
-        let of_group = seen.group_hooks.iter().flatten().find(|hook| wanted.is_for(kind, hook));
+        if let Some((around, _)) = seen.hooks_around.iter().find(|(_, hook)| wanted.is_for(kind, hook)) {
+            self.present(format!("{around}: the webhook for {kind}"));
+            return false;
+        }
+        let of_group = seen.group_hooks.iter().flatten();
         if self.is_copy() {
-            if of_group.is_some() {
+            if of_group.clone().any(|hook| wanted.is_for(kind, hook)) {
                 self.present(format!("{group}: the webhook for {kind}"));
                 return false;
             }
-            let of_project = seen.project_hooks.iter().flatten().find(|hook| wanted.is_for(kind, hook));
+            let of_project = wanted.found(kind, seen.project_hooks.iter().flatten());
             self.set_webhook(Place::Repository(Which::SourceGit), path.as_str(), kind, of_project, wanted);
             return true;
         }
         if seen.group_hooks.is_some() {
-            self.set_webhook(Place::Group, group, kind, of_group, wanted);
+            self.set_webhook(Place::Group, group, kind, wanted.found(kind, of_group), wanted);
             return true;
         }
         let left = Left::for_a_person(format!(
@@ -259,24 +267,39 @@ pub fn description(usage: TokenUse, hooks: &str, source_git: &str, report: &str)
 /// What a webhook is to be.
 struct Wanted<'a> {
     trigger_url: &'a str,
+    hub: &'a str,
     url: String,
     template: SecretString,
 }
 
 impl Wanted<'_> {
     fn is_for(&self, kind: HookKind, hook: &Webhook) -> bool {
-        webhook::calls(&hook.url, self.trigger_url) && hook.events.contains(&event(kind))
+        webhook::calls(&self.address(hook), self.trigger_url) && hook.events.contains(&event(kind))
     }
 
+    /// Returns the webhook for a kind. One for both that has to be changed becomes the one for merge requests.
+    fn found<'h>(&self, kind: HookKind, mut hooks: impl Iterator<Item = &'h Webhook>) -> Option<&'h Webhook> {
+        let is_anothers = |hook| kind != HookKind::MergeRequests && self.is_for(HookKind::MergeRequests, hook);
+        hooks.find(|hook| self.is_for(kind, hook) && (self.is_right(hook) || !is_anothers(*hook)))
+    }
+
+    /// Whether it has its token still once it is changed: with another address GitLab forgets that.
     fn keeps_token(&self, hook: &Webhook) -> bool {
         hook.url == self.url && hook.url_variables.contains(TOKEN_PART)
     }
 
-    /// One webhook for both is not what is made here, but it works.
+    /// Its address, whichever way that names the bot project.
+    fn address(&self, hook: &Webhook) -> String {
+        webhook::by_number(&hook.url, self.trigger_url, self.hub)
+    }
+
+    /// One webhook for both is not what is made here, but it works, as does one for comments that only members may read.
     fn is_right(&self, hook: &Webhook) -> bool {
-        self.keeps_token(hook)
+        let is_used = |on: &HookEvent| *on == HookEvent::ConfidentialComments || HookKind::ALL.map(event).contains(on);
+        self.address(hook) == self.url
+            && hook.url_variables.contains(TOKEN_PART)
             && hook.template.as_deref() == Some(self.template.expose_secret())
-            && hook.events.iter().all(|on| HookKind::ALL.map(event).contains(on))
+            && hook.events.iter().all(is_used)
             && hook.enable_ssl_verification != Some(false)
     }
 }
