@@ -304,6 +304,9 @@ fn open_again<'a>(observed: &Observed<'_>, standing: Standing<'_>) -> Vec<Step<'
     if current.origin == BranchOrigin::Gone {
         return Vec::new();
     }
+    // That it was merged says more: it cannot have been without being open again.
+    let merged = observed.source.state == State::Merged && news != News::AskedFor;
+    let news = if merged { News::Merged { commit: observed.source.merged_as } } else { news };
     let told = tell(observed, current, news);
     told.into_iter().chain([turn(observed, current, Turn::Reopen, ended_of(&observed.source))]).collect()
 }

@@ -211,6 +211,9 @@ fn what_was_closed_and_then_merged_goes_on_in_dist_git() {
         look(&world, iid, by);
         assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
         assert!(world.note(iid).contains("This merge request was merged."), "{by:?}: {}", world.note(iid));
+        let said = said(&world, 1);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[1].contains(" was merged as ") && said[1].contains("yours to merge now"), "{said:?}");
     }
 }
 
