@@ -57,7 +57,7 @@ fn killed_after_every_write_it_comes_to_the_same_end() {
     let mut killed = 0;
     while killed_after_a_write(&world) {
         killed += 1;
-        assert!(killed <= writes + 2, "it does something again and again");
+        assert!(killed <= writes + 2, "it does something again and again: {:#?}", world.written());
     }
     assert!(killed >= writes, "{killed} of {writes}");
     has_come_to_its_end(&world, &expected, "killed");

@@ -53,11 +53,12 @@ impl Shared {
         lock(&self.faults)
     }
 
-    /// Tells whoever wants to know about a write; nothing is locked meanwhile.
-    pub(crate) fn after_write(&self, write: &Write) {
+    /// Tells whoever wants to know about the writes of one request; nothing is locked meanwhile. Who asks to be told in the
+    /// middle of it is not: a test may have gone on after the first of several refs that one push moves.
+    pub(crate) fn after_writes(&self, writes: &[Write]) {
         let hooks = lock(&self.after_write).clone();
-        for hook in hooks {
-            hook(write);
+        for write in writes {
+            hooks.iter().for_each(|hook| hook(write));
         }
     }
 }

@@ -72,10 +72,8 @@ pub(crate) fn answer(shared: &Shared, mut request: Request) -> Outcome {
     };
     let Answered { mut reply, user, writes, unknown, tested } = answered;
     shared.log().unknown.extend(unknown);
-    for write in writes {
-        shared.log().writes.push((write.clone(), false));
-        shared.after_write(&write);
-    }
+    shared.log().writes.extend(writes.iter().map(|write| (write.clone(), false)));
+    shared.after_writes(&writes);
     delivery::deliver(shared);
     if let Some(refusal) = tested.and_then(|hook| failed_test(shared, hook)) {
         reply = refusal.reply();
