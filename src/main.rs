@@ -32,9 +32,9 @@ fn main() -> ExitCode {
     let variables: BTreeMap<_, _> = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let mask = terminal::Mask::of(&variables);
+    terminal::mask_secrets(&variables);
     tracing_subscriber::fmt()
-        .with_writer(mask.clone())
+        .with_writer(|| terminal::Complaints)
         .with_ansi(complaints == terminal::Paint::Colored)
         .with_max_level(level)
         .with_target(false)
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     match commands::run(&cli, &surroundings) {
         Ok(()) => ExitStatus::Done.into(),
         Err(error) => {
-            terminal::complain(&terminal::error_lines(&error, complaints), &mask);
+            terminal::complain(&terminal::error_lines(&error, complaints));
             ExitStatus::of(&error).into()
         }
     }

@@ -1,15 +1,15 @@
-//! What people see: colours where they are wanted, and errors with their causes and hints.
+//! What people see: colours where they are wanted, errors with their causes and hints, and no secrets.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bstr::ByteSlice as _;
 use secrecy::{ExposeSecret as _, SecretString};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::ConfigError;
 use crate::exit::{NoCredentials, UsageError};
@@ -140,18 +140,27 @@ pub fn escaped(json: &str) -> String {
     out
 }
 
-/// Writes to standard output. A reader that went away is no error: nobody is left to tell.
+/// Writes to standard output, with secrets masked. A reader that went away is no error: nobody is left to tell.
 pub fn print(text: &str) -> io::Result<()> {
+    print_bytes(&masked(text.as_bytes()))
+}
+
+/// Writes a token that was asked for to standard output, as it is.
+pub fn print_token(text: &str) -> io::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
 }
 
-/// Writes to standard error, where nothing can be done about a failure.
-pub fn complain(text: &str, mask: &Mask) {
-    drop(Complaints(mask).write_all(text.as_bytes()));
+/// Writes to standard error, with secrets masked. Nothing can be done about a failure.
+pub fn complain(text: &str) {
+    drop(Complaints.write_all(text.as_bytes()));
 }
 
 /// The variables whose values are told to nobody.
@@ -161,17 +170,25 @@ const SECRETS: [&str; 5] =
 /// The shortest value that GitLab masks in a job's log, in bytes. Shorter ones are in ordinary words.
 const MASKED_LENGTH: usize = 8;
 
-/// What standard error never shows, not even where a server or a proxy has sent it back.
-#[derive(Clone, Debug, Default)]
-pub struct Mask(Vec<SecretString>);
+/// What the process never shows, not even where a server or a proxy has sent it back.
+static MASK: OnceLock<Vec<SecretString>> = OnceLock::new();
 
-impl Mask {
-    /// Returns the mask for the secrets among the variables of the process.
-    pub fn of(variables: &BTreeMap<String, String>) -> Self {
-        let values = SECRETS.iter().filter_map(|name| variables.get(*name));
-        let values = values.filter(|value| value.len() >= MASKED_LENGTH);
-        Self(values.flat_map(|value| forms(value)).map(SecretString::from).collect())
+/// Masks the secrets among the variables of the process in all that is written from now on.
+pub fn mask_secrets(variables: &BTreeMap<String, String>) {
+    let values = SECRETS.iter().filter_map(|name| variables.get(*name));
+    let values = values.filter(|value| value.len() >= MASKED_LENGTH);
+    MASK.get_or_init(|| values.flat_map(|value| forms(value)).map(SecretString::from).collect());
+}
+
+fn masked(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut shown = Cow::Borrowed(text);
+    for secret in MASK.get().into_iter().flatten() {
+        let secret = secret.expose_secret().as_bytes();
+        if shown.contains_str(secret) {
+            shown = Cow::Owned(shown.replace(secret, b"[MASKED]"));
+        }
     }
+    shown
 }
 
 /// Returns the forms in which a secret may come back: itself, in an address, and within what is in base64.
@@ -192,28 +209,13 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-impl<'a> MakeWriter<'a> for Mask {
-    type Writer = Complaints<'a>;
-
-    fn make_writer(&'a self) -> Complaints<'a> {
-        Complaints(self)
-    }
-}
-
-/// Standard error behind a mask. What is written at once is masked as a whole.
+/// Standard error with secrets masked. What is written at once is masked as a whole.
 #[derive(Debug)]
-pub struct Complaints<'a>(&'a Mask);
+pub struct Complaints;
 
-impl io::Write for Complaints<'_> {
+impl io::Write for Complaints {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        let mut shown = Cow::Borrowed(text);
-        for secret in &self.0.0 {
-            let secret = secret.expose_secret().as_bytes();
-            if shown.contains_str(secret) {
-                shown = Cow::Owned(shown.replace(secret, b"[MASKED]"));
-            }
-        }
-        io::stderr().lock().write_all(&shown)?;
+        io::stderr().lock().write_all(&masked(text))?;
         Ok(text.len())
     }
 

@@ -109,7 +109,7 @@ fn show(global: &Global, text: String, data: &impl Serialize) -> Result<()> {
         Output::Text => text,
         Output::Json => serde_json::to_string_pretty(data).context("writing JSON")? + "\n",
     };
-    terminal::print(&text).context("writing to standard output")
+    terminal::print_token(&text).context("writing to standard output")
 }
 
 fn words(scope: &Scope) -> String {
@@ -149,7 +149,8 @@ fn secret(file: Option<&Path>, surroundings: &Surroundings) -> Result<Secret> {
         return Ok(secret.ok_or_else(|| missing("there is no secret for webhook tokens".to_owned()))?);
     };
     let text = File::open(path).map_err(anyhow::Error::from).and_then(|file| text_of(file, SECRET_LIMIT));
-    let text = text.with_context(|| format!("reading the secret from `{}`", path.display()))?;
+    let unread = |error: anyhow::Error| error.context(missing(format!("`{}` cannot be read", path.display())));
+    let text = text.map_err(unread)?;
     // Editors end a file with a line end; it is none of the secret's.
     let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
     let secret = Secret::new(SecretString::from(text));
