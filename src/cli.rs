@@ -92,15 +92,15 @@ pub enum Command {
     Sync(Sync),
     /// Bring dist-git's CI results to the source-git merge request
     Report(Report),
-    /// Look where a webhook or a job says, and do what is due there
+    /// Handle an event from a webhook or a job: sync or report the merge request that it names
     Event(Event),
-    /// Look at every merge request of the instance, and bring what is behind up to date
+    /// Look at every merge request of the instance, and bring up to date what is behind
     Reconcile(Reconcile),
     /// Start a new pipeline for the dist-git merge request of a source-git merge request
     Retest(Retest),
-    /// Make a dist-git merge request anew, whatever people did there
+    /// Rebuild a dist-git merge request, discarding what people pushed to its branch
     Recreate(Recreate),
-    /// Tell what of an instance is set up right and what is not, and what to do about it
+    /// Check whether an instance is set up right, and say what to do where it is not
     Doctor(Doctor),
     /// From a job, ask the bot project to look at the job's pipeline or merge request
     Notify(Notify),
@@ -110,9 +110,9 @@ pub enum Command {
     UpdateDistGit(UpdateDistGit),
     /// Make the token that webhooks of a namespace or project carry, or check one
     WebhookToken(WebhookToken),
-    /// Show what an instance comes to and where each value is from, or check it
+    /// Show the settings of an instance and where each comes from, or check them
     Config(Config),
-    /// Print what a shell completes the command line with
+    /// Print the completions for a shell
     Completions(Completions),
 }
 
@@ -146,8 +146,8 @@ pub struct Recreate {
     pub merge_request: Option<String>,
 }
 
-const RECREATE_HELP: &str = "The bot's branch is made anew over what people pushed to it, and a merge request that they closed or \
-    merged is opened again, or another one. The token of the bot's user is read from the variable SGB_TOKEN.";
+const RECREATE_HELP: &str = "The bot's branch is rebuilt, discarding what people pushed to it. A merge request that they closed is \
+    reopened; where they merged it, a new one is opened. The token of the bot's user is read from the variable SGB_TOKEN.";
 
 /// Arguments of `event`.
 #[derive(Debug, Args)]
@@ -261,14 +261,14 @@ pub struct Doctor {
     #[arg(long, value_name = "USER")]
     pub bot: Option<String>,
 
-    /// How many packages to look into one by one; all of them are held against dist-git
+    /// How many packages to look into one by one; all of them are compared with dist-git
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u32).range(1..))]
     pub packages: u32,
 }
 
 const DOCTOR_HELP: &str = "Nothing is written. Most settings are shown to Maintainers and Owners alone: with the token of one, \
     and `--bot`, more of them are seen than with the bot's own. The token is read from the variable SGB_TOKEN. The exit \
-    status is 1 where something is wrong; what is not to be seen is not wrong.";
+    status is 1 where something is wrong; what cannot be seen is not wrong.";
 
 /// Arguments of `notify`.
 #[derive(Debug, Args)]
@@ -286,7 +286,7 @@ pub struct Notify {
 /// What is a number of a project or pipeline: as many digits as the bot project reads.
 const GITLAB_IDS: RangeInclusive<u64> = 1..=999_999_999_999;
 
-const NOTIFY_HELP: &str = "The bot project's trigger address is read from the variable SGB_TRIGGER_URL, the trigger token from \
+const NOTIFY_HELP: &str = "The bot project's trigger URL is read from the variable SGB_TRIGGER_URL, the trigger token from \
     SGB_TRIGGER_TOKEN, and a webhook token, for instances that require one, from SGB_WEBHOOK_TOKEN.";
 
 /// Arguments of `report`.
@@ -354,7 +354,7 @@ pub struct UpdateDistGit {
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub patch_comments: PatchComments,
 
-    /// Update even where the two repositories have diverged (this is not checked yet: it changes nothing)
+    /// Accepted for packit's sake; changes nothing
     #[arg(short, long)]
     pub force: bool,
 }
@@ -390,7 +390,7 @@ const WEBHOOK_TOKEN_HELP: &str = "The secret is read from the variable SGB_WEBHO
 #[derive(Debug, Args)]
 #[command(after_help = CONFIG_HELP)]
 pub struct Config {
-    /// Instead of showing the instance, name all that is wrong in it, and what is hardly meant
+    /// Instead of showing the instance, name everything that is wrong in it, and what looks like a mistake
     #[arg(long)]
     pub validate: bool,
 
@@ -404,7 +404,7 @@ pub struct Config {
 }
 
 const CONFIG_HELP: &str = "What is shown is an instance file itself. Nothing is asked of GitLab. An instance that cannot be used \
-    ends with exit status 2; what is hardly meant is only warned of.";
+    ends with exit status 2; what only looks like a mistake is a warning.";
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]

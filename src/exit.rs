@@ -34,7 +34,7 @@ impl ExitStatus {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "What was asked for is done, or there was nothing to do.",
-            Self::Failed => "Something went wrong that is none of the below. The message says what.",
+            Self::Failed => "Something else went wrong. The message says what.",
             Self::Usage => {
                 "The command line, the environment or the instance is wrong. The message says what to change."
             }

@@ -236,7 +236,7 @@ impl<'a> Story<'a> {
         page::note(&self.name(), &note, stage.paint);
         stage.check("the note is all that is written", self.written() == ["PUT"])?;
         stage.check("the note is the same", note.id == before.id)?;
-        stage.check("the note says what to do", note.body.contains("**To mend it:**"))?;
+        stage.check("the note says what to do", note.body.contains("**How to fix it:**"))?;
         stage.check("dist-git is left as it was", self.gitlab.tip(BOT_FORK, &branch) == tip)
     }
 
@@ -251,7 +251,7 @@ impl<'a> Story<'a> {
         self.sync(ExitStatus::Done)?;
         let (pair, note) = (self.pair()?, self.note()?);
         page::edited_note(&self.name(), &note, &blocked, stage.paint);
-        stage.check("nothing is left to mend", !note.body.contains("**To mend it:**"))?;
+        stage.check("nothing is left to mend", !note.body.contains("**How to fix it:**"))?;
         let patches = self.patches(&pair);
         let wanted = ["0001-Be-polite.patch", "0002-Return-success.patch", "0003-Greet-whoever-is-named.patch"];
         stage.check("Anna's patches come on top of the packager's", patches == wanted)

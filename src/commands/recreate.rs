@@ -29,7 +29,12 @@ pub(super) fn run(arguments: &cli::Recreate, global: &Global, surroundings: &Sur
 pub(super) fn objection(bot: &Bot, reference: &MergeRequestReference) -> Result<Option<Refusal>> {
     let MergeRequestReference { project, iid } = reference;
     let is_closed = bot.forge.merge_request(project, *iid)?.state == MergeRequestState::Closed;
-    let refusal = || Refusal::new(format!("{project}!{iid} is closed, and so is its pair"), "reopen it");
+    let refusal = || {
+        Refusal::new(
+            format!("{project}!{iid} is closed: there is nothing to recreate"),
+            format!("reopen {project}!{iid} first"),
+        )
+    };
     Ok(is_closed.then(refusal))
 }
 

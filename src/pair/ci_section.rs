@@ -110,7 +110,7 @@ impl CiSection {
             statuses: None,
             left_open: Vec::new(),
         };
-        Self { state, said: format!("**dist-git CI:** has not begun for commit {}.\n", short(&commit)) }
+        Self { state, said: format!("**dist-git CI:** has not started yet for commit {}.\n", short(&commit)) }
     }
 
     /// Returns the section for a commit that takes the place of this one's, while nothing of it has been tested yet.
@@ -196,7 +196,7 @@ fn said(commit: &CommitId, pipeline: &Pipeline) -> String {
     }
     if made.state == CiState::Failed {
         text.push_str(
-            "\nBehind each job is its log. Push a fix here; where this change is not the cause, ask the package's maintainers.\n",
+            "\nEach job's name links to its log. Push a fix here, or ask the package's maintainers if this change is not the cause.\n",
         );
     }
     let mut jobs: Vec<Row<'_>> = Vec::new();
@@ -274,10 +274,12 @@ fn table(text: &mut String, rows: &[Row<'_>], total: usize) {
     if rows.is_empty() {
         return;
     }
-    text.push_str("\n| Job | Stage | State | Time |\n| --- | --- | --- | ---: |\n");
+    text.push_str("\n| Job | Stage | State | Duration |\n| --- | --- | --- | ---: |\n");
     for row in rows {
         let name = link(&cell(&row.job.name), &row.job.url);
-        let stage = row.within.map_or_else(|| cell(&row.job.stage), |bridge| format!("below {}", cell(&bridge.name)));
+        let stage = row
+            .within
+            .map_or_else(|| cell(&row.job.stage), |bridge| format!("child pipeline of {}", cell(&bridge.name)));
         let time = row.job.seconds.filter(|_| row.job.state != CiState::Running).map(duration).unwrap_or_default();
         let _ = writeln!(text, "| {name} | {stage} | {} | {time} |", row.state());
     }

@@ -47,7 +47,7 @@ pub(super) fn section() -> String {
         let _ = writeln!(text, "- `/dist-git {}`: {}", command.word(), brief(command));
     }
     text.push_str(
-        "\nDevelopers of this project can give all of them; who opened this merge request can `sync`.\n\n</details>",
+        "\nDevelopers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.\n\n</details>",
     );
     text
 }
@@ -64,14 +64,17 @@ pub fn help() -> String {
     let said = [
         (Reaction::Begun, "begun"),
         (Reaction::Done, "done"),
-        (Reaction::Refused, "refused: not yours to ask for, too old, or nothing to do it to"),
+        (
+            Reaction::Refused,
+            "refused: you may not give it, the comment is older than a day, or there is nothing to do it to",
+        ),
         (Reaction::Unknown, "not understood"),
-        (Reaction::Failed, "tried and failed: the bot's note says why where it lies with this merge request"),
+        (Reaction::Failed, "tried and failed: if this merge request is the cause, the bot's note says why"),
     ];
     let said: Vec<_> = said.iter().map(|(reaction, meaning)| format!(":{}: {meaning}", reaction.name())).collect();
     let _ = write!(
         text,
-        "\nA command stands at the start of a line, with nothing after it; case and spaces do not matter. Of several in one \
+        "\nA command stands at the start of a line, with nothing after it; upper or lower case. Of several in one \
          comment the first counts, and none in code or in a quotation does. The bot answers with reactions: {}. To ask again, \
          write another comment. This explanation comes once.\n\n{}",
         said.join("; "),
@@ -88,7 +91,9 @@ pub fn is_help(body: &str) -> bool {
 const fn brief(command: Command) -> &'static str {
     match command {
         Command::Retest => "run dist-git's CI again",
-        Command::Recreate => "make the dist-git merge request anew, over what people pushed or closed there",
+        Command::Recreate => {
+            "rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it"
+        }
         Command::Sync => "bring dist-git and this note up to date",
         Command::Help => "explain these commands",
     }
@@ -101,8 +106,8 @@ const fn in_full(command: Command) -> &'static str {
              its note says who can."
         }
         Command::Recreate => {
-            "Makes the bot's branch in dist-git anew, over what people pushed to it, and opens the merge request again, or \
-             another one, where people closed or merged it."
+            "Rebuilds the bot's branch in dist-git, discarding what people pushed to it. Where people closed the merge request, it \
+             is reopened; where they merged it, a new one is opened."
         }
         Command::Sync => {
             "Looks at everything again, and brings dist-git and the bot's note up to date, as each push does."
@@ -133,10 +138,10 @@ mod tests {
 
         - `/dist-git retest`: run dist-git's CI again
         - `/dist-git sync`: bring dist-git and this note up to date
-        - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+        - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
         - `/dist-git help`: explain these commands
 
-        Developers of this project can give all of them; who opened this merge request can `sync`.
+        Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
         </details>
         "#);
@@ -151,10 +156,10 @@ mod tests {
         | --- | --- | --- |
         | `/dist-git retest` | Starts a new pipeline for the dist-git merge request, at most one in ten minutes. Where the bot may not start one, its note says who can. | Developers of this project |
         | `/dist-git sync` | Looks at everything again, and brings dist-git and the bot's note up to date, as each push does. | Developers of this project, and who opened the merge request |
-        | `/dist-git recreate` | Makes the bot's branch in dist-git anew, over what people pushed to it, and opens the merge request again, or another one, where people closed or merged it. | Developers of this project |
+        | `/dist-git recreate` | Rebuilds the bot's branch in dist-git, discarding what people pushed to it. Where people closed the merge request, it is reopened; where they merged it, a new one is opened. | Developers of this project |
         | `/dist-git help` | Explains these commands. | Developers of this project, and who opened the merge request |
 
-        A command stands at the start of a line, with nothing after it; case and spaces do not matter. Of several in one comment the first counts, and none in code or in a quotation does. The bot answers with reactions: :eyes: begun; :white_check_mark: done; :no_entry_sign: refused: not yours to ask for, too old, or nothing to do it to; :question: not understood; :x: tried and failed: the bot's note says why where it lies with this merge request. To ask again, write another comment. This explanation comes once.
+        A command stands at the start of a line, with nothing after it; upper or lower case. Of several in one comment the first counts, and none in code or in a quotation does. The bot answers with reactions: :eyes: begun; :white_check_mark: done; :no_entry_sign: refused: you may not give it, the comment is older than a day, or there is nothing to do it to; :question: not understood; :x: tried and failed: if this merge request is the cause, the bot's note says why. To ask again, write another comment. This explanation comes once.
 
         <!-- source-git-bot v1: help -->
         "#);

@@ -144,7 +144,7 @@ impl Note<'_> {
             upstream_change(&mut text, change, report);
         }
         explanation(&mut text);
-        // Where all is well, the results are what people look for; else what they have to mend comes first.
+        // Where all is well, the results are what people look for; else what they have to fix comes first.
         let (first, last) = match &self.says {
             Says::Synced { .. } => (self.results.as_ref(), None),
             _ => (None, self.results.as_ref()),
@@ -176,8 +176,8 @@ impl Note<'_> {
             Says::Closed => paragraph(
                 &mut text,
                 "**The dist-git merge request was closed there**, so the bot no longer updates it. Whoever closed it may have \
-                 said why: see its comments. If this change is still wanted, ask the package's maintainers: they can open it again \
-                 with a comment `/dist-git recreate` here.",
+                 said why: see its comments. If this change is still wanted, a Developer of this project can have it opened again \
+                 with the comment `/dist-git recreate` here.",
             ),
             Says::Merged => paragraph(
                 &mut text,
@@ -228,7 +228,7 @@ fn explanation(text: &mut String) {
 fn synced(text: &mut String, commit: &CommitId, report: &Report, holds: &Holds) {
     let held = match holds {
         Holds::MergeRequest => format!(
-            "The dist-git merge request holds this one up to commit {}, put on top of its target branch.",
+            "The dist-git merge request holds this one up to commit {}, rebased onto its target branch.",
             short(commit)
         ),
         Holds::Target(target) => format!(
@@ -270,9 +270,9 @@ fn upstream_change(text: &mut String, change: &UpstreamChange, report: &Report) 
     let (from, to) = (copied::code(change.from.as_bytes()), copied::code(change.to.as_bytes()));
     let dropped: Vec<_> = report.patches.iter().filter(|patch| patch.change == PatchChange::Dropped).collect();
     let effect = match dropped.len() {
-        0 => "No patch goes because of it.".to_owned(),
-        1 => "One patch goes because of it:".to_owned(),
-        many => format!("{many} patches go because of it:"),
+        0 => "This drops no patch.".to_owned(),
+        1 => "This drops one patch:".to_owned(),
+        many => format!("This drops {many} patches:"),
     };
     paragraph(text, &format!("**This merge request changes `upstream_ref` from {from} to {to}. {effect}**"));
     if !dropped.is_empty() {
@@ -343,12 +343,12 @@ fn proof(text: &mut String, report: &Report) {
     let mut said = match applied_by_spec {
         AppliedBySpec::Yes => format!("**Verified:** {what} (tree {tree})."),
         AppliedBySpec::No => format!(
-            "**Not verified:** {what} (tree {tree}) with git, but the way in which the spec file applies patches cannot apply \
-             each of them. The problems below say which."
+            "**Not verified:** {what} (tree {tree}) with git, but `%prep` in the spec file, as it is written, cannot apply \
+             all of them: see the problems below."
         ),
         AppliedBySpec::Unknown => format!(
-            "**Not verified:** {what} (tree {tree}) with git, but how the spec file applies patches cannot be told from its \
-             text."
+            "**Not verified:** {what} (tree {tree}) with git, but how `%prep` in the spec file applies patches cannot be told \
+             from its text."
         ),
     };
     said.push_str(" The upstream archive that the package is built from was not looked at.");
@@ -367,13 +367,13 @@ fn merges(text: &mut String, merges: &MergeReport) {
     let said = match merges {
         MergeReport::None | MergeReport::EveryCommit { .. } => return,
         MergeReport::FirstParent { reason, .. } => format!(
-            "The branch holds merges, and its commits one by one do not give its content ({}). So each merge became one patch, \
-             as on the first-parent line.",
+            "The branch contains merge commits, and its other commits alone do not give its content ({}). So each merge became \
+             one patch, with all that it brought in.",
             copied::sentence(reason)
         ),
         MergeReport::OnePatch { reason, .. } => format!(
-            "The branch holds merges, and nothing finer than one patch gives its content ({}). Rebase the branch to get a \
-             patch for each commit.",
+            "The branch contains merge commits, so all of it became one patch ({}). Rebase the branch, without merge commits, to \
+             get one patch for each commit.",
             copied::sentence(reason)
         ),
     };
@@ -395,7 +395,7 @@ fn findings(text: &mut String, findings: &[Finding]) {
 
 fn finding_row(finding: &Finding) -> String {
     let remedy =
-        finding.remedy.as_deref().map(|r| format!(" To mend it: {}.", copied::sentence(r))).unwrap_or_default();
+        finding.remedy.as_deref().map(|r| format!(" How to fix it: {}.", copied::sentence(r))).unwrap_or_default();
     format!("{}{}.{remedy}", subject(finding.subject.as_ref()), copied::sentence(&finding.text))
 }
 
@@ -436,7 +436,7 @@ fn blocked(text: &mut String, commit: &CommitId, why: &Blocked, dist_git: Option
         ),
     };
     paragraph(text, &format!("**Commit {} cannot be carried over:** {what}.", short(commit)));
-    paragraph(text, &format!("**To mend it:** {remedy}."));
+    paragraph(text, &format!("**How to fix it:** {remedy}."));
     let left = match dist_git {
         Some(_) => "dist-git was left as it is: its merge request still holds an earlier state of this one.",
         None => "dist-git was left as it is.",
@@ -455,8 +455,8 @@ fn person_pushed(text: &mut String, branch: &BranchName) {
     );
     paragraph(
         text,
-        "**To mend it:** bring what was pushed there into this merge request. Then a maintainer can let the bot make its branch \
-         anew, with a comment `/dist-git recreate` here; or whoever pushed it takes it off that branch again.",
+        "**How to fix it:** bring what was pushed there into this merge request. Then a Developer of this project can have the bot \
+         rebuild its branch, with the comment `/dist-git recreate` here; or whoever pushed there removes it from that branch again.",
     );
 }
 

@@ -110,9 +110,9 @@ impl Part {
         let (shard, of) = self.shard;
         let who = if of > 1 { format!("Job {shard} of {of}") } else { "`reconcile`".to_owned() };
         format!(
-            "{who} last ran at **{ran}**. Where nothing changes, this is written once an hour at most.\n\n\
-             Unseen below, it keeps which merge requests it need not look at again. Without this note the next run takes \
-             longer, and writes a new one.\n\n{}",
+            "{who} last ran at **{ran}**. While nothing changes, this is updated once an hour.\n\n\
+             A hidden part of this note remembers which merge requests are up to date. If the note is deleted, the next run \
+             takes longer and writes a new one.\n\n{}",
             record::memory_line(self)
         )
     }
@@ -211,13 +211,13 @@ impl Status<'_> {
     }
 
     fn hook(&self, Hook { of, id, until }: &Hook) -> String {
-        let since = match until {
+        let how_long = match until {
             Some(until) => format!("until {}", copied::code(until.as_bytes())),
-            None => "for good".to_owned(),
+            None => "permanently".to_owned(),
         };
         format!(
-            "GitLab does not call webhook {id} of {} {since}, because calls of it failed. See what failed in its settings, \
-             mend that, and press Test there.",
+            "GitLab has disabled webhook {id} of {} {how_long}, because calls of it failed. Open its settings, look at Recent \
+             events, fix what failed, and press Test.",
             copied::code(of.as_bytes())
         )
     }
@@ -267,15 +267,15 @@ impl Status<'_> {
         self.section(&mut text, "Cannot be synced: their authors were told", troubles.iter().filter(refused));
         if self.surroundings().is_some_and(|surroundings| surroundings.hooks.is_none()) {
             text.push_str(
-                "\nWhether GitLab still calls the webhooks is not to be seen by this bot: it takes an Owner of the group, or a \
-                 Maintainer of the projects.\n",
+                "\nThe bot's role does not let it see whether GitLab has disabled webhooks: run `source-git-bot doctor` with the token \
+                 of an Owner of the group, or of a Maintainer of the projects.\n",
             );
         }
         let _ = write!(
             text,
             "\n---\n\nThe bot writes this text, and overwrites what others write here; comments stay. It opens this issue \
-             when something needs a person and closes it when nothing does. When it last looked stands in its {} below.\n\n{}",
-            if self.parts.len() > 1 { "notes" } else { "note" },
+             when something needs a person, and closes it when nothing does. {} when it last looked.\n\n{}",
+            if self.parts.len() > 1 { "Its notes below say" } else { "Its note below says" },
             record::status_line(self.instance)
         );
         text
@@ -344,7 +344,7 @@ mod tests {
 
         ---
 
-        The bot writes this text, and overwrites what others write here; comments stay. It opens this issue when something needs a person and closes it when nothing does. When it last looked stands in its note below.
+        The bot writes this text, and overwrites what others write here; comments stay. It opens this issue when something needs a person, and closes it when nothing does. Its note below says when it last looked.
 
         <!-- source-git-bot v1: status "production" -->
         "#);
@@ -373,8 +373,8 @@ mod tests {
         **5 things need a person:**
 
         - The bot's token expires on **2026-12-20**. Make a new one with the scope `api`, and put it into the variable `SGB_TOKEN` of this project.
-        - GitLab does not call webhook 12 of `src` for good, because calls of it failed. See what failed in its settings, mend that, and press Test there.
-        - GitLab does not call webhook 13 of `src/bash` until `2026-12-07T13:00:00.000Z`, because calls of it failed. See what failed in its settings, mend that, and press Test there.
+        - GitLab has disabled webhook 12 of `src` permanently, because calls of it failed. Open its settings, look at Recent events, fix what failed, and press Test.
+        - GitLab has disabled webhook 13 of `src/bash` until `2026-12-07T13:00:00.000Z`, because calls of it failed. Open its settings, look at Recent events, fix what failed, and press Test.
         - [`src/bash!7`](https://gitlab.example.com/src/bash/-/merge_requests/7) failed in 2 runs in a row: POST projects/7/fork: GitLab answered 500
         - [`src/new!3`](https://gitlab.example.com/src/new/-/merge_requests/3) has no place in dist-git: dist-git has no branch `c11s`
 
@@ -394,7 +394,7 @@ mod tests {
 
         ---
 
-        The bot writes this text, and overwrites what others write here; comments stay. It opens this issue when something needs a person and closes it when nothing does. When it last looked stands in its note below.
+        The bot writes this text, and overwrites what others write here; comments stay. It opens this issue when something needs a person, and closes it when nothing does. Its note below says when it last looked.
 
         <!-- source-git-bot v1: status "production" -->
         "#);
@@ -453,9 +453,9 @@ mod tests {
         assert!(later(3600).is_news(&part));
         assert!(Part { states: States::default(), ..later(1) }.is_news(&part));
         insta::assert_snapshot!(Part { memory: Memory::default(), ..part }.note(), @r#"
-        `reconcile` last ran at **2026-12-07 12:00 UTC**. Where nothing changes, this is written once an hour at most.
+        `reconcile` last ran at **2026-12-07 12:00 UTC**. While nothing changes, this is updated once an hour.
 
-        Unseen below, it keeps which merge requests it need not look at again. Without this note the next run takes longer, and writes a new one.
+        A hidden part of this note remembers which merge requests are up to date. If the note is deleted, the next run takes longer and writes a new one.
 
         <!-- source-git-bot v1: memory {"shard":[1,1],"ran":1796644800,"states":{"in_step":480,"dist_git_only":0,"source_git_only":500,"refused":0,"failed":0,"left":0},"memory":[]} -->
         "#);

@@ -62,35 +62,36 @@ pub fn note(news: &News, about: About<'_>) -> String {
     let source = format!("The source-git merge request [{path}!{merge_request}]({url})");
     let said = match news {
         News::Closed => format!(
-            "{source} was closed, so the bot closes this one. It opens it again when that one is reopened. If you want the change \
-             all the same, reopen this merge request: the bot then leaves it alone."
+            "{source} was closed, so the bot closes this merge request too, and reopens it if the source-git one is reopened. To \
+             keep the change all the same, reopen this merge request: the bot then leaves it alone."
         ),
-        News::Reopened => format!("{source} was reopened, and so is this one."),
+        News::Reopened => format!("{source} was reopened, so the bot reopens this merge request too."),
         News::AskedFor => format!(
-            "The bot opens this one again: somebody asked for it with the command `recreate` in [{path}!{merge_request}]({url})."
+            "The bot reopens this merge request: somebody asked for it with the command `recreate` in [{path}!{merge_request}]({url})."
         ),
-        News::Returned => format!("{source} is for this branch again, so the bot opens this one again."),
+        News::Returned => format!("{source} is for this branch again, so the bot reopens this merge request."),
         News::Retargeted { to } => format!(
-            "{source} is for the branch {} now, so the bot closes this merge request. The change goes on in one for that branch.",
+            "{source} is for the branch {} now, so the bot closes this merge request. The change continues in a merge request for \
+             that branch.",
             copied::code(to.as_str().as_bytes())
         ),
         News::Merged { commit } => format!(
-            "{source} was merged{}. This merge request is yours to merge now; until then the bot keeps it in step with the \
-             target branch there.",
+            "{source} was merged{}. You can merge this merge request now. Until you do, the bot keeps it in step with the target \
+             branch in source-git.",
             merged_as(commit)
         ),
         News::MergedApart { commit } => format!(
-            "{source} was merged{}. This merge request may hold something else than what was merged: the bot's note there says \
+            "{source} was merged{}. This merge request may differ from what was merged: the bot's note on the source-git one says \
              why, and what to do.",
             merged_as(commit)
         ),
         News::Gone => format!(
-            "The source-git merge request {path}!{merge_request} is not there any more, so the bot closes this one. If you want \
-             the change all the same, reopen this merge request: the bot then leaves it alone."
+            "The source-git merge request {path}!{merge_request} does not exist any more, so the bot closes this one. To keep the \
+             change all the same, reopen this merge request: the bot then leaves it alone."
         ),
         News::Overwritten { was } => format!(
-            "The bot makes its branch anew, because somebody asked for it with the command `recreate`. It held commit {}, which \
-             the versions of this merge request still show.",
+            "The bot rebuilds its branch, because somebody asked for it with the command `recreate`. The branch held commit {}, \
+             which the versions of this merge request still show.",
             copied::code(was.to_string().as_bytes())
         ),
     };
@@ -144,7 +145,7 @@ mod tests {
         let about = About { path: &path, merge_request: MergeRequestIid(7), url };
         let news = News::Merged { commit: Some(CommitId::from_bytes([0xab; 20])) };
         insta::assert_snapshot!(note(&news, about), @r#"
-        The source-git merge request [src/hello!7](https://gitlab.example/src/hello/-/merge_requests/7) was merged as `ababababab`. This merge request is yours to merge now; until then the bot keeps it in step with the target branch there.
+        The source-git merge request [src/hello!7](https://gitlab.example/src/hello/-/merge_requests/7) was merged as `ababababab`. You can merge this merge request now. Until you do, the bot keeps it in step with the target branch in source-git.
 
         <!-- source-git-bot v1: told {"news":"merged","commit":"abababababababababababababababababababab"} -->
         "#);

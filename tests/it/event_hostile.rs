@@ -205,7 +205,7 @@ fn all_of_them_at_once_move_nothing_either() {
     let run = world.run(&mut command);
     stranger.learned_nothing(&["all"]);
     run.ends_with(0);
-    assert_eq!(world.written(), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
 }
 
 #[test]

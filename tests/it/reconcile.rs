@@ -140,7 +140,7 @@ fn a_dry_run_shows_each_plan_and_writes_nothing() {
     let run = reconcile(&world, &["--dry-run"]);
     run.ends_with(0);
     assert!(
-        run.stdout.contains("src/hello!1  not synced (dry run)\n")
+        run.stdout.contains("src/hello!1  would have synced\n")
             && run.stdout.contains("would open a dist-git merge request")
     );
     let json = reconcile(&world, &["--dry-run", "--output", "json"]);

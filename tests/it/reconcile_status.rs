@@ -81,7 +81,7 @@ fn it_warns_of_a_token_that_expires_and_of_webhooks_that_gitlab_does_not_call() 
     assert!(said.description.starts_with("**2 things need a person:**\n"), "{}", said.description);
     assert!(said.description.contains("The bot's token expires on **2026-01-01**"), "{}", said.description);
     assert!(
-        said.description.contains(&format!("GitLab does not call webhook {disabled} of `src` for good")),
+        said.description.contains(&format!("GitLab has disabled webhook {disabled} of `src` permanently")),
         "{}",
         said.description
     );
@@ -98,7 +98,7 @@ fn webhooks_that_are_not_to_be_seen_are_said_to_be_so() {
     let (world, _) = watched();
     reconcile(&world, &[]).ends_with(0);
     let said = issue(&world).description;
-    assert!(said.contains("Whether GitLab still calls the webhooks is not to be seen by this bot"), "{said}");
+    assert!(said.contains("The bot's role does not let it see whether GitLab has disabled webhooks"), "{said}");
     let _ = world.written();
 }
 

@@ -205,7 +205,7 @@ fn a_pipeline_that_was_deleted_is_nothing_to_report() {
     assert_eq!(case.world.written(), [""; 0]);
     // What the merge request says now is told: nothing is being tested.
     case.report_merge_request();
-    assert!(case.summary().contains("has not begun"), "{}", case.summary());
+    assert!(case.summary().contains("has not started yet"), "{}", case.summary());
     assert_eq!(case.shown(), statuses(&[("dist-git", "pending")]));
 }
 

@@ -36,12 +36,12 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
     would edit the note 1021
       | @@ -5,5 +5,12 @@
       |  <!-- source-git-bot v1: ci begin -->
-      | -**dist-git CI:** has not begun for commit `<hea>`.
+      | -**dist-git CI:** has not started yet for commit `<hea>`.
       | +**dist-git CI: failed** for commit `<hea>` ([pipeline 1022](https://gitlab/bot/hello/-/pipelines/1022), as of <time>)
       | +
-      | +Behind each job is its log. Push a fix here; where this change is not the cause, ask the package's maintainers.
+      | +Each job's name links to its log. Push a fix here, or ask the package's maintainers if this change is not the cause.
       |
-      | +| Job | Stage | State | Time |
+      | +| Job | Stage | State | Duration |
       | +| --- | --- | --- | ---: |
       | +| [`mock`](https://gitlab/bot/hello/-/jobs/1023) | `build` | **failed (script failure)** | 0 s |
       | +| [`rpminspect`](https://gitlab/bot/hello/-/jobs/1024) | `test` | skipped |  |

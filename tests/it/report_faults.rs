@@ -147,7 +147,10 @@ fn a_sync_in_between_is_right_after_one_more_call() {
         assert_eq!(case.shown(), statuses(&[("dist-git", "pending")]), "{at:?}");
         assert_eq!(case.open_statuses(), [(head.clone(), "dist-git".to_owned())], "{at:?}");
         let note = case.note();
-        assert!(case.summary().contains("has not begun") && case.summary().contains(&head[..10]), "{at:?}: {note}");
+        assert!(
+            case.summary().contains("has not started yet") && case.summary().contains(&head[..10]),
+            "{at:?}: {note}"
+        );
         assert!(note.contains(&format!("holds this one up to commit `{}`", &head[..10])), "{at:?}: {note}");
         case.world.sync(iid, &[]).ends_with(0);
         assert_eq!(case.note(), note, "{at:?}");

@@ -116,7 +116,7 @@ fn downstream_pipelines_are_below_their_trigger_jobs() {
     ];
     assert_eq!(case.shown(), statuses(&expected));
     let rows = case.rows();
-    assert!(rows.iter().any(|row| row.contains("`x86_64`") && row.contains("below `arches`")), "{rows:#?}");
+    assert!(rows.iter().any(|row| row.contains("`x86_64`") && row.contains("child pipeline of `arches`")), "{rows:#?}");
     // What runs in other projects is theirs to show, whoever may see it.
     assert!(!case.note().contains("secret") && !case.note().contains("smoke"));
     // Only what is below changes.

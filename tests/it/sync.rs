@@ -1,6 +1,6 @@
 //! `sync` as a CI job of the bot runs it, against a GitLab of our own: what it opens, pushes and writes.
 
-use gitlab_sandbox::{ForkImport, Role, Settings, Visibility};
+use gitlab_sandbox::{Fault, ForkImport, Role, Settings, Visibility};
 
 use crate::support::{CONFIG, SPEC};
 use crate::world::{DIST, FIXED, FORK, HELLO, SOURCE, World};
@@ -8,7 +8,7 @@ use crate::world::{DIST, FIXED, FORK, HELLO, SOURCE, World};
 #[test]
 fn a_merge_request_gets_its_pair_and_a_rerun_changes_nothing() {
     let (world, iid) = World::with_merge_request();
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
     let opened = world.opened();
     assert_eq!(opened.title, "Return success");
     assert_eq!(opened.source_branch, format!("c9s-src-{iid}"));
@@ -36,7 +36,7 @@ fn a_merge_request_is_named_by_address_or_path_or_by_the_job() {
     let address = format!("{}/{SOURCE}/-/merge_requests/{iid}/diffs?x=1#note_2", world.sandbox.url());
     assert!(address.contains("/gitlab/"));
     world.run(world.program().args(["sync", "--merge-request", &address])).ends_with(0);
-    assert_eq!(world.written(), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
     assert_eq!(world.synced(iid), [""; 0]);
     let job = [
         ("GITLAB_CI", "true"),
@@ -73,7 +73,7 @@ fn a_server_without_partial_clone_works() {
     for project in [SOURCE, DIST] {
         world.sandbox.forbid_partial_clone(project);
     }
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
     assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
 }
 
@@ -194,7 +194,27 @@ fn a_new_release_heads_the_note() {
 fn the_fork_is_waited_for() {
     let (world, iid) = World::with_merge_request();
     world.sandbox.set_fork_import(ForkImport::AfterReadings(7));
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+}
+
+#[test]
+fn a_new_fork_is_made_safe_before_anything_runs_there() {
+    let (world, iid) = World::with_merge_request();
+    world.synced(iid);
+    let setting =
+        |name: &str| world.sandbox.inspect(|model| model.project("bot/hello").unwrap().settings.get(name).cloned());
+    assert_eq!(setting("ci_pipeline_variables_minimum_override_role"), Some("no_one_allowed".into()));
+    assert_eq!(setting("ci_push_repository_for_job_token_allowed"), Some(false.into()));
+}
+
+#[test]
+fn a_fork_whose_settings_are_not_the_bots_is_used_and_warned_of() {
+    let (world, iid) = World::with_merge_request();
+    world.sandbox.fail(Fault::on("PUT", "*/projects/*").status(403));
+    let run = world.sync(iid, &[]);
+    run.ends_with(0);
+    assert!(run.stderr.contains("the bot may not change the settings of bot/hello"), "{}", run.stderr);
+    assert_eq!(world.written(), ["POST", "PUSH", "POST", "POST"]);
 }
 
 #[test]
@@ -213,7 +233,7 @@ fn forks_can_live_in_a_group() {
     world.sandbox.group("rpms/forks", Visibility::Public);
     world.sandbox.group_member("rpms/forks", "bot", Role::Maintainer);
     world.instance("forks: {group: rpms/forks}\n");
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
     assert!(world.sandbox.tip("rpms/forks/hello", &format!("c9s-src-{iid}")).is_some());
     assert_eq!(world.synced(iid), [""; 0]);
 }
@@ -369,7 +389,7 @@ fn a_merge_request_of_somebody_else_does_not_count() {
     world.sandbox.branch_at(&fork, &branch, "c9s");
     world.sandbox.commit(&fork, &branch, "Evil", &[("evil", Some("yes\n"))]);
     let theirs = world.sandbox.open("other").from(&fork, &branch).into(DIST, "c9s").title("Mine").create();
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
     assert_eq!(world.sandbox.merge_request(DIST, theirs).title, "Mine");
     assert_eq!(world.sandbox.merge_requests(DIST).len(), 2);
     assert_eq!(world.synced(iid), [""; 0]);

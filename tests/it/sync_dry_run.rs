@@ -72,12 +72,12 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
       | The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
       |
       | <!-- source-git-bot v1: ci begin -->
-      | **dist-git CI:** has not begun for commit `<hea>`.
+      | **dist-git CI:** has not started yet for commit `<hea>`.
       |
       | <!-- source-git-bot v1: results {"commit":"<head>"} -->
       | <!-- source-git-bot v1: ci end -->
       |
-      | The dist-git merge request holds this one up to commit `<hea>`, put on top of its target branch.
+      | The dist-git merge request holds this one up to commit `<hea>`, rebased onto its target branch.
       |
       | **1 patch changes:**
       |
@@ -98,10 +98,10 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
       |
       | - `/dist-git retest`: run dist-git's CI again
       | - `/dist-git sync`: bring dist-git and this note up to date
-      | - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+      | - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
       | - `/dist-git help`: explain these commands
       |
-      | Developers of this project can give all of them; who opened this merge request can `sync`.
+      | Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
       |
       | </details>
       |
@@ -170,15 +170,15 @@ fn a_dry_run_of_an_update_shows_what_differs() {
     would edit the note 1020
       | @@ -5,12 +5,13 @@
       |  <!-- source-git-bot v1: ci begin -->
-      | -**dist-git CI:** has not begun for commit `<old>`.
-      | +**dist-git CI:** has not begun for commit `<new>`.
+      | -**dist-git CI:** has not started yet for commit `<old>`.
+      | +**dist-git CI:** has not started yet for commit `<new>`.
       |
       | -<!-- source-git-bot v1: results {"commit":"<old>"} -->
       | +<!-- source-git-bot v1: results {"commit":"<new>"} -->
       |  <!-- source-git-bot v1: ci end -->
       |
-      | -The dist-git merge request holds this one up to commit `<old>`, put on top of its target branch.
-      | +The dist-git merge request holds this one up to commit `<new>`, put on top of its target branch.
+      | -The dist-git merge request holds this one up to commit `<old>`, rebased onto its target branch.
+      | +The dist-git merge request holds this one up to commit `<new>`, rebased onto its target branch.
       |
       | -**1 patch changes:**
       | +**2 patches change:**
@@ -196,4 +196,17 @@ fn a_dry_run_of_an_update_shows_what_differs() {
       | -<!-- source-git-bot v1: note {"commit":"<old>","merge_request":1,"base":"<base>"} -->
       | +<!-- source-git-bot v1: note {"commit":"<new>","merge_request":1,"base":"<base>"} -->
     "##);
+}
+
+#[test]
+fn what_is_printed_shows_no_secret_of_the_job() {
+    let (world, iid) = World::with_merge_request();
+    let secret = "an-operator-token-in-a-title";
+    world.sandbox.set_title(SOURCE, iid, "contributor", &format!("Return {secret}"));
+    let mut command = world.program();
+    let name = format!("{SOURCE}!{iid}");
+    command.args(["sync", "--dry-run", "--merge-request", &name]).env("SGB_OPERATOR_TOKEN", secret);
+    let run = world.run(&mut command);
+    run.ends_with(0);
+    assert!(run.stdout.contains("Return [MASKED]") && !run.stdout.contains(secret), "{}", run.stdout);
 }

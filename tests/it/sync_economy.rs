@@ -191,7 +191,7 @@ fn a_branch_of_twenty_commits_moves_little_of_a_large_upstream() {
     let iid = sandbox.open("contributor").from(&fork, "fix").into(SOURCE, "c9s").title("Twenty fixes").create();
     sandbox.clear_log();
     world.sync(iid, &[]).ends_with(0);
-    assert_eq!(sandbox.take_writes().len(), 4);
+    assert_eq!(sandbox.take_writes().len(), 5);
     let patches = sandbox.git(BOT_FORK, &["ls-tree", "--name-only", &format!("c9s-src-{iid}")]);
     assert_eq!(patches.matches(".patch").count(), 20);
     let moved = sandbox.traffic(SOURCE);

@@ -90,7 +90,7 @@ fn a_configuration_that_cannot_be_used_is_told() {
     assert!(world.sandbox.merge_requests(DIST).is_empty());
     // Mended, it goes through.
     configure(&world, CONFIG);
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "PUT"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "PUT"]);
 }
 
 #[test]
@@ -98,9 +98,9 @@ fn a_doubt_whether_the_spec_applies_the_patches_is_told() {
     let (world, iid) = World::with_merge_request();
     let spec = SPEC.replace("%autosetup -p1", "%setup -q");
     world.change("Change the spec", &[(".distro/hello.spec", Some(&spec))]);
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
     let note = world.note(iid);
-    assert!(note.contains("0001-Return-success.patch") && note.contains("To mend it: "), "{note}");
+    assert!(note.contains("0001-Return-success.patch") && note.contains("How to fix it: "), "{note}");
 }
 
 #[test]
@@ -110,10 +110,11 @@ fn a_merge_request_that_becomes_one_patch_is_told() {
     let there = world.change("Say hallo", &[("README", Some("Hallo.\n"))]);
     world.change("Say hello again", &[("README", Some("Hello.\n"))]);
     world.sandbox.commit(SOURCE, "c9s", "Greet", &[("README", Some("Hello, world.\n"))]);
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
     assert_eq!(world.patches(iid), ["0001-Greet.patch", "0002-All-changes-of-the-merge-request.patch"]);
     let note = world.note(iid);
-    for part in ["the merge request became one patch: commit ", &there[..10], "To mend it: rebase the merge request"] {
+    for part in ["the merge request became one patch: commit ", &there[..10], "How to fix it: rebase the merge request"]
+    {
         assert!(note.contains(part), "{part}: {note}");
     }
 }
@@ -170,7 +171,7 @@ fn a_merge_request_that_gitlab_still_prepares_is_synced() {
     let world = World::new();
     world.sandbox.prepare_slowly(1);
     let iid = world.contribute();
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
     assert_eq!(world.synced(iid), [""; 0]);
 }
 
@@ -209,7 +210,7 @@ fn a_commit_on_any_branch_of_the_project_can_be_the_upstream_ref() {
     let merge = ["commit-tree", "-m", "Merge upstream's fixes", "-p", "fix", "-p", &upstream, &tree];
     world.sandbox.branch_at(FORK, "fix", &world.sandbox.git(FORK, &merge));
     configure(&world, &CONFIG.replace("v1.0", &upstream));
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
     assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
     let asked = world.sandbox.api_requests();
     let asked = asked.iter().filter(|request| request.path.ends_with(&format!("/commits/{upstream}/refs")));
@@ -355,7 +356,7 @@ fn what_is_hostile_acts_nowhere() {
         run.ends_with(0);
         assert!(!run.stderr.contains('\u{1b}') && !run.stdout.contains('\u{1b}'), "{}", run.stderr);
     }
-    assert_eq!(world.written(), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
     let acts: Vec<Act> = world.sandbox.acts().into_iter().filter(|act| act.user == "bot").collect();
     assert!(acts.is_empty(), "{acts:#?}");
     let opened = world.opened();
@@ -378,7 +379,7 @@ fn a_hostile_target_branch_is_only_a_name() {
     world.sandbox.branch_at(FORK, "fix", "c9s");
     world.change("Fix", &[("MORE", Some("More.\n"))]);
     let iid = world.sandbox.open("contributor").from(FORK, "fix").into(SOURCE, target).create();
-    assert_eq!(world.synced(iid), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
     assert_eq!(world.opened().target_branch, target);
     assert!(world.sandbox.acts().iter().all(|act| act.user != "bot"), "{:#?}", world.sandbox.acts());
     assert_eq!(world.synced(iid), [""; 0]);

@@ -166,7 +166,7 @@ fn what_a_contributor_does_arrives_and_is_followed() {
     // The bot's note fires the hook for comments; there is nothing more to do then.
     assert_eq!(hooked.settled(), 2);
     assert!(world.note(iid).contains(&format!("{DIST}!{}", world.opened().iid)));
-    assert_eq!(hooked.written(), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(hooked.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
 
     let head = world.change("Say more", &[("MORE", Some("More.\n"))]);
     assert_eq!(hooked.waiting().len(), 1, "pushed");

@@ -137,7 +137,7 @@ impl World {
         for part in parts {
             assert!(note.contains(part), "`{part}` is not said: {note}");
         }
-        assert!(note.contains("**To mend it:**"), "{note}");
+        assert!(note.contains("**How to fix it:**"), "{note}");
         for write in self.sandbox.take_writes() {
             assert!(write.path.contains("/notes"), "{write:?}");
         }

@@ -46,7 +46,7 @@ impl Did {
     fn words(&self) -> String {
         match self.plan {
             None => self.what.to_owned(),
-            Some(_) => format!("not {} (dry run)", self.what),
+            Some(_) => format!("would have {}", self.what),
         }
     }
 }

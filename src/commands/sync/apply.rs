@@ -20,6 +20,7 @@ use crate::pair::plan::{Earlier, Plan, Step, Turn};
 use crate::pair::statuses::{self, Place, Print, Status};
 use crate::pair::told::About;
 use crate::pair::{BranchName, MergeRequestIid};
+use crate::setup;
 use crate::transform::CommitId;
 
 /// Where the tip of dist-git's target branch is in the store.
@@ -142,6 +143,7 @@ impl Run<'_> {
     /// The project that holds the bot's branch, made where it is missing, ready to be pushed to.
     fn home(&self, seen: &Seen) -> Result<Project> {
         let path = self.fork_path()?;
+        let mut is_new = false;
         let found = if path == self.dist_path || seen.branch_home_answers() {
             self.bot.forge.project(&path)?
         } else {
@@ -150,7 +152,10 @@ impl Run<'_> {
             // Nothing is said of who may see it: as many as may see the original, or fewer.
             let fork = NewFork { namespace, name: None, visibility: None };
             match self.bot.forge.create_fork(&self.dist_path, fork) {
-                Ok(project) => project,
+                Ok(project) => {
+                    is_new = true;
+                    project
+                }
                 // Another job was faster, or the answer was lost: it is there now, or the error stands.
                 Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => {
                     match self.bot.forge.project(&path) {
@@ -172,7 +177,27 @@ impl Run<'_> {
                 self.dist_path
             );
         }
-        Ok(self.bot.forge.wait_for_import(found)?)
+        let home = self.bot.forge.wait_for_import(found)?;
+        if is_new {
+            self.make_safe(&home)?;
+        }
+        Ok(home)
+    }
+
+    /// Gives a new fork the settings that `onboard` would give it, before anything runs there.
+    fn make_safe(&self, fork: &Project) -> Result<()> {
+        match self.bot.forge.edit_project(fork.id, &setup::plan::fork::safe()) {
+            Ok(_) => Ok(()),
+            // In a group the bot may make forks without being their Maintainer.
+            Err(ForgeError::Forbidden(_)) => {
+                tracing::warn!(
+                    "the bot may not change the settings of {}: `source-git-bot doctor` says what to set there",
+                    fork.path
+                );
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Writes the note, and sees to it that it is the only one: another job may have written one at the same time.

@@ -56,14 +56,14 @@ fn failures_come_first() {
     <!-- source-git-bot v1: ci begin -->
     **dist-git CI: failed** for commit `aaaaaaaaaa` ([pipeline 4711](https://gitlab.com/rpms/hello/-/pipelines/4711), as of 2026-03-04 05:08 UTC)
 
-    Behind each job is its log. Push a fix here; where this change is not the cause, ask the package's maintainers.
+    Each job's name links to its log. Push a fix here, or ask the package's maintainers if this change is not the cause.
 
-    | Job | Stage | State | Time |
+    | Job | Stage | State | Duration |
     | --- | --- | --- | ---: |
     | [`rpminspect`](https://gitlab.com/rpms/hello/-/jobs/3) | `test` | **failed (script failure)** | 3 min 12 s |
     | [`lint`](https://gitlab.com/rpms/hello/-/jobs/2) | `test` | failed, allowed to fail | 3 min 12 s |
     | [`build`](https://gitlab.com/rpms/hello/-/jobs/1) | `test` | passed | 1 h 02 min |
-    | [`x86_64`](https://gitlab.com/rpms/hello/-/jobs/9) | below `build` | passed | 3 min 12 s |
+    | [`x86_64`](https://gitlab.com/rpms/hello/-/jobs/9) | child pipeline of `build` | passed | 3 min 12 s |
     | [`tests`](https://gitlab.com/rpms/hello/-/jobs/4) | `test` | skipped |  |
 
     <!-- source-git-bot v1: results {"commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","tested":"dddddddddddddddddddddddddddddddddddddddd","pipeline":4711,"state":"failed","as_of":1772600880,"updated":1772600767000} -->

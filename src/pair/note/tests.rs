@@ -59,7 +59,7 @@ fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
 
-    The dist-git merge request holds this one up to commit `1a1a1a1a1a`, put on top of its target branch.
+    The dist-git merge request holds this one up to commit `1a1a1a1a1a`, rebased onto its target branch.
 
     **3 patches change, 1 stays as it is:**
 
@@ -82,10 +82,10 @@ fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
 
     - `/dist-git retest`: run dist-git's CI again
     - `/dist-git sync`: bring dist-git and this note up to date
-    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
     - `/dist-git help`: explain these commands
 
-    Developers of this project can give all of them; who opened this merge request can `sync`.
+    Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
     </details>
 
@@ -112,13 +112,13 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
     insta::assert_snapshot!(render(says, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
-    **This merge request changes `upstream_ref` from `v0.9` to `v1.0'**`. One patch goes because of it:**
+    **This merge request changes `upstream_ref` from `v0.9` to `v1.0'**`. This drops one patch:**
 
     - **`0004-Gone.patch`**
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
 
-    The dist-git merge request holds this one up to commit `1a1a1a1a1a`, put on top of its target branch.
+    The dist-git merge request holds this one up to commit `1a1a1a1a1a`, rebased onto its target branch.
 
     **3 patches change, 1 stays as it is:**
 
@@ -130,17 +130,17 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
 
     - changed: `hello.spec`
 
-    **Not verified:** 3 patches on `v1.0` give exactly the source that this merge request holds (tree `0404040404`) with git, but the way in which the spec file applies patches cannot apply each of them. The problems below say which. The upstream archive that the package is built from was not looked at.
+    **Not verified:** 3 patches on `v1.0` give exactly the source that this merge request holds (tree `0404040404`) with git, but `%prep` in the spec file, as it is written, cannot apply all of them: see the problems below. The upstream archive that the package is built from was not looked at.
 
     **1 patch comes from no commit, so nothing was checked:**
 
     - `downstream.patch`
 
-    The branch holds merges, and nothing finer than one patch gives its content (`a_b` does not apply @ all). Rebase the branch to get a patch for each commit.
+    The branch contains merge commits, so all of it became one patch (`a_b` does not apply @ all). Rebase the branch, without merge commits, to get one patch for each commit.
 
     **1 problem:**
 
-    - commit `1a1a1a1a1a`: the patch holds binary changes. To mend it: write `%autosetup -S git` in the spec file.
+    - commit `1a1a1a1a1a`: the patch holds binary changes. How to fix it: write `%autosetup -S git` in the spec file.
 
     **1 warning:**
 
@@ -155,10 +155,10 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
 
     - `/dist-git retest`: run dist-git's CI again
     - `/dist-git sync`: bring dist-git and this note up to date
-    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
     - `/dist-git help`: explain these commands
 
-    Developers of this project can give all of them; who opened this merge request can `sync`.
+    Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
     </details>
 
@@ -193,10 +193,10 @@ fn a_merge_request_that_changes_nothing_opens_none() {
 
     - `/dist-git retest`: run dist-git's CI again
     - `/dist-git sync`: bring dist-git and this note up to date
-    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
     - `/dist-git help`: explain these commands
 
-    Developers of this project can give all of them; who opened this merge request can `sync`.
+    Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
     </details>
 
@@ -215,7 +215,7 @@ fn what_cannot_be_synced_is_explained_with_its_remedy() {
 
     **Commit `1a1a1a1a1a` cannot be carried over:** `src/a|b'c.c`: the patch `x` does not apply.
 
-    **To mend it:** rebase the merge request onto its target branch.
+    **How to fix it:** rebase the merge request onto its target branch.
 
     dist-git was left as it is: its merge request still holds an earlier state of this one. The bot tries again when this merge request changes.
 
@@ -226,10 +226,10 @@ fn what_cannot_be_synced_is_explained_with_its_remedy() {
 
     - `/dist-git retest`: run dist-git's CI again
     - `/dist-git sync`: bring dist-git and this note up to date
-    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
     - `/dist-git help`: explain these commands
 
-    Developers of this project can give all of them; who opened this merge request can `sync`.
+    Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
     </details>
 
@@ -248,7 +248,7 @@ fn what_is_missing_or_secret_is_explained() {
 
     **Commit `1a1a1a1a1a` cannot be carried over:** the dist-git project `redhat/centos-stream/rpms/hello` has no branch `c10s`.
 
-    **To mend it:** choose another target branch for this merge request, or ask the package's maintainers to create the branch in dist-git.
+    **How to fix it:** choose another target branch for this merge request, or ask the package's maintainers to create the branch in dist-git.
 
     dist-git was left as it is. The bot tries again when this merge request changes.
 
@@ -259,10 +259,10 @@ fn what_is_missing_or_secret_is_explained() {
 
     - `/dist-git retest`: run dist-git's CI again
     - `/dist-git sync`: bring dist-git and this note up to date
-    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
     - `/dist-git help`: explain these commands
 
-    Developers of this project can give all of them; who opened this merge request can `sync`.
+    Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
     </details>
 
@@ -275,7 +275,7 @@ fn what_is_missing_or_secret_is_explained() {
 
     **Commit `1a1a1a1a1a` cannot be carried over:** there is no dist-git project `redhat/centos-stream/rpms/hello` that the bot can see.
 
-    **To mend it:** ask the package's maintainers whether this package is meant to be kept in source-git.
+    **How to fix it:** ask the package's maintainers whether this package is meant to be kept in source-git.
 
     dist-git was left as it is. The bot tries again when this merge request changes.
 
@@ -286,10 +286,10 @@ fn what_is_missing_or_secret_is_explained() {
 
     - `/dist-git retest`: run dist-git's CI again
     - `/dist-git sync`: bring dist-git and this note up to date
-    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
     - `/dist-git help`: explain these commands
 
-    Developers of this project can give all of them; who opened this merge request can `sync`.
+    Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
     </details>
 
@@ -302,7 +302,7 @@ fn what_is_missing_or_secret_is_explained() {
 
     **Commit `1a1a1a1a1a` cannot be carried over:** fewer people may see this merge request than would see it in dist-git.
 
-    **To mend it:** if it holds nothing secret, make this project and the fork that the merge request comes from as visible as dist-git; else bring the change to dist-git in the way that is meant for embargoed fixes.
+    **How to fix it:** if it holds nothing secret, make this project and the fork that the merge request comes from as visible as dist-git; else bring the change to dist-git in the way that is meant for embargoed fixes.
 
     dist-git was left as it is. The bot tries again when this merge request changes.
 
@@ -313,10 +313,10 @@ fn what_is_missing_or_secret_is_explained() {
 
     - `/dist-git retest`: run dist-git's CI again
     - `/dist-git sync`: bring dist-git and this note up to date
-    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
     - `/dist-git help`: explain these commands
 
-    Developers of this project can give all of them; who opened this merge request can `sync`.
+    Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
     </details>
 
@@ -334,7 +334,7 @@ fn what_people_did_in_dist_git_is_told() {
 
     **Somebody pushed to the bot's branch `c9s-src-7` in dist-git.** So as not to overwrite that work, the bot no longer updates it, and what dist-git tests is no longer exactly this merge request.
 
-    **To mend it:** bring what was pushed there into this merge request. Then a maintainer can let the bot make its branch anew, with a comment `/dist-git recreate` here; or whoever pushed it takes it off that branch again.
+    **How to fix it:** bring what was pushed there into this merge request. Then a Developer of this project can have the bot rebuild its branch, with the comment `/dist-git recreate` here; or whoever pushed there removes it from that branch again.
 
     <!-- source-git-bot v1: commands -->
     <details><summary>Commands</summary>
@@ -343,10 +343,10 @@ fn what_people_did_in_dist_git_is_told() {
 
     - `/dist-git retest`: run dist-git's CI again
     - `/dist-git sync`: bring dist-git and this note up to date
-    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
     - `/dist-git help`: explain these commands
 
-    Developers of this project can give all of them; who opened this merge request can `sync`.
+    Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
     </details>
 
@@ -357,7 +357,7 @@ fn what_people_did_in_dist_git_is_told() {
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
 
-    **The dist-git merge request was closed there**, so the bot no longer updates it. Whoever closed it may have said why: see its comments. If this change is still wanted, ask the package's maintainers: they can open it again with a comment `/dist-git recreate` here.
+    **The dist-git merge request was closed there**, so the bot no longer updates it. Whoever closed it may have said why: see its comments. If this change is still wanted, a Developer of this project can have it opened again with the comment `/dist-git recreate` here.
 
     <!-- source-git-bot v1: commands -->
     <details><summary>Commands</summary>
@@ -366,10 +366,10 @@ fn what_people_did_in_dist_git_is_told() {
 
     - `/dist-git retest`: run dist-git's CI again
     - `/dist-git sync`: bring dist-git and this note up to date
-    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
     - `/dist-git help`: explain these commands
 
-    Developers of this project can give all of them; who opened this merge request can `sync`.
+    Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
     </details>
 
@@ -397,10 +397,10 @@ fn what_people_did_in_dist_git_is_told() {
 
     - `/dist-git retest`: run dist-git's CI again
     - `/dist-git sync`: bring dist-git and this note up to date
-    - `/dist-git recreate`: make the dist-git merge request anew, over what people pushed or closed there
+    - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
     - `/dist-git help`: explain these commands
 
-    Developers of this project can give all of them; who opened this merge request can `sync`.
+    Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
 
     </details>
 

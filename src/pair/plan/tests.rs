@@ -265,7 +265,7 @@ fn what_cannot_be_synced_leaves_dist_git_as_it_is() {
         let (steps, outcome) = settle(&mut observed);
         assert!(["note", "edit note"].contains(&&*steps.concat()), "{steps:?}");
         assert_eq!(outcome, Outcome::CannotBeSynced);
-        assert!(observed.notes[0].body.contains("it conflicts.\n\n**To mend it:** rebase it."));
+        assert!(observed.notes[0].body.contains("it conflicts.\n\n**How to fix it:** rebase it."));
         // Mended, it is synced after all.
         observed.content = content(&report);
         assert_eq!(settle(&mut observed).1, Outcome::Done);
