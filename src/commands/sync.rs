@@ -29,7 +29,7 @@ use super::report::{self, Asked};
 use crate::ci::Section;
 use crate::cli::{self, Global};
 use crate::config::Pauses;
-use crate::forge::{CurrentUser, MergeRequest, MergeRequestState, ProjectPath};
+use crate::forge::{CurrentUser, MergeRequest, MergeRequestIid, MergeRequestState, ProjectPath};
 use crate::git::Git;
 use crate::git::remote::{Access, Remote, RemoteError};
 use crate::git::store::Store;
@@ -52,7 +52,7 @@ struct Run<'a> {
     branch: BranchName,
     due: Due,
     manner: Manner,
-    known: Option<&'a MergeRequest>,
+    known: Option<MergeRequestIid>,
 }
 
 /// Runs the command.
@@ -95,7 +95,7 @@ pub(super) struct Work<'a> {
     /// Whether what people did in dist-git is respected.
     pub(super) manner: Manner,
     /// A dist-git merge request that is known to be made from it, whatever its target.
-    pub(super) known: Option<MergeRequest>,
+    pub(super) known: Option<MergeRequestIid>,
 }
 
 impl<'a> Work<'a> {
@@ -153,7 +153,7 @@ impl<'a> Work<'a> {
             dist_path: self.dist_path.clone(),
             due,
             manner: self.manner,
-            known: self.known.as_ref(),
+            known: self.known,
         };
         run.sync(target, global, surroundings)
     }

@@ -74,7 +74,14 @@ pub enum Says<'a> {
         report: &'a Report,
     },
     /// The merge request cannot be synced.
-    Blocked(&'a Blocked),
+    Blocked {
+        /// Why.
+        why: &'a Blocked,
+        /// The commit that cannot be. Of a merge request that was merged, dist-git may hold an older one.
+        commit: CommitId,
+        /// How dist-git was left.
+        left: Left,
+    },
     /// A person pushed to the bot's branch.
     PersonPushed {
         /// That branch.
@@ -102,6 +109,17 @@ pub enum Holds {
     MergeRequest,
     /// The target branch, since the source-git merge request was merged into it.
     Target(BranchName),
+}
+
+/// What there is in dist-git of a merge request that cannot be synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// No merge request.
+    Nothing,
+    /// An open one, which holds what could be synced last.
+    Open,
+    /// One that was closed.
+    Closed,
 }
 
 /// Why dist-git was left as it is.
@@ -153,7 +171,7 @@ impl Note<'_> {
         match &self.says {
             Says::Synced { report, holds, .. } => synced(&mut text, &self.commit, report, holds),
             Says::NothingToSync { report } => nothing(&mut text, &self.commit, report),
-            Says::Blocked(why) => blocked(&mut text, &self.commit, why, dist_git),
+            Says::Blocked { why, commit, left } => blocked(&mut text, commit, why, *left),
             Says::PersonPushed { branch } => person_pushed(&mut text, branch),
             Says::SourceClosed => paragraph(
                 &mut text,
@@ -408,7 +426,7 @@ fn subject(subject: Option<&Subject>) -> String {
     }
 }
 
-fn blocked(text: &mut String, commit: &CommitId, why: &Blocked, dist_git: Option<&DistGitLink>) {
+fn blocked(text: &mut String, commit: &CommitId, why: &Blocked, left: Left) {
     let (what, remedy) = match why {
         Blocked::Refused(refusal) => (
             format!("{}{}", subject(refusal.subject.as_ref()), copied::sentence(&refusal.text)),
@@ -437,9 +455,12 @@ fn blocked(text: &mut String, commit: &CommitId, why: &Blocked, dist_git: Option
     };
     paragraph(text, &format!("**Commit {} cannot be carried over:** {what}.", short(commit)));
     paragraph(text, &format!("**How to fix it:** {remedy}."));
-    let left = match dist_git {
-        Some(_) => "dist-git was left as it is: its merge request still holds an earlier state of this one.",
-        None => "dist-git was left as it is.",
+    let left = match left {
+        Left::Nothing => "dist-git was left as it is.",
+        Left::Open => "dist-git was left as it is: its merge request still holds an earlier state of this one.",
+        Left::Closed => {
+            "dist-git was left as it is: its merge request stays closed until this one can be carried over."
+        }
     };
     paragraph(text, &format!("{left} The bot tries again when this merge request changes."));
 }

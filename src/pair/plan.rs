@@ -6,7 +6,7 @@
 use super::ci_section::{CiSection, Taken};
 use super::commit;
 use super::description::{self, Origin};
-use super::note::{self, Blocked, DistGitLink, Holds, Note, Says};
+use super::note::{self, Blocked, DistGitLink, Holds, Left, Note, Says};
 use super::observed::{
     BranchOrigin, BranchState, Committer, Content, DistGitMergeRequest, Manner, Observed, SourceMergeRequest,
     SourceNote, State, Tip, Wanted,
@@ -103,6 +103,21 @@ pub enum Step<'a> {
     },
 }
 
+impl Step<'_> {
+    /// Says whether it shows in dist-git what is in source-git: files or texts.
+    pub const fn shows_content(&self) -> bool {
+        match self {
+            Self::PushBranch { .. } | Self::OpenMergeRequest { .. } => true,
+            Self::EditMergeRequest { title, description, .. } => title.is_some() || description.is_some(),
+            Self::Tell { .. }
+            | Self::CreateNote { .. }
+            | Self::EditNote { .. }
+            | Self::DeleteNote { .. }
+            | Self::ExpectResults { .. } => false,
+        }
+    }
+}
+
 /// A change of a merge request's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -151,12 +166,12 @@ pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
         (Wanted::Content(_), None) if observed.visibility.gives_away() => {
             plan.outcome = Outcome::CannotBeSynced;
             plan.steps.extend(tell_of_merge(observed, standing));
-            Some(Says::Blocked(&Blocked::LessVisible))
+            Some(blocked(observed, standing, &Blocked::LessVisible))
         }
         (Wanted::Blocked(why), None) => {
             plan.outcome = Outcome::CannotBeSynced;
             plan.steps.extend(tell_of_merge(observed, standing));
-            Some(Says::Blocked(why))
+            Some(blocked(observed, standing, why))
         }
         (Wanted::Content(content), None) if is_without_effect(content, standing) => {
             Some(Says::NothingToSync { report: content.report })
@@ -186,10 +201,20 @@ pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
     plan
 }
 
-/// Says whether what a note says follows from the commits that it names. What people or their rights decide can change with
-/// none of these commits: then no base is written down, and nobody takes the note for current because of it.
+fn blocked<'a>(observed: &Observed<'_>, standing: Standing<'_>, why: &'a Blocked) -> Says<'a> {
+    let left = match standing {
+        Standing::None => Left::Nothing,
+        Standing::Open(_) => Left::Open,
+        Standing::Dormant(..) | Standing::ClosedThere(_) | Standing::MergedThere(_) => Left::Closed,
+    };
+    Says::Blocked { why, commit: observed.source.head, left }
+}
+
+/// Says whether what a note says follows from the commits that it names. What people or their rights decide, or a tag that
+/// is still missing, can change with none of these commits: then no base is written down, and nobody takes the note for
+/// current because of it.
 fn follows_from_commits(says: &Says<'_>) -> bool {
-    matches!(says, Says::Synced { .. } | Says::Blocked(Blocked::Refused(_)))
+    matches!(says, Says::Synced { .. })
 }
 
 /// Says whether no note is needed where there is none: the merge request is closed, or nothing of it was in dist-git.

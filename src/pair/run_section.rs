@@ -97,7 +97,7 @@ impl RunSection {
 mod tests {
     use super::*;
     use crate::pair::MergeRequestIid;
-    use crate::pair::note::{Blocked, Note};
+    use crate::pair::note::{Blocked, Left, Note};
 
     const COMMIT: CommitId = CommitId::from_bytes([0x1a; 20]);
 
@@ -110,7 +110,8 @@ mod tests {
     }
 
     fn note(run: Option<RunSection>) -> Note<'static> {
-        Note { commit: COMMIT, base: None, says: Says::Blocked(&Blocked::LessVisible), results: None, run }
+        let says = Says::Blocked { why: &Blocked::LessVisible, commit: COMMIT, left: Left::Open };
+        Note { commit: COMMIT, base: None, says, results: None, run }
     }
 
     #[test]

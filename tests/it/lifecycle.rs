@@ -70,8 +70,8 @@ fn it_is_closed_and_opened_again_with_its_original() {
         assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
         let said = said(&world, 1);
         assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[0].contains("was closed, so the bot closes this one"));
-        assert!(said[1].contains("was reopened, and so is this one"));
+        assert!(said[0].contains("was closed, so the bot closes this merge request too"));
+        assert!(said[1].contains("was reopened, so the bot reopens this merge request too"));
         assert!(world.note(iid).contains("The dist-git merge request holds this one"));
     }
 }
@@ -178,7 +178,7 @@ fn a_merge_is_told_in_dist_git_although_dist_git_cannot_follow_it() {
         let merge = world.sandbox.merge_request(SOURCE, iid).merge_commit.unwrap();
         let told = said(&world, 1);
         assert!(told.len() == 1 && told[0].contains(&format!("was merged as `{}`", &merge[..10])), "{by:?}: {told:?}");
-        assert!(told[0].contains("may hold something else") && !told[0].contains("in step"), "{told:?}");
+        assert!(told[0].contains("may differ from what was merged") && !told[0].contains("in step"), "{told:?}");
         assert_eq!(world.sandbox.tip("bot/hello", &branch), Some(theirs));
         assert!(world.note(iid).contains("Somebody pushed to the bot's branch"), "{}", world.note(iid));
 
@@ -213,7 +213,10 @@ fn what_was_closed_and_then_merged_goes_on_in_dist_git() {
         assert!(world.note(iid).contains("This merge request was merged."), "{by:?}: {}", world.note(iid));
         let said = said(&world, 1);
         assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[1].contains(" was merged as ") && said[1].contains("yours to merge now"), "{said:?}");
+        assert!(
+            said[1].contains(" was merged as ") && said[1].contains("You can merge this merge request now"),
+            "{said:?}"
+        );
     }
 }
 
@@ -334,7 +337,7 @@ fn what_lost_its_original_is_closed() {
     world.sandbox.delete_merge_request(SOURCE, iid);
     look(&world, iid, By::Reconcile);
     assert_eq!(dist_git(&world), [(State::Closed, "c9s".to_owned())]);
-    assert!(said(&world, 1)[0].contains("is not there any more"));
+    assert!(said(&world, 1)[0].contains("does not exist any more"));
     world.sandbox.reopen(DIST, 1, "maintainer");
     look(&world, iid, By::Reconcile);
     assert_eq!(dist_git(&world), [(State::Opened, "c9s".to_owned())]);
@@ -405,4 +408,85 @@ fn what_may_be_seen_again_is_carried_over_although_no_commit_moved() {
     world.sandbox.set_visibility(SOURCE, gitlab_sandbox::Visibility::Public);
     look(&world, iid, By::Reconcile);
     assert!(world.message(iid).contains(&head), "{}", world.note(iid));
+}
+
+#[test]
+fn what_cannot_be_synced_for_want_of_a_tag_is_once_the_tag_is_there() {
+    let (world, iid) = pair();
+    let pipeline = world.sandbox.mr_pipeline(DIST, 1).jobs(&[("test", "tier0")]).create();
+    world.sandbox.set_all_jobs(pipeline, "success");
+    look(&world, iid, By::Reconcile);
+    let config = CONFIG.replace("upstream_ref: v1.0", "upstream_ref: v1.0.1");
+    let head = world.change("Use the tag of the fix", &[(".distro/source-git.yaml", Some(&config))]);
+    for _ in 0..2 {
+        let run = look(&world, iid, By::Reconcile);
+        assert!(run.stdout.contains("cannot be synced"), "{}", run.stdout);
+    }
+    world.sandbox.tag(SOURCE, "v1.0.1", "v1.0", None);
+    look(&world, iid, By::Reconcile);
+    assert!(world.message(iid).contains(&head), "{}", world.note(iid));
+}
+
+#[test]
+fn where_what_was_merged_cannot_be_carried_over_the_note_names_that_commit() {
+    let (world, iid) = pair();
+    let broken = CONFIG.replace("upstream_ref: v1.0", "upstream_ref: v9");
+    world.change("Break it", &[(".distro/source-git.yaml", Some(&broken))]);
+    world.sandbox.merge(SOURCE, iid, "maintainer");
+    let tip = world.sandbox.tip(SOURCE, "c9s").unwrap();
+    for by in BOTH {
+        look(&world, iid, by);
+        let note = world.note(iid);
+        assert!(note.contains(&format!("**Commit `{}` cannot be carried over:**", &tip[..10])), "{note}");
+    }
+}
+
+#[test]
+fn what_was_reopened_and_cannot_be_carried_over_says_that_dist_gits_stays_closed() {
+    let (world, iid) = pair();
+    world.sandbox.close(SOURCE, iid, "contributor");
+    look(&world, iid, By::Sync);
+    world.sandbox.commit(SOURCE, "c9s", "Return two", &[("hello.c", Some("int main(void)\n{\n    return 2;\n}\n"))]);
+    world.sandbox.reopen(SOURCE, iid, "contributor");
+    look(&world, iid, By::Sync);
+    assert!(world.note(iid).contains("its merge request stays closed until"), "{}", world.note(iid));
+}
+
+#[test]
+fn a_text_is_shown_to_nobody_who_may_not_see_where_it_comes_from() {
+    let (world, iid) = pair();
+    world.sandbox.set_visibility(SOURCE, gitlab_sandbox::Visibility::Private);
+    world.sandbox.member(SOURCE, "bot", Role::Reporter);
+    world.sandbox.set_title(SOURCE, iid, "contributor", "Fix the hole that nobody may know of");
+    for by in BOTH {
+        look(&world, iid, by);
+        assert_eq!(world.opened().title, "Return success");
+        assert!(world.note(iid).contains("fewer people may see"), "{}", world.note(iid));
+    }
+    world.sandbox.merge(SOURCE, iid, "maintainer");
+    world.sandbox.set_description(SOURCE, iid, "contributor", "CVE-2026-0001, and how to use it.");
+    for by in BOTH {
+        look(&world, iid, by);
+        assert!(!world.opened().description.contains("CVE"), "{}", world.opened().description);
+    }
+}
+
+#[test]
+fn what_a_person_writes_while_a_job_is_at_work_is_not_lost() {
+    let (world, iid) = pair();
+    world.sandbox.set_title(SOURCE, iid, "contributor", "Return 0");
+    world.change("Say more", &[("MORE", Some("More.\n"))]);
+    let (handle, written) = (world.sandbox.handle(), "See RHEL-9 first.\n\n");
+    let before = world.opened().description;
+    world.sandbox.after_each_write(move |write| {
+        if write.method == "PUSH" {
+            handle.set_description(DIST, 1, "maintainer", &format!("{written}{before}"));
+        }
+    });
+    world.sync(iid, &[]).ends_with(0);
+    world.sandbox.clear_write_hooks();
+    let opened = world.opened();
+    assert!(opened.description.starts_with(written), "{}", opened.description);
+    assert_eq!(opened.title, "Return 0");
+    let _ = world.written();
 }

@@ -3,7 +3,7 @@
 use crate::life_model::actions::{
     Action::{self, Dist, Source},
     Deed, DistDeed, Edit,
-    Job::Sync,
+    Job::{Reconcile, Sync},
     Memory, Trouble,
     Which::Fork,
 };
@@ -18,6 +18,8 @@ fn check(actions: &[Action]) {
 
 /// A job that nothing comes in between.
 const SYNC: Action = Action::Job(Sync(Fork), Trouble::None);
+
+const RECONCILE: Action = Action::Job(Reconcile, Trouble::None);
 
 /// One that is killed right after its second write.
 const KILLED: Action = Action::Job(Sync(Fork), Trouble::Killed(2));
@@ -52,4 +54,11 @@ fn a_branch_that_has_lost_its_packaging_is_told_so_where_the_bot_was_at_work() {
     check(&[&[SYNC], &onto_upstream[..], &[SYNC, back("c10s"), SYNC, back("c9s")]].concat());
     // Where it was not, nothing is said.
     check(&[&onto_upstream[..], &[back("c9s"), SYNC]].concat());
+}
+
+#[test]
+fn results_of_a_pair_that_stays_open_without_its_original_are_told() {
+    let reopened = [SYNC, Source(Fork, Deed::Close), SYNC, Dist(0, DistDeed::Reopen)];
+    let tested = |state| Dist(0, DistDeed::Test(state));
+    check(&[&reopened[..], &[RECONCILE, tested("success"), RECONCILE, tested("failed")]].concat());
 }

@@ -13,7 +13,7 @@ use crate::commands::bot::Bot;
 use crate::commands::merge_request_reference::MergeRequestReference;
 use crate::commands::report::{self, Asked, Pair};
 use crate::commands::{own_notes, sync};
-use crate::forge::{ForgeError, MergeRequest, MergeRequestState, Note, ProjectId, ProjectPath};
+use crate::forge::{ForgeError, MergeRequest, MergeRequestIid, MergeRequestState, Note, ProjectId, ProjectPath};
 use crate::git::Git;
 use crate::pair::ci_section::CiSection;
 use crate::pair::{branch, commit, record};
@@ -57,8 +57,10 @@ impl Reconciling<'_> {
         let note = own_notes::find(self.bot, source.target_project_id, source.iid, recorded)?.into_iter().next();
         // The lists are as old as the run: what is reported is read afresh.
         let fresh = self.bot.forge.merge_request(&dist_path, dist.iid)?;
-        let is_synced =
-            sync::texts_are_current(source_path, source, &fresh) && self.is_told(note.as_ref(), source, &fresh)?;
+        // Of one that was closed, the note does not tell whether its pair was closed too, or is to stay open.
+        let is_synced = source.state != MergeRequestState::Closed
+            && sync::texts_are_current(source_path, source, &fresh)
+            && self.is_told(note.as_ref(), source, &fresh)?;
         let synced = if is_synced { Ok(None) } else { self.sync(source_path, source, &dist_path, None, line) };
         let fresh = if line.did.is_empty() { fresh } else { self.bot.forge.merge_request(&dist_path, dist.iid)? };
         let pair = report::of_dist(self.bot, dist_path, fresh)?;
@@ -86,7 +88,7 @@ impl Reconciling<'_> {
                     return Err(error.into());
                 }
                 let of = MergeRequestReference { project: source_path, iid };
-                let effect = sync::orphan::close(self.bot, &dist_path, dist, &of, self.global)?;
+                let effect = sync::orphan::close(self.bot, &dist_path, dist.iid, &of, self.global)?;
                 line.note("closed", &effect);
                 return Ok(None);
             }
@@ -101,7 +103,7 @@ impl Reconciling<'_> {
         let is_open = dist.state == MergeRequestState::Opened;
         if source.target_branch != target.as_str() {
             return match is_open {
-                true => self.sync(&source_path, &source, &dist_path, Some(dist), line),
+                true => self.sync(&source_path, &source, &dist_path, Some(dist.iid), line),
                 false => Ok(None),
             };
         }
@@ -111,10 +113,7 @@ impl Reconciling<'_> {
             self.report(report::find(self.bot, &asked)?, line)?;
             return synced;
         }
-        match source.state {
-            MergeRequestState::Closed => self.sync(&source_path, &source, &dist_path, None, line),
-            _ => self.pair(&source_path, &source, dist_path, dist, line),
-        }
+        self.pair(&source_path, &source, dist_path, dist, line)
     }
 
     /// Without an open dist-git merge request: what stood in the way may be gone, one that was closed or merged may have
@@ -147,12 +146,12 @@ impl Reconciling<'_> {
         source_path: &ProjectPath,
         source: &MergeRequest,
         dist_path: &ProjectPath,
-        known: Option<&MergeRequest>,
+        known: Option<MergeRequestIid>,
         line: &mut Line,
     ) -> Result<Option<Refusal>> {
         let reference = MergeRequestReference { project: source_path.clone(), iid: source.iid };
         let work = sync::Work::new(self.bot, self.git, reference, dist_path.clone());
-        let synced = sync::Work { known: known.cloned(), ..work }.run(&self.global(), self.surroundings)?;
+        let synced = sync::Work { known, ..work }.run(&self.global(), self.surroundings)?;
         line.note(if synced.refusal.is_some() { "told its author" } else { "synced" }, &synced.effect);
         Ok(synced.refusal)
     }

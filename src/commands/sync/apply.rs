@@ -6,6 +6,7 @@ use super::Run;
 use super::bot_branch::BRANCH_ROLE;
 use super::dist_notes;
 use super::observe::Seen;
+use super::pairing::Pairing;
 use crate::commands::{commit_statuses, own_notes};
 use crate::forge::{
     ForgeError, MergeRequestEdit, MergeRequestState, NewFork, NewMergeRequest, NoteId, NoteOrder, Parent, Project,
@@ -69,6 +70,9 @@ impl Run<'_> {
                     dist_notes::write(self.bot, project, *iid, news, about)?;
                 }
                 Step::EditMergeRequest { iid, title, description, turn } => {
+                    if title.is_some() || description.is_some() {
+                        self.check_texts(&seen.pair, *iid)?;
+                    }
                     self.edit(*iid, title.clone(), description.clone(), *turn)?;
                 }
                 Step::CreateNote { note } => {
@@ -95,6 +99,16 @@ impl Run<'_> {
             return Err(RemoteError::Stale { role: BRANCH_ROLE }.into());
         }
         Ok(())
+    }
+
+    /// Looks whether title and description of a dist-git merge request still are what the plan was made from: making
+    /// and pushing what it holds takes a while, and GitLab has no way to change a text only if it is what was read.
+    fn check_texts(&self, pair: &Pairing, iid: MergeRequestIid) -> Result<()> {
+        let now = self.bot.forge.merge_request(&self.dist_path, iid)?;
+        let mut seen = pair.merge_requests.iter().chain(&pair.left_behind);
+        let is_as_seen =
+            seen.any(|seen| (seen.iid, &seen.title, &seen.description) == (iid, &now.title, &now.description));
+        if is_as_seen { Ok(()) } else { Err(RemoteError::Stale { role: "the dist-git merge request" }.into()) }
     }
 
     fn edit(

@@ -169,16 +169,18 @@ impl Seen {
     /// Everything that the plan depends on. Who may see what is asked only where something is to be shown.
     pub(super) fn observed<'a>(&'a self, run: &Run<'_>) -> Result<Observed<'a>> {
         let mut observed = self.observed_so_far(run);
-        if plan::sync(&observed).steps.iter().any(|step| matches!(step, plan::Step::PushBranch { .. })) {
+        let steps = plan::sync(&observed).steps;
+        let shows = steps.iter().any(Step::shows_content);
+        let pushes = steps.iter().any(|step| matches!(step, Step::PushBranch { .. }));
+        if shows && self.generated().is_some() {
             // A fork that is not there yet is made as visible as dist-git. One with an open merge request is no more
             // visible: GitLab cuts forks off, and closes their merge requests, where the original becomes less visible.
             let is_linked = self.pair.merge_requests.iter().any(|merge_request| merge_request.state == State::Opened);
             let as_dist_git = is_linked || !self.branch_home_answers();
             observed.visibility = run.visibility(if as_dist_git { BotFork::AsDistGit } else { BotFork::OfItsOwn })?;
-            if run.source.sha == Some(self.head) {
-                observed.source.statuses =
-                    commit_statuses::place_of_head(&run.bot.forge, &run.source, &self.head, None)?;
-            }
+        }
+        if pushes && run.source.sha == Some(self.head) {
+            observed.source.statuses = commit_statuses::place_of_head(&run.bot.forge, &run.source, &self.head, None)?;
         }
         Ok(observed)
     }

@@ -7,19 +7,23 @@ use crate::cli::Global;
 use crate::commands::bot::Bot;
 use crate::commands::effect::Effect;
 use crate::commands::merge_request_reference::MergeRequestReference;
-use crate::forge::{MergeRequest, MergeRequestEdit, ProjectPath, StateChange};
+use crate::forge::{MergeRequestEdit, MergeRequestIid, MergeRequestState, ProjectPath, StateChange};
 use crate::pair::record::{self, Ended};
 use crate::pair::told::{About, News};
 
-/// Closes an open dist-git merge request whose source-git merge request `of` was deleted, and says so there. One that
-/// somebody opened again stays open.
+/// Closes the dist-git merge request `iid`, where it is open, because its source-git merge request `of` was deleted, and
+/// says so there. One that somebody opened again stays open.
 pub(in crate::commands) fn close(
     bot: &Bot,
     dist_path: &ProjectPath,
-    dist: &MergeRequest,
+    iid: MergeRequestIid,
     of: &MergeRequestReference,
     global: &Global,
 ) -> Result<Effect> {
+    let dist = bot.forge.merge_request(dist_path, iid)?;
+    if dist.state != MergeRequestState::Opened {
+        return Ok(Effect::Nothing);
+    }
     let Some(mut record) = record::read(&dist.description).filter(|record| record.merge_request == of.iid) else {
         tracing::info!("{dist_path}!{} does not tell what it was made from: it is left alone", dist.iid);
         return Ok(Effect::Nothing);

@@ -61,8 +61,10 @@ impl Run<'_> {
         let mut left_behind = Vec::new();
         let mut dist_project = found.first().map(|found| found.target_project_id);
         if let Some(known) = self.known {
+            // Whoever knows of it has it from a list, which may be old by now.
+            let known = self.bot.forge.merge_request(&self.dist_path, known)?;
             dist_project = Some(known.target_project_id);
-            left_behind.extend(self.of_other_target(known));
+            left_behind.extend(self.of_other_target(&known));
         }
         for iid in named {
             let is_known = |there: &DistGitMergeRequest| there.iid == iid;

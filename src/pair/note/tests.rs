@@ -47,6 +47,10 @@ fn link() -> DistGitLink {
     }
 }
 
+fn blocked(why: &Blocked, left: Left) -> Says<'_> {
+    Says::Blocked { why, commit: COMMIT, left }
+}
+
 fn render(says: Says<'_>, dist_git: Option<&DistGitLink>) -> String {
     Note { commit: COMMIT, says, results: None, base: None, run: None }.render(dist_git)
 }
@@ -208,7 +212,7 @@ fn a_merge_request_that_changes_nothing_opens_none() {
 fn what_cannot_be_synced_is_explained_with_its_remedy() {
     let refusal = Refusal::new("the patch `x` does not apply", "rebase the merge request onto its target branch")
         .about_file(&path("src/a|b`c.c"));
-    insta::assert_snapshot!(render(Says::Blocked(&Blocked::Refused(refusal)), Some(&link())), @r#"
+    insta::assert_snapshot!(render(blocked(&Blocked::Refused(refusal), Left::Open), Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -241,7 +245,7 @@ fn what_cannot_be_synced_is_explained_with_its_remedy() {
 fn what_is_missing_or_secret_is_explained() {
     let project = link().project;
     let branch = "c10s".parse().unwrap();
-    insta::assert_snapshot!(render(Says::Blocked(&Blocked::NoBranch { project: project.clone(), branch }), None), @r#"
+    insta::assert_snapshot!(render(blocked(&Blocked::NoBranch { project: project.clone(), branch }, Left::Nothing), None), @r#"
     #### In dist-git: no merge request
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -268,7 +272,7 @@ fn what_is_missing_or_secret_is_explained() {
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
     "#);
-    insta::assert_snapshot!(render(Says::Blocked(&Blocked::NoProject { project }), None), @r#"
+    insta::assert_snapshot!(render(blocked(&Blocked::NoProject { project }, Left::Nothing), None), @r#"
     #### In dist-git: no merge request
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -295,7 +299,7 @@ fn what_is_missing_or_secret_is_explained() {
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
     "#);
-    insta::assert_snapshot!(render(Says::Blocked(&Blocked::LessVisible), None), @r#"
+    insta::assert_snapshot!(render(blocked(&Blocked::LessVisible, Left::Nothing), None), @r#"
     #### In dist-git: no merge request
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
