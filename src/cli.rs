@@ -59,7 +59,7 @@ pub enum Output {
     /// For people
     #[default]
     Text,
-    /// As data; README.md describes the format
+    /// As data; docs/json-output.md describes the format
     Json,
 }
 

@@ -19,7 +19,7 @@ const HEAD: &str = "\
 # Reference
 
 All commands with their options, the variables that they read, the inputs of the CI templates, and the exit statuses. What the
-commands do and why is in [README.md](../README.md).
+commands do and why is in [the guide](README.md).
 
 <!-- Made by `cargo run --quiet --example reference > docs/reference.md`. Change what it is made from instead. -->
 ";

@@ -1,6 +1,6 @@
 //! The report: what changes in dist-git, what was proven, and what a person should know.
 //!
-//! As data it is the output of `--output json`; README.md describes the format, whose version is [`FORMAT`].
+//! As data it is the output of `--output json`; docs/json-output.md describes the format, whose version is [`FORMAT`].
 //! `commands::show` shows it to people.
 
 use bstr::BString;

@@ -256,11 +256,10 @@ fn no_secret_is_told() {
     }
 }
 
-/// The example in README.md's section on instances.
+/// The example in the guide's page on instances.
 fn readme_example() -> String {
-    let readme = read("README.md");
-    let (_, section) = readme.split_once("\n## Instances\n").unwrap();
-    let (_, example) = section.split_once("```yaml\n").unwrap();
+    let page = read("docs/instances.md");
+    let (_, example) = page.split_once("```yaml\n").unwrap();
     example.split_once("```").unwrap().0.to_owned()
 }
 

@@ -84,6 +84,31 @@ fn the_lines_of_the_readme_do_what_it_says() {
 }
 
 #[test]
+fn the_lines_about_the_local_command_do_what_they_say() {
+    play("docs/update-dist-git.md");
+}
+
+#[test]
+fn the_lines_about_commands_do_what_they_say() {
+    play("docs/commands.md");
+}
+
+#[test]
+fn the_lines_about_onboard_and_doctor_do_what_they_say() {
+    play("docs/onboard-and-doctor.md");
+}
+
+#[test]
+fn the_lines_about_templates_do_what_they_say() {
+    play("docs/ci-templates.md");
+}
+
+#[test]
+fn the_lines_about_instances_do_what_they_say() {
+    play("docs/instances.md");
+}
+
+#[test]
 fn the_lines_about_results_do_what_they_say() {
     play("docs/results.md");
 }

@@ -801,7 +801,7 @@ fn bad_usage_ends_with_2_and_help_with_0() {
 
               Possible values:
               - text: For people
-              - json: As data; README.md describes the format
+              - json: As data; docs/json-output.md describes the format
               
               [default: text]
 
@@ -881,7 +881,7 @@ fn bad_usage_ends_with_2_and_help_with_0() {
 
               Possible values:
               - text: For people
-              - json: As data; README.md describes the format
+              - json: As data; docs/json-output.md describes the format
               
               [default: text]
 

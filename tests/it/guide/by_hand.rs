@@ -1,4 +1,4 @@
-//! What README.md shows: the commands by hand, on two clones and on a GitLab where everything is there.
+//! What README.md and the pages about commands show: the commands by hand, on two clones and on a GitLab where everything is there.
 
 use std::path::Path;
 

@@ -11,11 +11,44 @@ use source_git_bot::cli::Cli;
 
 use super::page::{self, Page};
 
-/// Keys that are looked for elsewhere: of packit's service, and GitLab's name for a reaction.
-const OF_OTHERS: [&str; 2] = ["gitlab_mr_targets_handled", "no_entry_sign"];
+/// Keys that are looked for elsewhere: of packit's service and its configuration that has no effect here, of the commit
+/// messages that it reads, claims of webhook tokens and fields of webhooks, scopes and reactions by GitLab's names, and parts
+/// of the tests.
+const OF_OTHERS: [&str; 15] = [
+    "gitlab_mr_targets_handled",
+    "upstream_project_url",
+    "upstream_tag_template",
+    "patch_name",
+    "patch_id",
+    "present_in_specfile",
+    "no_prefix",
+    "squash_commits",
+    "repo_name",
+    "source_git_bot",
+    "mr_project",
+    "admin_mode",
+    "no_entry_sign",
+    "white_check_mark",
+    "life_model",
+];
 
 /// Keys of `.distro/source-git.yaml`.
-const PACKAGE_CONFIGURATION: [&str; 2] = ["upstream_ref", "files_to_sync"];
+const PACKAGE_CONFIGURATION: [&str; 8] = [
+    "upstream_ref",
+    "downstream_package_name",
+    "specfile_path",
+    "patch_generation_ignore_paths",
+    "patch_generation_patch_id_digits",
+    "sync_changelog",
+    "files_to_sync",
+    "synced_files",
+];
+
+/// What looks like a check of `doctor` and is a key of the instance.
+const KEYS_OF_GITLAB: [&str; 3] = ["gitlab.url", "gitlab.proxy", "gitlab.timeout"];
+
+/// The page about the formats of JSON output, whose keys are the program's own.
+const JSON: &str = "docs/json-output.md";
 
 fn pages() -> Vec<Page> {
     page::guide().iter().map(|path| Page::read(path)).collect()
@@ -78,10 +111,39 @@ fn every_variable_is_read() {
     }
 }
 
-/// Keys of the instance file, by its schema, inputs of the templates, by the reference, and keys of the package
-/// configuration, which packit made.
+/// The last names of the keys in the tables of the page about JSON output, `file` of `patches[].file`, and what else is
+/// written there as such a name: values, and keys of what has another form each time.
+fn json_names() -> BTreeSet<String> {
+    let page = Page::read(Path::new(JSON));
+    let rows = page.prose.lines().filter(|line| line.starts_with("| `"));
+    let name = Regex::new("`(?:[^`]*[.])?([a-z_]+)(?:\\[\\])?`").unwrap();
+    let of_row = |row: &str| {
+        let (keys, meaning) = row.strip_prefix("| ").unwrap().split_once(" |").unwrap();
+        let keys: Vec<_> = name.captures_iter(keys).map(|name| name[1].to_owned()).collect();
+        let others = name.captures_iter(meaning).map(|name| name[1].to_owned()).filter(|name| name.contains('_'));
+        keys.into_iter().chain(others).collect::<Vec<_>>()
+    };
+    rows.flat_map(of_row).collect()
+}
+
+/// Fields and variants of what is written as JSON have these names, or say that they do.
+#[test]
+fn every_name_of_the_json_output_is_one_of_the_program() {
+    let program = source("src", ".rs");
+    let names = json_names();
+    assert!(names.len() > 60, "{names:?}");
+    for key in names {
+        let camel: String = key.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        let known = Regex::new(&format!(r#"\b{key}: |"{key}"|\b{camel}(?: \{{|,)"#)).unwrap();
+        assert!(known.is_match(&program), "`{key}`");
+    }
+}
+
+/// Keys of the instance file, by its schema, inputs of the templates, by the reference, those of JSON output, and keys of
+/// the package configuration, which packit made.
 fn keys() -> BTreeSet<String> {
     let mut known = BTreeSet::from(PACKAGE_CONFIGURATION.map(str::to_owned));
+    known.extend(json_names());
     known.extend(Page::read(Path::new("docs/reference.md")).names());
     let schema = fs::read_to_string(page::top().join("docs/instance.schema.json")).unwrap();
     let mut values: Vec<Value> = vec![serde_json::from_str(&schema).unwrap()];
@@ -120,8 +182,21 @@ fn every_check_is_one_of_doctor() {
     let names = pages.iter().filter(|page| page.path.starts_with("docs")).flat_map(|page| page.names());
     let named: BTreeSet<_> = names.filter(|name| check.is_match(name)).collect();
     assert!(named.len() > 15, "{named:?}");
-    for name in named {
+    for name in named.iter().filter(|name| !KEYS_OF_GITLAB.contains(&name.as_str())) {
         assert!(checks.contains(&format!("\"{name}\"")), "`{name}`");
+    }
+}
+
+#[test]
+fn every_check_of_doctor_has_a_row() {
+    let checks = source("src/doctor", ".rs");
+    let check = Regex::new(r#""((?:token|role|gitlab|bot-project|hooks|packages|forks)\.[a-z-]+)""#).unwrap();
+    let page = Page::read(Path::new("docs/onboard-and-doctor.md")).prose;
+    let made: BTreeSet<_> = check.captures_iter(&checks).map(|check| check[1].to_owned()).collect();
+    let made: BTreeSet<_> = made.into_iter().filter(|name| name != "gitlab.com").collect();
+    assert!(made.len() > 40, "{made:?}");
+    for name in made {
+        assert!(page.contains(&format!("\n| `{name}` |")), "`{name}`");
     }
 }
 
