@@ -179,8 +179,13 @@ impl Operating {
     }
 
     fn files_are_pushed(&self) {
-        let there = |file: &str| self.sandbox.file(self.kind.hub, "main", file).is_some();
-        assert!(there(".gitlab-ci.yml") && there("instance.yaml"), "both were pushed");
+        let there = |file: &str| self.sandbox.file(self.kind.hub, "main", file);
+        assert!(there("instance.yaml").is_some(), "both were pushed");
+        let ci_file = String::from_utf8(there(".gitlab-ci.yml").expect("both were pushed")).unwrap();
+        for placeholder in ["group/source-git-bot", "registry.example.com"] {
+            assert!(!ci_file.contains(placeholder), "{placeholder} of the example is left: {ci_file}");
+        }
+        assert!(ci_file.contains("image: registry.gitlab.com/operators/source-git-bot:"), "{ci_file}");
     }
 
     /// Whether each event has its webhook, in the project or a group around it, and the fork its token.
