@@ -5,6 +5,7 @@
 //! page writes for something that only the reader knows is put in by the scene.
 
 mod by_hand;
+mod json;
 mod moving;
 mod names;
 mod operating;
