@@ -92,7 +92,7 @@ pub enum Command {
     Sync(Sync),
     /// Bring dist-git's CI results to the source-git merge request
     Report(Report),
-    /// Handle an event from a webhook or a job: sync or report the merge request that it names
+    /// Handle an event from a webhook or a job: sync or report what it names
     Event(Event),
     /// Look at every merge request of the instance, and bring up to date what is behind
     Reconcile(Reconcile),
@@ -268,7 +268,7 @@ pub struct Doctor {
 
 const DOCTOR_HELP: &str = "Nothing is written. Most settings are shown to Maintainers and Owners alone: with the token of one, \
     and `--bot`, more of them are seen than with the bot's own. The token is read from the variable SGB_TOKEN. The exit \
-    status is 1 where something is wrong; what cannot be seen is not wrong.";
+    status is 1 where something is wrong; what is unseen is not wrong.";
 
 /// Arguments of `notify`.
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! `notify`: from a job, ask the bot project to look at the job's pipeline or merge request, or at a pipeline that the
 //! job was told of.
 //!
-//! One call to the trigger address of the bot project, with a trigger token that is worth no more than that, and with a
+//! One call to the trigger URL of the bot project, with a trigger token that is worth no more than that, and with a
 //! webhook token where there is one. The access token is neither needed nor used.
 
 use anyhow::{Result, bail};
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &cli::Notify, global: &Global, surroundings: &Surro
     let Some(address) = &environment.trigger_url else {
         bail!(UsageError {
             text: "SGB_TRIGGER_URL is not set".to_owned(),
-            hint: "set it to the bot project's trigger address: GITLAB/api/v4/projects/ID/ref/BRANCH/trigger/pipeline"
+            hint: "set it to the bot project's trigger URL: GITLAB/api/v4/projects/ID/ref/BRANCH/trigger/pipeline"
                 .to_owned(),
         });
     };

@@ -184,7 +184,7 @@ fn address(facts: &Facts, hook: &Hook) -> Verdict {
         return wrong(if triggers {
             "starts pipelines on another branch than the bot project's protected one"
         } else {
-            "is not a trigger address"
+            "is not a trigger URL"
         });
     }
     let token = query.strip_prefix("token=").unwrap_or_default();
@@ -203,7 +203,7 @@ fn events(hook: &Hook) -> Verdict {
     let is_on = |event: &str| hook.events.contains(event);
     if is_on(PIPELINES) {
         return Verdict::wrong(
-            "is called for pipelines too: GitLab refuses that at a trigger address, and then stops calling it at all",
+            "is called for pipelines too: GitLab refuses that at a trigger URL, and then stops calling it at all",
             format!("{WHERE}: switch `Pipeline events` off"),
         );
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Forge, ForgeError, PipelineId};
 
-/// Where a pipeline is started: GitLab's trigger address in the form that names the branch or tag in its path, which is
+/// Where a pipeline is started: GitLab's trigger URL in the form that names the branch or tag in its path, which is
 /// the one for webhooks ("Trigger pipelines with the API" in GitLab's documentation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TriggerAddress {

@@ -76,7 +76,7 @@ pub struct Hub {
     pub path: ProjectPath,
     /// Its instance file.
     pub instance_file: String,
-    /// Its trigger address without a token; nothing where the project cannot be seen, or has no branch.
+    /// Its trigger URL without a token; nothing where the project cannot be seen, or has no branch.
     pub trigger_url: Option<String>,
     /// The role of whoever sets up.
     pub operator: AccessLevel,

@@ -366,11 +366,11 @@ impl fmt::Display for Step {
             Self::CreateFork { path, of } => write!(f, "{path}: the bot's fork of {of}"),
             Self::CreateTriggerToken { hub, description, .. } => write!(f, "{hub}: the trigger token `{description}`"),
             Self::SetVariable { path, key, change, .. } => {
-                let note = if *change == Change::Alter { ", set right" } else { "" };
+                let note = if *change == Change::Alter { ", corrected" } else { "" };
                 write!(f, "{path}: the variable {key}{note}")
             }
             Self::SetWebhook { path, kind, id, .. } => {
-                let note = if id.is_some() { ", set right" } else { "" };
+                let note = if id.is_some() { ", corrected" } else { "" };
                 write!(f, "{path}: the webhook for {kind}{note}")
             }
         }

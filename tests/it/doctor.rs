@@ -66,7 +66,7 @@ fn an_instance_that_is_set_up_right_has_nothing_wrong() {
     right   forks.variables                 bot/hello: no secret among the variables
     right   forks.pipeline-variables        bot/hello: no one may set pipeline variables
     right   forks.runners                   bot/hello: pipelines run there, and runners take the jobs
-    instance.yaml: 39 right, 0 not to be seen, 0 wrong; 31 requests
+    instance.yaml: 39 right, 0 unseen, 0 wrong; 31 requests
     "#);
     assert_eq!(unseen(&world, &["--dry-run"]), [""; 0]);
 }
@@ -98,7 +98,7 @@ fn what_is_wrong_comes_last_with_its_remedy() {
     wrong   hooks.tls                       webhook 1020 of src, webhook 1021 of src: does not verify
                                             certificates: its token could go to anybody
                                             -> Settings, Webhooks: switch `Enable SSL verification` on
-    instance.yaml: 34 right, 2 not to be seen, 3 wrong; 31 requests
+    instance.yaml: 34 right, 2 unseen, 3 wrong; 31 requests
     "#);
     assert!(run.stderr.contains("3 things are wrong with the instance instance.yaml"), "{}", run.stderr);
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{}", run.stdout);

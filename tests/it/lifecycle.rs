@@ -189,7 +189,7 @@ fn a_merge_is_told_in_dist_git_although_dist_git_cannot_follow_it() {
         world.sandbox.commit(SOURCE, "c9s", "Break it", &broken);
         look(&world, iid, by);
         let told = said(&world, 1);
-        assert!(told.len() == 1 && told[0].contains("may hold something else"), "{by:?}: {told:?}");
+        assert!(told.len() == 1 && told[0].contains("may differ from what was merged"), "{by:?}: {told:?}");
         assert!(world.note(iid).contains("cannot be carried over"), "{}", world.note(iid));
         // Mended, it goes on without another word.
         world.sandbox.commit(SOURCE, "c9s", "Mend it", &[(".distro/source-git.yaml", Some(CONFIG))]);

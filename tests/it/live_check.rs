@@ -246,10 +246,10 @@ fn what_differs_with_triggers_is_named() {
 
 #[test]
 fn what_differs_with_webhooks_is_named() {
-    exactly(32, "the trigger address answered 404", "31,32", |it| {
+    exactly(32, "the trigger URL answered 404", "31,32", |it| {
         answered(it, "POST", "*-trigger/trigger/pipeline", 2, 404, "{}");
     });
-    exactly(33, "the trigger address answered 201", "32,33", |it| {
+    exactly(33, "the trigger URL answered 201", "32,33", |it| {
         answered(it, "POST", "*-trigger/trigger/pipeline", 3, 201, "{}");
     });
     let on = r#"{"alert_status": "executable", "disabled_until": null}"#;

@@ -300,7 +300,7 @@ fn a_new_version_of_the_bot_gets_into_the_ci_files_and_wrong_settings_are_mended
     let writes = world.written().into_iter().filter(|write| !write.path.ends_with("/trigger/pipeline"));
     assert_eq!(writes.count(), 7, "{}", run.stdout);
     assert_eq!(run.stdout.matches("a new version").count(), 2, "{}", run.stdout);
-    assert_eq!(run.stdout.matches("set right").count(), 3, "{}", run.stdout);
+    assert_eq!(run.stdout.matches("corrected").count(), 3, "{}", run.stdout);
     world.tokens_are_in_their_places();
     assert_ne!(world.variable(FORK, "SGB_TRIGGER_URL"), "https://elsewhere.example/");
     let text = String::from_utf8(sandbox.file(SOURCE, "c9s", ".distro/.gitlab-ci.yml").unwrap()).unwrap();
@@ -372,7 +372,7 @@ fn without_a_token_of_their_own_the_bots_user_does_everything() {
     run.ends_with(0);
     world.tokens_are_in_their_places();
     assert!(world.written().iter().all(|write| write.user.as_deref() == Some("bot")));
-    for said in ["the trigger tokens of both webhooks are @bot's", "SGB_OPERATOR_TOKEN of another user"] {
+    for said in ["the trigger tokens of both webhooks are @bot's", "run this with an SGB_OPERATOR_TOKEN of their own"] {
         assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
     }
     let again = world.run(world.command().env_remove("SGB_OPERATOR_TOKEN"));

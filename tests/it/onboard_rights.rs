@@ -104,7 +104,7 @@ fn where_the_bot_has_no_role_in_its_project_one_users_tokens_have_to_do() {
         for said in [
             "the trigger tokens of both webhooks are @operator's",
             "a flood of comments keeps merge requests waiting for `reconcile`",
-            &format!("Give @bot the role Maintainer in {HUB}"),
+            &format!("have another Maintainer of {HUB} run this"),
         ] {
             assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
         }

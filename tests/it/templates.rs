@@ -269,7 +269,7 @@ fn the_bot_project_has_a_job_for_whatever_starts_a_pipeline() {
         (Situation::merge_request(BOT, BOT, "fix"), &[]),
         (Situation::tag(BOT), &[]),
         (Situation::branch("trigger", BOT, "main"), event),
-        // A job's token on the trigger address.
+        // A job's token on the trigger URL.
         (Situation::branch("pipeline", BOT, "main"), event),
         (Situation::branch("schedule", BOT, "main"), all),
         (Situation::branch("api", BOT, "main"), all),

@@ -776,17 +776,17 @@ fn bad_usage_ends_with_2_and_help_with_0() {
     Commands:
       sync             Open or update the dist-git merge request of a source-git merge request
       report           Bring dist-git's CI results to the source-git merge request
-      event            Look where a webhook or a job says, and do what is due there
-      reconcile        Look at every merge request of the instance, and bring what is behind up to date
+      event            Handle an event from a webhook or a job: sync or report what it names
+      reconcile        Look at every merge request of the instance, and bring up to date what is behind
       retest           Start a new pipeline for the dist-git merge request of a source-git merge request
-      recreate         Make a dist-git merge request anew, whatever people did there
-      doctor           Tell what of an instance is set up right and what is not, and what to do about it
+      recreate         Rebuild a dist-git merge request, discarding what people pushed to its branch
+      doctor           Check whether an instance is set up right, and say what to do where it is not
       notify           From a job, ask the bot project to look at the job's pipeline or merge request
       onboard          Put a package under the instance's care: projects, the bot's fork, webhooks
       update-dist-git  Turn a source-git clone's commit into patches, spec and files of a dist-git clone
       webhook-token    Make the token that webhooks of a namespace or project carry, or check one
-      config           Show what an instance comes to and where each value is from, or check it
-      completions      Print what a shell completes the command line with
+      config           Show the settings of an instance and where each comes from, or check them
+      completions      Print the completions for a shell
 
     Options:
           --dry-run
@@ -866,8 +866,7 @@ fn bad_usage_ends_with_2_and_help_with_0() {
               [default: message]
 
       -f, --force
-              Update even where the two repositories have diverged (this is not checked yet: it changes
-              nothing)
+              Accepted for packit's sake; changes nothing
 
           --dry-run
               Show what would be done, and do nothing

@@ -70,7 +70,7 @@ point_32() {
       and (.mr == "" or .mr == "null") and (.mr_project == "" or .mr_project == "null")' ||
     { differs "what was sent is $(get '.request_data | tostring')" && return; }
   text="a missing field is \"$(get '.request_data.source_git_bot.mr')\""
-  is '.response_status | tostring == "201"' || { differs "the trigger address answered $(get '.response_status | tostring'): $(get '.response_body | tostring')" && return; }
+  is '.response_status | tostring == "201"' || { differs "the trigger URL answered $(get '.response_status | tostring'): $(get '.response_body | tostring')" && return; }
   eventually has_notice && ok "$text" || differs 'the payload of the pipeline is not what was sent'
 }
 
@@ -78,7 +78,7 @@ point_33() {
   need_triggered || return
   need_hook pipeline_events "$(trigger_address)" "$TEMPLATE" || return
   try_hook pipeline_events || return
-  is '.response_status | tostring == "403"' && ok || differs "the trigger address answered $(get '.response_status | tostring'): $(get '.response_body | tostring')"
+  is '.response_status | tostring == "403"' && ok || differs "the trigger URL answered $(get '.response_status | tostring'): $(get '.response_body | tostring')"
 }
 
 point_34() {

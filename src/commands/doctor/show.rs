@@ -81,7 +81,7 @@ impl Shown<'_> {
                 }
             }
         }
-        let counts = [(State::Right, "right"), (State::Unseen, "not to be seen"), (State::Wrong, "wrong")];
+        let counts = [(State::Right, "right"), (State::Unseen, "unseen"), (State::Wrong, "wrong")];
         let counts = counts.map(|(state, words)| format!("{} {words}", self.number(state)));
         text.push_str(&format!("{}: {}; {} requests\n", self.instance, counts.join(", "), self.requests));
         text

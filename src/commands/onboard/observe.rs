@@ -185,7 +185,7 @@ impl Run<'_> {
         let Some(original) = original else {
             if repository.project.is_none() {
                 bail!(UsageError {
-                    text: format!("there is no {which} project {path}, or its members are not to know of you"),
+                    text: format!("there is no {which} project {path}, or your token has no access to it"),
                     hint: "an Owner of its group makes it, or gives you a role in it; check the package's name as well"
                         .to_owned(),
                 });
@@ -198,7 +198,7 @@ impl Run<'_> {
         };
         let Some(settings) = seen(forge.project_settings(original))? else {
             bail!(UsageError {
-                text: format!("there is no {which} project {original} to copy, or its members are not to know of you"),
+                text: format!("there is no {which} project {original} to copy, or your token has no access to it"),
                 hint: "check the package's name; somebody with a role in that project can run this".to_owned(),
             });
         };

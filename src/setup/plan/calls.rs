@@ -177,16 +177,13 @@ impl Planner<'_> {
         let knows = |kind| seen.tokens.contains_key(&TokenUse::Hook(kind));
         let counts = made || HookKind::ALL.into_iter().all(knows);
         if merge_requests == comments && counts {
-            let remedy = if seen.bot == seen.operator {
-                "Run this with an SGB_OPERATOR_TOKEN of another user".to_owned()
-            } else {
-                format!("Give @{} the role Maintainer in {}", seen.bot, seen.hub.path)
-            };
             self.left(Left::for_a_person(format!(
                 "the trigger tokens of both webhooks are @{merge_requests}'s. GitLab limits how many pipelines one user's \
                  tokens start in a minute, so that a flood of comments keeps merge requests waiting for `reconcile`. \
-                 {remedy}, revoke `{}`, remove that webhook, and run this again",
-                self.description(TokenUse::Hook(HookKind::Comments))
+                 Revoke `{}`, remove that webhook, and have another Maintainer of {} run this with an SGB_OPERATOR_TOKEN of \
+                 their own",
+                self.description(TokenUse::Hook(HookKind::Comments)),
+                seen.hub.path
             )));
         }
     }
