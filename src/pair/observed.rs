@@ -28,7 +28,8 @@ pub struct Observed<'a> {
     pub dist_git: ProjectPath,
     /// The dist-git merge requests from that branch, in any state and order.
     pub merge_requests: Vec<DistGitMergeRequest>,
-    /// The bot's dist-git merge requests for this one from branches for other targets, which it had before.
+    /// The bot's dist-git merge requests for this one from branches for other targets, which it had before, and open ones
+    /// from a project where the bot's branches no longer are.
     pub left_behind: Vec<DistGitMergeRequest>,
     /// What the bot has said in dist-git last, where that was asked.
     pub told: Vec<Told>,
@@ -155,7 +156,7 @@ pub struct DistGitMergeRequest {
 pub enum BranchOrigin {
     /// The project that holds its branch is there.
     There,
-    /// It was deleted: the merge request can never be opened again.
+    /// It was deleted, or the bot's branches are elsewhere now: the merge request can never be opened again.
     Gone,
 }
 

@@ -243,15 +243,21 @@ fn told_commit(observed: &Observed<'_>, plan: &Plan<'_>) -> CommitId {
     }
 }
 
-/// Closes the merge requests for targets that the source-git merge request had before.
+/// Closes the merge requests for targets that the source-git merge request had before, and those from a project where the
+/// bot's branches no longer are.
 fn leave_behind<'a>(observed: &Observed<'_>) -> Vec<Step<'a>> {
     let mut steps = Vec::new();
     let left = observed.left_behind.iter().filter(|left| left.author == observed.bot && left.state == State::Opened);
-    // Whoever reopens what the bot has closed wants it open.
-    for left in left.filter(|left| standing::ended(left, &observed.source) != Some(Ended::Retargeted)) {
-        let news = News::Retargeted { to: observed.source.target.clone() };
-        steps.extend(tell(observed, left, news));
-        steps.push(turn(observed, left, Turn::Close, Some(Ended::Retargeted)));
+    for left in left {
+        let (news, ended) = match left.branch == observed.branch_name {
+            true => (News::Moved, Ended::Moved),
+            false => (News::Retargeted { to: observed.source.target.clone() }, Ended::Retargeted),
+        };
+        // Whoever reopens what the bot has closed wants it open.
+        if standing::ended(left, &observed.source) != Some(ended) {
+            steps.extend(tell(observed, left, news));
+            steps.push(turn(observed, left, Turn::Close, Some(ended)));
+        }
     }
     steps
 }
@@ -326,7 +332,7 @@ fn open_again<'a>(observed: &Observed<'_>, standing: Standing<'_>) -> Vec<Step<'
         (Standing::ClosedThere(current), Manner::Recreate) => (current, News::AskedFor),
         _ => return Vec::new(),
     };
-    if current.origin == BranchOrigin::Gone {
+    if current.origin == BranchOrigin::Gone || matches!(standing, Standing::Dormant(_, Ended::Moved)) {
         return Vec::new();
     }
     // That it was merged says more: it cannot have been without being open again.

@@ -94,8 +94,8 @@ pub struct Record {
     pub ended: Option<Ended>,
 }
 
-/// What the bot did with a dist-git merge request because the source-git merge request came to an end, for this branch or altogether. Whoever changes
-/// the state of the dist-git merge request after that decides over it.
+/// What the bot did with a dist-git merge request because the source-git merge request came to an end, for this branch or
+/// altogether. Whoever changes the state of the dist-git merge request after that decides over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
@@ -103,6 +103,8 @@ pub enum Ended {
     Closed,
     /// It closed it because that one is for another branch.
     Retargeted,
+    /// It closed it because the bot's branches are in another project now.
+    Moved,
     /// It told of the merge.
     Merged,
 }

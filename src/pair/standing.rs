@@ -31,7 +31,9 @@ impl<'a> Standing<'a> {
         match (current.state, ended(current, source)) {
             (State::Opened, _) => Self::Open(current),
             (State::Merged, _) => Self::MergedThere(current),
-            (State::Closed, Some(ended @ (Ended::Closed | Ended::Retargeted))) if !closed_by_person(current, bot) => {
+            (State::Closed, Some(ended @ (Ended::Closed | Ended::Retargeted | Ended::Moved)))
+                if !closed_by_person(current, bot) =>
+            {
                 Self::Dormant(current, ended)
             }
             (State::Closed, _) => Self::ClosedThere(current),

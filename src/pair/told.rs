@@ -24,6 +24,8 @@ pub enum News {
         /// That branch.
         to: BranchName,
     },
+    /// The bot's branches are in another project.
+    Moved,
     /// It was merged.
     Merged {
         /// The commit that the target branch got by it, where GitLab tells.
@@ -75,6 +77,11 @@ pub fn note(news: &News, about: About<'_>) -> String {
              that branch.",
             copied::code(to.as_str().as_bytes())
         ),
+        News::Moved => {
+            "The bot's branches are in another project now, so the bot closes this merge request. The change continues \
+                        in a new one from there."
+                .to_owned()
+        }
         News::Merged { commit } => format!(
             "{source} was merged{}. You can merge this merge request now. Until you do, the bot keeps it in step with the target \
              branch in source-git.",
@@ -124,6 +131,7 @@ mod tests {
             News::AskedFor,
             News::Returned,
             News::Retargeted { to: "c10s".parse().unwrap() },
+            News::Moved,
             News::Merged { commit: Some(commit) },
             News::Merged { commit: None },
             News::MergedApart { commit: Some(commit) },
@@ -133,7 +141,10 @@ mod tests {
         ] {
             let note = note(&news, about);
             assert_eq!(read(&note), Some(news));
-            assert!(note.contains("src/hello!7") || note.contains("abababababab"), "{note}");
+            assert!(
+                note.contains("src/hello!7") || note.contains("abababababab") || note.contains("\"moved\""),
+                "{note}"
+            );
         }
         assert_eq!(read("The source-git merge request was closed."), None);
     }

@@ -478,15 +478,50 @@ fn what_a_person_writes_while_a_job_is_at_work_is_not_lost() {
     world.change("Say more", &[("MORE", Some("More.\n"))]);
     let (handle, written) = (world.sandbox.handle(), "See RHEL-9 first.\n\n");
     let before = world.opened().description;
+    // While dist-git is fetched, or right before the bot closes its merge request.
+    world.sandbox.fail(Fault::on("GET", "*/rpms/hello.git/info/refs*").meanwhile(move || {
+        handle.set_description(DIST, 1, "maintainer", &format!("{written}{before}"));
+    }));
+    look(&world, iid, By::Sync);
+    let opened = world.opened();
+    assert!(opened.description.starts_with(written), "{}", opened.description);
+    assert_eq!(opened.title, "Return 0");
+
+    world.sandbox.close(SOURCE, iid, "contributor");
+    let (handle, before, more) = (world.sandbox.handle(), opened.description, "\n\nSee RHEL-10, too.");
     world.sandbox.after_each_write(move |write| {
-        if write.method == "PUSH" {
-            handle.set_description(DIST, 1, "maintainer", &format!("{written}{before}"));
+        if write.path.ends_with("/notes") {
+            handle.set_description(DIST, 1, "maintainer", &format!("{before}{more}"));
         }
     });
     world.sync(iid, &[]).ends_with(0);
     world.sandbox.clear_write_hooks();
-    let opened = world.opened();
-    assert!(opened.description.starts_with(written), "{}", opened.description);
-    assert_eq!(opened.title, "Return 0");
-    let _ = world.written();
+    look(&world, iid, By::Sync);
+    let closed = world.opened();
+    assert!(closed.state == State::Closed && closed.description.ends_with(more), "{}", closed.description);
+}
+
+#[test]
+fn where_the_bots_forks_are_elsewhere_now_the_change_goes_on_from_there() {
+    let (world, iid) = pair();
+    world.sandbox.group("rpms/forks", gitlab_sandbox::Visibility::Public);
+    world.sandbox.group_member("rpms/forks", "bot", Role::Maintainer);
+    world.instance("forks: {group: rpms/forks}\n");
+    look(&world, iid, By::Sync);
+    let both = [(State::Closed, "c9s".to_owned()), (State::Opened, "c9s".to_owned())];
+    assert_eq!(dist_git(&world), both);
+    assert!(said(&world, 1)[0].contains("The bot's branches are in another project now"));
+    assert!(world.note(iid).contains(&format!("[{DIST}!2]")), "{}", world.note(iid));
+    assert!(world.sandbox.tip("rpms/forks/hello", &format!("c9s-src-{iid}")).is_some());
+    // Whoever opens the old one again wants it open; closed again by a person or not, it is not the bot's any more.
+    world.sandbox.reopen(DIST, 1, "maintainer");
+    look(&world, iid, By::Sync);
+    assert_eq!(dist_git(&world)[0].0, State::Opened);
+    world.sandbox.close(DIST, 1, "maintainer");
+    // Closed with its original, the new one is opened again, not the old one.
+    world.sandbox.close(SOURCE, iid, "contributor");
+    look(&world, iid, By::Sync);
+    world.sandbox.reopen(SOURCE, iid, "contributor");
+    look(&world, iid, By::Sync);
+    assert_eq!(dist_git(&world), both);
 }

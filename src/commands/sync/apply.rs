@@ -2,11 +2,11 @@
 
 use anyhow::{Context as _, Result, bail};
 
-use super::Run;
 use super::bot_branch::BRANCH_ROLE;
 use super::dist_notes;
 use super::observe::Seen;
 use super::pairing::Pairing;
+use super::{Due, Run};
 use crate::commands::{commit_statuses, own_notes};
 use crate::forge::{
     ForgeError, MergeRequestEdit, MergeRequestState, NewFork, NewMergeRequest, NoteId, NoteOrder, Parent, Project,
@@ -70,7 +70,8 @@ impl Run<'_> {
                     dist_notes::write(self.bot, project, *iid, news, about)?;
                 }
                 Step::EditMergeRequest { iid, title, description, turn } => {
-                    if title.is_some() || description.is_some() {
+                    // These were read before the content was made, or come with words of the bot that were said since.
+                    if self.due != Due::MergeRequest || turn.is_some() {
                         self.check_texts(&seen.pair, *iid)?;
                     }
                     self.edit(*iid, title.clone(), description.clone(), *turn)?;
@@ -101,8 +102,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Looks whether title and description of a dist-git merge request still are what the plan was made from: making
-    /// and pushing what it holds takes a while, and GitLab has no way to change a text only if it is what was read.
+    /// Looks whether title and description of a dist-git merge request still are what the plan was made from: GitLab has
+    /// no way to change a text only if it is what was read.
     fn check_texts(&self, pair: &Pairing, iid: MergeRequestIid) -> Result<()> {
         let now = self.bot.forge.merge_request(&self.dist_path, iid)?;
         let mut seen = pair.merge_requests.iter().chain(&pair.left_behind);

@@ -119,7 +119,8 @@ impl Seen {
     /// Says whether GitLab has taken a merge request of the pair from the repository with the bot's branch: then that is a
     /// fork of dist-git, or dist-git itself.
     pub(super) fn has_used_branch_home(&self) -> bool {
-        self.pair.merge_requests.iter().any(|merge_request| merge_request.origin == BranchOrigin::There)
+        let mut own = self.pair.merge_requests.iter().filter(|own| own.origin == BranchOrigin::There);
+        own.any(|own| own.state == State::Opened)
     }
 
     pub(super) fn branch_at(&self) -> Option<CommitId> {
@@ -265,11 +266,18 @@ impl Run<'_> {
         let path = RepoPath::parse(config::PATH)?;
         let is_configured = store.entry(&store.tree_of(&fetched.head)?, &path)?.is_some();
         drop(section);
-        let merge_requests = match merged_early {
-            Some(known) => known,
-            None => self.merge_requests()?,
+        let mut authors = Vec::new();
+        let (merge_requests, made) = match merged_early {
+            Some(known) => (known, None),
+            None if !is_configured => (self.merge_requests()?, None),
+            // Making content takes a while. What people write in dist-git meanwhile is seen where it is read after that.
+            None => {
+                let made = self.make(store, &mut fetched, &target, &mut authors);
+                (self.merge_requests()?, Some(made))
+            }
         };
         let has_dist_git = merge_requests.is_some();
+        let found = merge_requests.unwrap_or_default();
         let mut seen = Seen {
             made: Making::Blocked(Blocked::NoProject { project: self.dist_path.clone() }),
             target,
@@ -277,7 +285,7 @@ impl Run<'_> {
             base: Some(fetched.target),
             branch: BranchState::Missing,
             branch_home: BranchHome::Absent,
-            pair: self.pairing(&merge_requests.unwrap_or_default())?,
+            pair: self.pairing(&found)?,
             authors: Vec::new(),
         };
         // Not every branch is one with packaging. Where the bot has said something, it says that this one is none now.
@@ -286,11 +294,15 @@ impl Run<'_> {
             return Ok(None);
         }
         if has_dist_git {
-            seen.made = match self.make(store, &mut fetched, &seen.target, &mut seen.authors) {
+            let made = made.unwrap_or_else(|| self.make(store, &mut fetched, &seen.target, &mut authors));
+            seen.authors = authors;
+            seen.made = match made {
                 Ok(made) => made,
                 Err(error) => Making::Blocked(Blocked::Refused(error.downcast::<Refusal>()?)),
             };
             (seen.branch_home, seen.branch) = self.branch_state(store)?;
+            let tip = seen.branch_at();
+            self.set_apart_what_moved(&mut seen.pair, &found, tip)?;
         }
         Ok(Some(seen))
     }

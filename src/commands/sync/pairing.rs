@@ -84,6 +84,37 @@ impl Run<'_> {
         Ok(Pairing { dist_project, merge_requests, left_behind, notes, told: Vec::new() })
     }
 
+    /// Sets apart what is from another project than the one where the bot's branches are, because the instance's `forks`
+    /// were changed. `found` is what GitLab told of the merge requests, `tip` where the bot's branch is.
+    pub(super) fn set_apart_what_moved(
+        &self,
+        pair: &mut Pairing,
+        found: &[MergeRequest],
+        tip: Option<CommitId>,
+    ) -> Result<()> {
+        let is_open = |found: &MergeRequest| found.state == MergeRequestState::Opened;
+        let counts = |one: &&MergeRequest| is_open(one) || !found.iter().any(is_open);
+        // GitLab tells the commit of the branch that each is from: where that is the tip, it is from here.
+        let is_in_doubt = |one: &MergeRequest| may_have_moved(one) && one.sha.is_some() && one.sha != tip;
+        if !found.iter().filter(counts).any(is_in_doubt) {
+            return Ok(());
+        }
+        let home = match self.bot.forge.project(&self.fork_path()?) {
+            Err(ForgeError::NotFoundOrNoAccess(_)) => None,
+            home => Some(home?.id),
+        };
+        let moved = found.iter().filter(|one| may_have_moved(one) && one.source_project_id != home);
+        for moved in moved {
+            if is_open(moved) {
+                pair.left_behind.extend(pair.merge_requests.extract_if(.., |known| known.iid == moved.iid));
+            }
+            for known in pair.merge_requests.iter_mut().filter(|known| known.iid == moved.iid) {
+                known.origin = BranchOrigin::Gone;
+            }
+        }
+        Ok(())
+    }
+
     /// Returns a dist-git merge request of the bot that was made from this merge request for another target.
     fn of_other_target(&self, found: &MergeRequest) -> Option<DistGitMergeRequest> {
         let found = dist_git(found)?;
@@ -120,6 +151,11 @@ impl Run<'_> {
         authors.reverse();
         Ok(authors)
     }
+}
+
+/// Says whether it matters where the branch of a merge request is: not of one that was merged, or whose branch is gone.
+fn may_have_moved(found: &MergeRequest) -> bool {
+    found.state != MergeRequestState::Merged && found.source_project_id.is_some()
 }
 
 /// Returns a source-git merge request as plans see it, but for its authors.
