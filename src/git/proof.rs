@@ -11,7 +11,7 @@ use bstr::{BString, ByteSlice as _};
 use git2::{Index, IndexEntry, IndexTime};
 
 use super::patches::pathspecs;
-use super::store::{oid, raw};
+use super::store::{oid, raw, refused_path};
 use super::work_tree::changes;
 use super::{History, Store};
 use crate::transform::mail::{self, PatchedFile};
@@ -205,7 +205,7 @@ fn difference(
     let mut fields = raw.split(|b| *b == 0).filter(|field| !field.is_empty());
     let mut changed = BTreeMap::new();
     while let (Some(change), Some(path)) = (fields.next(), fields.next()) {
-        let path = RepoPath::parse(path).with_context(|| format!("reading {}", path.as_bstr()))?;
+        let path = RepoPath::parse(path).map_err(|error| refused_path(path, &error))?;
         let change: Vec<_> = change.fields().collect();
         let [_, mode, _, blob, _] = change[..] else { bail!("`git diff-tree` says something unknown of {path}") };
         let mode =

@@ -13,13 +13,12 @@ use git2::{ObjectType, Oid, Repository, RepositoryInitOptions, Signature, Tree};
 use tempfile::TempDir;
 
 use super::process::{Git, GitCommand};
-use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, RepoPath, TreeId};
+use crate::transform::finding::quoted;
+use crate::transform::path::PathError;
+use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath, TreeId};
 
 /// The largest file that is read into memory: far above any spec file, patch or package configuration.
 const READ_LIMIT: usize = 256 << 20;
-
-/// How deep directories may nest; git itself has no limit, PATH_MAX allows no more than this many in use.
-const DEPTH_LIMIT: usize = 2048;
 
 /// A temporary bare repository; it goes when the value goes.
 pub struct Store {
@@ -217,13 +216,13 @@ impl Store {
                 None => return Ok(files),
             },
         };
-        self.collect(&start, &prefix, DEPTH_LIMIT, &mut files)?;
+        self.collect(&start, &prefix, RepoPath::MOST_COMPONENTS, &mut files)?;
         Ok(files)
     }
 
     fn collect(&self, tree: &TreeId, prefix: &[u8], depth: usize, files: &mut FileTree) -> Result<()> {
         if depth == 0 {
-            bail!("directories nest deeper than {DEPTH_LIMIT}");
+            bail!(refused_path(prefix, &PathError::TooDeep));
         }
         for entry in self.tree(tree)?.iter() {
             let path = [prefix, entry.name_bytes()].concat();
@@ -231,8 +230,7 @@ impl Store {
                 let id = TreeId::from_bytes(raw(entry.id()));
                 self.collect(&id, &[&path[..], b"/"].concat(), depth - 1, files)?;
             } else {
-                let checked = RepoPath::parse(&path);
-                let path = checked.with_context(|| format!("tree {tree} holds {}", path.as_bstr()))?;
+                let path = RepoPath::parse(&path).map_err(|error| refused_path(&path, &error))?;
                 files.insert(path, file(entry.filemode_raw(), entry.id())?);
             }
         }
@@ -345,7 +343,8 @@ fn tree_in(repository: &Repository, tree: &TreeId, changes: &BTreeMap<RepoPath, 
     Ok(TreeId::from_bytes(raw(id)))
 }
 
-/// Returns the tree with the changes made, `None` where nothing is left in it.
+/// Returns the tree with the changes made, `None` where nothing is left in it. It calls itself no deeper than a
+/// [`RepoPath`] has components.
 fn rebuilt(repository: &Repository, base: Option<&Tree<'_>>, changes: &[Change<'_>]) -> Result<Option<Oid>> {
     let mut builder = repository.treebuilder(base).context("starting a tree")?;
     let mut below: BTreeMap<&[u8], Vec<Change<'_>>> = BTreeMap::new();
@@ -381,6 +380,11 @@ fn rebuilt(repository: &Repository, base: Option<&Tree<'_>>, changes: &[Change<'
         }
     }
     if builder.is_empty() { Ok(None) } else { Ok(Some(builder.write().context("writing a tree")?)) }
+}
+
+/// For a path that somebody committed and that is none to us.
+pub(super) fn refused_path(path: &[u8], error: &PathError) -> Refusal {
+    Refusal::new(format!("a commit holds {}: {error}", quoted(path)), "remove that file from the branch")
 }
 
 /// What a path below some directory becomes.

@@ -25,15 +25,28 @@ pub enum PathError {
     /// It holds a NUL byte.
     #[error("the path holds a NUL byte")]
     Nul,
+    /// It is longer than Linux takes.
+    #[error("the path has more than {LENGTH_LIMIT} bytes")]
+    TooLong,
+    /// It has more components than any project's.
+    #[error("the path has more than {} components", RepoPath::MOST_COMPONENTS)]
+    TooDeep,
 }
+
+/// The longest path, in bytes: Linux's PATH_MAX without the NUL. No checkout could hold a longer one.
+const LENGTH_LIMIT: usize = 4095;
 
 /// A path inside a repository: relative, `/` between components, none of them empty, `.`, `..` or `.git`.
 ///
-/// Paths are bytes, as they are for git: no encoding is assumed.
+/// Paths are bytes, as they are for git: no encoding is assumed. They are bounded, because trees are read and written by
+/// functions that call themselves for each directory, on threads with small stacks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(BString);
 
 impl RepoPath {
+    /// The most components: several times as many as the deepest of known projects has.
+    pub const MOST_COMPONENTS: usize = 200;
+
     /// Checks `path`; a value of this type leads nowhere outside its repository.
     pub fn parse(path: impl AsRef<[u8]>) -> Result<Self, PathError> {
         let path = path.as_ref();
@@ -45,6 +58,12 @@ impl RepoPath {
         }
         if path.contains(&0) {
             return Err(PathError::Nul);
+        }
+        if path.len() > LENGTH_LIMIT {
+            return Err(PathError::TooLong);
+        }
+        if path.split(|b| *b == b'/').count() > Self::MOST_COMPONENTS {
+            return Err(PathError::TooDeep);
         }
         for component in path.split(|b| *b == b'/') {
             if matches!(component, b"" | b"." | b"..") {
@@ -130,6 +149,16 @@ mod tests {
         ] {
             assert_eq!(RepoPath::parse(path), Err(error), "{path:?}");
         }
+    }
+
+    #[test]
+    fn a_path_is_neither_longer_nor_deeper_than_it_can_be() {
+        let deepest = vec!["d"; 200].join("/");
+        assert_eq!(RepoPath::parse(&deepest).unwrap().components().count(), 200);
+        assert_eq!(RepoPath::parse(format!("d/{deepest}")), Err(PathError::TooDeep));
+        assert_eq!(RepoPath::parse(&deepest).unwrap().join("x"), Err(PathError::TooDeep));
+        assert!(RepoPath::parse("x".repeat(4095)).is_ok());
+        assert_eq!(RepoPath::parse("x".repeat(4096)), Err(PathError::TooLong));
     }
 
     #[test]

@@ -68,6 +68,7 @@ mod report_world;
 mod spec;
 mod support;
 mod sync;
+mod sync_bounds;
 mod sync_dry_run;
 mod sync_economy;
 mod sync_faults;

@@ -182,14 +182,15 @@ impl PlannedItem {
 
 fn bad_path(number: usize, key: &str, text: &BString, why: &PathError) -> Refusal {
     let repository = if key == "src" { "source-git" } else { "dist-git" };
-    let why = match why {
+    let remedy = match why {
+        PathError::TooLong | PathError::TooDeep => "give a shorter path".to_owned(),
+        _ => format!("give a path relative to the top of {repository}, inside it"),
+    };
+    let said = match why {
         PathError::Dots => "leads out of its repository".into(),
         why => why.to_string().replacen("the path ", "", 1),
     };
-    Refusal::new(
-        format!("the `{key}` {} of files_to_sync item {number} {why}", quoted(text)),
-        format!("give a path relative to the top of {repository}, inside it"),
-    )
+    Refusal::new(format!("the `{key}` {} of files_to_sync item {number} {said}", quoted(text)), remedy)
 }
 
 /// What the end of a path as written says about the thing it names.

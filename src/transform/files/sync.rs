@@ -326,11 +326,13 @@ impl<'a> State<'a> {
             }
         }
         for (name, sent) in &sent.files {
+            // A name is the end of a path, and `directory` is another: together they can be too long.
             let path = directory.map_or_else(|| RepoPath::parse(name), |directory| directory.join(name));
-            // It always is a path: a name is the end of one, and `directory` is another.
-            if let Ok(path) = path {
-                self.place(path, sent)?;
-            }
+            let path = path.map_err(|error| {
+                let text = format!("files_to_sync item {} would put this file where {error}", item.number);
+                Refusal::new(text, "give a shorter `dest`").about_file(sent.path)
+            })?;
+            self.place(path, sent)?;
         }
         Ok(())
     }
