@@ -161,13 +161,7 @@ fn nothing_but_ignored(history: &History, has_no_patches: bool) -> Option<Findin
 fn source_files(store: &Store, tree: &TreeId, plan: &SyncPlan) -> Result<FileTree> {
     match plan.sources_needed() {
         SourcesNeeded::Everything => store.files(tree, None),
-        SourcesNeeded::TopLevel(paths) => {
-            let mut files = FileTree::new();
-            for path in &paths {
-                files.extend(store.files(tree, Some(path))?);
-            }
-            Ok(files)
-        }
+        SourcesNeeded::TopLevel(paths) => store.files_below(tree, &paths),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Everything is computed here: there is no work tree, so no symbolic link, filter, hook or attribute of an untrusted
 //! repository touches the file system, and none of their configuration counts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,15 @@ use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, Refusal, Repo
 
 /// The largest file that is read into memory: far above any spec file, patch or package configuration.
 const READ_LIMIT: usize = 256 << 20;
+
+/// The most entries, files and directories, below one directory of a package's: the largest have a thousand.
+const DIRECTORY_LIMIT: usize = 50_000;
+
+/// The most entries of a whole tree: five times the kernel's.
+const TREE_LIMIT: usize = 500_000;
+
+/// How long the paths of a listing may be together, in bytes.
+const PATHS_LIMIT: usize = 64 << 20;
 
 /// A temporary bare repository; it goes when the value goes.
 pub struct Store {
@@ -207,31 +216,50 @@ impl Store {
 
     /// Returns all files of `tree`, or with `directory` those below it, by their full paths.
     pub fn files(&self, tree: &TreeId, directory: Option<&RepoPath>) -> Result<FileTree> {
-        let mut files = FileTree::new();
-        let (start, prefix) = match directory {
-            None => (*tree, Vec::new()),
-            Some(path) => match self.entry(tree, path)? {
-                Some(Entry::Directory(id)) => (id, [path.as_bytes(), b"/"].concat()),
-                Some(Entry::File(file)) => return Ok(FileTree::from([(path.clone(), file)])),
-                None => return Ok(files),
-            },
-        };
-        self.collect(&start, &prefix, RepoPath::MOST_COMPONENTS, &mut files)?;
-        Ok(files)
+        match directory {
+            Some(directory) => self.list(tree, &BTreeSet::from([directory.clone()]), DIRECTORY_LIMIT),
+            None => {
+                let mut listing = Listing::with_room_for(TREE_LIMIT, "the tree");
+                self.collect(tree, b"", RepoPath::MOST_COMPONENTS, &mut listing)?;
+                Ok(listing.files)
+            }
+        }
     }
 
-    fn collect(&self, tree: &TreeId, prefix: &[u8], depth: usize, files: &mut FileTree) -> Result<()> {
+    /// Returns the files of `tree` that are at or below one of `paths`, by their full paths.
+    pub fn files_below(&self, tree: &TreeId, paths: &BTreeSet<RepoPath>) -> Result<FileTree> {
+        self.list(tree, paths, TREE_LIMIT)
+    }
+
+    fn list(&self, tree: &TreeId, paths: &BTreeSet<RepoPath>, limit: usize) -> Result<FileTree> {
+        let mut listing = Listing::with_room_for(limit, "");
+        for path in paths {
+            match self.entry(tree, path)? {
+                Some(Entry::Directory(id)) => {
+                    listing.what = quoted(path.as_bytes());
+                    let prefix = [path.as_bytes(), b"/"].concat();
+                    self.collect(&id, &prefix, RepoPath::MOST_COMPONENTS, &mut listing)?;
+                }
+                Some(Entry::File(file)) => drop(listing.files.insert(path.clone(), file)),
+                None => {}
+            }
+        }
+        Ok(listing.files)
+    }
+
+    fn collect(&self, tree: &TreeId, prefix: &[u8], depth: usize, listing: &mut Listing) -> Result<()> {
         if depth == 0 {
             bail!(refused_path(prefix, &PathError::TooDeep));
         }
         for entry in self.tree(tree)?.iter() {
             let path = [prefix, entry.name_bytes()].concat();
+            listing.count(&path)?;
             if entry.kind() == Some(ObjectType::Tree) {
                 let id = TreeId::from_bytes(raw(entry.id()));
-                self.collect(&id, &[&path[..], b"/"].concat(), depth - 1, files)?;
+                self.collect(&id, &[&path[..], b"/"].concat(), depth - 1, listing)?;
             } else {
                 let path = RepoPath::parse(&path).map_err(|error| refused_path(&path, &error))?;
-                files.insert(path, file(entry.filemode_raw(), entry.id())?);
+                listing.files.insert(path, file(entry.filemode_raw(), entry.id())?);
             }
         }
         Ok(())
@@ -382,6 +410,40 @@ fn rebuilt(repository: &Repository, base: Option<&Tree<'_>>, changes: &[Change<'
     if builder.is_empty() { Ok(None) } else { Ok(Some(builder.write().context("writing a tree")?)) }
 }
 
+/// Files that are being listed, and how many more may come: a few trees that hold each other many times over have more
+/// paths than any memory does. Directories count, for they can be all there is.
+struct Listing {
+    files: FileTree,
+    /// What is listed, for messages.
+    what: String,
+    limit: usize,
+    entries_left: usize,
+    bytes_left: usize,
+}
+
+impl Listing {
+    fn with_room_for(limit: usize, what: &str) -> Self {
+        Self {
+            files: FileTree::new(),
+            what: what.to_owned(),
+            limit,
+            entries_left: limit,
+            bytes_left: PATHS_LIMIT,
+        }
+    }
+
+    fn count(&mut self, path: &[u8]) -> Result<(), Refusal> {
+        let left = (self.entries_left.checked_sub(1), self.bytes_left.checked_sub(path.len()));
+        let (Some(entries), Some(bytes)) = left else {
+            let Self { what, limit, .. } = self;
+            let text = format!("{what} holds more than {limit} files and directories, or paths that are as long together");
+            return Err(Refusal::new(text, "remove what the package does not need, or bring it by an archive in `sources`"));
+        };
+        (self.entries_left, self.bytes_left) = (entries, bytes);
+        Ok(())
+    }
+}
+
 /// For a path that somebody committed and that is none to us.
 pub(super) fn refused_path(path: &[u8], error: &PathError) -> Refusal {
     Refusal::new(format!("a commit holds {}: {error}", quoted(path)), "remove that file from the branch")
@@ -453,4 +515,31 @@ pub(super) fn raw(id: Oid) -> [u8; 20] {
 /// Returns `bytes` of a path as the operating system wants them.
 pub(super) fn os_path(path: &BStr) -> Result<PathBuf> {
     Ok(path.to_path().map_err(|_| anyhow!("{path} cannot be a path here"))?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_trees_with_paths_without_number_are_not_listed() {
+        let store = Store::create(&Git::find(std::ffi::OsStr::new("/usr/local/bin:/usr/bin:/bin")).unwrap()).unwrap();
+        let path = |path: &str| RepoPath::parse(path).unwrap();
+        let file = File { mode: FileMode::Regular, blob: store.keep(b"x").unwrap() };
+        let empty = TreeId::parse(super::super::process::EMPTY_TREE.as_bytes()).unwrap();
+        let mut tree = store.tree_with(&empty, &BTreeMap::from([(path("f"), Some(file))])).unwrap();
+        for _ in 0..6 {
+            let mut builder = store.memory.treebuilder(None).unwrap();
+            for name in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] {
+                builder.insert(name, oid(tree.as_bytes()), 0o040_000).unwrap();
+            }
+            tree = TreeId::from_bytes(raw(builder.write().unwrap()));
+        }
+        let refused = |listed: Result<FileTree>| listed.unwrap_err().downcast::<Refusal>().unwrap().text;
+        assert!(refused(store.files(&tree, None)).starts_with("the tree holds more than 500000 files"));
+        assert!(refused(store.files(&tree, Some(&path("3")))).starts_with("`3` holds more than 50000 files"));
+        let several = ["0", "1", "2", "3", "4", "5"].map(path);
+        assert!(refused(store.files_below(&tree, &several.into())).starts_with("`2` holds more than 500000 files"));
+        assert_eq!(store.files(&tree, Some(&path("1/2"))).unwrap().len(), 10_000);
+    }
 }

@@ -262,7 +262,6 @@ impl Run<'_> {
             Err(error) if self.has_lost_target(&error, &target)? => return self.observe_without_target(store, target),
             begun => begun?,
         };
-        fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         let path = RepoPath::parse(config::PATH)?;
         let is_configured = store.entry(&store.tree_of(&fetched.head)?, &path)?.is_some();
         drop(section);
@@ -345,6 +344,7 @@ impl Run<'_> {
         target: &BranchName,
         authors: &mut Vec<Author>,
     ) -> Result<Making> {
+        fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         let section = Section::begin(self.bot.log, "fetch_dist_git", "fetching from dist-git");
         let dist_git = self.remote("dist-git", &self.dist_path);
         if let Err(error) = dist_git.fetch_tip(store, target.as_str(), DIST_TIP) {
