@@ -3,7 +3,8 @@
 //! A command is the first line that begins with `/dist-git`, in the comment's own words: not in a code block or code span,
 //! not in a quotation, not in what is hidden (CommonMark 0.31, and GitLab's `>>>`). GitLab leaves such a line in the text,
 //! for it takes out only the quick actions that it knows. One comment holds one command: the first. A command takes no
-//! arguments, and a line with more words is not understood, for `/dist-git recreate would be wrong` asks for nothing.
+//! arguments, and a line with more words is not understood, for `/dist-git recreate would be wrong` asks for nothing. Nor
+//! does a comment of more than 16 KiB.
 //!
 //! Whose word it is, is the comment's author's. Somebody else can edit a comment only as a Maintainer of the project, who
 //! may give every command anyhow; GitLab's REST API does not tell who edited one, nor whether one was.
@@ -14,6 +15,10 @@ use super::copied;
 
 /// What a line with a command begins with, in any case.
 const PREFIX: &str = "/dist-git";
+
+/// The longest comment that asks for anything, in bytes. A line can depend on all that is around it, so that a text of
+/// GitLab's megabyte would be read for minutes; nobody writes a command into one.
+const LONGEST: usize = 16 << 10;
 
 /// How old a comment may be.
 const MAX_AGE: TimeDelta = TimeDelta::days(1);
@@ -114,13 +119,16 @@ pub fn age(written: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), Not
 
 /// Returns what the text of a comment says to the bot; nothing where it says nothing to it.
 pub fn asked(text: &str) -> Option<Asked> {
+    if text.len() > LONGEST {
+        return None;
+    }
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut around = Around::default();
     let mut rest = text.as_str();
     while !rest.is_empty() {
         let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        if around.are_own_words(rest)
-            && let Some(asked) = command(line)
+        if let Some(asked) = command(line)
+            && around.are_own_words(rest)
         {
             return Some(asked);
         }

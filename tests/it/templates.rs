@@ -446,6 +446,10 @@ fn jobs_are_retried_where_that_helps_and_hold_nothing_up() {
             assert_eq!(job.get("image").is_none(), name == "source-git-bot: fork", "{name}");
             assert_eq!(job["variables"]["GIT_STRATEGY"], if template == "bot" { "clone" } else { "none" }, "{name}");
             assert_eq!(job.get("artifacts"), None);
+            if template == "bot" {
+                let whole = name == "source-git-bot: reconcile";
+                assert_eq!(job["timeout"], if whole { "1 hour" } else { "30 minutes" }, "{name}");
+            }
             // The report waits for the jobs of all stages, the others for none.
             let needs = file.contains("source-git").then(|| json!([]));
             assert_eq!(job.get("needs").cloned(), needs, "{name}");

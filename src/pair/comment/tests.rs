@@ -140,6 +140,21 @@ fn what_comes_after_them_is() {
 }
 
 #[test]
+fn a_long_comment_asks_for_nothing() {
+    let padded = |length: usize| format!("/dist-git retest\n{}", "x".repeat(length - "/dist-git retest\n".len()));
+    assert_eq!(asked(&padded(16 << 10)), RETEST);
+    assert_eq!(asked(&padded((16 << 10) + 1)), None);
+    // What took minutes: each line, or tag, looked at all that is behind it.
+    for piece in ["`x\n", "a `\n``\n", "`\n/dist-git\n``", "<s ", "<pre> ", "</q <q></q>"] {
+        for length in [16 << 10, 1 << 20] {
+            let begun = std::time::Instant::now();
+            let _ = asked(&piece.repeat(length / piece.len()));
+            assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{piece:?}");
+        }
+    }
+}
+
+#[test]
 fn a_command_needs_a_role_or_for_sync_the_merge_request() {
     for (asked, for_its_author) in [
         (Asked::Command(Command::Retest), false),
