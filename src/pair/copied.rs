@@ -1,13 +1,13 @@
 //! Makes text that came from a contributor harmless, before it is copied to GitLab or into a commit by the bot's hand.
 //!
 //! GitLab acts on text: `/merge` at the start of a line runs with the rights of whoever posts it, `@all` notifies,
-//! `Closes #1` closes, `!3` leaves a note on somebody's merge request, `<!--` hides what follows. Where it looks differs
-//! with the place (Markdown or a plain title and commit), the version, and the code or quotation around it, and what is
-//! a code block to us may be none to GitLab. So nothing here depends on that: **each sign that could act is parted by a
-//! space from what it acts on** (`@ all`, `# 1`, `/ merge`, `< !--`), everywhere, code included. A space can be seen,
-//! read aloud and deleted, which a zero-width character cannot; it needs no renderer, which a backslash or an entity
-//! does; and a text treated twice is the same as treated once. A closing word is parted from a link or a JIRA key by a
-//! dash: `Fixes - RHEL-1`.
+//! `Closes #1` closes, `[ci skip]` keeps a pipeline from being made, `!3` leaves a note on somebody's merge request, `<!--`
+//! hides what follows. Where it looks differs with the place (Markdown or a plain title and commit), the version, and the
+//! code or quotation around it, and what is a code block to us may be none to GitLab. So nothing here depends on that:
+//! **each sign that could act is parted by a space from what it acts on** (`@ all`, `# 1`, `/ merge`, `< !--`), everywhere,
+//! code included. A space can be seen, read aloud and deleted, which a zero-width character cannot; it needs no renderer,
+//! which a backslash or an entity does; and a text treated twice is the same as treated once. A closing word is parted
+//! from a link or a JIRA key by a dash: `Fixes - RHEL-1`.
 //!
 //! What does act in a copied text, on purpose: links are links, and `Resolves: RHEL-1`, `Resolves: bz#1` alone on a line,
 //! which the distribution's own tools look for. A bare commit name is left as it is: it names nothing in dist-git.
@@ -122,9 +122,24 @@ const TAGS: [&str; 84] = [
 /// Entities that are none of the signs below.
 const ENTITIES: [&str; 6] = ["amp", "lt", "gt", "quot", "apos", "nbsp"];
 
-/// GitLab's references in brackets, `[issue:1]`, and the mark by which its test reports attach files.
-const BRACKETED: [&str; 8] =
-    ["issue:", "work_item:", "epic:", "vulnerability:", "feature_flag:", "contact:", "wiki_page:", "[attachment"];
+/// What acts behind a bracket: GitLab's references, `[issue:1]`, the mark by which its test reports attach files, and the
+/// words that keep a commit's pipeline from being made (`/\[(ci[ _-]skip|skip[ _-]ci)\]/i`, Gitlab::Ci::Pipeline::Chain::Skip).
+const BRACKETED: [&str; 14] = [
+    "issue:",
+    "work_item:",
+    "epic:",
+    "vulnerability:",
+    "feature_flag:",
+    "contact:",
+    "wiki_page:",
+    "[attachment",
+    "ci skip]",
+    "ci_skip]",
+    "ci-skip]",
+    "skip ci]",
+    "skip_ci]",
+    "skip-ci]",
+];
 
 /// The words of GitLab's default closing pattern (`issue_closing_pattern` in gitlab.yml.example), in lower case.
 const CLOSING: [&str; 16] = [

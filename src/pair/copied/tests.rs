@@ -53,6 +53,22 @@ fn references_do_not_refer() {
 }
 
 #[test]
+fn no_pipeline_is_skipped() {
+    for (before, after) in [
+        ("[ci skip] Fix", "[ ci skip] Fix"),
+        ("Fix [CI-Skip][Skip_CI] `[skip-ci]`", "Fix [ CI-Skip][ Skip_CI] `[ skip-ci]`"),
+        ("[[skip ci]] [ci_skip]", "[[ skip ci]] [ ci_skip]"),
+        ("[ci\u{200b} skip]", "[ ci skip]"),
+        ("[skip cid] [ci skipped]", "[skip cid] [ci skipped]"),
+    ] {
+        assert_eq!(markdown(before, 1000), after);
+        assert_eq!(message(before, 1000), after);
+        assert_eq!(line(before), after);
+    }
+    assert_eq!(line("[skip  \n ci]"), "[ skip ci]");
+}
+
+#[test]
 fn closing_words_do_not_close() {
     for (before, after) in [
         ("Closes #1", "Closes # 1"),
