@@ -384,11 +384,12 @@ fn distribution_reference(line: &str) -> Option<usize> {
     Some(word.len() + reference)
 }
 
-/// Returns how much of `text` stands before a reference that a closing word's list of references could go on with.
+/// Returns how much of `text` stands before a reference that a closing word's list of references could go on with: after
+/// a comma, `and` or nothing, and perhaps `issue` (`(?:(?:issues? +)?REFERENCE(?: *,? +and +| *,? *)?)+`).
 fn reference_follows(text: &str) -> Option<usize> {
     let rest = text.trim_start_matches([' ', '\t', ',']);
-    let rest = rest.strip_prefix("and").unwrap_or(rest).trim_start_matches([' ', '\t']);
-    closable(rest).then(|| text.len() - rest.len())
+    let rest = without_prefix(rest, &["and"]).unwrap_or(rest).trim_start_matches([' ', '\t']);
+    closable_after_issue(rest).then(|| text.len() - rest.len())
 }
 
 /// Returns where the reference begins, where `text` is a closing word with a link or a JIRA key after it:
@@ -401,13 +402,18 @@ fn closed_reference(text: &str) -> Option<usize> {
     if spaced.len() == rest.len() {
         return None;
     }
-    let after_issue = ["issues", "issue"]
-        .iter()
-        .find(|issue| starts_with_in_any_case(spaced, issue))
-        .and_then(|issue| spaced.get(issue.len()..))
-        .map(|rest| rest.trim_start_matches([' ', '\t']));
-    let acts = closable(spaced) || after_issue.is_some_and(closable);
-    acts.then(|| text.len() - spaced.len())
+    closable_after_issue(spaced).then(|| text.len() - spaced.len())
+}
+
+/// Says whether `text` begins with a link or a JIRA key, perhaps after `issue` or `issues`.
+fn closable_after_issue(text: &str) -> bool {
+    let after_issue = without_prefix(text, &["issues", "issue"]).map(|rest| rest.trim_start_matches([' ', '\t']));
+    closable(text) || after_issue.is_some_and(closable)
+}
+
+fn without_prefix<'a>(text: &'a str, prefixes: &[&str]) -> Option<&'a str> {
+    let prefix = prefixes.iter().find(|prefix| starts_with_in_any_case(text, prefix))?;
+    text.get(prefix.len()..)
 }
 
 fn closable(text: &str) -> bool {

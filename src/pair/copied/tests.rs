@@ -95,10 +95,26 @@ fn what_the_distribution_reads_stays() {
         ("Resolves: RHEL-1, https://x/issues/5", "Resolves: RHEL-1, - https://x/issues/5"),
         ("Resolves: RHEL-1 and #5", "Resolves: RHEL-1 and # 5"),
         ("Resolves: bz#1#5", "Resolves: bz#1# 5"),
+        ("Resolves: bz#1 issue https://x/issues/5", "Resolves: bz#1 - issue https://x/issues/5"),
+        ("Resolves: bz#1, issues  https://x/issues/5", "Resolves: bz#1, - issues  https://x/issues/5"),
+        ("Resolves: bz#1 AND Issue https://x/issues/5", "Resolves: bz#1 AND - Issue https://x/issues/5"),
+        ("Resolves: bz#1 , and issue RHEL-2", "Resolves: bz#1 , and - issue RHEL-2"),
+        ("Resolves: RHEL-1issue https://x/issues/5", "Resolves: RHEL-1- issue https://x/issues/5"),
+        ("Resolves: RHEL-1 issue #5", "Resolves: RHEL-1 issue # 5"),
         (" Resolves: RHEL-1", " Resolves: - RHEL-1"),
         ("This resolves: bz#1", "This resolves: bz# 1"),
     ] {
         assert_eq!(markdown(before, 1000), after);
+    }
+}
+
+#[test]
+fn nothing_joins_a_list_that_is_converted() {
+    for (before, after) in [
+        ("Bugzilla: 12, issue https://x/issues/5", "Resolves: bz#12, - issue https://x/issues/5"),
+        ("JIRA: RHEL-1 and issue https://x/issues/5", "Resolves: RHEL-1 and - issue https://x/issues/5"),
+    ] {
+        assert_eq!(markdown(&super::super::references::converted(before), 1000), after);
     }
 }
 
