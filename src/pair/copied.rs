@@ -214,9 +214,12 @@ pub fn code(bytes: &[u8]) -> String {
 
 /// Returns one of the bot's own sentences, a finding's or a refusal's, as Markdown: what is between backticks stays code,
 /// and no other sign is Markdown, because it may come from a contributor.
+///
+/// Backticks are signs of code only where each stands alone and has its partner: CommonMark pairs rows of the same length,
+/// so that a longer one moves what is code to where it is not expected.
 pub fn sentence(text: &str) -> String {
     let text = cut(&line(text), SENTENCE_LIMIT);
-    let paired = text.matches('`').count().is_multiple_of(2);
+    let paired = text.matches('`').count().is_multiple_of(2) && !text.contains("``");
     let mut out = String::with_capacity(text.len());
     let mut in_code = false;
     for c in text.chars() {

@@ -238,8 +238,10 @@ fn read(yaml: &[u8]) -> Result<RawConfig, Refusal> {
         let line = 1 + yaml.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count();
         Refusal::new(format!("line {line} is not UTF-8"), "save the file as UTF-8")
     })?;
-    yaml_serde::from_str(text)
-        .map_err(|error| Refusal::new(super::text::printable(error.to_string().as_bytes()), remedy))
+    // What the parser says holds the scalar that it dislikes.
+    yaml_serde::from_str(text).map_err(|error| {
+        Refusal::new(super::text::printable(error.to_string().as_bytes()).replace('`', "'"), remedy)
+    })
 }
 
 /// A scalar, as it is written: `24.10` stays `24.10`.
@@ -488,19 +490,21 @@ mod tests {
             ("specfile_path: ../x.spec\n", "`..`"),
             ("specfile_path: /x.spec\n", "absolute"),
             ("upstream_ref: v1\n", "neither `specfile_path`"),
-            ("specfile_path: x\nspecfile_path: y\n", "`specfile_path` is there twice"),
+            ("specfile_path: x\nspecfile_path: y\n", "'specfile_path' is there twice"),
             ("specfile_path: x\nsync_changelog: maybe\n", "sync_changelog"),
             ("specfile_path: x\npatch_generation_patch_id_digits: 99\n", "is 99"),
             ("specfile_path: x\npatch_generation_patch_id_digits: -1\n", "patch_generation_patch_id_digits"),
             ("specfile_path: x\npatch_generation_ignore_paths: [../a]\n", "`../a`"),
-            ("specfile_path: x\nfiles_to_sync:\n- src: a\n", "missing field `dest`"),
-            ("specfile_path: x\nfiles_to_sync:\n- src: a\n  dest: b\n  destt: c\n", "unknown field `destt`"),
+            ("specfile_path: x\nfiles_to_sync:\n- src: a\n", "missing field 'dest'"),
+            ("specfile_path: x\nfiles_to_sync:\n- src: a\n  dest: b\n  destt: c\n", "unknown field 'destt'"),
             ("specfile_path: x\nfiles_to_sync: []\nsynced_files: []\n", "both"),
         ] {
             let text = refusal(yaml);
             assert!(text.contains(part), "{yaml:?}: {text}");
             assert!(text.starts_with(".distro/source-git.yaml: "), "{text}");
         }
+        let breakout = refusal("specfile_path: x\nsync_changelog: \"``` ![x](https://x/p.png) `\"\n");
+        assert!(breakout.contains("![x]") && !breakout.contains('`'), "{breakout}");
         assert!(refusal(b"a: b\nc: \xff\n").contains("line 2 is not UTF-8"));
     }
 

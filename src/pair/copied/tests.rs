@@ -162,6 +162,11 @@ fn code_and_sentences_stay_what_they_are() {
         "the file `a_b*.patch` of @ all is \\[x\\](y)\\_z\\_"
     );
     assert_eq!(sentence("odd ` one <b>"), "odd \\` one \\< b\\>");
+    assert_eq!(
+        sentence("invalid \"``` ![x](https://x/p.png) **[In](https://x)** `\", expected"),
+        "invalid \"\\`\\`\\` !\\[x\\](https://x/p.png) \\*\\*\\[In\\](https://x)\\*\\* \\`\", expected"
+    );
+    assert_eq!(sentence("`a``[x](y)`"), "\\`a\\`\\`\\[x\\](y)\\`");
 }
 
 #[test]
