@@ -177,24 +177,68 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// Returns `text` as a harmless Markdown text of at most `limit` characters, without blank lines around it.
 ///
-/// A code block that is left open is closed, so that what the bot writes below is not swallowed.
+/// A code block that is left open is closed, so that what the bot writes below is not swallowed; one of which that cannot
+/// be told is none any more.
 pub fn markdown(text: &str, limit: usize) -> String {
-    const FENCE_ROOM: usize = 24;
     let whole = closed(lines(text, Form::Markdown));
     if whole.chars().nth(limit).is_none() {
         return whole;
     }
-    let short = closed(cut(&lines(text, Form::Markdown), limit.saturating_sub(FENCE_ROOM)));
+    // What the whole text has parted takes no more room now.
+    let short = closed(cut(&whole, limit.saturating_sub(FENCE_ROOM)));
     cut(&short, limit)
 }
 
-/// Closes the code block that `text` leaves open.
-fn closed(mut text: String) -> String {
-    if let Some(fence) = open_fence(&text) {
-        text.push('\n');
-        text.push_str(&fence);
+/// How much room the end of a code block takes: a line feed, at most three spaces, and as many marks as began it.
+const FENCE_ROOM: usize = 24;
+
+/// Closes the code block that `text` leaves open (CommonMark 0.31, 4.5).
+///
+/// Where the text in a block that began indented goes on with less, the block has ended if it was in a list, and has not if
+/// it was not. What is a list is too much to tell here: the fences of such a block are parted (`` `` ` ``), so that there is
+/// none. A block that began without indentation is in no list. A row of more marks than anybody writes begins none either:
+/// its end would have no room.
+fn closed(text: String) -> String {
+    struct Open {
+        mark: char,
+        length: usize,
+        indentation: usize,
+        /// Where each line since the block began, itself included, stands that could begin one.
+        fences: Vec<usize>,
     }
-    text
+    let mut open: Option<Open> = None;
+    let mut parted = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let line = line.trim_end_matches('\n');
+        let indentation = line.len() - line.trim_start_matches(' ').len();
+        if let Some(block) = open.take_if(|block| indentation < block.indentation && !line.trim().is_empty()) {
+            parted.extend(block.fences);
+        }
+        let Some((mark, length, rest)) = fence(line) else { continue };
+        match &mut open {
+            None if length > FENCE_ROOM - 4 => parted.push(start + indentation),
+            None => open = Some(Open { mark, length, indentation, fences: vec![start + indentation] }),
+            Some(block) if mark == block.mark && length >= block.length && rest.trim().is_empty() => open = None,
+            Some(block) => block.fences.push(start + indentation),
+        }
+    }
+    let mut out = String::with_capacity(text.len() + parted.len());
+    let mut copied = 0;
+    for mark in parted {
+        out.push_str(text.get(copied..mark + 2).unwrap_or_default());
+        out.push(' ');
+        copied = mark + 2;
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    if let Some(Open { mark, length, indentation, .. }) = open {
+        out.push('\n');
+        out.push_str(&" ".repeat(indentation));
+        out.extend(std::iter::repeat_n(mark, length));
+    }
+    out
 }
 
 /// Returns `text` as harmless text for a commit message of at most `limit` characters, without blank lines around it.
@@ -467,24 +511,6 @@ fn is_tag(text: &str) -> bool {
 
 fn starts_with_in_any_case(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
-}
-
-/// Returns the fence that closes the code block which `text` leaves open (CommonMark 0.31, 4.5).
-///
-/// A block that began indented is left alone where the text went on with less: if it was in a list, the list has closed it.
-fn open_fence(text: &str) -> Option<String> {
-    let mut open: Option<(char, usize, usize)> = None;
-    for line in text.lines() {
-        let indentation = line.len() - line.trim_start_matches(' ').len();
-        open = open.filter(|(_, _, least)| indentation >= *least || line.trim().is_empty());
-        let Some((mark, length, rest)) = fence(line) else { continue };
-        match open {
-            None => open = Some((mark, length, indentation)),
-            Some((by, least, _)) if mark == by && length >= least && rest.trim().is_empty() => open = None,
-            Some(_) => {}
-        }
-    }
-    open.map(|(mark, length, indentation)| [" ".repeat(indentation), mark.to_string().repeat(length)].concat())
 }
 
 /// Returns the character, the length and what follows of a line that opens or closes a code block.

@@ -128,11 +128,34 @@ fn nothing_is_hidden_and_nothing_breaks_out() {
         ("a\u{202e}b\u{200b}c\u{7}d\u{1b}[0m", "abcd[0m"),
         ("```\ncode", "```\ncode\n```"),
         ("~~~~ rust\ncode\n```", "~~~~ rust\ncode\n```\n~~~~"),
-        ("- x\n  ```\n  code\n\nend", "- x\n  ```\n  code\n\nend"),
         ("  ```\n  code", "  ```\n  code\n  ```"),
+        ("- x\n  ```\n  code\n  ```\n\nend", "- x\n  ```\n  code\n  ```\n\nend"),
     ] {
         assert_eq!(markdown(before, 1000), after);
     }
+}
+
+#[test]
+fn a_code_block_that_may_be_in_a_list_is_none() {
+    for (before, after) in [
+        // Open to the end of the text.
+        ("text\n\n ```\nfoo", "text\n\n `` `\nfoo"),
+        ("   ~~~~ sh\nfoo", "   ~~ ~~ sh\nfoo"),
+        // Closed by the end of the list.
+        ("- x\n  ```\n  code\n\nend", "- x\n  `` `\n  code\n\nend"),
+        ("- x\n\n  ```\n  ~~~\n  ```sh\nend", "- x\n\n  `` `\n  ~~ ~\n  `` `sh\nend"),
+        // Closed by the last line, or begun by it.
+        ("- x\n  ```\n  code\n```", "- x\n  `` `\n  code\n```\n```"),
+        ("é\n ```\nfoo\n ```\nbar\n~~~\n", "é\n `` `\nfoo\n `` `\nbar\n~~~\n~~~"),
+    ] {
+        assert_eq!(markdown(before, 1000), after);
+        assert_eq!(markdown(after, 1000), after);
+    }
+    let row = "`".repeat(100);
+    assert_eq!(markdown(&format!("{row}\nfoo"), 1000), format!("`` {}\nfoo", "`".repeat(98)));
+    // What is parted takes room, which the fence at the end still has.
+    let long = markdown(&format!("{}```\n{}", " ```\nx\n".repeat(20), "é\n".repeat(1000)), 200);
+    assert!(long.chars().count() <= 200 && long.ends_with("…\n```"), "{long}");
 }
 
 #[test]
