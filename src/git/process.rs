@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bstr::ByteSlice as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 use wait_timeout::ChildExt as _;
 
+use crate::terminal;
 use crate::transform::text::printable;
 
 /// The oldest git that works: Debian 12's. It brought `merge-tree --write-tree` (2.38) and
@@ -151,6 +153,8 @@ pub struct GitCommand {
     variables: Vec<(&'static str, OsString)>,
     /// Configuration that is handed over by the environment, since an argument can be seen by everybody.
     configuration: Vec<(String, String)>,
+    /// What the command knows and may not say.
+    secrets: Vec<SecretString>,
     input: Vec<u8>,
     output_limit: usize,
     deadline: Duration,
@@ -185,6 +189,7 @@ impl GitCommand {
             arguments: Vec::new(),
             variables: Vec::new(),
             configuration: Vec::new(),
+            secrets: Vec::new(),
             input: Vec::new(),
             output_limit: OUTPUT_LIMIT,
             deadline: DEADLINE,
@@ -216,6 +221,13 @@ impl GitCommand {
     #[must_use]
     pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.configuration.push((key.into(), value.into()));
+        self
+    }
+
+    /// Names what is masked in all that the command says on standard error.
+    #[must_use]
+    pub fn secrets(mut self, secrets: impl IntoIterator<Item = SecretString>) -> Self {
+        self.secrets.extend(secrets);
         self
     }
 
@@ -283,7 +295,12 @@ impl GitCommand {
             drop(writer.join());
         }
         let (stdout, truncated) = joined(reader)?;
-        let (stderr, _) = joined(complaints)?;
+        let (mut stderr, cut) = joined(complaints)?;
+        if cut {
+            // The last line may end within a secret.
+            stderr.truncate(stderr.rfind_byte(b'\n').unwrap_or_default());
+        }
+        let stderr = masked(&stderr, &self.secrets);
         let lines = stderr.lines().filter(|line| !line.trim().is_empty()).map(printable);
         Ok(Finished { status, stdout, truncated, stderr: lines.collect::<Vec<_>>().join("; ") })
     }
@@ -343,6 +360,13 @@ impl GitCommand {
     }
 }
 
+/// Returns what was said with `secrets`, and those of the process, masked: before any of it is cut.
+pub(super) fn masked(said: &[u8], secrets: &[SecretString]) -> Vec<u8> {
+    let secrets = secrets.iter().map(|secret| secret.expose_secret().as_bytes()).filter(|secret| !secret.is_empty());
+    let said = secrets.fold(said.to_owned(), |said, secret| said.replace(secret, b"[MASKED]"));
+    terminal::masked(&said).into_owned()
+}
+
 /// What was read from a pipe, and whether there was more.
 type ReadUpTo = io::Result<(Vec<u8>, bool)>;
 
@@ -374,6 +398,33 @@ mod tests {
         assert!(version("git version 2.9.0") < OLDEST_GIT);
         assert_eq!(Version::parse("git version banana"), None);
         assert_eq!(Version::parse(""), None);
+    }
+
+    /// A git that does what `script` says, with a directory of its own at `$HERE`.
+    fn stand_in(script: &str) -> (Git, TempDir) {
+        let home = TempDir::new().unwrap();
+        let here = home.path().display();
+        let text = format!(
+            "#!/bin/sh\nHERE='{here}'\nif [ \"$1\" = --version ]; then echo git version 2.45.0; exit; fi\n{script}\n"
+        );
+        let path = home.path().join("git");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let git = Git::find(OsStr::new(&format!("{here}:/usr/local/bin:/usr/bin:/bin"))).unwrap();
+        (git, home)
+    }
+
+    #[test]
+    fn a_secret_is_masked_before_it_is_cut() {
+        let secret = "s3cr3t-".repeat(10);
+        let (git, _home) = stand_in(&format!("echo {}{secret} >&2; exit 1", "x".repeat(170)));
+        let finished = git.anywhere().arg("fetch").secrets([SecretString::from(secret.clone())]).run().unwrap();
+        assert!(finished.stderr.ends_with("xxx[MASKED]"), "{}", finished.stderr);
+        // Where what is kept ends within it.
+        let script = format!("echo first >&2; printf %{}s{secret} x >&2; exit 1", STDERR_LIMIT - 20);
+        let (git, _home) = stand_in(&script);
+        let finished = git.anywhere().arg("fetch").secrets([SecretString::from(secret)]).run().unwrap();
+        assert_eq!(finished.stderr, "first");
     }
 
     #[test]

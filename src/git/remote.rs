@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::Store;
-use super::process::{Finished, GitCommand};
+use super::process::{Finished, GitCommand, masked};
 use crate::transform::text::printable;
 use crate::transform::{BlobId, CommitId};
 
@@ -194,6 +194,7 @@ impl Remote {
         if let Some(login) = self.login() {
             command = command.config("http.extraHeader", format!("Authorization: Basic {login}"));
         }
+        command = command.secrets(self.secrets());
         if let Some(ca_file) = &self.access.ca_file {
             command = command.config("http.sslCAInfo", ca_file.to_string_lossy());
         }
@@ -206,11 +207,9 @@ impl Remote {
         Some(base64::engine::general_purpose::STANDARD.encode(format!("oauth2:{}", token.expose_secret())))
     }
 
-    /// Takes out of what was said what the server, or a proxy on the way, may have sent back of the login.
-    fn masked(&self, said: &str) -> String {
-        let token = self.access.token.as_ref().map(|token| token.expose_secret().to_owned());
-        let secrets = self.login().into_iter().chain(token).filter(|secret| !secret.is_empty());
-        secrets.fold(said.to_owned(), |said, secret| said.replace(&secret, "[MASKED]"))
+    /// What the server, or a proxy on the way, may send back of the login.
+    fn secrets(&self) -> Vec<SecretString> {
+        self.login().map(SecretString::from).into_iter().chain(self.access.token.clone()).collect()
     }
 
     /// Runs what `make` makes, again where the network or the server fails.
@@ -224,8 +223,8 @@ impl Remote {
             }
             // A push tells on standard output what became of each branch, those that are well among them.
             let failed: Vec<&[u8]> = finished.stdout.lines().filter(|line| line.starts_with(b"!")).collect();
-            let said = [printable(&failed.join(&b"; "[..])), finished.stderr];
-            let error = RemoteError::of(self.role, self.masked(said.join(" ").trim()));
+            let said = [printable(&masked(&failed.join(&b"; "[..]), &self.secrets())), finished.stderr];
+            let error = RemoteError::of(self.role, said.join(" ").trim().to_owned());
             tries_left -= 1;
             if tries_left == 0 || !matches!(error, RemoteError::Unavailable { .. }) {
                 return Err(error.into());
