@@ -6,7 +6,8 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
-use std::io::{self, Read, Write as _};
+use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bstr::ByteSlice as _;
+use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 use wait_timeout::ChildExt as _;
@@ -158,6 +160,16 @@ pub struct GitCommand {
     input: Vec<u8>,
     output_limit: usize,
     deadline: Duration,
+    group: Group,
+}
+
+/// Which process group a command runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    /// The program's, which Ctrl-C at a terminal reaches as a whole.
+    Shared,
+    /// One of its own, so that what it starts ends with it.
+    Own,
 }
 
 impl fmt::Debug for GitCommand {
@@ -193,6 +205,7 @@ impl GitCommand {
             input: Vec::new(),
             output_limit: OUTPUT_LIMIT,
             deadline: DEADLINE,
+            group: Group::Shared,
         }
     }
 
@@ -257,6 +270,18 @@ impl GitCommand {
         self
     }
 
+    /// Has the command stopped with all that it has started, where it is stopped: `git push` talks to the server through
+    /// another process, which has the token and would go on.
+    ///
+    /// Not for a person at a terminal: Ctrl-C reaches the group in the foreground alone, and they would leave git at work.
+    #[must_use]
+    pub fn stopped_whole(mut self) -> Self {
+        if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
+            self.group = Group::Own;
+        }
+        self
+    }
+
     /// Runs the command and returns what it prints; ending with anything but 0 is an error that says what git said.
     pub fn output(self) -> Result<Vec<u8>> {
         let name = self.name();
@@ -287,8 +312,16 @@ impl GitCommand {
         });
         let status = child.wait_timeout(self.deadline).with_context(|| format!("waiting for `git {name}`"))?;
         let Some(status) = status else {
+            if self.group == Group::Own {
+                // Its leader was not waited for yet, so that the number is still its own.
+                if let Err(error) = kill_process_group(Pid::from_child(&child), Signal::KILL) {
+                    tracing::debug!("stopping all that `git {name}` has started: {error}");
+                }
+            }
             child.kill().with_context(|| format!("stopping `git {name}`"))?;
             child.wait().with_context(|| format!("waiting for `git {name}`"))?;
+            // Exit status 1, and not 5: whatever took so long takes as long in the next try. Not 3 either: it may be the
+            // server, and it may be a merge request built for it. Which of them it is somebody has to look at.
             bail!("`git {name}` took longer than {} s and was stopped", self.deadline.as_secs());
         };
         if let Some(writer) = writer {
@@ -349,6 +382,9 @@ impl GitCommand {
         }
         if let Some(directory) = &self.directory {
             command.arg("-C").arg(directory);
+        }
+        if self.group == Group::Own {
+            command.process_group(0);
         }
         command
             .args(&self.arguments)
@@ -412,6 +448,27 @@ mod tests {
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let git = Git::find(OsStr::new(&format!("{here}:/usr/local/bin:/usr/bin:/bin"))).unwrap();
         (git, home)
+    }
+
+    #[test]
+    fn what_a_stopped_command_has_started_stops_too() {
+        let (git, home) = stand_in("sleep 300 & echo $! >$HERE/pid; wait");
+        let mut command = git.anywhere().arg("push").deadline(Duration::from_secs(1));
+        // The test may run at a terminal.
+        command.group = Group::Own;
+        let error = command.run().unwrap_err();
+        assert!(error.to_string().contains("took longer than 1 s"), "{error:#}");
+        let pid = fs::read_to_string(home.path().join("pid")).unwrap();
+        let state = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        // What is dead may not have been waited for yet.
+        let lives = || !state().is_empty() && !state().contains(") Z ");
+        for _ in 0..100 {
+            if !lives() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{}", state());
     }
 
     #[test]

@@ -194,7 +194,7 @@ impl Remote {
         if let Some(login) = self.login() {
             command = command.config("http.extraHeader", format!("Authorization: Basic {login}"));
         }
-        command = command.secrets(self.secrets());
+        command = command.secrets(self.secrets()).stopped_whole();
         if let Some(ca_file) = &self.access.ca_file {
             command = command.config("http.sslCAInfo", ca_file.to_string_lossy());
         }
