@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bstr::ByteSlice as _;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 use wait_timeout::ChildExt as _;
@@ -161,6 +161,8 @@ pub struct GitCommand {
     output_limit: usize,
     deadline: Duration,
     group: Group,
+    /// How large a file the command may write, in bytes.
+    file_limit: Option<u64>,
 }
 
 /// Which process group a command runs in.
@@ -206,6 +208,7 @@ impl GitCommand {
             output_limit: OUTPUT_LIMIT,
             deadline: DEADLINE,
             group: Group::Shared,
+            file_limit: None,
         }
     }
 
@@ -270,6 +273,13 @@ impl GitCommand {
         self
     }
 
+    /// Sets how large a file the command, and what it starts, may write; what writes more dies of SIGXFSZ.
+    #[must_use]
+    pub fn file_limit(mut self, bytes: u64) -> Self {
+        self.file_limit = Some(bytes);
+        self
+    }
+
     /// Has the command stopped with all that it has started, where it is stopped: `git push` talks to the server through
     /// another process, which has the token and would go on.
     ///
@@ -300,6 +310,13 @@ impl GitCommand {
         let name = self.name();
         tracing::trace!(arguments = ?self.arguments, "git");
         let mut child = self.spawn().with_context(|| format!("starting git on the search path ({name})"))?;
+        if let Some(bytes) = self.file_limit {
+            // What git starts inherits it; that takes git longer than this takes us. One that has ended needs none.
+            let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+            if let Err(error) = prlimit(Some(Pid::from_child(&child)), Resource::Fsize, limit) {
+                tracing::debug!("limiting what `git {name}` writes: {error}");
+            }
+        }
         let reader = child.stdout.take().map(|pipe| {
             let limit = self.output_limit;
             thread::spawn(move || read_up_to(pipe, limit))
@@ -469,6 +486,14 @@ mod tests {
             thread::sleep(Duration::from_millis(50));
         }
         panic!("{}", state());
+    }
+
+    #[test]
+    fn a_command_writes_no_larger_file_than_it_may() {
+        let (git, home) = stand_in("sleep 1; head -c 3000000 /dev/zero >$HERE/large");
+        let finished = git.anywhere().arg("fetch").file_limit(1 << 20).run().unwrap();
+        assert!(!finished.status.success());
+        assert_eq!(fs::metadata(home.path().join("large")).unwrap().len(), 1 << 20);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use url::Url;
 use super::Store;
 use super::process::{Finished, GitCommand, masked};
 use crate::transform::text::printable;
-use crate::transform::{BlobId, CommitId};
+use crate::transform::{BlobId, CommitId, Refusal};
 
 /// How often a fetch is tried where the network or the server fails.
 const TRIES: u32 = 4;
@@ -27,6 +27,10 @@ const OUTPUT_LIMIT: usize = 1 << 20;
 
 /// The longest list of refs: a hundred thousand, with long names.
 const LIST_LIMIT: usize = 32 << 20;
+
+/// The most that the content of a merge request's files may take on disk, packed: all that the kernel's commits of years
+/// changed fits. A filter by size would not apply to what is asked for by name.
+const CONTENT_LIMIT: u64 = 4 << 30;
 
 /// A repository on a server.
 #[derive(Clone, Debug)]
@@ -165,6 +169,13 @@ impl RemoteError {
     }
 }
 
+/// Says whether git met [`GitCommand::file_limit`]: 25 is SIGXFSZ.
+fn is_too_large(said: &str) -> bool {
+    ["index-pack died of signal 25", "unpack-objects died of signal 25", "File too large"]
+        .iter()
+        .any(|part| said.contains(part))
+}
+
 /// The name that a remote has while one command runs.
 pub(super) const NAME: &str = "bot";
 
@@ -285,14 +296,24 @@ impl Remote {
             return Ok(());
         }
         let input: String = blobs.iter().map(|blob| format!("{blob}\n")).collect();
-        self.run(|| {
+        let fetched = self.run(|| {
             self.command(store)
                 .config("fetch.negotiationAlgorithm", "noop")
                 .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"])
                 .args(["--recurse-submodules=no", "--filter=blob:none", "--stdin", NAME])
                 .input(input.clone().into_bytes())
-        })?;
-        Ok(())
+                .file_limit(CONTENT_LIMIT)
+        });
+        match fetched.map_err(|error| error.downcast::<RemoteError>()) {
+            Ok(_) => Ok(()),
+            Err(Ok(error)) if is_too_large(&error.to_string()) => {
+                let text = format!("the files that its commits change take more than {} GiB", CONTENT_LIMIT >> 30);
+                let remedy = "bring large files by an archive in the lookaside cache, and take them out of the branch";
+                Err(Refusal::new(text, remedy).into())
+            }
+            Err(Ok(error)) => Err(error.into()),
+            Err(Err(error)) => Err(error),
+        }
     }
 
     /// Lists the refs whose full names fit one of `patterns`, tags with what they lead to behind `^{}`.
@@ -345,6 +366,9 @@ mod tests {
         }
         let too_slow = "fatal: unable to access 'http://x/': Operation too slow. Less than 1 bytes/sec transferred the last 1 seconds";
         assert!(matches!(of(too_slow), RemoteError::Unavailable { .. }));
+        // As `git fetch` says it; no other try would end otherwise.
+        let too_large = of("error: index-pack died of signal 25; fatal: fetch-pack: invalid index-pack output");
+        assert!(matches!(too_large, RemoteError::Refused { .. }) && is_too_large(&too_large.to_string()));
         assert!(matches!(of("The requested URL returned error: 503"), RemoteError::Unavailable { .. }));
         assert!(matches!(of("! [remote rejected] (shallow update not allowed)"), RemoteError::TooShallow { .. }));
         assert!(matches!(of("! [remote rejected] (pre-receive hook declined)"), RemoteError::Refused { .. }));
