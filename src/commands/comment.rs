@@ -10,6 +10,8 @@
 //!
 //! - Where it fails in a way that may pass (exit status 5), the job takes its claim back, so that it can be tried again:
 //!   GitLab's retry of the job does. Nothing was done then, or as much of `recreate` as the next try completes.
+//! - Where GitLab's answer to the claim was lost, the claim that is there may be another job's. It is not done, and the answer
+//!   is that it failed: else nobody would do it, and nobody would know. Another job that does it says so beside that.
 //! - Where it is not known whether a pipeline was started, the answer is that it failed: nobody tries again by itself.
 //! - A job that is killed, or that GitLab does not hear any more, leaves its claim behind. Nobody can tell whether it is
 //!   still at work, so the command is not taken up: the log says so, the comment bears the claim alone, and its author can
@@ -160,8 +162,12 @@ impl Following<'_> {
                 let claim = if self.global.dry_run { None } else { Some(self.marks.claim()?) };
                 let claim = match claim {
                     Some(Claim::Lost) => {
-                        tracing::info!("another job does it, or may: nothing to do");
+                        tracing::info!("another job does it: nothing to do");
                         return Ok(());
+                    }
+                    Some(Claim::Unknown(error)) => {
+                        tracing::warn!("whether another job does it is not known, so it is not done here: {error}");
+                        return self.answer(Reaction::Failed);
                     }
                     Some(Claim::Held(id)) => Some(id),
                     None => None,

@@ -185,9 +185,17 @@ fn a_claim_that_cannot_be_made_or_is_not_known_runs_nothing() {
     case.world.sandbox.clear_faults();
     assert_eq!(case.pipelines(), 0);
     // The answer was lost, and the claim may be another job's.
-    case.world.sandbox.fail(on(REACTION).cut_after());
-    case.hear(note).ends_with(0);
-    assert_eq!((case.reactions(note), case.pipelines()), (vec!["eyes".to_owned()], 0));
+    for lost in [|fault: Fault| fault.status_after(502), Fault::cut_after] {
+        let note = case.comment("developer", "/dist-git retest");
+        case.world.sandbox.fail(lost(on(REACTION)));
+        let run = case.hear(note);
+        run.ends_with(0);
+        assert!(run.stderr.contains("is not known, so it is not done here"), "{}", run.stderr);
+        assert_eq!((case.reactions(note), case.pipelines()), (vec!["eyes".to_owned(), "x".to_owned()], 0));
+        // It was answered.
+        case.hear(note).ends_with(0);
+        assert_eq!(case.pipelines(), 0);
+    }
     // It was lost on the way there.
     let note = case.comment("developer", "/dist-git retest");
     case.world.sandbox.fail(on(REACTION).cut_before());

@@ -27,12 +27,14 @@ pub(super) enum Marked {
 }
 
 /// What came of claiming a comment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Claim {
     /// It is this job's.
     Held(AwardId),
-    /// It is another's, or may be.
+    /// It is another's.
     Lost,
+    /// It is this job's or another's: GitLab's answer was lost.
+    Unknown(ForgeError),
 }
 
 impl Marks<'_> {
@@ -51,6 +53,7 @@ impl Marks<'_> {
             // A list that is behind does not show it yet.
             (Ok(award), first) if first.is_none_or(|first| first >= award.id) => Ok(Claim::Held(award.id)),
             (Ok(_), _) => Ok(Claim::Lost),
+            (Err(error @ ForgeError::MaybeDone(_)), Some(_)) => Ok(Claim::Unknown(error)),
             (Err(error), Some(_)) => {
                 tracing::debug!("the comment is claimed already: {error}");
                 Ok(Claim::Lost)
