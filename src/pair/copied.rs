@@ -180,12 +180,12 @@ pub(super) fn one_line(text: &str) -> String {
 /// A code block that is left open is closed, so that what the bot writes below is not swallowed; one of which that cannot
 /// be told is none any more.
 pub fn markdown(text: &str, limit: usize) -> String {
-    let whole = closed(lines(text, Form::Markdown));
+    let whole = closed(&lines(text, Form::Markdown));
     if whole.chars().nth(limit).is_none() {
         return whole;
     }
     // What the whole text has parted takes no more room now.
-    let short = closed(cut(&whole, limit.saturating_sub(FENCE_ROOM)));
+    let short = closed(&cut(&whole, limit.saturating_sub(FENCE_ROOM)));
     cut(&short, limit)
 }
 
@@ -198,7 +198,7 @@ const FENCE_ROOM: usize = 24;
 /// it was not. What is a list is too much to tell here: the fences of such a block are parted (`` `` ` ``), so that there is
 /// none. A block that began without indentation is in no list. A row of more marks than anybody writes begins none either:
 /// its end would have no room.
-fn closed(text: String) -> String {
+fn closed(text: &str) -> String {
     struct Open {
         mark: char,
         length: usize,
