@@ -69,7 +69,7 @@ pub(super) fn read_config(store: &Store, source: &CommitId) -> Result<(PackageCo
         let remedy = format!("commit {path}; packit's documentation describes its format under \"Configuration\"");
         bail!(Refusal::new(text, remedy));
     };
-    Ok(PackageConfig::parse(&store.read(&file.blob)?)?)
+    Ok(PackageConfig::parse(&store.read_at(&path, &file)?)?)
 }
 
 /// Turns the source commit into dist-git's files.
@@ -92,8 +92,8 @@ pub(super) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
                 .about_file(&config.spec_path)
         );
     };
-    let source_spec = store.read(&spec_file.blob)?;
-    let dist_spec = before.get(place.path()).map(|file| store.read(&file.blob)).transpose()?;
+    let source_spec = store.read_at(&config.spec_path, spec_file)?;
+    let dist_spec = before.get(place.path()).map(|file| store.read_at(place.path(), file)).transpose()?;
 
     let history = History::read(store, &request.upstream.commit, &request.source, request.shallow)?;
     tracing::info!("downstream commits on {}: {}", quoted(request.upstream.name.as_bytes()), history.commits.len());
@@ -171,7 +171,7 @@ fn old_patches(store: &Store, before: &FileTree, place: &SpecPlace) -> Result<BT
         place.holds_patch(path)
             && matches!(file.mode, crate::transform::FileMode::Regular | crate::transform::FileMode::Executable)
     });
-    patches.map(|(path, file)| Ok((path.file_name().to_owned(), store.read(&file.blob)?))).collect()
+    patches.map(|(path, file)| Ok((path.file_name().to_owned(), store.read_at(path, file)?))).collect()
 }
 
 fn patch_reports(

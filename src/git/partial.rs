@@ -20,6 +20,9 @@ const DEEPENING: u32 = 8;
 /// Deeper than any history: `git fetch` takes it for all of it.
 const WHOLE_HISTORY: u32 = 0x7fff_ffff;
 
+/// How much `git log` may print for the changes of all commits: half a million files.
+const CHANGES_LIMIT: usize = 64 << 20;
+
 /// Names in the store, out of the way of any other ref.
 const HEAD: &str = "refs/bot/head";
 const TARGET: &str = "refs/bot/target";
@@ -141,7 +144,8 @@ impl<'a> PartialFetch<'a> {
                 "--format=",
             ])
             .args([self.head.to_string(), self.target.to_string(), format!("^{upstream}"), "--".to_owned()])
-            .output()?;
+            .output_limit(CHANGES_LIMIT)
+            .listing(&too_many_changes())?;
         let blobs =
             raw.split(|b| *b == 0).filter_map(|field| field.trim_start().strip_prefix(b":")).flat_map(|change| {
                 let fields: Vec<_> = change.fields().collect();
@@ -161,6 +165,18 @@ impl<'a> PartialFetch<'a> {
         let missing: BTreeSet<_> = blobs.filter(|blob| !self.store.has(blob)).collect();
         self.remote.fetch_blobs(self.store, &missing.into_iter().collect::<Vec<_>>())
     }
+}
+
+/// For more changes than are read.
+fn too_many_changes() -> Refusal {
+    Refusal::new(
+        format!(
+            "the commits since `upstream_ref` change too much: the list of their files has more than {} MiB",
+            CHANGES_LIMIT >> 20
+        ),
+        "set `upstream_ref` to the newest tag or branch that the downstream commits sit on, and take large numbers of files \
+         out of the branch",
+    )
 }
 
 /// For a commit's name that the server does not know: whoever wrote it may have it, the project does not.

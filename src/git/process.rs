@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use wait_timeout::ChildExt as _;
 
 use crate::terminal;
+use crate::transform::Refusal;
 use crate::transform::text::printable;
 
 /// The oldest git that works: Debian 12's. It brought `merge-tree --write-tree` (2.38) and
@@ -298,6 +299,24 @@ impl GitCommand {
         let finished = self.run()?;
         if finished.truncated {
             bail!("`git {name}` prints more than expected");
+        }
+        if !finished.status.success() {
+            bail!("`git {name}` failed ({}): {}", finished.status, finished.stderr);
+        }
+        Ok(finished.stdout)
+    }
+
+    /// Like [`GitCommand::output`], for lists whose length is a contributor's: one that is longer than the limit ends with
+    /// `too_long`, and directories deeper than git takes with a refusal as well.
+    pub fn listing(self, too_long: &Refusal) -> Result<Vec<u8>> {
+        let name = self.name();
+        let finished = self.run()?;
+        if finished.truncated {
+            bail!(too_long.clone());
+        }
+        if finished.stderr.contains("maximum allowed tree depth") {
+            let text = "a commit holds directories that are nested deeper than git takes";
+            bail!(Refusal::new(text, "take them out of the branch, and out of its history"));
         }
         if !finished.status.success() {
             bail!("`git {name}` failed ({}): {}", finished.status, finished.stderr);

@@ -16,7 +16,10 @@ use super::work_tree::changes;
 use super::{History, Store};
 use crate::transform::mail::{self, PatchedFile};
 use crate::transform::series::Prefix;
-use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, RepoPath, TreeId};
+use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath, TreeId};
+
+/// How much git may print for the files that differ between upstream and the merge request.
+const DIFFERENCE_LIMIT: usize = 512 << 20;
 
 /// A patch file as it will be pushed.
 #[derive(Clone, Copy, Debug)]
@@ -187,6 +190,13 @@ fn difference(
     head: &CommitId,
     ignored: &[BString],
 ) -> Result<BTreeMap<RepoPath, Option<File>>> {
+    let too_long = Refusal::new(
+        format!(
+            "the merge request and `upstream_ref` differ in more files than are read ({} MiB)",
+            DIFFERENCE_LIMIT >> 20
+        ),
+        "set `upstream_ref` to the tag or branch that the downstream commits sit on",
+    );
     let raw = store
         .command()
         .args([
@@ -200,8 +210,8 @@ fn difference(
             &head.to_string(),
         ])
         .args(pathspecs(ignored)?)
-        .output_limit(512 << 20)
-        .output()?;
+        .output_limit(DIFFERENCE_LIMIT)
+        .listing(&too_long)?;
     let mut fields = raw.split(|b| *b == 0).filter(|field| !field.is_empty());
     let mut changed = BTreeMap::new();
     while let (Some(change), Some(path)) = (fields.next(), fields.next()) {

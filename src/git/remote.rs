@@ -124,6 +124,16 @@ impl RemoteError {
         )
     }
 
+    /// Says whether it is about what was committed: objects that git does not take, or not any more.
+    pub fn is_about_content(&self) -> bool {
+        match self {
+            Self::Refused { said, .. } | Self::Unavailable { said, .. } => {
+                ["maximum allowed tree depth", "fsck error"].iter().any(|part| said.contains(part))
+            }
+            _ => false,
+        }
+    }
+
     fn of(role: &'static str, said: String) -> Self {
         let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
         if has(&["couldn't find remote ref", "not our ref", "remote ref does not exist"]) {

@@ -134,7 +134,11 @@ fn refuse_cut(store: &Store, head: &CommitId, target: &CommitId) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => Err(error).context("reading where the history was cut"),
     }?;
-    let apart = store.command().args(["rev-list", &format!("{target}...{head}"), "--"]).output()?;
+    let too_long = Refusal::new(
+        "there are more commits between the merge request and its target branch than are read",
+        "rebase the merge request on its target branch",
+    );
+    let apart = store.command().args(["rev-list", &format!("{target}...{head}"), "--"]).listing(&too_long)?;
     if apart.lines().filter_map(|line| CommitId::parse(line).ok()).any(|commit| shallow.contains(&commit)) {
         bail!(Refusal::new(
             "cannot tell what the head and its target branch have in common: the history is cut too short",
@@ -282,7 +286,11 @@ fn merge(store: &Store, ours: &CommitId, theirs: &CommitId) -> Result<Merged> {
         .args([ours.to_string(), theirs.to_string()])
         .run()?;
     let code = finished.status.code();
-    if finished.truncated || !matches!(code, Some(0 | 1)) {
+    if finished.truncated {
+        let text = "the merge request conflicts with its target branch in more files than can be read";
+        bail!(Refusal::new(text, "rebase the merge request on its target branch"));
+    }
+    if !matches!(code, Some(0 | 1)) {
         bail!("`git merge-tree` failed ({}): {}", finished.status, finished.stderr);
     }
     let mut fields = finished.stdout.split(|b| *b == 0);

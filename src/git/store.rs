@@ -135,7 +135,11 @@ impl Store {
     /// Returns the commits that `heads` contain and `base` does not.
     pub fn commits_between(&self, heads: &[CommitId], base: &CommitId) -> Result<Vec<CommitId>> {
         let heads = heads.iter().map(ToString::to_string);
-        let listed = self.command().arg("rev-list").args(heads).arg(format!("^{base}")).output()?;
+        let too_long = Refusal::new(
+            "there are more commits between `upstream_ref` and the merge request than are read",
+            "set `upstream_ref` to the newest tag or branch that the downstream commits sit on",
+        );
+        let listed = self.command().arg("rev-list").args(heads).arg(format!("^{base}")).listing(&too_long)?;
         listed.lines().map(CommitId::parse).collect::<Result<_, _>>().context("reading a list of commits")
     }
 
@@ -177,7 +181,7 @@ impl Store {
         self.memory.find_tree(oid(id.as_bytes())).with_context(|| format!("reading tree {id}"))
     }
 
-    /// Returns the content of `blob`; an error where it is larger than 256 MiB.
+    /// Returns the content of `blob`; a refusal where it is larger than 256 MiB.
     pub fn read(&self, blob: &BlobId) -> Result<Vec<u8>> {
         let odb = self.memory.odb().context("opening the object store")?;
         let id = oid(blob.as_bytes());
@@ -186,9 +190,19 @@ impl Store {
             bail!("object {blob} is not a blob");
         }
         if size > READ_LIMIT {
-            bail!("blob {blob} has {size} bytes, more than the {READ_LIMIT} that are read");
+            let text =
+                format!("a file has {size} bytes, more than the {} MiB that are read (blob {blob})", READ_LIMIT >> 20);
+            bail!(Refusal::new(text, "make it smaller, or bring it by an archive in the lookaside cache"));
         }
         Ok(odb.read(id).with_context(|| format!("reading blob {blob}"))?.data().to_vec())
+    }
+
+    /// Returns the content of the file at `path`, which a refusal names.
+    pub fn read_at(&self, path: &RepoPath, file: &File) -> Result<Vec<u8>> {
+        self.read(&file.blob).map_err(|error| match error.downcast::<Refusal>() {
+            Ok(refusal) => refusal.about_file(path).into(),
+            Err(other) => other,
+        })
     }
 
     /// Keeps `content`, for [`Store::read`].
@@ -423,21 +437,19 @@ struct Listing {
 
 impl Listing {
     fn with_room_for(limit: usize, what: &str) -> Self {
-        Self {
-            files: FileTree::new(),
-            what: what.to_owned(),
-            limit,
-            entries_left: limit,
-            bytes_left: PATHS_LIMIT,
-        }
+        Self { files: FileTree::new(), what: what.to_owned(), limit, entries_left: limit, bytes_left: PATHS_LIMIT }
     }
 
     fn count(&mut self, path: &[u8]) -> Result<(), Refusal> {
         let left = (self.entries_left.checked_sub(1), self.bytes_left.checked_sub(path.len()));
         let (Some(entries), Some(bytes)) = left else {
             let Self { what, limit, .. } = self;
-            let text = format!("{what} holds more than {limit} files and directories, or paths that are as long together");
-            return Err(Refusal::new(text, "remove what the package does not need, or bring it by an archive in `sources`"));
+            let text =
+                format!("{what} holds more than {limit} files and directories, or paths that are as long together");
+            return Err(Refusal::new(
+                text,
+                "remove what the package does not need, or bring it by an archive in `sources`",
+            ));
         };
         (self.entries_left, self.bytes_left) = (entries, bytes);
         Ok(())

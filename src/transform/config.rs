@@ -240,9 +240,8 @@ fn read(yaml: &[u8]) -> Result<RawConfig, Refusal> {
         Refusal::new(format!("line {line} is not UTF-8"), "save the file as UTF-8")
     })?;
     // What the parser says holds the scalar that it dislikes.
-    yaml_serde::from_str(text).map_err(|error| {
-        Refusal::new(super::text::printable(error.to_string().as_bytes()).replace('`', "'"), remedy)
-    })
+    yaml_serde::from_str(text)
+        .map_err(|error| Refusal::new(super::text::printable(error.to_string().as_bytes()).replace('`', "'"), remedy))
 }
 
 /// A scalar, as it is written: `24.10` stays `24.10`.

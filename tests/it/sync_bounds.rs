@@ -57,3 +57,22 @@ fn a_few_trees_with_paths_without_number_are_refused() {
     world.refused(iid, &[said, "remove what the package does not need"]);
     assert!(world.sandbox.merge_requests(DIST).is_empty());
 }
+
+#[test]
+fn more_changes_than_are_read_are_refused() {
+    let (world, iid) = World::with_merge_request();
+    push_bomb(&world, "bomb", 6);
+    world.refused(iid, &["change too much", "64 MiB", "take large numbers of files out of the branch"]);
+}
+
+#[test]
+fn directories_deeper_than_any_are_refused() {
+    for (levels, said) in [(250, "has more than 200 components"), (3000, "git does not take what was committed")] {
+        let (world, iid) = World::with_merge_request();
+        let (deep, file) = ("d/".repeat(levels), "M 100644 inline ");
+        let begin = "commit refs/heads/fix\ncommitter C <c@example.com> 1700000000 +0000\ndata 1\nx\n";
+        let stream = format!("{begin}from refs/heads/fix^0\n{file}{deep}f\ndata 1\nx\n");
+        world.sandbox.import(FORK, stream.as_bytes());
+        world.refused(iid, &[said, "How to fix it:** "]);
+    }
+}

@@ -30,6 +30,7 @@ use crate::pair::plan::{self, Step};
 use crate::pair::{BranchName, record};
 use crate::transform::files::ReceiverFiles;
 use crate::transform::finding::quoted;
+use crate::transform::mail::MailError;
 use crate::transform::message::PatchComments;
 use crate::transform::report::Upstream;
 use crate::transform::{CommitId, Finding, Refusal, RepoPath, TreeId, config};
@@ -260,7 +261,8 @@ impl Run<'_> {
         };
         let mut fetched = match begun {
             Err(error) if self.has_lost_target(&error, &target)? => return self.observe_without_target(store, target),
-            begun => begun?,
+            Err(error) => return self.observe_without_content(store, target, refusal_of(error)?),
+            Ok(begun) => begun,
         };
         let path = RepoPath::parse(config::PATH)?;
         let is_configured = store.entry(&store.tree_of(&fetched.head)?, &path)?.is_some();
@@ -297,7 +299,7 @@ impl Run<'_> {
             seen.authors = authors;
             seen.made = match made {
                 Ok(made) => made,
-                Err(error) => Making::Blocked(Blocked::Refused(error.downcast::<Refusal>()?)),
+                Err(error) => Making::Blocked(Blocked::Refused(refusal_of(error)?)),
             };
             (seen.branch_home, seen.branch) = self.branch_state(store)?;
             let tip = seen.branch_at();
@@ -314,17 +316,22 @@ impl Run<'_> {
 
     /// Looks at what is left of a merge request whose target branch was deleted: nothing can be made of it.
     fn observe_without_target(&self, store: &Store, target: BranchName) -> Result<Option<Seen>> {
+        let text = format!("its target branch {} is not there any more", quoted(target.as_str().as_bytes()));
+        let remedy = "choose another target branch for the merge request, or have that one made again";
+        self.observe_without_content(store, target, Refusal::new(text, remedy))
+    }
+
+    /// Looks at what is left of a merge request that cannot be fetched.
+    fn observe_without_content(&self, store: &Store, target: BranchName, refusal: Refusal) -> Result<Option<Seen>> {
         let Some(head) = self.source.sha else { return Ok(None) };
         let Some(merge_requests) = self.merge_requests()? else { return Ok(None) };
         if merge_requests.is_empty() && !self.bot.forge.has_file(self.source.target_project_id, config::PATH, &head)? {
             tracing::info!("{} is not there: nothing to do", config::PATH);
             return Ok(None);
         }
-        let text = format!("its target branch {} is not there any more", quoted(target.as_str().as_bytes()));
-        let remedy = "choose another target branch for the merge request, or have that one made again";
         let (branch_home, branch) = self.branch_state(store)?;
         Ok(Some(Seen {
-            made: Making::Blocked(Blocked::Refused(Refusal::new(text, remedy))),
+            made: Making::Blocked(Blocked::Refused(refusal)),
             target,
             head,
             base: None,
@@ -459,6 +466,25 @@ impl Run<'_> {
             }
         }
         Ok(on_target)
+    }
+}
+
+/// What an error says of the merge request, where it is the contributor's to mend; else the error.
+fn refusal_of(error: anyhow::Error) -> Result<Refusal> {
+    let error = match error.downcast::<Refusal>() {
+        Ok(refusal) => return Ok(refusal),
+        Err(error) => error,
+    };
+    match error.downcast_ref::<RemoteError>() {
+        Some(remote) if remote.is_about_content() => {
+            let remedy = "take the commits that hold such directories or objects out of the branch and its history";
+            Ok(Refusal::new(format!("git does not take what was committed: {remote}"), remedy))
+        }
+        _ if error.downcast_ref::<MailError>().is_some() => {
+            let remedy = "rebase the downstream commits on the upstream ref, so that there are no merges among them";
+            Ok(Refusal::new(format!("a patch cannot be read: {error:#}"), remedy))
+        }
+        _ => Err(error),
     }
 }
 
