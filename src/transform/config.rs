@@ -19,7 +19,7 @@ pub const PATH: &str = ".distro/source-git.yaml";
 /// The directory that holds the packaging, in source-git. Nothing in it ever becomes part of a patch.
 pub const DISTRO: &str = ".distro";
 
-/// The longest configuration that is read, in bytes; the longest of known packages has less than 4 KiB. What bounds it is
+/// The longest configuration that is read, in bytes; those of known packages have a few hundred. What bounds it is
 /// the time that the YAML parser takes for nested brackets, which grows with the square of their number.
 const SIZE_LIMIT: usize = 32 << 10;
 

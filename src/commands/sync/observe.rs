@@ -351,7 +351,9 @@ impl Run<'_> {
         target: &BranchName,
         authors: &mut Vec<Author>,
     ) -> Result<Making> {
+        let section = Section::begin(self.bot.log, "fetch_distro", "fetching the packaging");
         fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
+        drop(section);
         let section = Section::begin(self.bot.log, "fetch_dist_git", "fetching from dist-git");
         let dist_git = self.remote("dist-git", &self.dist_path);
         if let Err(error) = dist_git.fetch_tip(store, target.as_str(), DIST_TIP) {
