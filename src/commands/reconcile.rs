@@ -11,9 +11,10 @@ mod pair;
 mod pool;
 mod seen;
 mod show;
+mod tally;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -25,23 +26,18 @@ use super::Surroundings;
 use super::bot::{Bot, Setting};
 use crate::ci::Log;
 use crate::cli::{self, Global};
-use crate::exit::ExitStatus;
-use crate::forge::{ForgeError, MergeRequestState, ProjectPath};
+use crate::forge::{ForgeError, ProjectPath};
 use crate::git::Git;
 use crate::pair::memory::{Hour, Key, Known, Print, Trouble, TroubleKind};
-use crate::pair::status_issue::States;
-use crate::transform::Refusal;
 use bounds::Bounds;
 use ended::{Lately, SeenTo};
-use find::Found;
+use find::{Found, Listed};
 use pair::{Reconciling, Tips};
 use pool::Came;
 use seen::{HeadPipelines, Seen};
-use show::{Line, Outcome, Summary};
-use watch::Watch;
-
-/// After how many projects in a row that failed for want of GitLab the run ends: it is GitLab then, not a project.
-const FAILURES: usize = 3;
+use show::Line;
+use tally::{Kind, Tally};
+use watch::{Ran, Watch};
 
 /// Runs the command.
 pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Surroundings) -> Result<()> {
@@ -52,16 +48,20 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     let git = Git::find(&surroundings.search_path)?;
     let mut tally = Tally::default();
     let mut watch = if bounds.are_chosen() { None } else { tally.watched(&bot, Watch::read(&bot, &bounds, now))? };
-    let mut found = chosen(&bot, &bounds, find::all(&bot, &bounds, &mut tally)?);
+    let Listed { found, unlisted } = find::all(&bot, &bounds, &mut tally)?;
+    let mut found = chosen(&bot, &bounds, found);
     let open: Vec<_> = found.iter().filter_map(|found| Some((found.dist_path.clone(), found.branch()?))).collect();
     let listed = found.len();
     // What a person chose says nothing of the whole.
     let lately = (!bounds.are_chosen()).then(|| Lately::new(watch.as_ref().and_then(Watch::last_run), now));
+    // Where no list could be had, the others would fail alike.
+    let lately = lately.filter(|_| !unlisted.are_all(&bot.instance));
     let listed_to = match lately {
-        Some(lately) => ended::add(&bot, &bounds, lately, &mut found, &mut tally)?,
+        Some(lately) => ended::add(&bot, &bounds, lately, &unlisted, &mut found, &mut tally)?,
         None => SeenTo::InPart,
     };
-    let names: Vec<_> = found.iter().map(|found| (found.key(), found.source_path.clone())).collect();
+    let keys: Vec<_> = found.iter().map(Found::key).collect();
+    let projects: BTreeSet<_> = found.iter().map(|found| found.source_path.clone()).collect();
     let tasks = tasks(&bot, watch.as_ref(), found, &mut tally);
     tracing::info!("{} to look at, {} unchanged", show::count(tasks.len()), tally.summary.unchanged);
 
@@ -76,13 +76,13 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     let work = Work { bot: &bot, git: &git, global, surroundings, tips: &tips, total };
     let tally = work.all(queues, workers, bounds.max_changes, tally);
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut seen_to = tally.seen_to(names.iter().skip(listed).map(|(key, _)| *key));
+    let mut seen_to = tally.seen_to(keys.iter().skip(listed).copied());
     if let Some(lately) = lately.filter(|_| !tally.is_hopeless()) {
-        match ended::remove_branches(&bot, &bounds, lately, &open, global) {
+        match ended::remove_branches(&bot, &bounds, lately, &unlisted, &open, global) {
             Ok(lines) => tally.summary.lines.extend(lines),
             Err(error) => {
                 seen_to = SeenTo::InPart;
-                tally.list_failed(Line::new("branches".to_owned()), error.context("removing branches"));
+                tally.all_failed("branches", "removing branches".to_owned(), error);
             }
         }
     } else {
@@ -96,7 +96,8 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
         for (key, known) in std::mem::take(&mut tally.outcomes) {
             watch.put(key, known);
         }
-        let written = watch.write(&bot, &names, tally.states, seen_to, global.dry_run);
+        let ran = Ran { keys: &keys, projects: &projects, unlisted: &unlisted, states: tally.states, seen_to };
+        let written = watch.write(&bot, ran, global.dry_run);
         tally.summary.status_issue = tally.watched(&bot, written)?;
     }
     tally.summary.requests = bot.forge.requests();
@@ -104,27 +105,6 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     match tally.error {
         None => Ok(()),
         Some(error) => Err(error.context(tally.summary.failure())),
-    }
-}
-
-/// Which of the two merge requests are open, as far as that was listed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Pair,
-    SourceGitOnly,
-    DistGitOnly,
-    Neither,
-}
-
-impl Kind {
-    fn of(found: &Found) -> Self {
-        match (&found.source, &found.dist) {
-            (Some(_), Some(_)) => Self::Pair,
-            (Some(source), None) if source.state == MergeRequestState::Merged => Self::Neither,
-            (Some(_), None) => Self::SourceGitOnly,
-            (None, Some(dist)) if dist.state == MergeRequestState::Opened => Self::DistGitOnly,
-            (None, _) => Self::Neither,
-        }
     }
 }
 
@@ -267,91 +247,4 @@ impl Work<'_> {
 
 fn locked(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What became of the merge requests so far.
-#[derive(Default)]
-struct Tally {
-    summary: Summary,
-    states: States,
-    /// What is known of each that was looked at.
-    outcomes: Vec<(Key, Known)>,
-    /// What the run ends with.
-    error: Option<anyhow::Error>,
-    /// The projects in a row for which GitLab was not to be had.
-    without_gitlab: Vec<ProjectPath>,
-    /// Whether the next request can only fail like the last.
-    is_shut_out: bool,
-}
-
-impl Tally {
-    fn count(&mut self, kind: Kind) {
-        let state = match kind {
-            Kind::Pair => &mut self.states.in_step,
-            Kind::SourceGitOnly => &mut self.states.source_git_only,
-            Kind::DistGitOnly => &mut self.states.dist_git_only,
-            Kind::Neither => return,
-        };
-        *state = state.saturating_add(1);
-    }
-
-    fn done(&mut self, line: Line) {
-        self.without_gitlab.clear();
-        self.summary.lines.push(line);
-    }
-
-    fn refused(&mut self, line: Line, refusal: &Refusal) {
-        self.states.refused = self.states.refused.saturating_add(1);
-        self.done(Line { outcome: Outcome::Refused(refusal.to_string()), ..line });
-    }
-
-    fn failed(&mut self, line: Line, project: &ProjectPath, error: anyhow::Error) {
-        self.states.failed = self.states.failed.saturating_add(1);
-        let of_gitlab = error.downcast_ref::<ForgeError>();
-        // A repository that git cannot reach may be the only one.
-        if !of_gitlab.is_some_and(ForgeError::is_worth_a_retry) {
-            self.without_gitlab.clear();
-        } else if !self.without_gitlab.contains(project) {
-            self.without_gitlab.push(project.clone());
-        }
-        self.is_shut_out |= of_gitlab.is_some_and(ForgeError::concerns_every_request);
-        tracing::error!("{}: {error:#}", line.merge_request);
-        self.summary.lines.push(Line { outcome: Outcome::Failed(format!("{error:#}")), ..line });
-        // What is wrong with a merge request says more than that GitLab was busy for a while.
-        let unavailable = |error: &anyhow::Error| ExitStatus::of(error) == ExitStatus::Unavailable;
-        if self.error.as_ref().is_none_or(|known| unavailable(known) && !unavailable(&error)) {
-            self.error = Some(error);
-        }
-    }
-
-    fn list_failed(&mut self, line: Line, error: anyhow::Error) {
-        tracing::error!("{error:#}");
-        self.summary.lines.push(Line { outcome: Outcome::Failed(format!("{error:#}")), ..line });
-        self.error.get_or_insert(error);
-    }
-
-    /// Notes where the status issue could not be read or written: the merge requests do not wait for it.
-    fn watched<T>(&mut self, bot: &Bot, outcome: Result<Option<T>>) -> Result<Option<T>> {
-        let error = match outcome {
-            Ok(watched) => return Ok(watched),
-            Err(error) if error.downcast_ref().is_some_and(ForgeError::concerns_every_request) => return Err(error),
-            Err(error) => error,
-        };
-        let project = bot.instance.bot_project.as_ref().map(ToString::to_string).unwrap_or_default();
-        let what = format!("the status issue in {project}, which the instance's `bot_project` names");
-        self.list_failed(Line::new(project), error.context(what));
-        Ok(None)
-    }
-
-    /// Says whether all of these were looked at, and none failed.
-    fn seen_to(&self, keys: impl IntoIterator<Item = Key>) -> SeenTo {
-        let is_failed = |known: &Known| known.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::Failed);
-        let is_done = |key| self.outcomes.iter().any(|(done, known)| *done == key && !is_failed(known));
-        if keys.into_iter().all(is_done) { SeenTo::All } else { SeenTo::InPart }
-    }
-
-    /// Says whether going on is of no use.
-    fn is_hopeless(&self) -> bool {
-        self.is_shut_out || self.without_gitlab.len() >= FAILURES
-    }
 }

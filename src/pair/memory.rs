@@ -4,7 +4,7 @@
 //! It only saves time. Whatever is lost, broken or not understood of it is looked at again, and so is everything after a
 //! while: there are things that no list shows (a project's visibility, a new tag).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ pub struct Known {
 /// What keeps a merge request from being brought up to date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// The merge request: `group/project!7`.
+    /// The merge request: `group/project!7`; or the group, where it is about all that is in it.
     #[serde(rename = "m")]
     pub merge_request: String,
     /// Of which kind it is.
@@ -162,8 +162,14 @@ impl Memory {
         self.0.insert(key, known);
     }
 
-    /// Forgets all but these, and what is too much.
-    pub fn keep(&mut self, keys: impl IntoIterator<Item = Key>) {
+    /// Forgets all but these and those of the rest that are to be kept `also`, and what is too much. Returns how many of the
+    /// rest were kept.
+    pub fn keep(&mut self, keys: impl IntoIterator<Item = Key>, also: impl Fn(&Known) -> bool) -> usize {
+        let keys: BTreeSet<_> = keys.into_iter().collect();
+        let rest = self.0.iter().filter(|(key, known)| !keys.contains(key) && also(known)).map(|(key, _)| *key);
+        let rest: Vec<_> = rest.collect();
+        let number = rest.len();
+        let keys = keys.into_iter().chain(rest);
         let mut kept = BTreeMap::new();
         let mut troubles = 0_usize;
         for key in keys {
@@ -174,6 +180,7 @@ impl Memory {
             }
         }
         self.0 = kept;
+        number
     }
 
     /// Returns what is the matter, by the merge request's name.
@@ -269,9 +276,20 @@ mod tests {
         let mut memory = Memory::default();
         let keys: Vec<_> = (0..MOST + 5).map(|n| key(&n.to_string())).collect();
         keys.iter().for_each(|key| memory.put(*key, quiet("p", 0)));
-        memory.keep(keys.iter().copied());
+        memory.keep(keys.iter().copied(), |_| false);
         assert_eq!(memory.0.len(), MOST);
-        memory.keep([key("3"), key("gone")]);
+        memory.keep([key("3"), key("gone")], |_| false);
         assert_eq!(memory.0.len(), 1);
+    }
+
+    #[test]
+    fn what_no_list_could_show_is_kept_where_that_is_asked_for() {
+        let mut memory = Memory::default();
+        memory.put(key("a"), quiet("p", 5));
+        memory.put(key("b"), quiet("p", 3));
+        memory.put(key("c"), quiet("p", 3));
+        assert_eq!(memory.keep([key("a")], |known| known.looked == Hour(3)), 2);
+        assert_eq!(memory.keep([key("b")], |known| known.looked == Hour(3)), 1);
+        assert!(memory.get(key("a")).is_none() && memory.get(key("c")).is_some());
     }
 }

@@ -4,6 +4,7 @@
 //! The description is made of the notes alone, and changes only when what they say does. When a run took place is
 //! told in its note: editing a note leaves no trace in the history, editing the description does.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -162,8 +163,13 @@ impl Status<'_> {
         !self.calls().is_empty()
     }
 
+    /// What is the matter, by name. A list that failed for several shards counts once.
     fn troubles(&self) -> Vec<&Trouble> {
-        self.parts.iter().flat_map(|part| part.memory.troubles()).collect()
+        let mut troubles: Vec<_> = self.parts.iter().flat_map(|part| part.memory.troubles()).collect();
+        troubles.sort_by(|one, other| (&one.merge_request, other.times).cmp(&(&other.merge_request, one.times)));
+        let mut named = BTreeSet::new();
+        troubles.retain(|trouble| trouble.merge_request.contains('!') || named.insert(&trouble.merge_request));
+        troubles
     }
 
     fn states(&self) -> States {

@@ -49,6 +49,7 @@ mod reconcile;
 mod reconcile_bounds;
 mod reconcile_economy;
 mod reconcile_ended;
+mod reconcile_faults;
 mod reconcile_memory;
 mod reconcile_status;
 mod reconcile_world;

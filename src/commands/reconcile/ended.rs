@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Tally;
 use super::bounds::Bounds;
-use super::find::{self, Found};
+use super::find::{self, Found, Unlisted};
 use super::show::Line;
+use super::tally::Tally;
 use crate::ci::Section;
 use crate::cli::Global;
 use crate::commands::bot::Bot;
@@ -51,37 +51,44 @@ pub(super) enum SeenTo {
 }
 
 /// Adds the bot's dist-git merge requests that ended lately, where no open one takes their place, and the source-git merge
-/// requests that were merged lately, where there is no pair among all these.
+/// requests that were merged lately, where there is no pair among all these. A list that fails holds up nothing: the next
+/// run looks as far back.
 pub(super) fn add(
     bot: &Bot,
     bounds: &Bounds,
     lately: Lately,
+    unlisted: &Unlisted,
     found: &mut Vec<Found>,
     tally: &mut Tally,
 ) -> Result<SeenTo> {
     let _section = Section::begin(bot.log, "list_ended", "listing what ended lately");
     let mut known: BTreeSet<_> = found.iter().filter_map(Found::names).collect();
     let mut add = |ended: Option<Found>| {
-        let new = ended.filter(|ended| bounds.include(&ended.source_path));
+        let new = ended.filter(|e| bounds.include(&e.source_path) && !unlisted.hold(e.source_path.as_str()));
         found.extend(new.filter(|ended| ended.names().is_some_and(|names| known.insert(names))));
     };
-    for dist in bot.forge.merge_requests_ended_since(bot.myself()?.user.id, lately.since).take(LISTED) {
-        add(find::of_dist_git(bot, dist?));
+    let mut seen_to = if unlisted.is_none() { SeenTo::All } else { SeenTo::InPart };
+    let mut failed = |of: &str, what: String, error: ForgeError| {
+        if error.concerns_every_request() {
+            return Err(error);
+        }
+        seen_to = SeenTo::InPart;
+        tally.all_failed(of, what, error.into());
+        Ok(())
+    };
+    let mut ended = bot.forge.merge_requests_ended_since(bot.myself()?.user.id, lately.since).take(LISTED);
+    if let Err(error) = ended.try_for_each(|dist| dist.map(|dist| add(find::of_dist_git(bot, dist)))) {
+        failed("dist-git", "listing the bot's merge requests that ended in dist-git".to_owned(), error)?;
     }
-    let mut seen_to = SeenTo::All;
     for pair in bot.instance.namespaces.pairs() {
         let group = pair.source_git.as_str();
+        // The list of what is open has told so already.
+        if unlisted.hold(group) {
+            continue;
+        }
         let mut merged = bot.forge.merge_requests_merged_in_group(group, lately.since).take(LISTED);
-        match merged.try_for_each(|source| source.map(|source| add(find::of_source_git(bot, source)))) {
-            Ok(()) => {}
-            Err(error) if error.concerns_every_request() => return Err(error.into()),
-            // The list of what is open has told so already.
-            Err(ForgeError::NotFoundOrNoAccess(_)) => {}
-            Err(error) => {
-                seen_to = SeenTo::InPart;
-                let what = format!("listing what was merged in the group {group}");
-                tally.list_failed(Line::new(group.to_owned()), anyhow::Error::from(error).context(what));
-            }
+        if let Err(error) = merged.try_for_each(|source| source.map(|source| add(find::of_source_git(bot, source)))) {
+            failed(group, format!("listing what was merged in the group {group}"), error)?;
         }
     }
     Ok(seen_to)
@@ -93,6 +100,7 @@ pub(super) fn remove_branches(
     bot: &Bot,
     bounds: &Bounds,
     lately: Lately,
+    unlisted: &Unlisted,
     found: &[(ProjectPath, BranchName)],
     global: &Global,
 ) -> Result<Vec<Line>> {
@@ -108,7 +116,8 @@ pub(super) fn remove_branches(
         let (true, Some(home)) = (has_ended, dist.source_project_id) else { continue };
         let Some(ended) = find::of_dist_git(bot, dist) else { continue };
         let Some(branch) = ended.branch() else { continue };
-        let is_needed = found.contains(&(ended.dist_path.clone(), branch.clone()));
+        let is_open = found.contains(&(ended.dist_path.clone(), branch.clone()));
+        let is_needed = is_open || unlisted.hold(ended.source_path.as_str());
         if is_needed || !bounds.include(&ended.source_path) || !seen.insert((home, branch.clone())) {
             continue;
         }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::Tally;
 use super::bounds::Bounds;
-use super::show::Line;
+use super::tally::Tally;
 use crate::ci::Section;
 use crate::commands::bot::Bot;
+use crate::config::Instance;
 use crate::forge::{
     BranchName, ForgeError, MergeRequest, MergeRequestIid, MergeRequestQuery, ProjectPath, StateFilter,
 };
@@ -63,11 +63,48 @@ impl Found {
 /// What a pair is found by: the source-git project, the merge request there and its target branch.
 pub(super) type Key = (ProjectPath, MergeRequestIid, BranchName);
 
+/// What was listed.
+pub(super) struct Listed {
+    pub(super) found: Vec<Found>,
+    pub(super) unlisted: Unlisted,
+}
+
+/// The source-git groups and projects whose merge requests could not be listed. Nothing of theirs is looked at: what a list
+/// leaves out would look closed.
+#[derive(Default)]
+pub(super) struct Unlisted(Vec<String>);
+
+impl Unlisted {
+    /// Says whether there are none.
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Says whether no namespace of the instance could be listed.
+    pub(super) fn are_all(&self, instance: &Instance) -> bool {
+        instance.namespaces.pairs().iter().all(|pair| self.hold(pair.source_git.as_str()))
+    }
+
+    /// Says whether a source-git path is among them.
+    pub(super) fn hold(&self, path: &str) -> bool {
+        let is_within =
+            |of: &String| path.strip_prefix(of.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('/'));
+        self.0.iter().any(is_within)
+    }
+
+    /// Says whether a merge request of either side is of theirs, by the name that people call it.
+    pub(super) fn hold_named(&self, instance: &Instance, name: &str) -> bool {
+        let Some((path, _)) = name.rsplit_once('!') else { return false };
+        let source = instance.namespaces.source_git_of(path);
+        self.hold(source.as_deref().unwrap_or(path))
+    }
+}
+
 /// Lists them all within the bounds, those of the same project beside each other. A namespace that cannot be listed is one
 /// that failed.
 ///
 /// What changed since some time is for the caller to pick out: a merge request that a list leaves out would look closed.
-pub(super) fn all(bot: &Bot, bounds: &Bounds, tally: &mut Tally) -> Result<Vec<Found>> {
+pub(super) fn all(bot: &Bot, bounds: &Bounds, tally: &mut Tally) -> Result<Listed> {
     let _section = Section::begin(bot.log, "list", "listing merge requests");
     let mut found: BTreeMap<Key, Found> = BTreeMap::new();
     let lists: Vec<_> = if bounds.only.is_empty() {
@@ -75,25 +112,45 @@ pub(super) fn all(bot: &Bot, bounds: &Bounds, tally: &mut Tally) -> Result<Vec<F
     } else {
         bounds.only.iter().map(List::Project).collect()
     };
+    let mut unlisted = Unlisted::default();
     for list in &lists {
         match sources(bot, list, &mut found) {
             Ok(()) => {}
-            Err(error) if error.concerns_every_request() || lists.len() == 1 => {
+            Err(error) if error.concerns_every_request() => {
                 return Err(anyhow::Error::from(error).context(list.what()));
             }
             Err(error) => {
-                tally.list_failed(Line::new(list.name()), anyhow::Error::from(error).context(list.what()));
+                unlisted.0.push(list.name());
+                tally.all_failed(&list.name(), list.what(), error.into());
             }
         }
     }
-    for list in &lists {
-        pairs(bot, list, &mut found)?;
+    let is_any_listed = unlisted.0.len() < lists.len();
+    for list in lists.iter().filter(|_| is_any_listed) {
+        match pairs(bot, list, &mut found) {
+            Ok(()) => {}
+            Err(error) if error.downcast_ref().is_some_and(ForgeError::concerns_every_request) => return Err(error),
+            Err(error) => {
+                let what = "listing the bot's open merge requests in dist-git".to_owned();
+                match list {
+                    List::Group(_) => {
+                        unlisted.0 = lists.iter().map(List::name).collect();
+                        tally.all_failed("dist-git", what, error);
+                    }
+                    List::Project(project) => {
+                        unlisted.0.push(project.to_string());
+                        tally.all_failed(project.as_str(), what, error);
+                    }
+                }
+            }
+        }
         // The bot's merge requests of all groups are in the same list.
         if matches!(list, List::Group(_)) {
             break;
         }
     }
-    Ok(found.into_values().filter(|found| bounds.include(&found.source_path)).collect())
+    let is_wanted = |found: &Found| bounds.include(&found.source_path) && !unlisted.hold(found.source_path.as_str());
+    Ok(Listed { found: found.into_values().filter(is_wanted).collect(), unlisted })
 }
 
 /// Where to list.

@@ -62,6 +62,8 @@ pub(super) enum Outcome {
     Refused(String),
     /// Something went wrong.
     Failed(String),
+    /// Something went wrong that concerns more than one merge request.
+    AllFailed(String),
 }
 
 impl Line {
@@ -81,6 +83,10 @@ impl Line {
     /// Notes why it was left as it is.
     pub(super) fn leave_alone(&mut self, why: String) {
         self.outcome = Outcome::LeftAlone(why);
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed(_) | Outcome::AllFailed(_))
     }
 
     fn is_quiet(&self) -> bool {
@@ -127,7 +133,7 @@ impl Summary {
     fn counts(&self) -> Counts {
         let quiet = self.number(|line| line.is_quiet() || matches!(line.outcome, Outcome::LeftAlone(_)));
         let refused = self.number(|line| matches!(line.outcome, Outcome::Refused(_)));
-        let failed = self.number(|line| matches!(line.outcome, Outcome::Failed(_)));
+        let failed = self.number(Line::has_failed);
         let changed = self.lines.len().saturating_sub(quiet).saturating_sub(refused).saturating_sub(failed);
         Counts { unchanged: quiet.saturating_add(self.unchanged), changed, refused, failed }
     }
@@ -156,7 +162,9 @@ impl Summary {
                 Outcome::Refused(why) => {
                     said.push(paint.yellow(format!("cannot be synced: {}", printable(why.as_bytes()))));
                 }
-                Outcome::Failed(why) => said.push(paint.red(format!("failed: {}", printable(why.as_bytes())))),
+                Outcome::Failed(why) | Outcome::AllFailed(why) => {
+                    said.push(paint.red(format!("failed: {}", printable(why.as_bytes()))))
+                }
             }
             text.push_str(&format!("{:width$}  {}\n", line.merge_request, said.join(", ")));
             line.did.iter().filter_map(|did| did.plan.as_deref()).for_each(|plan| text.push_str(plan));
@@ -177,7 +185,7 @@ impl Summary {
         let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
         text.push_str(&format!(
             "{}: {}; {} requests\n",
-            count(self.lines.len().saturating_add(self.unchanged).saturating_add(self.left)),
+            count(self.looked_at().saturating_add(self.unchanged).saturating_add(self.left)),
             parts,
             self.requests
         ));
@@ -190,7 +198,7 @@ impl Summary {
                 Outcome::Done => ("done", None),
                 Outcome::LeftAlone(why) => ("left_alone", Some(why.as_str())),
                 Outcome::Refused(why) => ("cannot_be_synced", Some(why.as_str())),
-                Outcome::Failed(why) => ("failed", Some(why.as_str())),
+                Outcome::Failed(why) | Outcome::AllFailed(why) => ("failed", Some(why.as_str())),
             };
             JsonLine { merge_request: &line.merge_request, did: &line.did, outcome, why }
         });
@@ -212,7 +220,14 @@ impl Summary {
     /// Returns what the run failed with.
     pub(super) fn failure(&self) -> String {
         let failed = self.number(|line| matches!(line.outcome, Outcome::Failed(_)));
-        format!("{failed} of {} could not be brought up to date", count(self.lines.len()))
+        if failed == 0 {
+            return "not everything could be looked at".to_owned();
+        }
+        format!("{failed} of {} could not be brought up to date", count(self.looked_at()))
+    }
+
+    fn looked_at(&self) -> usize {
+        self.number(|line| !matches!(line.outcome, Outcome::AllFailed(_)))
     }
 }
 

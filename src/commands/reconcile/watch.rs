@@ -4,11 +4,14 @@
 //! Two runs may do so at once. What one of them remembered may then be lost, which costs the next run some requests; of two
 //! issues, and of two notes of the same part, the oldest is kept.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::bounds::Bounds;
 use super::ended::{self, SeenTo};
+use super::find::Unlisted;
 use crate::ci::Section;
 use crate::commands::bot::Bot;
 use crate::forge::{
@@ -26,6 +29,9 @@ const SURROUNDINGS: i64 = 24 * 3600;
 /// For how many seconds what ended and was not seen to is looked for again.
 const LONGEST_BEHIND: i64 = 3 * 24 * 3600;
 
+/// For how many hours a merge request is remembered that no list could show.
+const KEPT_UNLISTED: u32 = 3 * 24;
+
 /// The most projects whose webhooks are asked for, where those of the group are not to be seen.
 const PROJECTS: usize = 100;
 
@@ -40,6 +46,21 @@ pub(super) struct Watch {
     surplus: Vec<IssueIid>,
     notes: Notes,
     memory: Memory,
+    /// What this run has put down.
+    put: Vec<Key>,
+}
+
+/// What a run saw.
+pub(super) struct Ran<'a> {
+    /// All merge requests that were found.
+    pub(super) keys: &'a [Key],
+    /// Their projects.
+    pub(super) projects: &'a BTreeSet<ProjectPath>,
+    /// Those that could not be found.
+    pub(super) unlisted: &'a Unlisted,
+    pub(super) states: States,
+    /// Of what ended.
+    pub(super) seen_to: SeenTo,
 }
 
 /// The bot's notes below the issue.
@@ -68,6 +89,7 @@ impl Watch {
             surplus: Vec::new(),
             notes: Notes::default(),
             memory: Memory::default(),
+            put: Vec::new(),
         };
         watch.find_issue(bot)?;
         watch.read_notes(bot)?;
@@ -149,22 +171,23 @@ impl Watch {
     /// Puts down what became of a merge request in this run.
     pub(super) fn put(&mut self, key: Key, known: Known) {
         self.memory.put(key, Known { looked: self.hour(), ..known });
+        self.put.push(key);
     }
 
     /// Writes what the next runs need and people are to know, where that has changed; in a dry run, returns the text that
-    /// the issue would get. `found` is all that was found, and is all that is remembered; `seen_to` is of what ended.
-    pub(super) fn write(
-        &mut self,
-        bot: &Bot,
-        found: &[(Key, ProjectPath)],
-        states: States,
-        seen_to: SeenTo,
-        dry_run: bool,
-    ) -> Result<Option<String>> {
+    /// the issue would get. What was found is all that is remembered, and what may be there of what could not be listed.
+    pub(super) fn write(&mut self, bot: &Bot, ran: Ran<'_>, dry_run: bool) -> Result<Option<String>> {
         let _section = Section::begin(bot.log, "status_write", "writing the status issue");
-        self.memory.keep(found.iter().map(|(key, _)| *key));
+        let Ran { keys, projects, unlisted, mut states, seen_to } = ran;
+        let now = self.hour();
+        let kept = keys.iter().chain(&self.put).copied();
+        let unseen = self.memory.keep(kept, |known| match &known.trouble {
+            Some(trouble) => unlisted.hold_named(&bot.instance, &trouble.merge_request),
+            None => !unlisted.is_none() && now.0.saturating_sub(known.looked.0) < KEPT_UNLISTED,
+        });
+        states.left = states.left.saturating_add(u32::try_from(unseen).unwrap_or(u32::MAX));
         let old = self.own().cloned();
-        let surroundings = self.surroundings(bot, found, old.as_ref().map(|(_, part)| part))?;
+        let surroundings = self.surroundings(bot, projects, old.as_ref().map(|(_, part)| part))?;
         let part = Part {
             shard: self.shard,
             ran: self.now.timestamp(),
@@ -257,7 +280,7 @@ impl Watch {
     fn surroundings(
         &self,
         bot: &Bot,
-        found: &[(Key, ProjectPath)],
+        projects: &BTreeSet<ProjectPath>,
         old: Option<&Part>,
     ) -> Result<Option<Surroundings>> {
         if self.shard.0 != 1 {
@@ -269,11 +292,11 @@ impl Watch {
             return Ok(Some(known));
         }
         let token_expires = seen(bot.forge.token_expiry())?.flatten();
-        Ok(Some(Surroundings { asked, token_expires, hooks: self.hooks(bot, found)? }))
+        Ok(Some(Surroundings { asked, token_expires, hooks: self.hooks(bot, projects)? }))
     }
 
     /// The webhooks that GitLab does not call; nothing where none are to be seen.
-    fn hooks(&self, bot: &Bot, found: &[(Key, ProjectPath)]) -> Result<Option<Vec<Hook>>> {
+    fn hooks(&self, bot: &Bot, projects: &BTreeSet<ProjectPath>) -> Result<Option<Vec<Hook>>> {
         let mut hooks = None;
         for pair in bot.instance.namespaces.pairs() {
             let group = pair.source_git.as_str();
@@ -281,10 +304,7 @@ impl Watch {
                 hooks.get_or_insert_with(Vec::new).extend(disabled(group, all));
             }
         }
-        let mut projects: Vec<_> = found.iter().map(|(_, project)| project).collect();
-        projects.sort();
-        projects.dedup();
-        for project in projects.into_iter().take(PROJECTS) {
+        for project in projects.iter().take(PROJECTS) {
             // Who may not see those of one may not see those of the next: roles come with the group.
             let Some(all) = seen(bot.forge.webhooks(HookOwner::Project(project)).collect::<Result<Vec<_>, _>>())?
             else {
