@@ -80,7 +80,7 @@ pub const OURS: [Variable; 13] = [
 ];
 
 /// Those that GitLab sets in a job: numbers and paths, which say where to look and nothing else.
-pub const OF_THE_JOB: [Variable; 11] = [
+pub const OF_THE_JOB: [Variable; 13] = [
     Variable {
         name: "GITLAB_CI",
         about: "`true` in every job. The log then has sections that GitLab folds.",
@@ -121,6 +121,16 @@ pub const OF_THE_JOB: [Variable; 11] = [
         read_by: "`reconcile`",
     },
     Variable { name: "CI_NODE_TOTAL", about: "How many jobs `parallel` made.", read_by: "`reconcile`" },
+    Variable {
+        name: "CI_JOB_TIMEOUT",
+        about: "After how many seconds GitLab ends the job. After three quarters of them no further merge request is begun.",
+        read_by: "`reconcile`",
+    },
+    Variable {
+        name: "CI_JOB_STARTED_AT",
+        about: "When the job began: `CI_JOB_TIMEOUT` counts from there, or else from when the program began.",
+        read_by: "`reconcile`",
+    },
     Variable {
         name: "TRIGGER_PAYLOAD",
         about: "The file with what the caller of a trigger sent. It stands for `--payload`.",

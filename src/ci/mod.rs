@@ -8,7 +8,9 @@ mod template_use;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
 
 pub use notice::{Call, Look, NoNotice, Notice, PAYLOAD_LIMIT};
 pub use template_use::{Template, TemplateUse, template_uses};
@@ -26,6 +28,10 @@ const CI_PROJECT_PATH: &str = "CI_PROJECT_PATH";
 const CI_NODE_INDEX: &str = "CI_NODE_INDEX";
 /// How many jobs `parallel` made; 1 where it is not used.
 const CI_NODE_TOTAL: &str = "CI_NODE_TOTAL";
+/// After how many seconds GitLab ends the job.
+const CI_JOB_TIMEOUT: &str = "CI_JOB_TIMEOUT";
+/// When the job began, in ISO 8601.
+const CI_JOB_STARTED_AT: &str = "CI_JOB_STARTED_AT";
 /// The number of the pipeline.
 const CI_PIPELINE_ID: &str = "CI_PIPELINE_ID";
 
@@ -40,6 +46,10 @@ pub struct Job {
     pub pipeline: Option<String>,
     /// Which of several jobs beside each other this is, and of how many, as `1/4`.
     pub node: Option<String>,
+    /// After how long GitLab ends the job.
+    pub timeout: Option<Duration>,
+    /// When the job began, by GitLab's clock.
+    pub started: Option<DateTime<Utc>>,
 }
 
 /// What shows the output.
@@ -64,7 +74,20 @@ impl Job {
             merge_request: merge_request.map(|(path, iid)| format!("{path}!{iid}")),
             pipeline: pipeline.map(|(path, id)| format!("{path}/-/pipelines/{id}")),
             node: node.map(|(index, total)| format!("{index}/{total}")),
+            timeout: value(CI_JOB_TIMEOUT).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
+            started: value(CI_JOB_STARTED_AT)
+                .and_then(|moment| DateTime::parse_from_rfc3339(moment).ok())
+                .map(|moment| moment.to_utc()),
         }
+    }
+
+    /// Returns how much is left of the first three quarters of the job's time; nothing where GitLab sets no end.
+    pub fn time_to_begin(&self, now: DateTime<Utc>) -> Option<Duration> {
+        let timeout = self.timeout?;
+        let gone = self.started.and_then(|started| (now - started).to_std().ok());
+        // A job whose time is over would not run: then the clocks differ.
+        let gone = gone.filter(|gone| *gone <= timeout).unwrap_or_default();
+        Some((timeout - timeout / 4).saturating_sub(gone))
     }
 }
 
@@ -123,6 +146,22 @@ mod tests {
         ]);
         let merge_request = Some("src/hello!7".to_owned());
         assert_eq!(found, Job { log: Log::GitlabJob, merge_request, ..Job::default() });
+    }
+
+    #[test]
+    fn what_is_left_of_a_jobs_time_counts_from_its_beginning() {
+        let now = DateTime::parse_from_rfc3339("2026-12-07T12:00:00Z").unwrap().to_utc();
+        let left = |timeout, started| {
+            let job = job(&[(CI_JOB_TIMEOUT, timeout), (CI_JOB_STARTED_AT, started)]);
+            job.time_to_begin(now).map(|left| left.as_secs())
+        };
+        assert_eq!(left("3600", "2026-12-07T11:50:00Z"), Some(2700 - 600));
+        assert_eq!(left("3600", "2026-12-07T11:05:00+00:00"), Some(0));
+        assert_eq!(left("3600", ""), Some(2700));
+        for elsewhen in ["2026-12-07T12:30:00Z", "2026-12-07T10:30:00Z", "yesterday"] {
+            assert_eq!(left("3600", elsewhen), Some(2700), "the clocks differ: {elsewhen}");
+        }
+        assert_eq!((left("", "2026-12-07T11:50:00Z"), left("1h", "")), (None, None));
     }
 
     #[test]

@@ -35,7 +35,7 @@ use find::{Found, Listed};
 use pair::{Reconciling, Tips};
 use pool::Came;
 use seen::{HeadPipelines, Seen};
-use show::Line;
+use show::{Line, WhyLeft};
 use tally::{Kind, Tally};
 use watch::{Ran, Watch};
 
@@ -73,11 +73,11 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     }
     let tips = Tips::default();
     let total = queues.iter().map(Vec::len).sum();
-    let work = Work { bot: &bot, git: &git, global, surroundings, tips: &tips, total };
-    let tally = work.all(queues, workers, bounds.max_changes, tally);
+    let work = Work { bot: &bot, git: &git, global, surroundings, bounds: &bounds, tips: &tips, total };
+    let tally = work.all(queues, workers, tally);
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut seen_to = tally.seen_to(keys.iter().skip(listed).copied());
-    if let Some(lately) = lately.filter(|_| !tally.is_hopeless()) {
+    if let Some(lately) = lately.filter(|_| !tally.is_hopeless() && !bounds.is_time_up()) {
         match ended::remove_branches(&bot, &bounds, lately, &unlisted, &open, global) {
             Ok(lines) => tally.summary.lines.extend(lines),
             Err(error) => {
@@ -181,23 +181,24 @@ struct Work<'a> {
     git: &'a Git,
     global: &'a Global,
     surroundings: &'a Surroundings,
+    bounds: &'a Bounds,
     tips: &'a Tips,
     total: usize,
 }
 
 impl Work<'_> {
-    fn all(&self, queues: Vec<Vec<Task>>, workers: usize, limit: Option<u32>, tally: Tally) -> Mutex<Tally> {
+    fn all(&self, queues: Vec<Vec<Task>>, workers: usize, tally: Tally) -> Mutex<Tally> {
         let tally = Mutex::new(tally);
-        let (begun, is_hopeless) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let left = pool::work(queues, workers, limit, &is_hopeless, |task| {
+        let (begun, is_over) = (AtomicUsize::new(0), AtomicBool::new(self.bounds.is_time_up()));
+        let left = pool::work(queues, workers, self.bounds.max_changes, &is_over, |task| {
             let number = begun.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             let name = task.found.name();
             tracing::info!("[{number} of {}] {name}", self.total);
             // Lines of several at a time stand between each other: each says what it is about.
             let _span = (workers > 1).then(|| tracing::info_span!("", of = %name).entered());
             let came = self.one(task, name, &tally);
-            if locked(&tally).is_hopeless() {
-                is_hopeless.store(true, Ordering::Release);
+            if locked(&tally).is_hopeless() || self.bounds.is_time_up() {
+                is_over.store(true, Ordering::Release);
             }
             came
         });
@@ -205,7 +206,11 @@ impl Work<'_> {
             let mut tally = locked(&tally);
             tally.summary.left = left.len();
             tally.states.left = u32::try_from(left.len()).unwrap_or(u32::MAX);
-            tally.summary.is_limited = limit.is_some() && !is_hopeless.into_inner();
+            tally.summary.why_left = match is_over.into_inner() {
+                _ if tally.is_hopeless() => WhyLeft::WithoutGitlab,
+                true => WhyLeft::OutOfTime,
+                false => WhyLeft::EnoughChanged,
+            };
         }
         tally
     }

@@ -1,5 +1,8 @@
 //! How far a run of `reconcile` goes: bounds that a person or a job sets, and work in parts.
 
+use std::time::SystemTime;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use gitlab_sandbox::{Fault, Repositories};
 
 use crate::reconcile_world::{BOT, issue, reconcile, settle, watch};
@@ -34,6 +37,34 @@ fn a_run_ends_after_so_many_changes_and_the_next_goes_on_where_it_ended() {
     let _ = world.written();
     let run = reconcile(&world, &["--max-changes", "1", "--output", "json"]);
     assert_eq!((run.json()["unchanged"].as_u64(), run.json()["not_looked_at"].as_u64()), (Some(3), Some(0)));
+    let _ = world.written();
+}
+
+#[test]
+fn nothing_is_begun_in_the_last_quarter_of_the_jobs_time_and_what_was_found_is_remembered() {
+    let world = three();
+    let in_job = |minutes: i64| {
+        let started = (DateTime::<Utc>::from(SystemTime::now()) - TimeDelta::minutes(minutes))
+            .to_rfc3339_opts(SecondsFormat::Secs, true);
+        world.run(
+            world.program().arg("reconcile").env("CI_JOB_TIMEOUT", "3600").env("CI_JOB_STARTED_AT", started.as_str()),
+        )
+    };
+    let run = in_job(46);
+    run.ends_with(0);
+    assert!(
+        run.stdout.starts_with(
+            "3 merge requests: 3 left for the next run because three quarters of the job's time are over; "
+        ),
+        "{}",
+        run.stdout
+    );
+    assert!(paired(&world).is_empty());
+    assert!(issue(&world).description.contains("| not looked at by the last run | 3 |"), "{:?}", issue(&world));
+    let _ = world.written();
+    let run = in_job(30);
+    run.ends_with(0);
+    assert_eq!(paired(&world).len(), 3, "{}", run.stdout);
     let _ = world.written();
 }
 

@@ -1,5 +1,7 @@
 //! How far a run goes, as its arguments and its job say.
 
+use std::time::Instant;
+
 use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 
@@ -22,6 +24,8 @@ pub(super) struct Bounds {
     pub(super) shard: Shard,
     /// How many projects at a time.
     pub(super) jobs: u32,
+    /// From when on nothing new is begun: GitLab would end the job amid it, before anything is remembered.
+    pub(super) until: Option<Instant>,
 }
 
 impl Bounds {
@@ -48,7 +52,13 @@ impl Bounds {
             only,
             shard: arguments.shard.or_else(of_job).unwrap_or_default(),
             jobs: arguments.jobs,
+            until: job.time_to_begin(now).and_then(|left| Instant::now().checked_add(left)),
         })
+    }
+
+    /// Says whether it is too late to begin anything.
+    pub(super) fn is_time_up(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
     }
 
     /// Says whether a person chose what to look at: then it is looked at whatever is known of it, and of the whole the
@@ -76,6 +86,7 @@ mod tests {
             only: Vec::new(),
             shard: Shard { index, total: 4 },
             jobs: 1,
+            until: None,
         });
         let parts: Vec<_> = parts.collect();
         let mut sizes = [0; 4];

@@ -17,12 +17,12 @@ pub(super) enum Came {
 }
 
 /// Does the work that `queues` hold, each queue in order and by one worker, the first queues first; up to `workers` at a
-/// time, until `limit` pieces came of a change. Returns what was left.
+/// time, until `limit` pieces came of a change or `is_over` is set. Returns what was left.
 pub(super) fn work<T: Send>(
     queues: Vec<Vec<T>>,
     workers: usize,
     limit: Option<u32>,
-    is_hopeless: &AtomicBool,
+    is_over: &AtomicBool,
     one: impl Fn(T) -> Came + Sync,
 ) -> Vec<T> {
     let waiting = Mutex::new(queues.into_iter().map(VecDeque::from).collect::<VecDeque<_>>());
@@ -34,7 +34,7 @@ pub(super) fn work<T: Send>(
                 // A guard that lived through the loop's body would keep the others out.
                 while let Some(queue) = { locked(&waiting).pop_front() } {
                     for piece in queue {
-                        if is_hopeless.load(Ordering::Acquire) || !permits.take() {
+                        if is_over.load(Ordering::Acquire) || !permits.take() {
                             locked(&left).push(piece);
                             continue;
                         }
@@ -152,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hopeless_is_left() {
-        let is_hopeless = AtomicBool::new(false);
-        let left = work(vec![vec![1, 2], vec![3]], 1, None, &is_hopeless, |_| {
-            is_hopeless.store(true, Ordering::Release);
+    fn what_is_not_begun_when_it_is_over_is_left() {
+        let is_over = AtomicBool::new(false);
+        let left = work(vec![vec![1, 2], vec![3]], 1, None, &is_over, |_| {
+            is_over.store(true, Ordering::Release);
             Came::OfNothing
         });
         assert_eq!(left, [2, 3]);

@@ -16,12 +16,33 @@ pub(super) struct Summary {
     pub(super) unchanged: usize,
     /// How many were not looked at.
     pub(super) left: usize,
-    /// Whether that is because enough was changed; else GitLab was not to be had.
-    pub(super) is_limited: bool,
+    pub(super) why_left: WhyLeft,
     /// What the status issue would say, in a dry run.
     pub(super) status_issue: Option<String>,
     /// How many requests it took.
     pub(super) requests: u64,
+}
+
+/// Why some were not looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum WhyLeft {
+    /// As much was changed as is to be at a time.
+    #[default]
+    EnoughChanged,
+    /// The job's time comes to its end.
+    OutOfTime,
+    /// GitLab was not to be had.
+    WithoutGitlab,
+}
+
+impl WhyLeft {
+    fn words(self) -> &'static str {
+        match self {
+            Self::EnoughChanged => "left for the next run",
+            Self::OutOfTime => "left for the next run because three quarters of the job's time are over",
+            Self::WithoutGitlab => "not looked at",
+        }
+    }
 }
 
 /// What became of one.
@@ -179,7 +200,7 @@ impl Summary {
             (changed, "changed"),
             (refused, "cannot be synced"),
             (failed, "failed"),
-            (self.left, if self.is_limited { "left for the next run" } else { "not looked at" }),
+            (self.left, self.why_left.words()),
         ];
         let parts: Vec<_> = all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
