@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
         None => SeenTo::InPart,
     };
     let keys: Vec<_> = found.iter().map(Found::key).collect();
-    let projects: BTreeSet<_> = found.iter().map(|found| found.source_path.clone()).collect();
+    let projects = projects(&found);
     let tasks = tasks(&bot, watch.as_ref(), found, &mut tally);
     tracing::info!("{} to look at, {} unchanged", show::count(tasks.len()), tally.summary.unchanged);
 
@@ -106,6 +106,13 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
         None => Ok(()),
         Some(error) => Err(error.context(tally.summary.failure())),
     }
+}
+
+/// The projects of both sides, those of a pair beside each other.
+fn projects(found: &[Found]) -> Vec<ProjectPath> {
+    let mut seen = BTreeSet::new();
+    let all = found.iter().flat_map(|found| [&found.source_path, &found.dist_path]);
+    all.filter(|path| seen.insert(*path)).cloned().collect()
 }
 
 /// Picks out what has changed since the moment that a person named.

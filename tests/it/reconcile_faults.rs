@@ -1,7 +1,7 @@
 //! What fails about a run of `reconcile` as a whole: it is remembered and told like a merge request that failed, and holds up
 //! nothing that does not need it.
 
-use gitlab_sandbox::Fault;
+use gitlab_sandbox::{Fault, Role};
 
 use crate::reconcile_world::{issue, reconcile, settle, watched};
 use crate::world::{DIST, SOURCE, World};
@@ -94,5 +94,41 @@ fn open_pairs_are_mended_though_what_ended_cannot_be_listed() {
     run.ends_with(1);
     assert!(run.stdout.contains("failed: listing the bot's merge requests that ended in dist-git"), "{}", run.stdout);
     assert_eq!(world.sandbox.merge_requests(DIST)[0].title, "Return zero");
+    let _ = world.written();
+}
+
+#[test]
+fn webhooks_that_cannot_be_had_hold_up_neither_memory_nor_issue_and_are_asked_for_again() {
+    let (world, _) = watched();
+    world.sandbox.expires_at(&world.token, "2026-01-01");
+    world.sandbox.fail(Fault::on("GET", "/projects/*/hooks").always().status(500));
+    reconcile(&world, &[]).ends_with(0);
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    let said = issue(&world).description;
+    assert!(said.starts_with("**One thing needs a person:**\n\n- The bot's token expires on"), "{said}");
+    let run = reconcile(&world, &[]);
+    assert!(run.stdout.starts_with("1 merge request: 1 unchanged; "), "{}", run.stdout);
+    let _ = world.written();
+}
+
+#[test]
+fn webhooks_of_both_sides_count_and_one_project_that_is_closed_to_the_bot_hides_no_other() {
+    let (world, _) = watched();
+    world.sandbox.group_member("rpms", "bot", Role::Owner);
+    let hooks = [
+        world.sandbox.group_hook("rpms", "https://bot.example/hook").create(),
+        world.sandbox.hook(DIST, "https://bot.example/hook").create(),
+    ];
+    world.sandbox.arrange(|model| {
+        for hook in hooks {
+            model.webhooks.get_mut(&hook).unwrap().recent_failures = 40;
+        }
+    });
+    reconcile(&world, &[]).ends_with(0);
+    let said = issue(&world).description;
+    for (hook, of) in hooks.iter().zip(["rpms", DIST]) {
+        assert!(said.contains(&format!("GitLab has disabled webhook {hook} of `{of}`")), "{said}");
+    }
     let _ = world.written();
 }

@@ -26,6 +26,9 @@ const NOTES: usize = 500;
 /// After how many seconds token and webhooks are asked for again.
 const SURROUNDINGS: i64 = 24 * 3600;
 
+/// After how many where not all could be had.
+const SURROUNDINGS_AGAIN: i64 = 3600;
+
 /// For how many seconds what ended and was not seen to is looked for again.
 const LONGEST_BEHIND: i64 = 3 * 24 * 3600;
 
@@ -33,7 +36,7 @@ const LONGEST_BEHIND: i64 = 3 * 24 * 3600;
 const KEPT_UNLISTED: u32 = 3 * 24;
 
 /// The most projects whose webhooks are asked for, where those of the group are not to be seen.
-const PROJECTS: usize = 100;
+const PROJECTS: usize = 200;
 
 /// See the module.
 pub(super) struct Watch {
@@ -55,7 +58,7 @@ pub(super) struct Ran<'a> {
     /// All merge requests that were found.
     pub(super) keys: &'a [Key],
     /// Their projects.
-    pub(super) projects: &'a BTreeSet<ProjectPath>,
+    pub(super) projects: &'a [ProjectPath],
     /// Those that could not be found.
     pub(super) unlisted: &'a Unlisted,
     pub(super) states: States,
@@ -277,42 +280,56 @@ impl Watch {
     }
 
     /// What can be amiss besides merge requests; asked for once a day, by one of several jobs.
-    fn surroundings(
-        &self,
-        bot: &Bot,
-        projects: &BTreeSet<ProjectPath>,
-        old: Option<&Part>,
-    ) -> Result<Option<Surroundings>> {
+    fn surroundings(&self, bot: &Bot, projects: &[ProjectPath], old: Option<&Part>) -> Result<Option<Surroundings>> {
         if self.shard.0 != 1 {
             return Ok(None);
         }
         let known = old.and_then(|part| part.surroundings.clone());
         let asked = self.now.timestamp();
-        if let Some(known) = known.filter(|known| (0..SURROUNDINGS).contains(&asked.saturating_sub(known.asked))) {
-            return Ok(Some(known));
-        }
-        let token_expires = seen(bot.forge.token_expiry())?.flatten();
-        Ok(Some(Surroundings { asked, token_expires, hooks: self.hooks(bot, projects)? }))
+        let is_fresh = |known: &Surroundings| (0..SURROUNDINGS).contains(&asked.saturating_sub(known.asked));
+        let known = match known {
+            Some(known) if is_fresh(&known) => return Ok(Some(known)),
+            known => known.unwrap_or(Surroundings { hooks: Some(Vec::new()), ..Surroundings::default() }),
+        };
+        let token = unless_failed(seen(bot.forge.token_expiry()), "when the token expires")?;
+        let hooks = unless_failed(hooks(bot, projects), "whether GitLab has disabled webhooks")?;
+        let asked = match (&token, &hooks) {
+            (Some(_), Some(_)) => asked,
+            _ => asked.saturating_sub(SURROUNDINGS).saturating_add(SURROUNDINGS_AGAIN),
+        };
+        let token_expires = token.map_or(known.token_expires, Option::flatten);
+        Ok(Some(Surroundings { asked, token_expires, hooks: hooks.unwrap_or(known.hooks) }))
     }
+}
 
-    /// The webhooks that GitLab does not call; nothing where none are to be seen.
-    fn hooks(&self, bot: &Bot, projects: &BTreeSet<ProjectPath>) -> Result<Option<Vec<Hook>>> {
-        let mut hooks = None;
-        for pair in bot.instance.namespaces.pairs() {
-            let group = pair.source_git.as_str();
-            if let Some(all) = seen(bot.forge.webhooks(HookOwner::Group(group)).collect::<Result<Vec<_>, _>>())? {
-                hooks.get_or_insert_with(Vec::new).extend(disabled(group, all));
-            }
+/// The webhooks on either side that GitLab does not call: events and pipelines are told by them. Nothing where none are to
+/// be seen.
+fn hooks(bot: &Bot, projects: &[ProjectPath]) -> Result<Option<Vec<Hook>>, ForgeError> {
+    let mut hooks = None;
+    let mut groups = BTreeSet::new();
+    for pair in bot.instance.namespaces.pairs() {
+        groups.extend([pair.source_git.as_str(), pair.dist_git.as_str()]);
+    }
+    let groups = groups.into_iter().map(|group| (HookOwner::Group(group), group));
+    // Roles are given for single projects as well: that one is not to be seen says nothing of the next.
+    let projects = projects.iter().take(PROJECTS).map(|project| (HookOwner::Project(project), project.as_str()));
+    for (owner, of) in groups.chain(projects) {
+        if let Some(all) = seen(bot.forge.webhooks(owner).collect::<Result<Vec<_>, _>>())? {
+            hooks.get_or_insert_with(Vec::new).extend(disabled(of, all));
         }
-        for project in projects.iter().take(PROJECTS) {
-            // Who may not see those of one may not see those of the next: roles come with the group.
-            let Some(all) = seen(bot.forge.webhooks(HookOwner::Project(project)).collect::<Result<Vec<_>, _>>())?
-            else {
-                break;
-            };
-            hooks.get_or_insert_with(Vec::new).extend(disabled(project.as_str(), all));
+    }
+    Ok(hooks)
+}
+
+/// Takes what cannot be had at present for nothing: it is of less weight than what the run found.
+fn unless_failed<T>(asked: Result<T, ForgeError>, what: &str) -> Result<Option<T>, ForgeError> {
+    match asked {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.concerns_every_request() => Err(error),
+        Err(error) => {
+            tracing::warn!("not to be known at present: {what}: {error}");
+            Ok(None)
         }
-        Ok(hooks)
     }
 }
 
