@@ -16,7 +16,7 @@ use crate::transform::CommitId;
 use crate::transform::text::printable;
 
 /// How many projects are asked for their tips at once; GitLab takes up to 50.
-const PROJECTS: usize = 25;
+pub const BRANCH_TIPS_AT_ONCE: usize = 25;
 
 /// `Query.group`, `Group.mergeRequests`, `MergeRequest.headPipeline`: the pipeline of the newest commit, if any.
 const OF_GROUP: &str = "query($group: ID!, $after: String) { group(fullPath: $group) { \
@@ -230,7 +230,8 @@ impl Forge {
         Ok(found)
     }
 
-    /// Returns the tips of the branches of one name in many projects; one request for each 25. A project that is not in the
+    /// Returns the tips of the branches of one name in many projects; one request for each
+    /// [`BRANCH_TIPS_AT_ONCE`]. A project that is not in the
     /// answer does not exist, or this token may not see it; nothing stands for a branch that does not exist.
     ///
     /// The tip is the newest commit that changed anything.
@@ -244,7 +245,7 @@ impl Forge {
         branch: &BranchName,
     ) -> Result<Vec<(ProjectPath, Option<CommitId>)>, ForgeError> {
         let mut tips = Vec::new();
-        for paths in projects.chunks(PROJECTS) {
+        for paths in projects.chunks(BRANCH_TIPS_AT_ONCE) {
             let (Tips { projects }, answer) = self.ask(TIPS, &ToProjects { paths, branch })?;
             let Some(page) = projects else { return Err(answer.unreadable("the answer holds no projects")) };
             for TipNode { full_path, repository } in page.nodes.into_iter().flatten() {

@@ -57,7 +57,7 @@ pub use awards::{Award, AwardId};
 pub use branches::Branch;
 pub use error::{Failure, ForgeError};
 pub use files::{CommitAuthor, FileAction, FileChange};
-pub use graphql::{HeadPipelineOf, PipelineGlance};
+pub use graphql::{BRANCH_TIPS_AT_ONCE, HeadPipelineOf, PipelineGlance};
 pub use hooks::{HookEvent, HookOwner, NewWebhook, Webhook, WebhookDelivery};
 pub use issues::{Issue, IssueEdit};
 pub use job_token_scope::{AllowedGroup, AllowedProject, JobTokenScope};

@@ -1,9 +1,9 @@
 //! What fails about a run of `reconcile` as a whole: it is remembered and told like a merge request that failed, and holds up
 //! nothing that does not need it.
 
-use gitlab_sandbox::{Fault, Role};
+use gitlab_sandbox::{Fault, Repositories, Role};
 
-use crate::reconcile_world::{issue, reconcile, settle, watched};
+use crate::reconcile_world::{issue, reconcile, settle, watch, watched};
 use crate::world::{DIST, SOURCE, World};
 
 /// Puts a second namespace into the instance, of which GitLab knows nothing.
@@ -130,5 +130,61 @@ fn webhooks_of_both_sides_count_and_one_project_that_is_closed_to_the_bot_hides_
     for (hook, of) in hooks.iter().zip(["rpms", DIST]) {
         assert!(said.contains(&format!("GitLab has disabled webhook {hook} of `{of}`")), "{said}");
     }
+    let _ = world.written();
+}
+
+#[test]
+fn a_group_that_graphql_cannot_answer_for_has_only_its_own_looked_at() {
+    let (world, iid) = watched();
+    world.synced(iid);
+    for project in ["other-src/hello", "other-rpms/hello"] {
+        world.sandbox.project(project);
+    }
+    let path = world.home.path().join("instance.yaml");
+    let instance = std::fs::read_to_string(&path).unwrap();
+    let other = "namespaces:\n- source_git: other-src\n  dist_git: other-rpms\n";
+    std::fs::write(&path, instance.replace("namespaces:\n", other)).unwrap();
+    settle(&world);
+    let unchanged = "1 merge request: 1 unchanged; ";
+    assert!(reconcile(&world, &[]).stdout.starts_with(unchanged));
+    // The first question is about the first group.
+    let none = r#"{"data":{"group":null}}"#;
+    world.sandbox.fail(Fault::on("POST", "/api/graphql").answer(200, "application/json", none));
+    world.sandbox.clear_log();
+    let run = reconcile(&world, &[]);
+    assert!(run.stdout.starts_with(unchanged), "{}", run.stdout);
+    assert!(run.stderr.contains("the pipelines of the group other-src cannot be told"), "{}", run.stderr);
+    assert!(world.sandbox.api_requests().iter().all(|request| !request.path.contains("/merge_requests/1")));
+    assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn projects_whose_branches_graphql_cannot_tell_are_looked_at_and_no_others() {
+    let (world, iid) = World::with_merge_request();
+    world.synced(iid);
+    for n in 1..15 {
+        world.sandbox.copy_package(
+            &["src", "rpms", "bot"],
+            "hello",
+            &format!("package-{n}"),
+            &[1],
+            Repositories::Shared,
+        );
+    }
+    watch(&world);
+    settle(&world);
+    // Two of the pipelines come before the tips of 25 and of 5 projects.
+    let broken = r#"{"data":{"projects":null},"errors":[{"message":"Internal server error"}]}"#;
+    let fault = |nth| Fault::on("POST", "/api/graphql").nth(nth).answer(200, "application/json", broken);
+    world.sandbox.fail(fault(4));
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stderr.contains("the tips of c9s in 5 projects from src/package-"), "{}", run.stderr);
+    assert!(run.stderr.contains(" 5 merge requests to look at, 10 unchanged"), "{}", run.stderr);
+    world.sandbox.fail(fault(3));
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stderr.contains("the tips of c9s in 25 projects from rpms/hello on cannot be told"), "{}", run.stderr);
+    assert!(run.stdout.starts_with("15 merge requests: 15 unchanged; ") && !issue(&world).open, "{}", run.stdout);
     let _ = world.written();
 }

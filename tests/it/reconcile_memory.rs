@@ -136,10 +136,10 @@ fn an_issue_that_somebody_else_made_is_left_alone() {
 fn where_gitlab_knows_no_such_query_everything_is_looked_at() {
     let unknown = r#"{"errors":[{"message":"Field 'headPipeline' doesn't exist on type 'MergeRequest'"}]}"#;
     for fault in [
-        Fault::on("POST", "/api/graphql").answer(404, "text/html", "<html></html>"),
-        Fault::on("POST", "/api/graphql").answer(200, "application/json", unknown),
-        Fault::on("POST", "/api/graphql").answer(200, "application/json", r#"{"data":null}"#),
-        Fault::on("POST", "/api/graphql").answer(200, "text/html", "<html></html>"),
+        Fault::on("POST", "/api/graphql").always().answer(404, "text/html", "<html></html>"),
+        Fault::on("POST", "/api/graphql").always().answer(200, "application/json", unknown),
+        Fault::on("POST", "/api/graphql").always().answer(200, "application/json", r#"{"data":null}"#),
+        Fault::on("POST", "/api/graphql").always().answer(200, "text/html", "<html></html>"),
     ] {
         let (world, _) = watched();
         settle(&world);

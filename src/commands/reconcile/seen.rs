@@ -11,26 +11,44 @@ use super::find::Found;
 use crate::ci::Section;
 use crate::commands::bot::Bot;
 use crate::forge::{
-    BranchName, ForgeError, HeadPipelineOf, MergeRequest, MergeRequestIid, PipelineGlance, ProjectPath,
+    BRANCH_TIPS_AT_ONCE, BranchName, ForgeError, HeadPipelineOf, MergeRequest, MergeRequestIid, PipelineGlance,
+    ProjectPath,
 };
 use crate::pair::memory::Print;
 use crate::transform::CommitId;
+
+/// After how many failures no more branches are asked for: each takes its time.
+const FAILURES: usize = 3;
 
 /// The pipelines of the newest commits of merge requests.
 #[derive(Default)]
 pub(super) struct HeadPipelines(BTreeMap<(ProjectPath, MergeRequestIid), Option<PipelineGlance>>);
 
 impl HeadPipelines {
-    /// Asks for those of all merge requests of the instance.
+    /// Asks for those of all merge requests of the instance. Where a list cannot be had, those in it are not known; an
+    /// error only where none can.
     pub(super) fn ask(bot: &Bot) -> Result<Self, ForgeError> {
+        let groups = bot.instance.namespaces.pairs().iter().map(|pair| pair.source_git.as_str());
+        let of_groups = groups.map(|group| (format!("of the group {group}"), bot.forge.head_pipelines_of_group(group)));
+        let of_myself = || ("of the bot's user".to_owned(), bot.forge.head_pipelines_of_myself());
         let mut all = BTreeMap::new();
-        let mut add = |list: Vec<HeadPipelineOf>| {
-            all.extend(list.into_iter().map(|HeadPipelineOf { project, iid, pipeline }| ((project, iid), pipeline)));
-        };
-        for pair in bot.instance.namespaces.pairs() {
-            add(bot.forge.head_pipelines_of_group(pair.source_git.as_str())?);
+        let (mut answered, mut failed) = (false, Vec::new());
+        for (whose, list) in of_groups.chain(std::iter::once_with(of_myself)) {
+            match list {
+                Ok(list) => {
+                    answered = true;
+                    let of = |HeadPipelineOf { project, iid, pipeline }| ((project, iid), pipeline);
+                    all.extend(list.into_iter().map(of));
+                }
+                Err(error) => failed.push((whose, error)),
+            }
         }
-        add(bot.forge.head_pipelines_of_myself()?);
+        for (whose, error) in failed {
+            if !answered {
+                return Err(error);
+            }
+            tracing::warn!("the pipelines {whose} cannot be told, so all those are looked at: {error}");
+        }
         Ok(Self(all))
     }
 
@@ -90,15 +108,7 @@ impl Seen {
             projects.insert(found.source_path.clone());
             projects.insert(found.dist_path.clone());
         }
-        let mut tips = BTreeMap::new();
-        for (branch, projects) in branches {
-            let projects: Vec<_> = projects.into_iter().collect();
-            let absent = projects.iter().map(|project| (name(project, branch.as_str()), None));
-            tips.extend(absent);
-            let there = bot.forge.branch_tips(&projects, &branch)?;
-            tips.extend(there.into_iter().map(|(project, tip)| (name(&project, branch.as_str()), tip)));
-        }
-        Ok(Self { settings, pipelines, tips })
+        Ok(Self { settings, pipelines, tips: tips(bot, branches) })
     }
 
     /// Returns what stands for all that was seen of a merge request and its pair; nothing where something of it may change
@@ -139,6 +149,39 @@ impl Seen {
         let tip = target(found).and_then(|target| self.tips.get(&name(&found.dist_path, target.as_str())));
         tip.is_some_and(Option::is_none)
     }
+}
+
+/// Asks for the tips of branches. Of projects that GitLab cannot tell about nothing is known, not even that they lack one.
+fn tips(
+    bot: &Bot,
+    branches: BTreeMap<BranchName, BTreeSet<ProjectPath>>,
+) -> BTreeMap<(String, String), Option<CommitId>> {
+    let mut tips = BTreeMap::new();
+    let mut failures = 0;
+    for (branch, projects) in branches {
+        let projects: Vec<_> = projects.into_iter().collect();
+        for projects in projects.chunks(BRANCH_TIPS_AT_ONCE) {
+            if failures >= FAILURES {
+                return tips;
+            }
+            match bot.forge.branch_tips(projects, &branch) {
+                Ok(there) => {
+                    tips.extend(projects.iter().map(|project| (name(project, branch.as_str()), None)));
+                    tips.extend(there.into_iter().map(|(project, tip)| (name(&project, branch.as_str()), tip)));
+                }
+                Err(error) => {
+                    failures += 1;
+                    let (number, first) = (projects.len(), projects.first().map(ToString::to_string));
+                    tracing::warn!(
+                        "the tips of {branch} in {number} projects from {} on cannot be told, so all those are looked at: \
+                         {error}",
+                        first.unwrap_or_default()
+                    );
+                }
+            }
+        }
+    }
+    tips
 }
 
 fn target(found: &Found) -> Option<BranchName> {
