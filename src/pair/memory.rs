@@ -11,11 +11,19 @@ use serde::{Deserialize, Serialize};
 use super::copied;
 use super::fingerprint::Hash;
 
-/// The most merge requests that are remembered. 50 bytes for each: they fit into one note with room to spare.
+/// The most merge requests that are remembered of those with which nothing is the matter. 50 bytes for each: they fit into
+/// one note with room to spare.
 const MOST: usize = 12_000;
 
-/// The most merge requests whose trouble is remembered.
-const MOST_TROUBLES: usize = 200;
+/// The most merge requests that cannot be synced of which it is remembered why: their notes say it.
+const MOST_REASONS: usize = 200;
+
+/// How long the written form may be, in bytes: GitLab takes notes of a million characters.
+const LONGEST: usize = 950_000;
+
+/// The bytes of an entry, without the texts of a trouble.
+const QUIET: usize = 55;
+const TROUBLED: usize = 110;
 
 /// The longest reason that is remembered, in characters.
 const LONGEST_REASON: usize = 400;
@@ -102,6 +110,32 @@ pub enum TroubleKind {
     Failed,
 }
 
+impl TroubleKind {
+    /// The less a kind can wait, the lower.
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Failed => 0,
+            Self::NoDistGit => 1,
+            Self::Refused => 2,
+        }
+    }
+}
+
+impl Known {
+    /// At most how many bytes the written form takes.
+    fn bytes(&self) -> usize {
+        let Some(trouble) = &self.trouble else { return QUIET };
+        let texts = [&trouble.merge_request, &trouble.why];
+        let dashes: usize = texts.iter().map(|text| text.matches("--").count().saturating_mul(5)).sum();
+        let escaped = texts.iter().flat_map(|text| text.bytes()).map(|byte| match byte {
+            b'<' | b'>' | ..=0x1f => 6,
+            b'"' | b'\\' => 2,
+            _ => 1,
+        });
+        escaped.fold(TROUBLED.saturating_add(dashes), usize::saturating_add)
+    }
+}
+
 /// What is known of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Entry>", into = "Vec<Entry>")]
@@ -166,21 +200,39 @@ impl Memory {
     /// rest were kept.
     pub fn keep(&mut self, keys: impl IntoIterator<Item = Key>, also: impl Fn(&Known) -> bool) -> usize {
         let keys: BTreeSet<_> = keys.into_iter().collect();
-        let rest = self.0.iter().filter(|(key, known)| !keys.contains(key) && also(known)).map(|(key, _)| *key);
-        let rest: Vec<_> = rest.collect();
-        let number = rest.len();
-        let keys = keys.into_iter().chain(rest);
-        let mut kept = BTreeMap::new();
-        let mut troubles = 0_usize;
-        for key in keys {
-            let Some(known) = self.0.remove(&key) else { continue };
-            troubles = troubles.saturating_add(usize::from(known.trouble.is_some()));
-            if kept.len() < MOST && (known.trouble.is_none() || troubles <= MOST_TROUBLES) {
-                kept.insert(key, known);
+        self.0.retain(|key, known| keys.contains(key) || also(known));
+        let rest = self.0.keys().filter(|key| !keys.contains(key)).count();
+        self.shorten();
+        rest
+    }
+
+    /// Makes it fit into a note. First go reasons, then entries with which nothing is the matter; what failed goes last, for
+    /// a person is called by how often it did.
+    fn shorten(&mut self) {
+        let (mut troubled, quiet): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.0).into_iter().partition(|(_, known)| known.trouble.is_some());
+        let order = |known: &Known| {
+            let trouble = known.trouble.as_ref();
+            trouble.map(|trouble| (trouble.kind.rank(), trouble.merge_request.clone()))
+        };
+        troubled.sort_by_cached_key(|(_, known)| order(known));
+        let mut forget_reasons = |of: &[TroubleKind]| {
+            let troubles = troubled.iter_mut().filter_map(|(_, known)| known.trouble.as_mut());
+            for trouble in troubles.filter(|trouble| of.contains(&trouble.kind)).skip(MOST_REASONS) {
+                trouble.why.clear();
             }
+            troubled.iter().map(|(_, known)| known.bytes()).sum::<usize>()
+        };
+        if forget_reasons(&[TroubleKind::Refused]) > LONGEST {
+            forget_reasons(&[TroubleKind::Failed, TroubleKind::NoDistGit, TroubleKind::Refused]);
         }
-        self.0 = kept;
-        number
+        let mut bytes = 0_usize;
+        let all = troubled.into_iter().chain(quiet.into_iter().take(MOST));
+        let fitting = all.take_while(|(_, known)| {
+            bytes = bytes.saturating_add(known.bytes());
+            bytes <= LONGEST
+        });
+        self.0 = fitting.collect();
     }
 
     /// Returns what is the matter, by the merge request's name.
@@ -280,6 +332,43 @@ mod tests {
         assert_eq!(memory.0.len(), MOST);
         memory.keep([key("3"), key("gone")], |_| false);
         assert_eq!(memory.0.len(), 1);
+    }
+
+    #[test]
+    fn hundreds_of_conflicts_hide_no_failure_and_fit_into_a_note() {
+        let mut memory = Memory::default();
+        let trouble = |name: &str, kind| {
+            let trouble = Trouble { merge_request: name.to_owned(), kind, why: "<--\"".repeat(100), times: 0 };
+            Known { looked: Hour(7), print: Some(Print::of(["p"])), trouble: Some(trouble) }
+        };
+        for n in 0..3000 {
+            let name = format!("src/a-package-{n:04}!1");
+            memory.put(key(&name), trouble(&name, TroubleKind::Refused));
+        }
+        let failed = "src/z!1";
+        let mut keys: Vec<_> = memory.0.keys().copied().chain([key(failed)]).collect();
+        for times in 1..=3 {
+            memory.put(key(failed), trouble(failed, TroubleKind::Failed));
+            memory.keep(keys.iter().copied(), |_| false);
+            let known = memory.get(key(failed)).and_then(|known| known.trouble.clone()).unwrap();
+            assert_eq!((known.times, known.why.len()), (times, 400));
+        }
+        assert_eq!(memory.troubles().len(), 3001);
+        let reasons = memory.troubles().iter().filter(|trouble| !trouble.why.is_empty()).count();
+        assert_eq!(reasons, MOST_REASONS + 1);
+        // The first by name are those that are shown.
+        assert!(memory.troubles().iter().take(MOST_REASONS).all(|trouble| !trouble.why.is_empty()));
+        for n in 0..4000 {
+            let name = format!("src/b-package-{n:04}!1");
+            memory.put(key(&name), trouble(&name, TroubleKind::Failed));
+            memory.put(key(&n.to_string()), quiet("p", 0));
+            keys.extend([key(&name), key(&n.to_string())]);
+        }
+        memory.keep(keys, |_| false);
+        let written = super::super::record::memory_line(&memory).len();
+        assert!((LONGEST / 2..LONGEST).contains(&written), "{written}");
+        let failed = memory.troubles().iter().filter(|trouble| trouble.kind == TroubleKind::Failed).count();
+        assert_eq!(failed, 4001);
     }
 
     #[test]

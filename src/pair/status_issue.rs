@@ -4,6 +4,7 @@
 //! The issue's description is made of the notes alone, and changes only when what they say does. When a run took place is
 //! told in its note: editing a note leaves no trace in the issue's history, editing the description does.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -160,15 +161,16 @@ pub fn superseded(by: super::IssueIid) -> String {
 impl Status<'_> {
     /// Says whether something needs a person: then the issue is open.
     pub fn needs_a_person(&self) -> bool {
-        !self.calls().is_empty()
+        !self.calls().lines.is_empty()
     }
 
     /// What is the matter, by name. A list that failed for several shards counts once.
     fn troubles(&self) -> Vec<&Trouble> {
         let mut troubles: Vec<_> = self.parts.iter().flat_map(|part| part.memory.troubles()).collect();
-        troubles.sort_by(|one, other| (&one.merge_request, other.times).cmp(&(&other.merge_request, one.times)));
+        let is_of_one = |trouble: &Trouble| trouble.merge_request.contains('!');
+        troubles.sort_by_key(|trouble| (is_of_one(trouble), &trouble.merge_request, Reverse(trouble.times)));
         let mut named = BTreeSet::new();
-        troubles.retain(|trouble| trouble.merge_request.contains('!') || named.insert(&trouble.merge_request));
+        troubles.retain(|trouble| is_of_one(trouble) || named.insert(&trouble.merge_request));
         troubles
     }
 
@@ -187,8 +189,8 @@ impl Status<'_> {
         self.parts.iter().find_map(|part| part.surroundings.as_ref())
     }
 
-    /// What a person has to see to, a line each.
-    fn calls(&self) -> Vec<String> {
+    /// What a person has to see to.
+    fn calls(&self) -> Calls {
         let mut calls = Vec::new();
         if let Some(Surroundings { token_expires, hooks, .. }) = self.surroundings() {
             if let Some(day) = token_expires.filter(|day| (*day - self.today).num_days() < TOKEN_DAYS) {
@@ -200,19 +202,16 @@ impl Status<'_> {
             calls.extend(hooks.iter().flatten().map(|hook| self.hook(hook)));
         }
         let troubles = self.troubles();
+        let mut calls = Calls { number: calls.len(), lines: calls };
         let failed = |trouble: &&&Trouble| trouble.kind == TroubleKind::Failed && trouble.times >= FAILURES;
+        calls.add(troubles.iter().filter(failed), "failed in several runs in a row", |trouble| {
+            let (link, why) = (self.link(&trouble.merge_request), reason(trouble));
+            format!("{link} failed in {} runs in a row: {why}", trouble.times)
+        });
         let missing = |trouble: &&&Trouble| trouble.kind == TroubleKind::NoDistGit;
-        calls.extend(troubles.iter().filter(failed).take(NAMED).map(|trouble| {
-            format!(
-                "{} failed in {} runs in a row: {}",
-                self.link(&trouble.merge_request),
-                trouble.times,
-                reason(trouble)
-            )
-        }));
-        calls.extend(troubles.iter().filter(missing).take(NAMED).map(|trouble| {
+        calls.add(troubles.iter().filter(missing), "have no place in dist-git", |trouble| {
             format!("{} has no place in dist-git: {}", self.link(&trouble.merge_request), reason(trouble))
-        }));
+        });
         calls
     }
 
@@ -244,12 +243,12 @@ impl Status<'_> {
     /// Returns the issue's description.
     pub fn description(&self) -> String {
         let calls = self.calls();
-        let mut text = match calls.len() {
+        let mut text = match calls.number {
             0 => "**All is well:** nothing needs a person.\n".to_owned(),
             1 => "**One thing needs a person:**\n\n".to_owned(),
             many => format!("**{many} things need a person:**\n\n"),
         };
-        for call in &calls {
+        for call in &calls.lines {
             let _ = writeln!(text, "- {call}");
         }
         let States { in_step, dist_git_only, source_git_only, refused, failed, left } = self.states();
@@ -302,8 +301,33 @@ impl Status<'_> {
     }
 }
 
+/// What a person has to see to: a line each, as far as they are named, and how many there are.
+struct Calls {
+    lines: Vec<String>,
+    number: usize,
+}
+
+impl Calls {
+    fn add<'a, 'b: 'a>(
+        &mut self,
+        troubles: impl Iterator<Item = &'a &'b Trouble>,
+        more_do: &str,
+        line: impl Fn(&Trouble) -> String,
+    ) {
+        let troubles: Vec<_> = troubles.collect();
+        self.number = self.number.saturating_add(troubles.len());
+        self.lines.extend(troubles.iter().take(NAMED).map(|trouble| line(trouble)));
+        if let Some(more) = troubles.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            self.lines.push(format!("… and {more} more {more_do}"));
+        }
+    }
+}
+
 /// Why, as Markdown in which nothing acts: it may quote what a contributor wrote.
 fn reason(trouble: &Trouble) -> String {
+    if trouble.why.is_empty() {
+        return "its note says why".to_owned();
+    }
     copied::sentence(&copied::cut(&copied::line(&trouble.why), REASON))
 }
 
@@ -438,6 +462,21 @@ mod tests {
         }
         let is_of = |instance| is_of("Status of staging", &text, instance);
         assert!(is_of("production") && !is_of("staging"));
+    }
+
+    #[test]
+    fn where_too_many_fail_to_name_them_all_it_says_how_many_more() {
+        let names: Vec<_> = (0..53).map(|n| format!("src/p{n:02}!1")).collect();
+        let of = |kind| names.iter().map(move |name| (name.as_str(), kind, "x", 2));
+        let parts = [part(&of(TroubleKind::Failed).collect::<Vec<_>>())];
+        let text = status(&parts).description();
+        assert!(text.starts_with("**53 things need a person:**"), "{text}");
+        assert!(
+            text.contains("\n- … and 3 more failed in several runs in a row\n") && !text.contains("src/p50"),
+            "{text}"
+        );
+        let parts = [part(&of(TroubleKind::NoDistGit).collect::<Vec<_>>())];
+        assert!(status(&parts).description().contains("\n- … and 3 more have no place in dist-git\n"));
     }
 
     #[test]
