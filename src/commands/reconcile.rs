@@ -32,7 +32,7 @@ use crate::pair::memory::{Hour, Key, Known, Print, Trouble, TroubleKind};
 use bounds::Bounds;
 use ended::{Lately, SeenTo};
 use find::{Found, Listed};
-use pair::{Reconciling, Tips};
+use pair::{Depth, Reconciling, Tips};
 use pool::Came;
 use seen::{HeadPipelines, Seen};
 use show::{Line, WhyLeft};
@@ -73,7 +73,8 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     }
     let tips = Tips::default();
     let total = queues.iter().map(Vec::len).sum();
-    let work = Work { bot: &bot, git: &git, global, surroundings, bounds: &bounds, tips: &tips, total };
+    let hour = Hour::of(now);
+    let work = Work { bot: &bot, git: &git, global, surroundings, bounds: &bounds, tips: &tips, hour, total };
     let tally = work.all(queues, workers, tally);
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut seen_to = tally.seen_to(keys.iter().skip(listed).copied());
@@ -135,6 +136,7 @@ struct Task {
     key: Key,
     /// How it looked when it was found.
     print: Option<Print>,
+    depth: Depth,
     /// Whether dist-git has no place for it.
     lacks_dist_git: bool,
     /// Its place in the summary.
@@ -158,7 +160,8 @@ fn tasks(bot: &Bot, watch: Option<&Watch>, found: Vec<Found>, tally: &mut Tally)
             }
         } else {
             let lacks_dist_git = seen.as_ref().is_some_and(|seen| seen.lacks_dist_git(&found));
-            tasks.push(Task { found, key, print, lacks_dist_git, place });
+            let depth = watch.map_or(Depth::WhatChanged, |watch| watch.depth(key, print));
+            tasks.push(Task { found, key, print, depth, lacks_dist_git, place });
         }
     }
     tasks
@@ -170,7 +173,7 @@ fn queues(tasks: Vec<Task>, watch: Option<&Watch>) -> Vec<Vec<Task>> {
     let turn = |task: &Task| {
         let known = watch.and_then(|watch| watch.known(task.key));
         let failed = known.and_then(|known| known.trouble.as_ref()).is_some_and(|t| t.kind == TroubleKind::Failed);
-        (failed, known.map_or(Hour(0), |known| known.looked), task.place)
+        (failed, known.map_or(Hour::NEVER, |known| known.looked), task.place)
     };
     let mut projects: BTreeMap<ProjectPath, Vec<Task>> = BTreeMap::new();
     for task in tasks {
@@ -190,6 +193,7 @@ struct Work<'a> {
     surroundings: &'a Surroundings,
     bounds: &'a Bounds,
     tips: &'a Tips,
+    hour: Hour,
     total: usize,
 }
 
@@ -224,11 +228,11 @@ impl Work<'_> {
 
     fn one(&self, task: Task, name: String, tally: &Mutex<Tally>) -> Came {
         let Work { bot, git, global, surroundings, tips, .. } = *self;
-        let Task { found, key, print, lacks_dist_git, place } = task;
+        let Task { found, key, print, depth, lacks_dist_git, place } = task;
         let project = found.source_path.clone();
         let mut line = Line { place, ..Line::new(name) };
         let kind = Kind::of(&found);
-        let outcome = (Reconciling { bot, git, global, surroundings, tips }).one(found, &mut line);
+        let outcome = (Reconciling { bot, git, global, surroundings, tips, depth }).one(found, &mut line);
         // Where one was made, there are two now.
         let kind = if kind == Kind::SourceGitOnly && !line.did.is_empty() { Kind::Pair } else { kind };
         let came = if line.did.is_empty() { Came::OfNothing } else { Came::OfAChange };
@@ -243,8 +247,10 @@ impl Work<'_> {
         };
         // What was written is to be looked at once more: the next look says whether it is as it should be.
         let print = print.filter(|_| came == Came::OfNothing);
+        // A whole look that failed is yet to be had.
+        let looked = if outcome.is_err() && depth == Depth::Whole { Hour::NEVER } else { self.hour };
         let mut tally = locked(tally);
-        tally.outcomes.push((key, Known { looked: Hour::default(), print, trouble }));
+        tally.outcomes.push((key, Known { looked, print, trouble }));
         match outcome {
             Ok(None) => {
                 tally.count(kind);

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::copied;
@@ -40,6 +41,16 @@ const REST_REFUSED: (u32, u64) = (2, 2);
 #[serde(transparent)]
 pub struct Hour(pub u32);
 
+impl Hour {
+    /// Where something never was.
+    pub const NEVER: Self = Self(0);
+
+    /// Returns the hour of a moment.
+    pub fn of(moment: DateTime<Utc>) -> Self {
+        Self(u32::try_from(moment.timestamp() / 3600).unwrap_or_default())
+    }
+}
+
 /// What stands for a merge request, whatever becomes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -73,7 +84,7 @@ impl Print {
 /// What is known of a merge request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// When it was last looked at.
+    /// When it was last looked at; [`Hour::NEVER`] where that was under other settings, or a whole look failed.
     pub looked: Hour,
     /// How it looked; nothing where it has to be looked at again.
     pub print: Option<Print>,
@@ -178,6 +189,20 @@ impl Memory {
         let since = u64::from(now.0.saturating_sub(known.looked.0));
         // A clock that went back is no reason to rest for longer.
         known.print == Some(print) && known.looked <= now && since < rest
+    }
+
+    /// Says whether a merge request that looks like this now is to be looked at as if for the first time: it never was, or
+    /// only its rest is over, and what is to be found then is what no list tells.
+    pub fn is_due_whole(&self, key: Key, print: Option<Print>) -> bool {
+        let Some(known) = self.0.get(&key) else { return true };
+        known.looked == Hour::NEVER || (print.is_some() && known.print == print)
+    }
+
+    /// Forgets how everything looked, but not what is the matter.
+    pub fn forget_looks(&mut self) {
+        for known in self.0.values_mut() {
+            (known.looked, known.print) = (Hour::NEVER, None);
+        }
     }
 
     /// Returns what is known of a merge request.
@@ -321,6 +346,20 @@ mod tests {
         let entry = r#"[["00000000000000ff","cbf29ce484222325",9]]"#;
         let read: Memory = serde_json::from_str(entry).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), entry);
+    }
+
+    #[test]
+    fn what_is_due_only_because_its_rest_is_over_is_looked_at_whole() {
+        let mut memory = Memory::default();
+        memory.put(key("a"), quiet("seen", 1000));
+        let whole = |memory: &Memory, of, print: &str| memory.is_due_whole(key(of), Some(Print::of([print])));
+        assert!(whole(&memory, "a", "seen") && !whole(&memory, "a", "other"));
+        assert!(whole(&memory, "new", "seen") && !memory.is_due_whole(key("a"), None));
+        memory.put(key("b"), troubled(TroubleKind::Failed, None, 1000));
+        assert!(!whole(&memory, "b", "seen"));
+        memory.forget_looks();
+        assert!(whole(&memory, "a", "other") && whole(&memory, "b", "seen"));
+        assert_eq!(memory.troubles().len(), 1);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::copied;
-use super::memory::{Memory, Trouble, TroubleKind};
+use super::memory::{Memory, Print, Trouble, TroubleKind};
 use super::record;
 
 /// After how many seconds a run that changed nothing says that it took place.
@@ -43,6 +43,9 @@ pub struct Part {
     /// When the last run was that has seen to all that ended in dist-git, where the last one has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<i64>,
+    /// What the settings were under which it was looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Print>,
     /// How many merge requests were in which state.
     pub states: States,
     /// What is known beyond merge requests, by the first shard.
@@ -353,7 +356,7 @@ mod tests {
             }
         }
         let states = States { in_step: 480, source_git_only: 500, ..States::default() };
-        Part { shard: (1, 1), ran: NOON, behind: None, states, surroundings: None, memory }
+        Part { shard: (1, 1), ran: NOON, behind: None, settings: None, states, surroundings: None, memory }
     }
 
     fn status(parts: &[Part]) -> Status<'_> {

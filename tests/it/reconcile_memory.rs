@@ -3,6 +3,7 @@
 use gitlab_sandbox::Fault;
 
 use crate::reconcile_world::{BOT, issue, reconcile, requests, settle, watched};
+use crate::support::CONFIG;
 use crate::world::{DIST, SOURCE, World};
 
 /// Says whether the next run looks at the pair, and looks at what it writes.
@@ -75,6 +76,59 @@ fn another_instance_file_has_everything_looked_at() {
     settle(&world);
     world.instance("bot_project: ops/bot\nresults: jobs\n");
     assert!(is_looked_at(&world));
+}
+
+/// Takes the hours back at which everything was last looked at.
+fn looked_earlier(world: &World, hours: u32) {
+    world.sandbox.arrange(|model| {
+        for note in model.issues.values_mut().flat_map(|issue| &mut issue.notes).filter(|note| !note.system) {
+            let hour = |text: &str| text.parse::<u32>().ok().filter(|hour| *hour > 400_000);
+            let pieces = note.body.split_inclusive([',', ']']).map(|piece| {
+                let (text, end) = piece.split_at(piece.len() - 1);
+                hour(text).map_or_else(|| piece.to_owned(), |hour| format!("{}{end}", hour - hours))
+            });
+            note.body = pieces.collect();
+        }
+    });
+}
+
+#[test]
+fn one_whose_rest_is_over_is_synced_as_if_for_the_first_time() {
+    let (world, iid) = watched();
+    world.sandbox.branch_at(SOURCE, "upstream", "v1.0");
+    let config = CONFIG.replace("v1.0", "upstream");
+    world.change("Follow a branch", &[(".distro/source-git.yaml", Some(&*config))]);
+    settle(&world);
+    // No list tells of it, and the pair itself looks as before.
+    world.sandbox.delete_branch(SOURCE, "upstream");
+    reconcile(&world, &[]).ends_with(0);
+    assert_eq!(world.written(), [""; 0]);
+    looked_earlier(&world, 31);
+    // A failure does not put it off for another day.
+    world.sandbox.fail(Fault::on("GET", &format!("/projects/src%2Fhello/merge_requests/{iid}")).status(400));
+    reconcile(&world, &[]).ends_with(1);
+    let _ = world.written();
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stdout.contains("src/hello!1  told its author, cannot be synced"), "{}", run.stdout);
+    let _ = world.written();
+}
+
+#[test]
+fn other_settings_change_pairs_that_have_not_changed() {
+    let (world, _) = watched();
+    let files = [(".distro/gating.yaml", Some("x\n")), (".distro/.gitlab-ci.yml", Some("x: {script: [true]}\n"))];
+    world.change("Carry CI files", &files);
+    settle(&world);
+    let has_ci_file = || world.sandbox.file("bot/hello", "c9s-src-1", ".gitlab-ci.yml").is_some();
+    assert!(!has_ci_file());
+    world.instance("bot_project: ops/bot\nci_files: source-git\n");
+    let run = reconcile(&world, &[]);
+    run.ends_with(0);
+    assert!(run.stdout.contains("src/hello!1  synced") && has_ci_file(), "{}", run.stdout);
+    let _ = world.written();
+    settle(&world);
+    assert!(!is_looked_at(&world));
 }
 
 #[test]

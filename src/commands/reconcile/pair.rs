@@ -19,6 +19,15 @@ use crate::pair::ci_section::CiSection;
 use crate::pair::{branch, commit, record};
 use crate::transform::{CommitId, Refusal, config};
 
+/// How far a look goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// To all that can be told only by doing it over: where `upstream_ref` points, what the settings ask for.
+    Whole,
+    /// To what the merge requests and their branches tell of a change.
+    WhatChanged,
+}
+
 /// What it takes to reconcile one merge request.
 pub(super) struct Reconciling<'a> {
     pub(super) bot: &'a Bot,
@@ -26,6 +35,7 @@ pub(super) struct Reconciling<'a> {
     pub(super) global: &'a Global,
     pub(super) surroundings: &'a Surroundings,
     pub(super) tips: &'a Tips,
+    pub(super) depth: Depth,
 }
 
 impl Reconciling<'_> {
@@ -58,7 +68,8 @@ impl Reconciling<'_> {
         // The lists are as old as the run: what is reported is read afresh.
         let fresh = self.bot.forge.merge_request(&dist_path, dist.iid)?;
         // Of one that was closed, the note does not tell whether its pair was closed too, or is to stay open.
-        let is_synced = source.state != MergeRequestState::Closed
+        let is_synced = self.depth == Depth::WhatChanged
+            && source.state != MergeRequestState::Closed
             && sync::texts_are_current(source_path, source, &fresh)
             && self.is_told(note.as_ref(), source, &fresh)?;
         let synced = if is_synced { Ok(None) } else { self.sync(source_path, source, &dist_path, None, line) };

@@ -77,8 +77,6 @@ impl HeadPipelines {
 
 /// See the module.
 pub(super) struct Seen {
-    /// What else decides what is done: the program and the instance.
-    settings: String,
     pipelines: HeadPipelines,
     /// The tips of target branches, with paths in small letters: GitLab does not tell the case of names apart, and answers
     /// with its own.
@@ -89,17 +87,6 @@ impl Seen {
     /// Asks for all that is to be known of these; an error also where this GitLab cannot tell.
     pub(super) fn ask(bot: &Bot, found: &[Found]) -> Result<Self, ForgeError> {
         let _section = Section::begin(bot.log, "changes", "looking for what has changed");
-        let instance = &bot.instance;
-        let settings = format!(
-            "{} {:?} {:?} {:?} {:?} {:?} {:?}",
-            env!("CARGO_PKG_VERSION"),
-            instance.namespaces,
-            instance.forks,
-            instance.targets,
-            instance.ci_files,
-            instance.results,
-            instance.label,
-        );
         let pipelines = HeadPipelines::ask(bot)?;
         let mut branches: BTreeMap<BranchName, BTreeSet<ProjectPath>> = BTreeMap::new();
         for found in found {
@@ -108,7 +95,7 @@ impl Seen {
             projects.insert(found.source_path.clone());
             projects.insert(found.dist_path.clone());
         }
-        Ok(Self { settings, pipelines, tips: tips(bot, branches) })
+        Ok(Self { pipelines, tips: tips(bot, branches) })
     }
 
     /// Returns what stands for all that was seen of a merge request and its pair; nothing where something of it may change
@@ -119,7 +106,7 @@ impl Seen {
             let tip = self.tips.get(&name(path, target.as_str()))?;
             Some(tip.map(|tip| tip.to_string()).unwrap_or_default())
         };
-        let mut parts = vec![self.settings.clone(), tip(&found.source_path)?, tip(&found.dist_path)?];
+        let mut parts = vec![tip(&found.source_path)?, tip(&found.dist_path)?];
         for (path, request) in [(&found.source_path, &found.source), (&found.dist_path, &found.dist)] {
             let Some(request) = request else {
                 parts.push("none".to_owned());

@@ -102,7 +102,7 @@ impl Tally {
         let line = Line { outcome: Outcome::AllFailed(why.clone()), ..Line::new(of.to_owned()) };
         self.summary.lines.push(line);
         let trouble = Trouble { merge_request: of.to_owned(), kind: TroubleKind::Failed, why, times: 0 };
-        self.outcomes.push((key, Known { looked: Hour::default(), print: None, trouble: Some(trouble) }));
+        self.outcomes.push((key, Known { looked: Hour::NEVER, print: None, trouble: Some(trouble) }));
         self.error.get_or_insert(error);
     }
 

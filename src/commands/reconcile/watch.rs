@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use super::bounds::Bounds;
 use super::ended::{self, SeenTo};
 use super::find::Unlisted;
+use super::pair::Depth;
 use crate::ci::Section;
 use crate::commands::bot::Bot;
 use crate::forge::{
@@ -49,6 +50,7 @@ pub(super) struct Watch {
     surplus: Vec<IssueIid>,
     notes: Notes,
     memory: Memory,
+    settings: Print,
     /// What this run has put down.
     put: Vec<Key>,
 }
@@ -92,11 +94,17 @@ impl Watch {
             surplus: Vec::new(),
             notes: Notes::default(),
             memory: Memory::default(),
+            settings: settings(bot),
             put: Vec::new(),
         };
         watch.find_issue(bot)?;
         watch.read_notes(bot)?;
-        watch.memory = watch.own().map(|(_, part)| part.memory.clone()).unwrap_or_default();
+        let own = watch.own().map(|(_, part)| (part.settings, part.memory.clone()));
+        let (settings, memory) = own.unwrap_or_default();
+        watch.memory = memory;
+        if settings != Some(watch.settings) {
+            watch.memory.forget_looks();
+        }
         Ok(Some(watch))
     }
 
@@ -158,12 +166,17 @@ impl Watch {
     }
 
     fn hour(&self) -> Hour {
-        Hour(u32::try_from(self.now.timestamp() / 3600).unwrap_or_default())
+        Hour::of(self.now)
     }
 
     /// Says whether a merge request that looks like this needs no look.
     pub(super) fn is_settled(&self, key: Key, print: Option<Print>) -> bool {
         print.is_some_and(|print| self.memory.is_settled(key, print, self.hour()))
+    }
+
+    /// Says how far a look at a merge request has to go.
+    pub(super) fn depth(&self, key: Key, print: Option<Print>) -> Depth {
+        if self.memory.is_due_whole(key, print) { Depth::Whole } else { Depth::WhatChanged }
     }
 
     /// Returns what is known of a merge request.
@@ -173,7 +186,7 @@ impl Watch {
 
     /// Puts down what became of a merge request in this run.
     pub(super) fn put(&mut self, key: Key, known: Known) {
-        self.memory.put(key, Known { looked: self.hour(), ..known });
+        self.memory.put(key, known);
         self.put.push(key);
     }
 
@@ -195,6 +208,7 @@ impl Watch {
             shard: self.shard,
             ran: self.now.timestamp(),
             behind: self.behind(seen_to),
+            settings: Some(self.settings),
             states,
             surroundings,
             memory: self.memory.clone(),
@@ -331,6 +345,16 @@ fn unless_failed<T>(asked: Result<T, ForgeError>, what: &str) -> Result<Option<T
             Ok(None)
         }
     }
+}
+
+/// What stands for all that decides what is done besides what GitLab tells: the program and the instance.
+fn settings(bot: &Bot) -> Print {
+    let instance = &bot.instance;
+    let settings = format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?}",
+        instance.namespaces, instance.forks, instance.targets, instance.ci_files, instance.results, instance.label,
+    );
+    Print::of([env!("CARGO_PKG_VERSION"), settings.as_str()])
 }
 
 /// Takes what the bot may not see for nothing.
