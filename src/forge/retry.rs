@@ -24,6 +24,9 @@ pub struct RetryPolicy {
     /// The longest that GitLab's own `Retry-After` is waited for. Where GitLab asks for more, the request is given up
     /// at once: to come back earlier would only be refused again.
     pub longest_retry_after: Duration,
+    /// The pause after the first try that one of GitLab's own limits refused, without saying for how long; each further one
+    /// is twice as long.
+    pub first_pause_at_limit: Duration,
     sleep: Arc<dyn Fn(Duration) + Send + Sync>,
 }
 
@@ -53,6 +56,14 @@ impl RetryPolicy {
         full.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
     }
 
+    /// Returns the pause after the try number `tried` (from 1) that one of GitLab's own limits refused. They count by the
+    /// minute (`Gitlab::ApplicationRateLimiter`), so that the pauses together are to be somewhat longer.
+    fn pause_at_limit(&self, tried: u32, chance: f64) -> Duration {
+        let doubled = 2_u32.saturating_pow(tried.saturating_sub(1));
+        let full = self.first_pause_at_limit.saturating_mul(doubled).min(self.longest_pause);
+        full.mul_f64(1.0 + chance.clamp(0.0, 1.0) / 4.0)
+    }
+
     /// Decides what follows the try number `tried` (from 1).
     pub(super) fn next_step(&self, method: &Method, trouble: Trouble, tried: u32) -> Step {
         self.next_step_by(method, trouble, tried, chance())
@@ -62,23 +73,26 @@ impl RetryPolicy {
         if trouble.may_have_acted() && !is_repeatable(method) {
             return Step::MaybeDone;
         }
-        let pause = match trouble.retry_after() {
-            Some(asked) if asked > self.longest_retry_after => return Step::GiveUp,
-            Some(asked) => asked.max(self.backoff(tried, chance).min(self.first_pause)),
-            None => self.backoff(tried, chance),
+        let pause = match (trouble, trouble.retry_after()) {
+            (_, Some(asked)) if asked > self.longest_retry_after => return Step::GiveUp,
+            (_, Some(asked)) => asked.max(self.backoff(tried, chance).min(self.first_pause)),
+            (Trouble::TooManyRequests(None), None) => self.pause_at_limit(tried, chance),
+            (_, None) => self.backoff(tried, chance),
         };
         if tried >= self.tries { Step::GiveUp } else { Step::Again(pause) }
     }
 }
 
 impl Default for RetryPolicy {
-    /// Five tries within about 15 s where GitLab is just busy, and up to two minutes a time where it says how long.
+    /// Five tries within about 15 s where GitLab is just busy, within somewhat more than a minute at one of its own limits,
+    /// and up to two minutes a time where it says how long.
     fn default() -> Self {
         Self {
             tries: 5,
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(30),
             longest_retry_after: Duration::from_secs(120),
+            first_pause_at_limit: Duration::from_secs(5),
             sleep: Arc::new(thread::sleep),
         }
     }
@@ -91,6 +105,7 @@ impl fmt::Debug for RetryPolicy {
             .field("first_pause", &self.first_pause)
             .field("longest_pause", &self.longest_pause)
             .field("longest_retry_after", &self.longest_retry_after)
+            .field("first_pause_at_limit", &self.first_pause_at_limit)
             .finish_non_exhaustive()
     }
 }
@@ -102,8 +117,10 @@ pub(super) enum Trouble {
     NotConnected,
     /// The connection broke, or nothing was heard in time, after the request may have been received.
     Interrupted,
-    /// 429, or 409 for a commit status: refused before anything was done, by a rate limit or a lock.
+    /// 429: refused before anything was done, by a rate limit.
     TooManyRequests(Option<Duration>),
+    /// 409 for a commit status: refused before anything was done, by a lock.
+    Locked(Option<Duration>),
     /// 408 or 5xx: GitLab or something before it failed, at an unknown point.
     ServerError(Option<Duration>),
 }
@@ -113,16 +130,17 @@ impl Trouble {
     pub(super) fn from_answer(status: u16, path: &str, retry_after: Option<Duration>) -> Option<Self> {
         match status {
             // The lock that GitLab takes for each commit was not to be had: nothing was done.
-            409 if path.contains("/statuses/") => Some(Self::TooManyRequests(retry_after)),
+            409 if path.contains("/statuses/") => Some(Self::Locked(retry_after)),
             429 => Some(Self::TooManyRequests(retry_after)),
             408 | 500..=599 => Some(Self::ServerError(retry_after)),
             _ => None,
         }
     }
 
-    /// Says whether GitLab asked for a pause: it means the user, not the one request.
+    /// Says whether GitLab asked for a pause: it means the user, not the one request. So do its limits that say not for how
+    /// long.
     pub(super) fn is_asked_of_all(self) -> bool {
-        self.retry_after().is_some()
+        matches!(self, Self::TooManyRequests(_)) || self.retry_after().is_some()
     }
 
     fn may_have_acted(self) -> bool {
@@ -131,7 +149,7 @@ impl Trouble {
 
     fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::TooManyRequests(wait) | Self::ServerError(wait) => wait,
+            Self::TooManyRequests(wait) | Self::Locked(wait) | Self::ServerError(wait) => wait,
             Self::NotConnected | Self::Interrupted => None,
         }
     }
@@ -229,12 +247,9 @@ mod tests {
     #[test]
     fn what_can_be_repeated_is_repeated_after_any_trouble() {
         for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
-            for trouble in [
-                Trouble::NotConnected,
-                Trouble::Interrupted,
-                Trouble::TooManyRequests(None),
-                Trouble::ServerError(None),
-            ] {
+            for trouble in
+                [Trouble::NotConnected, Trouble::Interrupted, Trouble::Locked(None), Trouble::ServerError(None)]
+            {
                 assert_eq!(step(&method, trouble), Step::Again(SECOND), "{method} {trouble:?}");
             }
         }
@@ -243,7 +258,7 @@ mod tests {
     #[test]
     fn a_post_is_repeated_only_where_it_cannot_have_happened() {
         assert_eq!(step(&Method::POST, Trouble::NotConnected), Step::Again(SECOND));
-        assert_eq!(step(&Method::POST, Trouble::TooManyRequests(None)), Step::Again(SECOND));
+        assert_eq!(step(&Method::POST, Trouble::Locked(None)), Step::Again(SECOND));
         assert_eq!(step(&Method::POST, Trouble::Interrupted), Step::MaybeDone);
         assert_eq!(step(&Method::POST, Trouble::ServerError(None)), Step::MaybeDone);
         assert_eq!(step(&Method::PATCH, Trouble::Interrupted), Step::MaybeDone);
@@ -267,6 +282,22 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 5, 5]);
         assert_eq!(policy.backoff(1, 0.0), SECOND / 2);
         assert_eq!(policy.backoff(u32::MAX, 1.0), 5 * SECOND);
+    }
+
+    #[test]
+    fn gitlabs_own_limits_say_not_for_how_long_and_are_waited_for_longer_than_a_minute() {
+        let policy = RetryPolicy::default();
+        for (chance, sum) in [(0.0, 65..=66), (1.0, 80..=82)] {
+            let step = |tried| policy.next_step_by(&Method::POST, Trouble::TooManyRequests(None), tried, chance);
+            let pauses = (1..5).map(|tried| match step(tried) {
+                Step::Again(pause) => pause,
+                other => panic!("{other:?}"),
+            });
+            let pauses: Duration = pauses.sum();
+            assert!(sum.contains(&pauses.as_secs()), "{pauses:?}");
+            assert_eq!(step(5), Step::GiveUp);
+        }
+        assert!(Trouble::TooManyRequests(None).is_asked_of_all() && !Trouble::Locked(None).is_asked_of_all());
     }
 
     #[test]
