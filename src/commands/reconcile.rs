@@ -79,8 +79,9 @@ pub(super) fn run(arguments: &cli::Reconcile, global: &Global, surroundings: &Su
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut seen_to = tally.seen_to(keys.iter().skip(listed).copied());
     if let Some(lately) = lately.filter(|_| !tally.is_hopeless() && !bounds.is_time_up()) {
-        match ended::remove_branches(&bot, &bounds, lately, &unlisted, &open, global) {
-            Ok(lines) => tally.summary.lines.extend(lines),
+        match ended::remove_branches(&bot, &bounds, lately, &unlisted, &open, global, &mut tally) {
+            Ok(SeenTo::All) => {}
+            Ok(SeenTo::InPart) => seen_to = SeenTo::InPart,
             Err(error) => {
                 seen_to = SeenTo::InPart;
                 tally.all_failed("branches", "removing branches".to_owned(), error);

@@ -1,8 +1,8 @@
 //! What ended in dist-git: it is told in source-git though no list of open merge requests shows it, and its branch goes.
 
-use gitlab_sandbox::{Fault, Moment, State};
+use gitlab_sandbox::{Fault, Moment, Repositories, State};
 
-use crate::reconcile_world::{issue, reconcile, settle, watched};
+use crate::reconcile_world::{issue, reconcile, settle, watch, watched};
 use crate::world::{DIST, SOURCE, World};
 
 #[test]
@@ -169,4 +169,32 @@ fn a_branch_that_is_needed_or_holds_a_persons_commit_stays() {
     reconcile(&world, &[]).ends_with(0);
     assert!(world.sandbox.tip("bot/hello", &format!("c9s-src-{iid}")).is_some());
     assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn a_branch_that_cannot_be_removed_keeps_no_other() {
+    let (world, _) = World::with_merge_request();
+    for name in ["a", "b"] {
+        world.sandbox.copy_package(&["src", "rpms"], "hello", name, &[1], Repositories::Own);
+    }
+    watch(&world);
+    settle(&world);
+    let pairs = ["rpms/a", "rpms/b", DIST];
+    for name in ["a", "b", "hello"] {
+        world.sandbox.close(&format!("src/{name}"), 1, "contributor");
+    }
+    settle(&world);
+    world.sandbox.arrange(|model| {
+        for request in model.merge_requests.values_mut() {
+            request.updated_at = Moment(request.updated_at.0 - (14 * 24 * 60 + 30) * 60_000);
+        }
+    });
+    world.sandbox.fail(Fault::on("DELETE", "*/repository/branches/*").nth(2).status(403));
+    let run = reconcile(&world, &[]);
+    run.ends_with(1);
+    assert_eq!(run.stdout.matches("removed its branch").count(), 2, "{}", run.stdout);
+    assert_eq!(run.stdout.matches("failed: removing the branch c9s-src-1: ").count(), 1, "{}", run.stdout);
+    assert_eq!(pairs.len() - 1, world.written().iter().filter(|write| *write == "DELETE").count());
+    let note = issue(&world).notes.into_iter().find(|note| !note.system).unwrap();
+    assert!(!note.body.contains("\"behind\""), "{}", note.body);
 }

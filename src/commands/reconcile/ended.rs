@@ -15,7 +15,7 @@ use crate::ci::Section;
 use crate::cli::Global;
 use crate::commands::bot::Bot;
 use crate::commands::effect::Effect;
-use crate::forge::{ForgeError, MergeRequestState, ProjectPath};
+use crate::forge::{ForgeError, MergeRequestState, ProjectId, ProjectPath};
 use crate::pair::BranchName;
 
 /// How much further back it is looked than the last run, whose time is only known to the hour.
@@ -95,7 +95,8 @@ pub(super) fn add(
 }
 
 /// Removes the branches of merge requests that ended so long ago as the instance says, in this run's share of the time.
-/// `found` is all that is open. Returns a line for each branch.
+/// `found` is all that is open. A branch that cannot be removed keeps no other: only where GitLab was not to be had the next
+/// run is to try again.
 pub(super) fn remove_branches(
     bot: &Bot,
     bounds: &Bounds,
@@ -103,11 +104,12 @@ pub(super) fn remove_branches(
     unlisted: &Unlisted,
     found: &[(ProjectPath, BranchName)],
     global: &Global,
-) -> Result<Vec<Line>> {
+    tally: &mut Tally,
+) -> Result<SeenTo> {
     let _section = Section::begin(bot.log, "branches", "removing branches that nobody needs any more");
     let kept = TimeDelta::days(i64::from(bot.instance.keep_branches));
     let (after, before) = (lately.since - kept, lately.now - kept);
-    let mut lines = Vec::new();
+    let mut seen_to = SeenTo::All;
     let mut seen = BTreeSet::new();
     let listed = bot.forge.merge_requests_changed_between(bot.myself()?.user.id, after, before);
     for dist in listed.take(LISTED) {
@@ -121,23 +123,44 @@ pub(super) fn remove_branches(
         if is_needed || !bounds.include(&ended.source_path) || !seen.insert((home, branch.clone())) {
             continue;
         }
-        // What somebody else pushed last is theirs to remove.
-        let there = match bot.forge.branch(home, &branch) {
-            Err(ForgeError::NotFoundOrNoAccess(_)) => None,
-            there => there?,
-        };
-        if there.is_none_or(|there| Ok(there.committer_email) != bot.person().map(|person| person.email)) {
-            continue;
+        match remove(bot, home, &branch, &ended.name(), global) {
+            Ok(None) => {}
+            Ok(Some(effect)) => {
+                let mut line = Line::new(ended.name());
+                line.note("removed its branch", &effect);
+                tally.summary.lines.push(line);
+            }
+            Err(error) => {
+                let of_gitlab = error.downcast_ref::<ForgeError>();
+                if of_gitlab.is_some_and(ForgeError::is_worth_a_retry) {
+                    seen_to = SeenTo::InPart;
+                }
+                let error = error.context(format!("removing the branch {branch}"));
+                tally.failed(Line::new(ended.name()), &ended.dist_path, error);
+                if tally.is_hopeless() {
+                    return Ok(SeenTo::InPart);
+                }
+            }
         }
-        let mut line = Line::new(ended.name());
-        if global.dry_run {
-            line.note("removed its branch", &Effect::Shown(format!("would remove the branch {branch}\n")));
-        } else {
-            bot.forge.delete_branch(home, &branch)?;
-            tracing::info!("removed the branch {branch} of {}", ended.name());
-            line.note("removed its branch", &Effect::Written);
-        }
-        lines.push(line);
     }
-    Ok(lines)
+    Ok(seen_to)
+}
+
+/// Removes a branch, where it is there and the bot's.
+fn remove(bot: &Bot, home: ProjectId, branch: &BranchName, name: &str, global: &Global) -> Result<Option<Effect>> {
+    let there = match bot.forge.branch(home, branch) {
+        Err(ForgeError::NotFoundOrNoAccess(_)) => None,
+        there => there?,
+    };
+    // What somebody else pushed last is theirs to remove.
+    let Some(there) = there else { return Ok(None) };
+    if there.committer_email != bot.person()?.email {
+        return Ok(None);
+    }
+    if global.dry_run {
+        return Ok(Some(Effect::Shown(format!("would remove the branch {branch}\n"))));
+    }
+    bot.forge.delete_branch(home, branch)?;
+    tracing::info!("removed the branch {branch} of {name}");
+    Ok(Some(Effect::Written))
 }
