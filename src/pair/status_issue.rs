@@ -21,6 +21,9 @@ pub const SIGN_OF_LIFE: i64 = 3600;
 /// How many days before a token expires somebody has to act.
 pub const TOKEN_DAYS: i64 = 14;
 
+/// How many seconds another shard may be behind the last run of this one.
+const SILENT: i64 = 6 * 3600;
+
 /// In how many runs in a row one has to fail before a person is called: GitLab is away at times.
 const FAILURES: u32 = 2;
 
@@ -111,7 +114,7 @@ impl Part {
 
     /// Returns the note.
     pub fn note(&self) -> String {
-        let ran = DateTime::from_timestamp(self.ran, 0).unwrap_or_default().format("%Y-%m-%d %H:%M UTC");
+        let ran = moment(self.ran);
         let (shard, of) = self.shard;
         let who = if of > 1 { format!("Job {shard} of {of}") } else { "`reconcile`".to_owned() };
         format!(
@@ -140,6 +143,9 @@ pub struct Status<'a> {
     pub gitlab: &'a str,
     /// The present day.
     pub today: NaiveDate,
+    /// When the last run of this shard was, before the present one, in seconds since 1970: the others are measured by it, for
+    /// nobody says how often they are to run.
+    pub last: Option<i64>,
 }
 
 /// Returns the title of an instance's status issue.
@@ -205,6 +211,13 @@ impl Status<'_> {
             calls.extend(hooks.iter().flatten().map(|hook| self.hook(hook)));
         }
         let troubles = self.troubles();
+        let silent = |part: &&Part| self.last.is_some_and(|last| last.saturating_sub(part.ran) > SILENT);
+        calls.extend(self.parts.iter().filter(silent).map(|Part { shard: (shard, of), ran, .. }| {
+            format!(
+                "Job {shard} of {of} has not finished since **{}**: see its last jobs in this project.",
+                moment(*ran)
+            )
+        }));
         let mut calls = Calls { number: calls.len(), lines: calls };
         let failed = |trouble: &&&Trouble| trouble.kind == TroubleKind::Failed && trouble.times >= FAILURES;
         calls.add(troubles.iter().filter(failed), "failed in several runs in a row", |trouble| {
@@ -334,6 +347,10 @@ fn reason(trouble: &Trouble) -> String {
     copied::sentence(&copied::cut(&copied::line(&trouble.why), REASON))
 }
 
+fn moment(seconds: i64) -> String {
+    DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 /// Returns a moment as a day.
 pub fn day(seconds: i64) -> NaiveDate {
     DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().date_naive()
@@ -360,7 +377,7 @@ mod tests {
     }
 
     fn status(parts: &[Part]) -> Status<'_> {
-        Status { instance: "production", parts, gitlab: "https://gitlab.example.com/", today: day(NOON) }
+        Status { instance: "production", parts, gitlab: "https://gitlab.example.com/", today: day(NOON), last: None }
     }
 
     #[test]
@@ -480,6 +497,24 @@ mod tests {
         );
         let parts = [part(&of(TroubleKind::NoDistGit).collect::<Vec<_>>())];
         assert!(status(&parts).description().contains("\n- … and 3 more have no place in dist-git\n"));
+    }
+
+    #[test]
+    fn a_shard_that_does_not_finish_any_more_calls_a_person() {
+        let other = |ran| Part { shard: (2, 2), ran, ..part(&[]) };
+        let own = Part { shard: (1, 2), ..part(&[]) };
+        let with = |ran, last| {
+            let parts = [own.clone(), other(ran)];
+            Status { last, ..status(&parts) }.description()
+        };
+        let said = with(NOON - 8 * 3600, Some(NOON - 900));
+        assert!(
+            said.contains("- Job 2 of 2 has not finished since **2026-12-07 04:00 UTC**: see its last jobs"),
+            "{said}"
+        );
+        for (ran, last) in [(NOON - 5 * 3600, Some(NOON - 900)), (NOON - 86_400, Some(NOON - 86_000)), (0, None)] {
+            assert!(with(ran, last).starts_with("**All is well:**"), "{ran} {last:?}");
+        }
     }
 
     #[test]

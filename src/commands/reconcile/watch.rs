@@ -51,6 +51,8 @@ pub(super) struct Watch {
     notes: Notes,
     memory: Memory,
     settings: Print,
+    /// When the last run was.
+    last: Option<i64>,
     /// What this run has put down.
     put: Vec<Key>,
 }
@@ -95,10 +97,12 @@ impl Watch {
             notes: Notes::default(),
             memory: Memory::default(),
             settings: settings(bot),
+            last: None,
             put: Vec::new(),
         };
         watch.find_issue(bot)?;
         watch.read_notes(bot)?;
+        watch.last = watch.own().map(|(_, part)| part.ran);
         let own = watch.own().map(|(_, part)| (part.settings, part.memory.clone()));
         let (settings, memory) = own.unwrap_or_default();
         watch.memory = memory;
@@ -289,7 +293,8 @@ impl Watch {
         let mut parts: Vec<_> = others.chain([own]).cloned().collect();
         parts.sort_by_key(|part| part.shard);
         let gitlab = format!("{}/", bot.instance.gitlab.url.as_str().trim_end_matches('/'));
-        let status = Status { instance: &self.instance, parts: &parts, gitlab: &gitlab, today: self.now.date_naive() };
+        let today = self.now.date_naive();
+        let status = Status { instance: &self.instance, parts: &parts, gitlab: &gitlab, today, last: self.last };
         (status.description(), status.needs_a_person())
     }
 
