@@ -184,7 +184,7 @@ impl Summary {
                     said.push(paint.yellow(format!("cannot be synced: {}", printable(why.as_bytes()))));
                 }
                 Outcome::Failed(why) | Outcome::AllFailed(why) => {
-                    said.push(paint.red(format!("failed: {}", printable(why.as_bytes()))))
+                    said.push(paint.red(format!("failed: {}", printable(why.as_bytes()))));
                 }
             }
             text.push_str(&format!("{:width$}  {}\n", line.merge_request, said.join(", ")));

@@ -58,6 +58,7 @@ pub(super) struct Watch {
 }
 
 /// What a run saw.
+#[derive(Clone, Copy)]
 pub(super) struct Ran<'a> {
     /// All merge requests that were found.
     pub(super) keys: &'a [Key],
