@@ -1,0 +1,177 @@
+use super::super::memory::{Hour, Key, Known};
+use super::*;
+
+const NOON: i64 = 1_796_644_800; // date -u -d '2026-12-07 12:00' +%s
+
+fn part(troubles: &[(&str, TroubleKind, &str, u32)]) -> Part {
+    let mut memory = Memory::default();
+    for (name, kind, why, runs) in troubles {
+        for _ in 0..*runs {
+            let trouble = Trouble { merge_request: (*name).to_owned(), kind: *kind, why: (*why).to_owned(), times: 0 };
+            memory.put(Key::of([*name]), Known { looked: Hour(1), print: None, trouble: Some(trouble) });
+        }
+    }
+    let states = States { in_step: 480, source_git_only: 500, ..States::default() };
+    Part { shard: (1, 1), ran: NOON, behind: None, settings: None, states, surroundings: None, memory }
+}
+
+fn status(parts: &[Part]) -> Status<'_> {
+    Status { instance: "production", parts, gitlab: "https://gitlab.example.com/", today: day(NOON), last: None }
+}
+
+#[test]
+fn where_all_is_well_it_says_so_first() {
+    let parts = [part(&[])];
+    assert!(!status(&parts).needs_a_person());
+    insta::assert_snapshot!(status(&parts).description(), @r#"
+    **All is well:** nothing needs a person.
+
+    | merge requests | |
+    | --- | ---: |
+    | in step with dist-git | 480 |
+    | without an open dist-git merge request, and none is due | 500 |
+
+    ---
+
+    The bot writes this text, and overwrites what others write here; comments stay. It opens this issue when something needs a person, and closes it when nothing does. Its note below says when it last looked.
+
+    <!-- source-git-bot v1: status "production" -->
+    "#);
+}
+
+#[test]
+fn what_needs_a_person_comes_first_and_what_does_not_last() {
+    let mut part = part(&[
+        ("src/bash!7", TroubleKind::Failed, "POST projects/7/fork: GitLab answered 500", 2),
+        ("src/curl!1", TroubleKind::Failed, "no connection to GitLab", 1),
+        ("src/new!3", TroubleKind::NoDistGit, "dist-git has no branch `c11s`", 1),
+        ("src/perl!2", TroubleKind::Refused, "the merge request conflicts with its target branch", 5),
+    ]);
+    part.states = States { in_step: 480, refused: 2, failed: 2, ..States::default() };
+    part.surroundings = Some(Surroundings {
+        asked: NOON,
+        token_expires: NaiveDate::from_ymd_opt(2026, 12, 20),
+        hooks: Some(vec![
+            Hook { of: "src".to_owned(), id: 12, until: None },
+            Hook { of: "src/bash".to_owned(), id: 13, until: Some("2026-12-07T13:00:00.000Z".to_owned()) },
+        ]),
+    });
+    let parts = [part];
+    assert!(status(&parts).needs_a_person());
+    insta::assert_snapshot!(status(&parts).description(), @r#"
+    **5 things need a person:**
+
+    - The bot's token expires on **2026-12-20**. Make a new one with the scope `api`, and put it into the variable `SGB_TOKEN` of this project.
+    - GitLab has disabled webhook 12 of `src` permanently, because calls of it failed. Open its settings, look at Recent events, fix what failed, and press Test.
+    - GitLab has disabled webhook 13 of `src/bash` until `2026-12-07T13:00:00.000Z`, because calls of it failed. Open its settings, look at Recent events, fix what failed, and press Test.
+    - [`src/bash!7`](https://gitlab.example.com/src/bash/-/merge_requests/7) failed in 2 runs in a row: POST projects/7/fork: GitLab answered 500
+    - [`src/new!3`](https://gitlab.example.com/src/new/-/merge_requests/3) has no place in dist-git: dist-git has no branch `c11s`
+
+    | merge requests | |
+    | --- | ---: |
+    | in step with dist-git | 480 |
+    | cannot be synced: see below | 2 |
+    | failed | 2 |
+
+    ### Failed in the last run, and tried again in the next
+
+    - [`src/curl!1`](https://gitlab.example.com/src/curl/-/merge_requests/1): no connection to GitLab
+
+    ### Cannot be synced: their authors were told
+
+    - [`src/perl!2`](https://gitlab.example.com/src/perl/-/merge_requests/2): the merge request conflicts with its target branch
+
+    ---
+
+    The bot writes this text, and overwrites what others write here; comments stay. It opens this issue when something needs a person, and closes it when nothing does. Its note below says when it last looked.
+
+    <!-- source-git-bot v1: status "production" -->
+    "#);
+}
+
+#[test]
+fn a_contributors_conflict_and_a_single_failure_call_nobody() {
+    let parts = [part(&[
+        ("src/perl!2", TroubleKind::Refused, "the merge request conflicts with its target branch", 9),
+        ("src/curl!1", TroubleKind::Failed, "no connection to GitLab", 1),
+    ])];
+    assert!(!status(&parts).needs_a_person());
+}
+
+#[test]
+fn a_token_calls_a_person_two_weeks_before_it_expires() {
+    let with = |day: u32| {
+        let token_expires = NaiveDate::from_ymd_opt(2026, 12, day);
+        let surroundings = Some(Surroundings { asked: NOON, token_expires, hooks: None });
+        status(&[Part { surroundings, ..part(&[]) }]).needs_a_person()
+    };
+    assert!(with(1) && with(7) && with(20));
+    assert!(!with(21));
+}
+
+#[test]
+fn nothing_that_a_contributor_wrote_acts() {
+    let why = "patch `a|b`\n/close\n@all <!-- x --> ![i](http://x) [l](http://x) Closes g/x#1 <b>";
+    let parts = [part(&[("src/a!1", TroubleKind::Failed, why, 2), ("x](http://y)!1", TroubleKind::Refused, "", 1)])];
+    let text = status(&parts).description();
+    assert!(text.lines().all(|line| !line.starts_with('/')), "{text}");
+    for bad in ["@all", "<!-- x", "![i]", "[l](", "<b>", "Closes g/x#1"] {
+        assert!(!text.contains(bad), "{bad} in {text}");
+    }
+    let is_of = |instance| is_of("Status of staging", &text, instance);
+    assert!(is_of("production") && !is_of("staging"));
+}
+
+#[test]
+fn where_too_many_fail_to_name_them_all_it_says_how_many_more() {
+    let names: Vec<_> = (0..53).map(|n| format!("src/p{n:02}!1")).collect();
+    let of = |kind| names.iter().map(move |name| (name.as_str(), kind, "x", 2));
+    let parts = [part(&of(TroubleKind::Failed).collect::<Vec<_>>())];
+    let text = status(&parts).description();
+    assert!(text.starts_with("**53 things need a person:**"), "{text}");
+    assert!(text.contains("\n- … and 3 more failed in several runs in a row\n") && !text.contains("src/p50"), "{text}");
+    let parts = [part(&of(TroubleKind::NoDistGit).collect::<Vec<_>>())];
+    assert!(status(&parts).description().contains("\n- … and 3 more have no place in dist-git\n"));
+}
+
+#[test]
+fn a_shard_that_does_not_finish_any_more_calls_a_person() {
+    let other = |ran| Part { shard: (2, 2), ran, ..part(&[]) };
+    let own = Part { shard: (1, 2), ..part(&[]) };
+    let with = |ran, last| {
+        let parts = [own.clone(), other(ran)];
+        Status { last, ..status(&parts) }.description()
+    };
+    let said = with(NOON - 8 * 3600, Some(NOON - 900));
+    assert!(said.contains("- Job 2 of 2 has not finished since **2026-12-07 04:00 UTC**: see its last jobs"), "{said}");
+    for (ran, last) in [(NOON - 5 * 3600, Some(NOON - 900)), (NOON - 86_400, Some(NOON - 86_000)), (0, None)] {
+        assert!(with(ran, last).starts_with("**All is well:**"), "{ran} {last:?}");
+    }
+}
+
+#[test]
+fn several_shards_make_one_text() {
+    let one = Part { shard: (1, 2), ..part(&[("src/b!1", TroubleKind::NoDistGit, "x", 1)]) };
+    let other = Part { shard: (2, 2), ..part(&[("src/a!1", TroubleKind::NoDistGit, "x", 1)]) };
+    let parts = [one, other];
+    let text = status(&parts).description();
+    assert!(text.contains("| in step with dist-git | 960 |") && text.contains("**2 things need a person:**"));
+}
+
+#[test]
+fn a_note_is_read_back_and_is_no_news_for_an_hour() {
+    let part = part(&[("src/a!1", TroubleKind::Refused, "it --> <!-- conflicts", 1)]);
+    assert_eq!(Part::read(&part.note()), Some(part.clone()));
+    assert_eq!(Part::read(&part.note().replace("\"ran\"", "\"run\"")), None);
+    let later = |seconds| Part { ran: NOON + seconds, ..part.clone() };
+    assert!(!later(0).is_news(&part) && !later(3599).is_news(&part));
+    assert!(later(3600).is_news(&part));
+    assert!(Part { states: States::default(), ..later(1) }.is_news(&part));
+    insta::assert_snapshot!(Part { memory: Memory::default(), ..part }.note(), @r#"
+    `reconcile` last ran at **2026-12-07 12:00 UTC**. While nothing changes, this is updated once an hour.
+
+    A hidden part of this note remembers which merge requests are up to date. If the note is deleted, the next run takes longer and writes a new one.
+
+    <!-- source-git-bot v1: memory {"shard":[1,1],"ran":1796644800,"states":{"in_step":480,"dist_git_only":0,"source_git_only":500,"refused":0,"failed":0,"left":0},"memory":[]} -->
+    "#);
+}
