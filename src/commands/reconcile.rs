@@ -247,7 +247,7 @@ impl Work<'_> {
             Err(error) => (Some(trouble(TroubleKind::Failed, format!("{error:#}"))), None),
         };
         // What was written is to be looked at once more: the next look says whether it is as it should be.
-        let print = print.filter(|_| came == Came::OfNothing);
+        let print = print.filter(|_| came == Came::OfNothing && !line.goes_on);
         // A whole look that failed is yet to be had.
         let looked = if outcome.is_err() && depth == Depth::Whole { Hour::NEVER } else { self.hour };
         let mut tally = locked(tally);

@@ -71,6 +71,24 @@ fn a_pair_whose_pipeline_runs_is_looked_at_each_time_and_after_its_end_once() {
 }
 
 #[test]
+fn what_a_pipeline_started_and_did_not_wait_for_is_looked_at_until_it_ends() {
+    let (world, iid) = watched();
+    settle(&world);
+    let sandbox = &world.sandbox;
+    let pipeline = sandbox.mr_pipeline(DIST, world.opened().iid).create();
+    let job =
+        sandbox.job(sandbox.child_pipeline(sandbox.bridge(pipeline, "build", "arches").create()), "build", "x86_64");
+    let job = job.status("running").create();
+    settle(&world);
+    assert!(is_looked_at(&world) && is_looked_at(&world));
+    sandbox.set_job(job, "failed");
+    assert!(is_looked_at(&world));
+    assert!(world.note(iid).contains("`x86_64`") && !world.note(iid).contains("running"), "{}", world.note(iid));
+    settle(&world);
+    assert!(!is_looked_at(&world));
+}
+
+#[test]
 fn another_instance_file_has_everything_looked_at() {
     let (world, _) = watched();
     settle(&world);

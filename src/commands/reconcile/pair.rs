@@ -16,6 +16,7 @@ use crate::commands::{own_notes, sync};
 use crate::forge::{ForgeError, MergeRequest, MergeRequestIid, MergeRequestState, Note, ProjectId, ProjectPath};
 use crate::git::Git;
 use crate::pair::ci_section::CiSection;
+use crate::pair::results::CiState;
 use crate::pair::{branch, commit, record};
 use crate::transform::{CommitId, Refusal, config};
 
@@ -74,6 +75,9 @@ impl Reconciling<'_> {
             && self.is_told(note.as_ref(), source, &fresh)?;
         let synced = if is_synced { Ok(None) } else { self.sync(source_path, source, &dist_path, None, line) };
         let fresh = if line.did.is_empty() { fresh } else { self.bot.forge.merge_request(&dist_path, dist.iid)? };
+        // What a pipeline started may run on when it is at rest itself, and end unseen.
+        let shown = note.as_ref().and_then(|note| CiSection::read(&note.body)).and_then(|section| section.state.state);
+        line.goes_on = shown == Some(CiState::Running);
         let pair = report::of_dist(self.bot, dist_path, fresh)?;
         let note = note.filter(|_| line.did.is_empty());
         self.report(pair.map(|pair| Pair { note, ..pair }), line)?;

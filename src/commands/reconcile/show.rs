@@ -51,6 +51,8 @@ pub(super) struct Line {
     pub(super) merge_request: String,
     pub(super) did: Vec<Did>,
     pub(super) outcome: Outcome,
+    /// Whether something of it goes on that no list tells of.
+    pub(super) goes_on: bool,
     /// Where it comes in the summary.
     pub(super) place: usize,
 }
@@ -89,7 +91,7 @@ pub(super) enum Outcome {
 
 impl Line {
     pub(super) fn new(merge_request: String) -> Self {
-        Self { merge_request, did: Vec::new(), outcome: Outcome::Done, place: 0 }
+        Self { merge_request, did: Vec::new(), outcome: Outcome::Done, goes_on: false, place: 0 }
     }
 
     /// Notes what was done, where anything was.
