@@ -180,8 +180,8 @@ pub fn mask_secrets(variables: &BTreeMap<String, String>) {
     MASK.get_or_init(|| values.flat_map(|value| forms(value)).map(SecretString::from).collect());
 }
 
-/// Returns `text` with the secrets masked: for what is cut before it is written, since half a secret is none that is found.
-pub(crate) fn masked(text: &[u8]) -> Cow<'_, [u8]> {
+/// Returns `text` with the secrets masked.
+fn masked(text: &[u8]) -> Cow<'_, [u8]> {
     let mut shown = Cow::Borrowed(text);
     for secret in MASK.get().into_iter().flatten() {
         let secret = secret.expose_secret().as_bytes();

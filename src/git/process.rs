@@ -21,7 +21,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 use wait_timeout::ChildExt as _;
 
-use crate::terminal;
 use crate::transform::Refusal;
 use crate::transform::text::printable;
 
@@ -274,7 +273,8 @@ impl GitCommand {
         self
     }
 
-    /// Sets how large a file the command, and what it starts, may write; what writes more dies of SIGXFSZ.
+    /// Sets how large a file may be that a command writes which acts on its input, or what it starts then; what writes more
+    /// dies of SIGXFSZ.
     #[must_use]
     pub fn file_limit(mut self, bytes: u64) -> Self {
         self.file_limit = Some(bytes);
@@ -330,7 +330,8 @@ impl GitCommand {
         tracing::trace!(arguments = ?self.arguments, "git");
         let mut child = self.spawn().with_context(|| format!("starting git on the search path ({name})"))?;
         if let Some(bytes) = self.file_limit {
-            // What git starts inherits it; that takes git longer than this takes us. One that has ended needs none.
+            // What git starts inherits it, and git starts nothing before it has read its input, which comes after this. One
+            // that has ended needs none.
             let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
             if let Err(error) = prlimit(Some(Pid::from_child(&child)), Resource::Fsize, limit) {
                 tracing::debug!("limiting what `git {name}` writes: {error}");
@@ -432,11 +433,10 @@ impl GitCommand {
     }
 }
 
-/// Returns what was said with `secrets`, and those of the process, masked: before any of it is cut.
+/// Returns what was said with `secrets` masked: before any of it is cut.
 pub(super) fn masked(said: &[u8], secrets: &[SecretString]) -> Vec<u8> {
     let secrets = secrets.iter().map(|secret| secret.expose_secret().as_bytes()).filter(|secret| !secret.is_empty());
-    let said = secrets.fold(said.to_owned(), |said, secret| said.replace(secret, b"[MASKED]"));
-    terminal::masked(&said).into_owned()
+    secrets.fold(said.to_owned(), |said, secret| said.replace(secret, b"[MASKED]"))
 }
 
 /// What was read from a pipe, and whether there was more.
@@ -472,12 +472,12 @@ mod tests {
         assert_eq!(Version::parse(""), None);
     }
 
-    /// A git that does what `script` says, with a directory of its own at `$HERE`.
+    /// A git that does what `script` says, with a directory of its own at `$HERE` and a pipe, `said`, in it.
     fn stand_in(script: &str) -> (Git, TempDir) {
         let home = TempDir::new().unwrap();
         let here = home.path().display();
         let text = format!(
-            "#!/bin/sh\nHERE='{here}'\nif [ \"$1\" = --version ]; then echo git version 2.45.0; exit; fi\n{script}\n"
+            "#!/bin/sh\nHERE='{here}'\nif [ \"$1\" = --version ]; then mkfifo $HERE/said; echo git version 2.45.0; exit; fi\n{script}\n"
         );
         let path = home.path().join("git");
         fs::write(&path, text).unwrap();
@@ -488,29 +488,22 @@ mod tests {
 
     #[test]
     fn what_a_stopped_command_has_started_stops_too() {
-        let (git, home) = stand_in("sleep 300 & echo $! >$HERE/pid; wait");
+        let (git, home) = stand_in("(exec 9>$HERE/said; sleep 60; echo alive >&9) & wait");
+        let said = home.path().join("said");
+        // Reading ends where nobody is left who could write.
+        let last_words = thread::spawn(move || fs::read_to_string(said).unwrap());
         let mut command = git.anywhere().arg("push").deadline(Duration::from_secs(1));
         // The test may run at a terminal.
         command.group = Group::Own;
         let error = command.run().unwrap_err();
         assert!(error.to_string().contains("took longer than 1 s"), "{error:#}");
-        let pid = fs::read_to_string(home.path().join("pid")).unwrap();
-        let state = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        // What is dead may not have been waited for yet.
-        let lives = || !state().is_empty() && !state().contains(") Z ");
-        for _ in 0..100 {
-            if !lives() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        panic!("{}", state());
+        assert_eq!(last_words.join().unwrap(), "");
     }
 
     #[test]
     fn a_command_writes_no_larger_file_than_it_may() {
-        let (git, home) = stand_in("sleep 1; head -c 3000000 /dev/zero >$HERE/large");
-        let finished = git.anywhere().arg("fetch").file_limit(1 << 20).run().unwrap();
+        let (git, home) = stand_in("read go; head -c 3000000 /dev/zero >$HERE/large");
+        let finished = git.anywhere().arg("fetch").input(b"go\n".to_vec()).file_limit(1 << 20).run().unwrap();
         assert!(!finished.status.success());
         assert_eq!(fs::metadata(home.path().join("large")).unwrap().len(), 1 << 20);
     }
