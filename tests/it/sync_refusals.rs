@@ -155,7 +155,8 @@ fn a_push_between_looking_and_pushing_is_not_overwritten() {
     world.change("More", &[("MORE", Some("More.\n"))]);
     let (handle, branch) = (world.sandbox.handle(), format!("c9s-src-{iid}"));
     let theirs = branch.clone();
-    world.sandbox.fail(Fault::on("GET", "/bot/hello.git/info/refs").nth(3).meanwhile(move || {
+    // The first look at the branch is for what it holds, the second is git's before it pushes.
+    world.sandbox.fail(Fault::on("GET", "/bot/hello.git/info/refs").nth(2).meanwhile(move || {
         handle.commit("bot/hello", &theirs, "Mend by hand", &[("mended", Some("yes\n"))]);
     }));
     let run = world.sync(iid, &[]);

@@ -96,7 +96,7 @@ impl Run<'_> {
         }
         // Whoever pushes does so first. So where the branch is still as this job knows it, nobody has written anything
         // newer that this job could have overwritten since; else what it wrote may be what was true before.
-        if seen.looked_at_branch() && self.branch_tip(store)?.1 != branch_at {
+        if seen.looked_at_branch() && self.branch_tip(store)? != branch_at {
             return Err(RemoteError::Stale { role: BRANCH_ROLE }.into());
         }
         Ok(())

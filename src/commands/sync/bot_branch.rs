@@ -28,18 +28,14 @@ pub(super) enum BranchHome {
 impl Run<'_> {
     /// What the bot's branch holds. Only its last commit is read, in a store of its own: git would make a push's pack
     /// against files of any commit that it knows the server to have, and these files are not fetched.
-    pub(super) fn branch_state(&self, store: &Store) -> Result<(BranchHome, BranchState)> {
-        let (home, tip) = self.branch_tip(store)?;
-        if tip.is_none() {
-            return Ok((home, BranchState::Missing));
-        }
+    pub(super) fn branch_state(&self) -> Result<(BranchHome, BranchState)> {
         let store = Store::create(self.git)?;
         let name = format!("refs/heads/{}", self.branch);
         let remote = self.remote(BRANCH_ROLE, &self.fork_path()?);
         if let Err(error) = remote.fetch(&store, &[(name, BRANCH_TIP.to_owned())], 1) {
             return match error.downcast::<RemoteError>()? {
-                RemoteError::MissingRef { .. } => Ok((home, BranchState::Missing)),
-                other => Err(other.into()),
+                RemoteError::MissingRef { .. } => Ok((BranchHome::Answers, BranchState::Missing)),
+                other => Ok((self.absent(other)?, BranchState::Missing)),
             };
         }
         let commit = store.commit_at(BRANCH_TIP)?;
@@ -55,23 +51,23 @@ impl Run<'_> {
             tree: described.tree,
             message: described.message,
         };
-        Ok((home, BranchState::At(tip)))
+        Ok((BranchHome::Answers, BranchState::At(tip)))
+    }
+
+    /// Returns what it means that git was not let in: a fork that the bot is yet to make looks like that.
+    fn absent(&self, error: RemoteError) -> Result<BranchHome> {
+        match error {
+            RemoteError::Denied { .. } if self.bot.instance.forks != Forks::DistGit => Ok(BranchHome::Absent),
+            other => Err(other.into()),
+        }
     }
 
     /// Where the bot's branch is.
-    pub(super) fn branch_tip(&self, store: &Store) -> Result<(BranchHome, Option<CommitId>)> {
+    pub(super) fn branch_tip(&self, store: &Store) -> Result<Option<CommitId>> {
         let name = format!("refs/heads/{}", self.branch);
         match self.remote(BRANCH_ROLE, &self.fork_path()?).list(store, std::slice::from_ref(&name)) {
-            Ok(listed) => {
-                let found = listed.into_iter().find(|(found, _)| *found == name);
-                Ok((BranchHome::Answers, found.map(|(_, commit)| commit)))
-            }
-            Err(error) => match error.downcast::<RemoteError>()? {
-                RemoteError::Denied { .. } if self.bot.instance.forks != Forks::DistGit => {
-                    Ok((BranchHome::Absent, None))
-                }
-                other => Err(other.into()),
-            },
+            Ok(listed) => Ok(listed.into_iter().find(|(found, _)| *found == name).map(|(_, commit)| commit)),
+            Err(error) => self.absent(error.downcast::<RemoteError>()?).map(|_| None),
         }
     }
 }

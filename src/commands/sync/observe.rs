@@ -260,8 +260,8 @@ impl Run<'_> {
             _ => PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str()),
         };
         let mut fetched = match begun {
-            Err(error) if self.has_lost_target(&error, &target)? => return self.observe_without_target(store, target),
-            Err(error) => return self.observe_without_content(store, target, refusal_of(error)?),
+            Err(error) if self.has_lost_target(&error, &target)? => return self.observe_without_target(target),
+            Err(error) => return self.observe_without_content(target, refusal_of(error)?),
             Ok(begun) => begun,
         };
         let path = RepoPath::parse(config::PATH)?;
@@ -301,7 +301,7 @@ impl Run<'_> {
                 Ok(made) => made,
                 Err(error) => Making::Blocked(Blocked::Refused(refusal_of(error)?)),
             };
-            (seen.branch_home, seen.branch) = self.branch_state(store)?;
+            (seen.branch_home, seen.branch) = self.branch_state()?;
             let tip = seen.branch_at();
             self.set_apart_what_moved(&mut seen.pair, &found, tip)?;
         }
@@ -315,21 +315,21 @@ impl Run<'_> {
     }
 
     /// Looks at what is left of a merge request whose target branch was deleted: nothing can be made of it.
-    fn observe_without_target(&self, store: &Store, target: BranchName) -> Result<Option<Seen>> {
+    fn observe_without_target(&self, target: BranchName) -> Result<Option<Seen>> {
         let text = format!("its target branch {} is not there any more", quoted(target.as_str().as_bytes()));
         let remedy = "choose another target branch for the merge request, or have that one made again";
-        self.observe_without_content(store, target, Refusal::new(text, remedy))
+        self.observe_without_content(target, Refusal::new(text, remedy))
     }
 
     /// Looks at what is left of a merge request that cannot be fetched.
-    fn observe_without_content(&self, store: &Store, target: BranchName, refusal: Refusal) -> Result<Option<Seen>> {
+    fn observe_without_content(&self, target: BranchName, refusal: Refusal) -> Result<Option<Seen>> {
         let Some(head) = self.source.sha else { return Ok(None) };
         let Some(merge_requests) = self.merge_requests()? else { return Ok(None) };
         if merge_requests.is_empty() && !self.bot.forge.has_file(self.source.target_project_id, config::PATH, &head)? {
             tracing::info!("{} is not there: nothing to do", config::PATH);
             return Ok(None);
         }
-        let (branch_home, branch) = self.branch_state(store)?;
+        let (branch_home, branch) = self.branch_state()?;
         Ok(Some(Seen {
             made: Making::Blocked(Blocked::Refused(refusal)),
             target,
