@@ -24,6 +24,7 @@ use chrono::{DateTime, Utc};
 
 use super::Surroundings;
 use super::bot::{Bot, Setting};
+use super::sync::Unsynced;
 use crate::ci::Log;
 use crate::cli::{self, Global};
 use crate::forge::{ForgeError, ProjectPath};
@@ -138,8 +139,6 @@ struct Task {
     /// How it looked when it was found.
     print: Option<Print>,
     depth: Depth,
-    /// Whether dist-git has no place for it.
-    lacks_dist_git: bool,
     /// Its place in the summary.
     place: usize,
 }
@@ -160,9 +159,8 @@ fn tasks(bot: &Bot, watch: Option<&Watch>, found: Vec<Found>, tally: &mut Tally)
                 tally.count(Kind::of(&found));
             }
         } else {
-            let lacks_dist_git = seen.as_ref().is_some_and(|seen| seen.lacks_dist_git(&found));
             let depth = watch.map_or(Depth::WhatChanged, |watch| watch.depth(key, print));
-            tasks.push(Task { found, key, print, depth, lacks_dist_git, place });
+            tasks.push(Task { found, key, print, depth, place });
         }
     }
     tasks
@@ -229,7 +227,7 @@ impl Work<'_> {
 
     fn one(&self, task: Task, name: String, tally: &Mutex<Tally>) -> Came {
         let Work { bot, git, global, surroundings, tips, .. } = *self;
-        let Task { found, key, print, depth, lacks_dist_git, place } = task;
+        let Task { found, key, print, depth, place } = task;
         let project = found.source_path.clone();
         let mut line = Line { place, ..Line::new(name) };
         let kind = Kind::of(&found);
@@ -240,10 +238,8 @@ impl Work<'_> {
         let trouble = |kind, why: String| Trouble { merge_request: line.merge_request.clone(), kind, why, times: 0 };
         let (trouble, print) = match &outcome {
             Ok(None) => (None, print),
-            Ok(Some(refusal)) => {
-                let kind = if lacks_dist_git { TroubleKind::NoDistGit } else { TroubleKind::Refused };
-                (Some(trouble(kind, refusal.to_string())), print)
-            }
+            Ok(Some(Unsynced::Refused(why))) => (Some(trouble(TroubleKind::Refused, why.to_string())), print),
+            Ok(Some(Unsynced::NoDistGit(why))) => (Some(trouble(TroubleKind::NoDistGit, why.to_string())), print),
             Err(error) => (Some(trouble(TroubleKind::Failed, format!("{error:#}"))), None),
         };
         // What was written is to be looked at once more: the next look says whether it is as it should be.
@@ -257,7 +253,7 @@ impl Work<'_> {
                 tally.count(kind);
                 tally.done(line);
             }
-            Ok(Some(refusal)) => tally.refused(line, &refusal),
+            Ok(Some(unsynced)) => tally.refused(line, unsynced.refusal()),
             Err(error) => tally.failed(line, &project, error),
         }
         came

@@ -70,17 +70,35 @@ pub(super) fn run(arguments: &cli::Sync, global: &Global, surroundings: &Surroun
 pub(super) struct Synced {
     pub(super) effect: Effect,
     /// Why the merge request cannot be synced; its note says so.
-    pub(super) refusal: Option<Refusal>,
+    pub(super) unsynced: Option<Unsynced>,
+}
+
+/// Why a merge request cannot be synced.
+#[derive(Clone, Debug)]
+pub(super) enum Unsynced {
+    /// For what is in it, or who may see it: its author's to mend.
+    Refused(Refusal),
+    /// dist-git has no project or no branch for it: not its author's alone.
+    NoDistGit(Refusal),
+}
+
+impl Unsynced {
+    /// Returns what its author is told.
+    pub(super) const fn refusal(&self) -> &Refusal {
+        match self {
+            Self::Refused(refusal) | Self::NoDistGit(refusal) => refusal,
+        }
+    }
 }
 
 impl Synced {
-    const NOTHING: Self = Self { effect: Effect::Nothing, refusal: None };
+    const NOTHING: Self = Self { effect: Effect::Nothing, unsynced: None };
 
     /// Shows what is to be shown, and ends with the refusal where there is one.
     pub(super) fn finish(self) -> Result<()> {
         self.effect.print()?;
-        match self.refusal {
-            Some(refusal) => bail!(refusal),
+        match self.unsynced {
+            Some(Unsynced::Refused(refusal) | Unsynced::NoDistGit(refusal)) => bail!(refusal),
             None => Ok(()),
         }
     }
@@ -191,14 +209,14 @@ impl Run<'_> {
         };
         let effect =
             if self.due == Due::Close { self.end_results(&seen, effect, global, surroundings)? } else { effect };
-        let refusal = match plan.outcome {
+        let unsynced = match plan.outcome {
             Outcome::Done => None,
-            Outcome::CannotBeSynced => Some(seen.refusal().unwrap_or_else(|| {
+            Outcome::CannotBeSynced => Some(seen.unsynced().unwrap_or_else(|| {
                 let text = "the merge request cannot be synced to dist-git";
-                Refusal::new(text, "see the bot's note on the merge request")
+                Unsynced::Refused(Refusal::new(text, "see the bot's note on the merge request"))
             })),
         };
-        Ok(Synced { effect, refusal })
+        Ok(Synced { effect, unsynced })
     }
 
     /// Looks whether what opened, closed or was told of a dist-git merge request still holds: somebody may have done the

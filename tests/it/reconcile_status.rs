@@ -46,24 +46,32 @@ fn what_fails_again_and_again_opens_it_and_what_goes_well_closes_it() {
 
 #[test]
 fn a_place_that_is_missing_in_dist_git_opens_it_and_a_conflict_does_not() {
-    let (world, _) = watched();
-    world.sandbox.commit(SOURCE, "c9s", "Return two", &[("hello.c", Some("int main(void)\n{\n    return 2;\n}\n"))]);
-    reconcile(&world, &[]).ends_with(0);
-    let said = issue(&world);
-    assert!(!said.open && said.description.contains("| cannot be synced: see below | 1 |"), "{}", said.description);
-    assert!(said.description.contains("### Cannot be synced: their authors were told\n\n- [`src/hello!1`]("));
+    for without_graphql in [None, Some(Fault::on("POST", "/api/graphql").always().status(404))] {
+        let (world, _) = watched();
+        if let Some(fault) = without_graphql {
+            world.sandbox.fail(fault);
+        }
+        let two = "int main(void)\n{\n    return 2;\n}\n";
+        world.sandbox.commit(SOURCE, "c9s", "Return two", &[("hello.c", Some(two))]);
+        reconcile(&world, &[]).ends_with(0);
+        let said = issue(&world);
+        assert!(!said.open && said.description.contains("| cannot be synced: see below | 1 |"), "{}", said.description);
+        assert!(said.description.contains("### Cannot be synced: their authors were told\n\n- [`src/hello!1`]("));
 
-    world.sandbox.branch_at(SOURCE, "c11s", "c9s");
-    world.sandbox.branch_at(FORK, "other", "fix");
-    world.sandbox.open("contributor").from(FORK, "other").into(SOURCE, "c11s").create();
-    reconcile(&world, &[]).ends_with(0);
-    let said = issue(&world);
-    assert!(said.open, "{}", said.description);
-    assert!(said.description.contains("- [`src/hello!2`](") && said.description.contains("has no place in dist-git"));
+        world.sandbox.branch_at(SOURCE, "c11s", "c9s");
+        world.sandbox.branch_at(FORK, "other", "fix");
+        world.sandbox.open("contributor").from(FORK, "other").into(SOURCE, "c11s").create();
+        reconcile(&world, &[]).ends_with(0);
+        let said = issue(&world);
+        assert!(said.open, "{}", said.description);
+        assert!(
+            said.description.contains("- [`src/hello!2`](") && said.description.contains("has no place in dist-git")
+        );
 
-    world.sandbox.branch_at(DIST, "c11s", "c9s");
-    settle(&world);
-    assert!(!issue(&world).open, "{}", issue(&world).description);
+        world.sandbox.branch_at(DIST, "c11s", "c9s");
+        settle(&world);
+        assert!(!issue(&world).open, "{}", issue(&world).description);
+    }
 }
 
 #[test]

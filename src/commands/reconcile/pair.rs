@@ -12,13 +12,14 @@ use crate::commands::Surroundings;
 use crate::commands::bot::Bot;
 use crate::commands::merge_request_reference::MergeRequestReference;
 use crate::commands::report::{self, Asked, Pair};
+use crate::commands::sync::Unsynced;
 use crate::commands::{own_notes, sync};
 use crate::forge::{ForgeError, MergeRequest, MergeRequestIid, MergeRequestState, Note, ProjectId, ProjectPath};
 use crate::git::Git;
 use crate::pair::ci_section::CiSection;
 use crate::pair::results::CiState;
 use crate::pair::{branch, commit, record};
-use crate::transform::{CommitId, Refusal, config};
+use crate::transform::{CommitId, config};
 
 /// How far a look goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(super) struct Reconciling<'a> {
 
 impl Reconciling<'_> {
     /// Brings one merge request up to date; returns why it cannot be synced, where that is the case.
-    pub(super) fn one(&self, found: Found, line: &mut Line) -> Result<Option<Refusal>> {
+    pub(super) fn one(&self, found: Found, line: &mut Line) -> Result<Option<Unsynced>> {
         match found {
             Found { source: Some(source), dist: Some(dist), source_path, dist_path } => {
                 self.pair(&source_path, &source, dist_path, &dist, line)
@@ -63,7 +64,7 @@ impl Reconciling<'_> {
         dist_path: ProjectPath,
         dist: &MergeRequest,
         line: &mut Line,
-    ) -> Result<Option<Refusal>> {
+    ) -> Result<Option<Unsynced>> {
         let recorded = record::read(&dist.description).and_then(|record| record.note);
         let note = own_notes::find(self.bot, source.target_project_id, source.iid, recorded)?.into_iter().next();
         // The lists are as old as the run: what is reported is read afresh.
@@ -91,7 +92,7 @@ impl Reconciling<'_> {
         dist_path: ProjectPath,
         dist: &MergeRequest,
         line: &mut Line,
-    ) -> Result<Option<Refusal>> {
+    ) -> Result<Option<Unsynced>> {
         let named = dist.source_branch.parse().ok().and_then(|name| branch::parse(&name));
         let Some((target, iid)) = named else { return Ok(None) };
         let source = match self.bot.forge.merge_request(&source_path, iid) {
@@ -139,7 +140,7 @@ impl Reconciling<'_> {
         source: &MergeRequest,
         dist_path: &ProjectPath,
         line: &mut Line,
-    ) -> Result<Option<Refusal>> {
+    ) -> Result<Option<Unsynced>> {
         let project = source.target_project_id;
         // Once it is merged, what counts is whether there is packaging in the target branch.
         if source.state != MergeRequestState::Merged
@@ -163,12 +164,12 @@ impl Reconciling<'_> {
         dist_path: &ProjectPath,
         known: Option<MergeRequestIid>,
         line: &mut Line,
-    ) -> Result<Option<Refusal>> {
+    ) -> Result<Option<Unsynced>> {
         let reference = MergeRequestReference { project: source_path.clone(), iid: source.iid };
         let work = sync::Work::new(self.bot, self.git, reference, dist_path.clone());
         let synced = sync::Work { known, ..work }.run(&self.global(), self.surroundings)?;
-        line.note(if synced.refusal.is_some() { "told its author" } else { "synced" }, &synced.effect);
-        Ok(synced.refusal)
+        line.note(if synced.unsynced.is_some() { "told its author" } else { "synced" }, &synced.effect);
+        Ok(synced.unsynced)
     }
 
     fn report(&self, pair: Option<Pair>, line: &mut Line) -> Result<()> {

@@ -130,12 +130,6 @@ impl Seen {
         }
         Some(Print::of(parts.iter().map(String::as_str)))
     }
-
-    /// Says whether dist-git has neither project nor branch for a merge request, as far as the bot may see.
-    pub(super) fn lacks_dist_git(&self, found: &Found) -> bool {
-        let tip = target(found).and_then(|target| self.tips.get(&name(&found.dist_path, target.as_str())));
-        tip.is_some_and(Option::is_none)
-    }
 }
 
 /// Asks for the tips of branches. Of projects that GitLab cannot tell about nothing is known, not even that they lack one.

@@ -9,7 +9,7 @@ use super::bot_branch::BranchHome;
 use super::dist_notes;
 use super::pairing::{self, Pairing};
 use super::visibility::BotFork;
-use super::{Due, Run};
+use super::{Due, Run, Unsynced};
 use crate::ci::Section;
 use crate::commands::commit_statuses;
 use crate::commands::generate::{self, Generated, Request};
@@ -86,17 +86,17 @@ impl Seen {
     }
 
     /// Why nothing can be made of the merge request.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
+    pub(super) fn unsynced(&self) -> Option<Unsynced> {
         match &self.made {
-            Making::Blocked(Blocked::Refused(refusal)) => Some(refusal.clone()),
-            Making::Blocked(Blocked::NoBranch { project, branch }) => Some(Refusal::new(
+            Making::Blocked(Blocked::Refused(refusal)) => Some(Unsynced::Refused(refusal.clone())),
+            Making::Blocked(Blocked::NoBranch { project, branch }) => Some(Unsynced::NoDistGit(Refusal::new(
                 format!("the dist-git project {project} has no branch {}", quoted(branch.as_str().as_bytes())),
                 "choose another target branch, or ask the package's maintainers to create the branch in dist-git",
-            )),
-            Making::Blocked(Blocked::NoProject { project }) => Some(Refusal::new(
+            ))),
+            Making::Blocked(Blocked::NoProject { project }) => Some(Unsynced::NoDistGit(Refusal::new(
                 format!("there is no dist-git project {project} that the bot can see"),
                 "ask the package's maintainers whether this package is meant to be kept in source-git",
-            )),
+            ))),
             Making::Blocked(Blocked::LessVisible) | Making::Made(_) | Making::NotDue => None,
         }
     }
