@@ -80,6 +80,8 @@ mod sync_tls;
 mod templates;
 mod templates_chain;
 mod update_dist_git;
+mod update_dist_git_refusals;
+mod usage;
 mod webhook_token;
 mod webhooks;
 mod world;
