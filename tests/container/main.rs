@@ -271,7 +271,7 @@ fn sync(world: &World, iid: u64, user: &str, option: &[&str]) -> Run {
 #[track_caller]
 fn is_synced(world: &World, iid: u64, run: &Run) {
     run.ends_with(0);
-    assert_eq!(world.written(), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
     assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
     assert_eq!(world.opened().title, "Return success");
 }
