@@ -1,22 +1,22 @@
 //! Keeps the source-git and dist-git repositories of an RPM distribution in step.
 //!
-//! `transform` and `pair` are the heart: pure functions that turn source-git content into dist-git content, and tell
-//! what to do about a pair of merge requests. `git` runs the git process and reads objects, `forge` talks to GitLab,
-//! `config` says which instance is served, `ci` what the job around us is, `webhook_token` who may speak of which
-//! projects, `setup` what a package needs to be served; `commands` puts them to work. `variables` tells users which
-//! variables all of these read.
+//! Rooms, from the inside out; a room uses only those before it (`tests/it/layers.rs` checks that):
+//!
+//! - [`types`]: values that every room shares.
+//! - [`transform`]: source-git content becomes dist-git content. Pure.
+//! - [`pair`]: what to do about a pair of merge requests, and what people read about it. Pure.
+//! - [`git`], [`forge`], [`config`], [`ci`]: adapters to git, GitLab, the instance file and the CI job. None knows another.
+//! - [`setup`]: what a package and an instance need on GitLab. Pure.
+//! - [`ops`]: operations; each observes, plans and applies.
+//! - [`cli`]: the command line: arguments in, text or JSON out.
 
 pub mod ci;
 pub mod cli;
-pub mod commands;
 pub mod config;
-pub mod doctor;
-pub mod exit;
 pub mod forge;
 pub mod git;
+pub mod ops;
 pub mod pair;
 pub mod setup;
-pub mod terminal;
 pub mod transform;
-pub mod variables;
-pub mod webhook_token;
+pub mod types;

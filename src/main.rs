@@ -5,10 +5,11 @@ use std::env;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use source_git_bot::cli::Cli;
-use source_git_bot::commands::{self, Surroundings};
-use source_git_bot::exit::ExitStatus;
-use source_git_bot::terminal;
+use source_git_bot::cli::args::Cli;
+use source_git_bot::cli::dispatch;
+use source_git_bot::cli::exit::ExitStatus;
+use source_git_bot::cli::terminal;
+use source_git_bot::ops::Surroundings;
 use tracing::Level;
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         .init();
     let surroundings =
         Surroundings { search_path, variables, paint: terminal::stdout_paint(cli.global.color, no_color) };
-    match commands::run(&cli, &surroundings) {
+    match dispatch::run(&cli, &surroundings) {
         Ok(()) => ExitStatus::Done.into(),
         Err(error) => {
             terminal::complain(&terminal::error_lines(&error, complaints));

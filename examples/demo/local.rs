@@ -1,8 +1,8 @@
 //! A packager's day without GitLab: `update-dist-git` on local clones.
 
 use anyhow::Result;
-use source_git_bot::exit::ExitStatus;
-use source_git_bot::terminal::Paint;
+use source_git_bot::cli::exit::ExitStatus;
+use source_git_bot::cli::terminal::Paint;
 
 use crate::package::{self, BRANCH, GREETING, SUCCESS};
 use crate::program::Program;

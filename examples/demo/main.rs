@@ -26,7 +26,7 @@ mod stage;
 use std::env;
 
 use anyhow::{Result, bail};
-use source_git_bot::terminal::{Color, stdout_paint};
+use source_git_bot::cli::terminal::{Color, stdout_paint};
 
 use crate::program::Program;
 use crate::stage::Stage;

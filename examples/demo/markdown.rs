@@ -2,7 +2,7 @@
 //!
 //! No Markdown that somebody else wrote: of that, only plain paragraphs come out right.
 
-use source_git_bot::terminal::Paint;
+use source_git_bot::cli::terminal::Paint;
 
 /// How a character is set.
 #[derive(Clone, Copy, PartialEq, Eq)]

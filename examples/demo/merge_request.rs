@@ -3,8 +3,8 @@
 
 use anyhow::{Context as _, Result};
 use gitlab_sandbox::{MergeRequest, Moment, Note, Role, Sandbox, Scope, Settings};
-use source_git_bot::exit::ExitStatus;
-use source_git_bot::pair::results::REPORT_JOB;
+use source_git_bot::cli::exit::ExitStatus;
+use source_git_bot::pair::ci::REPORT_JOB;
 
 use crate::package::{self, BRANCH, GREETING, SUCCESS};
 use crate::page;

@@ -1,7 +1,7 @@
 //! What people see in the browser: a merge request, a note, a job's log. Framed, so that it is told from what is typed.
 
 use gitlab_sandbox::{Handle, MergeRequest, Note, ShownStatus, State};
-use source_git_bot::terminal::Paint;
+use source_git_bot::cli::terminal::Paint;
 
 use crate::markdown;
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use anyhow::{Context as _, Result, ensure};
-use source_git_bot::terminal::Paint;
+use source_git_bot::cli::terminal::Paint;
 use tempfile::TempDir;
 
 /// A directory that goes with the value, and how many checks were made in it.

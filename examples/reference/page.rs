@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use clap::{Arg, Command, CommandFactory as _};
 use regex::Regex;
-use source_git_bot::cli::Cli;
-use source_git_bot::exit::ExitStatus;
-use source_git_bot::variables::{OF_TEMPLATES, OF_THE_JOB, OURS, Variable};
+use source_git_bot::cli::args::Cli;
+use source_git_bot::cli::exit::ExitStatus;
+use source_git_bot::cli::variables::{OF_TEMPLATES, OF_THE_JOB, OURS, Variable};
 use yaml_serde::Value;
 
 /// The templates, in the order in which somebody sets the bot up.

@@ -7,13 +7,14 @@ mod notice;
 mod template_use;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
+use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 
-pub use notice::{Call, Look, NoNotice, Notice, PAYLOAD_LIMIT};
-pub use template_use::{Template, TemplateUse, template_uses};
+pub use crate::ci::notice::{Call, Look, NoNotice, Notice, PAYLOAD_LIMIT};
+pub use crate::ci::template_use::{Template, TemplateUse, template_uses};
 
 /// Set to `true` in every job ("Predefined CI/CD variables" in GitLab's documentation; so are those below).
 const GITLAB_CI: &str = "GITLAB_CI";

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize as _;
 use yaml_serde::{Deserializer, Value};
 
-use crate::transform::text::printable;
+use crate::types::text::printable;
 
 /// The longest file that is read, in bytes: many times what anybody writes, and short enough for the time that the YAML
 /// parser takes for nested brackets, which grows with the square of their number.

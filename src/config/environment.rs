@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::ConfigError;
+use crate::config::ConfigError;
 
 /// What all of our variables begin with.
 const PREFIX: &str = "SGB_";

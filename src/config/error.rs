@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::transform::text::printable;
+use crate::types::text::printable;
 
-/// A configuration that cannot be used: exit code 2. Or, among the doubts of an [`Examined`](super::Examined) one,
+/// A configuration that cannot be used: exit code 2. Or, among the doubts of an [`Examined`](crate::config::Examined) one,
 /// something in it that is hardly meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConfigError {

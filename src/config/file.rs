@@ -6,9 +6,9 @@
 use serde::Deserialize;
 use yaml_serde::{Mapping, Value};
 
-use super::error::{listed, nearest};
-use super::keys::{Absent, Form, INSTANCE, Key};
-use super::{CiFiles, Results, WebhookTokens};
+use crate::config::error::{listed, nearest};
+use crate::config::keys::{Absent, Form, INSTANCE, Key};
+use crate::config::{CiFiles, Results, WebhookTokens};
 
 /// The longest instance file, in bytes: many times what anybody writes, and short enough for the time that the YAML
 /// parser takes for nested brackets, which grows with the square of their number.

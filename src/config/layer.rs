@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::environment::Environment;
-use super::error::ConfigError;
-use super::file::{self, GitlabKeys, InstanceFile, SIZE_LIMIT, Wrong};
-use super::locate;
-use super::origin::Origin;
-use super::presets::Preset;
-use crate::transform::text::printable;
+use crate::config::environment::Environment;
+use crate::config::error::ConfigError;
+use crate::config::file::{self, GitlabKeys, InstanceFile, SIZE_LIMIT, Wrong};
+use crate::config::locate;
+use crate::config::origin::Origin;
+use crate::config::presets::Preset;
+use crate::types::text::printable;
 
 /// The keys that the environment may say, where a preset is named, and the variable for each.
 pub(super) const VARIABLES: [(&str, &str); 4] = [

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::file::below;
+use crate::config::file::below;
 
 /// Returns the line, from 1, of the key or list item at `path` (`targets[0].branch`); of what it is in, where it is not
 /// there itself; nothing where that is the whole file.

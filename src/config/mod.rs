@@ -20,12 +20,12 @@
 //! test_package: hello            # what an operator tries the bot on
 //! ```
 
-mod doubts;
 mod environment;
 mod error;
 mod file;
 mod keys;
 mod layer;
+mod lints;
 mod locate;
 mod namespaces;
 mod origin;
@@ -41,18 +41,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-pub use environment::{Environment, Pauses};
-pub use error::{ConfigError, ConfigErrors};
-pub use namespaces::{CopyOf, Namespace, NamespaceError, NamespaceMap, NamespacePair};
-pub use origin::{Origin, Setting};
-pub use presets::{PRESETS, Preset};
-pub use schema::schema;
-pub use targets::{NamePattern, Target, Targets};
+pub use crate::config::environment::{Environment, Pauses};
+pub use crate::config::error::{ConfigError, ConfigErrors};
+pub use crate::config::namespaces::{CopyOf, Namespace, NamespaceError, NamespaceMap, NamespacePair};
+pub use crate::config::origin::{Origin, Setting};
+pub use crate::config::presets::{PRESETS, Preset};
+pub use crate::config::schema::schema;
+pub use crate::config::targets::{NamePattern, Target, Targets};
 
-use error::{listed, nearest};
-use file::Wrong;
-use layer::Layer;
-use parts::Parts;
+use crate::config::error::{listed, nearest};
+use crate::config::file::Wrong;
+use crate::config::layer::Layer;
+use crate::config::parts::Parts;
 
 /// Where the bot works, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,7 +222,7 @@ impl Instance {
         let complete = parts.complete(name, &mut errors);
         match (ConfigErrors::of(errors), complete) {
             (None, Some((instance, settings))) => {
-                let doubts = doubts::doubts(&instance);
+                let doubts = lints::doubts(&instance);
                 Ok(Examined { doubts: placed(doubts, &settings.0, layers), instance, preset, settings: settings.0 })
             }
             (Some(errors), _) => Err(errors),

@@ -1,15 +1,16 @@
 //! Where the values of an instance come from.
 
 use std::fmt;
-use std::path::{self, PathBuf};
+use std::path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 use url::Url;
 use yaml_serde::{Mapping, Value};
 
-use super::{CiFiles, Forks, Namespace, NamespaceMap, Results, Target, Targets, WebhookTokens};
-use crate::transform::text::printable;
+use crate::config::{CiFiles, Forks, Namespace, NamespaceMap, Results, Target, Targets, WebhookTokens};
+use crate::types::text::printable;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::error::ConfigError;
-use super::file::{CopyOfKeys, ForksKey, ForksWord, PairKeys, TargetKeys, Wrong};
-use super::layer::Layer;
-use super::origin::{Given, Settings};
-use super::{
+use crate::config::error::ConfigError;
+use crate::config::file::{CopyOfKeys, ForksKey, ForksWord, PairKeys, TargetKeys, Wrong};
+use crate::config::layer::Layer;
+use crate::config::origin::{Given, Settings};
+use crate::config::{
     CiFiles, CopyOf, Forks, Gitlab, Instance, NamePattern, Namespace, NamespaceError, NamespaceMap, NamespacePair,
     Results, Target, Targets, WebhookTokens,
 };
@@ -214,7 +214,7 @@ fn label(text: &str) -> Result<String, &'static str> {
     let is_good = text.chars().count() <= LABEL_LIMIT
         && text.trim() == text
         && !text.contains(',')
-        && !text.contains(crate::transform::text::is_unseen);
+        && !text.contains(crate::types::text::is_unseen);
     is_good.then(|| text.to_owned()).ok_or("must be a label of at most 255 characters without comma; or empty for none")
 }
 

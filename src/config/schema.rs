@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Absent, Form, INSTANCE, Key, Text};
+use crate::config::keys::{Absent, Form, INSTANCE, Key, Text};
 
 /// Returns the schema, in the dialect of 2020-12.
 pub fn schema() -> Value {

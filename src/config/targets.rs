@@ -26,7 +26,7 @@ impl NamePattern {
                     // The last line says what is wrong; those before draw the pattern.
                     let text = error.to_string();
                     let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                    format!("is not a regular expression: {}", crate::transform::text::printable(why.as_bytes()))
+                    format!("is not a regular expression: {}", crate::types::text::printable(why.as_bytes()))
                 }
             })
     }

@@ -1,6 +1,6 @@
 use std::fs;
 
-use super::*;
+use crate::config::*;
 
 fn parse(yaml: &str) -> Result<Instance, ConfigError> {
     examine(yaml).map(|examined| examined.instance).map_err(|errors| *errors.first)

@@ -4,9 +4,9 @@ use gitlab::api::common::NameOrId;
 use gitlab::api::projects::repository::branches::{Branch as GetBranch, CreateBranch, DeleteBranch};
 use serde::Deserialize;
 
-use super::request::Request;
-use super::{BranchName, Forge, ForgeError, ProjectId, ProjectRef, endpoint, or_default};
-use crate::transform::CommitId;
+use crate::forge::request::Request;
+use crate::forge::{Forge, ForgeError, ProjectRef, endpoint, or_default};
+use crate::types::{BranchName, CommitId, ProjectId};
 
 /// A branch.
 #[derive(Clone, Debug, PartialEq, Eq)]

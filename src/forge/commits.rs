@@ -7,8 +7,8 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method, QueryParams};
 use gitlab::api::projects::repository::commits::{Commit as GetCommit, CommitReferences, CommitRefsType};
 use serde::Deserialize;
 
-use super::{Commit, Forge, ForgeError, ProjectId, ProjectRef, decode, endpoint, or_default};
-use crate::transform::CommitId;
+use crate::forge::{Commit, Forge, ForgeError, ProjectRef, decode, endpoint, or_default};
+use crate::types::{CommitId, ProjectId};
 
 /// One item of GitLab's list.
 #[derive(Deserialize)]

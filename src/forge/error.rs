@@ -9,7 +9,7 @@ use std::time::Duration;
 use bstr::ByteSlice as _;
 use serde_json::Value;
 
-use crate::transform::text::printable;
+use crate::types::text::printable;
 
 /// The most of an error's body that is looked at, in bytes. GitLab's own are far shorter; a proxy's page is not.
 const BODY_LIMIT: usize = 64 << 10;

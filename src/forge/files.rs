@@ -6,9 +6,9 @@ use gitlab::api::common::{NameOrId, path_escaped};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::request::Request;
-use super::{BranchName, Forge, ForgeError, ProjectRef};
-use crate::transform::CommitId;
+use crate::forge::request::Request;
+use crate::forge::{Forge, ForgeError, ProjectRef};
+use crate::types::{BranchName, CommitId};
 
 /// What happens to a file in a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::transport::Answer;
-use super::{BranchName, Forge, ForgeError, MergeRequestIid, PAGES_LIMIT, ProjectPath, decode};
-use crate::transform::CommitId;
-use crate::transform::text::printable;
+use crate::forge::transport::Answer;
+use crate::forge::{Forge, ForgeError, PAGES_LIMIT, decode};
+use crate::types::text::printable;
+use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 
 /// How many projects are asked for their tips at once; GitLab takes up to 50.
 pub const BRANCH_TIPS_AT_ONCE: usize = 25;

@@ -10,8 +10,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use super::request::Request;
-use super::{Forge, ForgeError, ProjectPath, or_default};
+use crate::forge::request::Request;
+use crate::forge::{Forge, ForgeError, or_default};
+use crate::types::ProjectPath;
 
 /// How many deliveries a page has: more are refused ("Get events for a given hook id" in GitLab's API).
 const DELIVERIES_PER_PAGE: u64 = 20;

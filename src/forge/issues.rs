@@ -8,7 +8,8 @@ use gitlab::api::projects::issues as api;
 use gitlab::api::projects::issues::notes as notes_api;
 use serde::Deserialize;
 
-use super::{Forge, ForgeError, IssueIid, Note, NoteId, ProjectPath, StateChange, User, UserId, endpoint, or_default};
+use crate::forge::{Forge, ForgeError, Note, StateChange, User, endpoint, or_default};
+use crate::types::{IssueIid, NoteId, ProjectPath, UserId};
 
 /// An issue.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

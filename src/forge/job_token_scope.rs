@@ -3,8 +3,9 @@
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
-use super::request::Request;
-use super::{Forge, ForgeError, ProjectId, ProjectPath, ProjectRef, or_default};
+use crate::forge::request::Request;
+use crate::forge::{Forge, ForgeError, ProjectRef, or_default};
+use crate::types::{ProjectId, ProjectPath};
 
 /// How far a project's doors are open to job tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

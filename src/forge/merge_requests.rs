@@ -8,11 +8,8 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method};
 use gitlab::api::projects::merge_requests as api;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Forge, ForgeError, MergeRequestId, MergeRequestIid, Pipeline, ProjectId, ProjectPath, ProjectRef, User, UserId,
-    endpoint, if_known, or_default,
-};
-use crate::transform::CommitId;
+use crate::forge::{Forge, ForgeError, Pipeline, ProjectRef, User, endpoint, if_known, or_default};
+use crate::types::{CommitId, MergeRequestId, MergeRequestIid, ProjectId, ProjectPath, UserId};
 
 /// A merge request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -43,45 +43,43 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::types::ProjectPath;
 use chrono::{DateTime, Utc};
 use gitlab::api::Endpoint;
 use reqwest::Url;
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
-pub use crate::pair::ids::{
-    BranchName, IssueIid, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath,
-    UserId,
-};
-pub use awards::{Award, AwardId};
-pub use branches::Branch;
-pub use error::{Failure, ForgeError};
-pub use files::{CommitAuthor, FileAction, FileChange};
-pub use graphql::{BRANCH_TIPS_AT_ONCE, HeadPipelineOf, PipelineGlance};
-pub use hooks::{HookEvent, HookOwner, NewWebhook, Webhook, WebhookDelivery};
-pub use issues::{Issue, IssueEdit};
-pub use job_token_scope::{AllowedGroup, AllowedProject, JobTokenScope};
-pub use merge_requests::{
+pub use crate::forge::awards::{Award, AwardId};
+pub use crate::forge::branches::Branch;
+pub use crate::forge::error::{Failure, ForgeError};
+pub use crate::forge::files::{CommitAuthor, FileAction, FileChange};
+pub use crate::forge::graphql::{BRANCH_TIPS_AT_ONCE, HeadPipelineOf, PipelineGlance};
+pub use crate::forge::hooks::{HookEvent, HookOwner, NewWebhook, Webhook, WebhookDelivery};
+pub use crate::forge::issues::{Issue, IssueEdit};
+pub use crate::forge::job_token_scope::{AllowedGroup, AllowedProject, JobTokenScope};
+pub use crate::forge::merge_requests::{
     Commit, MergeRequest, MergeRequestEdit, MergeRequestQuery, MergeRequestState, MergeRequestVersion, NewMergeRequest,
     References, StateChange, StateFilter,
 };
-pub use namespaces::{Group, Namespace};
-pub use notes::{Note, NoteOrder};
-pub use pipeline_schedules::PipelineSchedule;
-pub use pipelines::{CiState, Job, Pipeline};
-pub use project_settings::{FeatureAccess, NewProject, OverrideRole, ProjectEdit, ProjectSettings};
-pub use projects::{AccessLevel, NewFork, Parent, Project, ProjectRef, Visibility};
-pub use protected_branches::{BranchAccess, NewProtection, ProtectedBranch};
-pub use retry::RetryPolicy;
-pub use runners::{Runner, RunnerType};
-pub use statuses::{CommitStatus, NewCommitStatus, Posting};
-pub use trigger_tokens::TriggerToken;
-pub use triggers::TriggerAddress;
-pub use user::{AccessToken, CurrentUser, User};
-pub use variables::{ANY_ENVIRONMENT, NewVariable, Variable, VariableType, VariablesOf};
-pub use version::Version;
+pub use crate::forge::namespaces::{Group, Namespace};
+pub use crate::forge::notes::{Note, NoteOrder};
+pub use crate::forge::pipeline_schedules::PipelineSchedule;
+pub use crate::forge::pipelines::{CiState, Job, Pipeline};
+pub use crate::forge::project_settings::{FeatureAccess, NewProject, OverrideRole, ProjectEdit, ProjectSettings};
+pub use crate::forge::projects::{AccessLevel, NewFork, Parent, Project, ProjectRef, Visibility};
+pub use crate::forge::protected_branches::{BranchAccess, NewProtection, ProtectedBranch};
+pub use crate::forge::retry::RetryPolicy;
+pub use crate::forge::runners::{Runner, RunnerType};
+pub use crate::forge::statuses::{CommitStatus, NewCommitStatus, Posting};
+pub use crate::forge::trigger_tokens::TriggerToken;
+pub use crate::forge::triggers::TriggerAddress;
+pub use crate::forge::user::{AccessToken, CurrentUser, User};
+pub use crate::forge::variables::{ANY_ENVIRONMENT, NewVariable, Variable, VariableType, VariablesOf};
+pub use crate::forge::version::Version;
 
-use transport::{Answer, NextPage, Transport};
+use crate::forge::transport::{Answer, NextPage, Transport};
 
 /// How many items a page of a list has: GitLab's maximum.
 const PER_PAGE: u64 = 100;
@@ -291,7 +289,7 @@ impl<T: DeserializeOwned, E: Endpoint> Iterator for Pages<'_, T, E> {
 fn decode<T: DeserializeOwned>(answer: Answer) -> Result<T, ForgeError> {
     serde_json::from_slice(&answer.body).map_err(|error| {
         // serde's text may quote a value of the body, of any length.
-        let why = crate::transform::text::printable(error.to_string().as_bytes());
+        let why = crate::types::text::printable(error.to_string().as_bytes());
         answer.unreadable(&format!("the answer cannot be understood: {why}"))
     })
 }

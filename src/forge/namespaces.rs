@@ -3,8 +3,8 @@
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
-use super::request::Request;
-use super::{Forge, ForgeError, ProjectSettings, Visibility, if_known, or_default};
+use crate::forge::request::Request;
+use crate::forge::{Forge, ForgeError, ProjectSettings, Visibility, if_known, or_default};
 
 /// What can hold projects.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -7,7 +7,8 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method};
 use gitlab::api::projects::merge_requests::notes as api;
 use serde::Deserialize;
 
-use super::{Forge, ForgeError, MergeRequestIid, NoteId, ProjectId, User, endpoint, or_default};
+use crate::forge::{Forge, ForgeError, User, endpoint, or_default};
+use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// A note on a merge request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

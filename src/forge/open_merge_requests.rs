@@ -6,7 +6,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use gitlab::api::common::NameOrId;
 use gitlab::api::endpoint_prelude::{Endpoint, Method, QueryParams};
 
-use super::{Forge, ForgeError, MergeRequest, UserId};
+use crate::forge::{Forge, ForgeError, MergeRequest};
+use crate::types::UserId;
 
 /// Which merge requests, of all that the token's user may see.
 enum MergeRequestsOf {

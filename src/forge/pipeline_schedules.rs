@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
-use super::request::Request;
-use super::{Forge, ForgeError, ProjectRef, User, if_known, or_default};
+use crate::forge::request::Request;
+use crate::forge::{Forge, ForgeError, ProjectRef, User, if_known, or_default};
 
 /// A pipeline schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -9,10 +9,10 @@ use gitlab::api::projects::merge_requests::pipelines::MergeRequestPipelines;
 use gitlab::api::projects::pipelines as api;
 use serde::Deserialize;
 
-use super::{Forge, ForgeError, MergeRequestIid, PipelineId, ProjectId, ProjectRef, endpoint, if_known, or_default};
-use crate::transform::CommitId;
+use crate::forge::{Forge, ForgeError, ProjectRef, endpoint, if_known, or_default};
+use crate::types::{CommitId, MergeRequestIid, PipelineId, ProjectId};
 
-pub use crate::pair::results::CiState;
+pub use crate::pair::ci::CiState;
 
 /// A pipeline, as lists and other things show it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

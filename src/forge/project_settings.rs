@@ -5,10 +5,10 @@ use gitlab::api::projects::Project as GetProject;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::projects::RawPermissions;
-use super::request::Request;
-use super::{AccessLevel, Forge, ForgeError, ProjectId, ProjectPath, ProjectRef, Visibility, endpoint};
-use super::{if_known, or_default};
+use crate::forge::projects::RawPermissions;
+use crate::forge::request::Request;
+use crate::forge::{AccessLevel, Forge, ForgeError, ProjectRef, Visibility, endpoint, if_known, or_default};
+use crate::types::{ProjectId, ProjectPath};
 
 /// Who may use a part of a project (`merge_requests_access_level` and the like).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

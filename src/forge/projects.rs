@@ -8,9 +8,10 @@ use gitlab::api::endpoint_prelude::{BodyError, Endpoint, FormParams, Method};
 use gitlab::api::projects::Project as GetProject;
 use serde::{Deserialize, Serialize};
 
-use super::error::Failure;
-use super::{Forge, ForgeError, ProjectId, ProjectPath, endpoint, or_default};
-use crate::transform::text::printable;
+use crate::forge::error::Failure;
+use crate::forge::{Forge, ForgeError, endpoint, or_default};
+use crate::types::text::printable;
+use crate::types::{ProjectId, ProjectPath};
 
 /// How often a project that is being imported is looked at, and the longest pause between two looks: nine minutes in
 /// all, for the largest repositories of a distribution (a kernel) are forked in less.
@@ -134,7 +135,7 @@ struct RawProject {
     web_url: String,
     #[serde(default)]
     default_branch: Option<String>,
-    #[serde(default, deserialize_with = "super::if_known")]
+    #[serde(default, deserialize_with = "crate::forge::if_known")]
     visibility: Option<Visibility>,
     #[serde(default, deserialize_with = "or_default")]
     archived: bool,
@@ -156,10 +157,10 @@ pub struct Parent {
     /// Its number.
     pub id: ProjectId,
     /// Its path; nothing where GitLab does not say.
-    #[serde(rename = "path_with_namespace", default, deserialize_with = "super::if_known")]
+    #[serde(rename = "path_with_namespace", default, deserialize_with = "crate::forge::if_known")]
     pub path: Option<ProjectPath>,
     /// Who may see it; nothing where GitLab does not say, as it did not in former versions.
-    #[serde(default, deserialize_with = "super::if_known")]
+    #[serde(default, deserialize_with = "crate::forge::if_known")]
     pub visibility: Option<Visibility>,
 }
 

@@ -4,8 +4,9 @@ use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::request::Request;
-use super::{AccessLevel, Forge, ForgeError, ProjectRef, UserId, or_default};
+use crate::forge::request::Request;
+use crate::forge::{AccessLevel, Forge, ForgeError, ProjectRef, or_default};
+use crate::types::UserId;
 
 /// A rule for the branches of a name or pattern. Where several fit a branch, the most permissive one counts ("Protected
 /// branches" in GitLab's documentation).

@@ -1,7 +1,7 @@
 //! When a request is made again, and after how long.
 //!
 //! Decisions only, over values: what happened to a try, in; again, given up or settled, out. The one loop that acts on
-//! them is in [`super::transport`].
+//! them is in [`crate::forge::transport`].
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};

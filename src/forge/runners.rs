@@ -3,8 +3,8 @@
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
-use super::request::Request;
-use super::{Forge, ForgeError, ProjectRef, or_default};
+use crate::forge::request::Request;
+use crate::forge::{Forge, ForgeError, ProjectRef, or_default};
 
 /// Whose jobs a runner takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]

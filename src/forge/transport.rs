@@ -4,7 +4,8 @@
 //! reads bodies of any size, takes neither proxy nor time limit, and asks for `/user` whenever it is made.
 
 use std::error::Error as _;
-use std::io::{self, Read as _};
+use std::io;
+use std::io::Read as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,14 +14,15 @@ use bstr::ByteSlice as _;
 use chrono::DateTime;
 use gitlab::api::Endpoint;
 use reqwest::blocking::{Client, Request, Response};
-use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Proxy, Url, redirect, retry};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::error::{Failure, ForgeError, sentence};
-use super::retry::{Gate, RetryPolicy, Step, Trouble, retry_after};
-use super::{Connection, RateLimit, TokenKind, Writes, authorities};
-use crate::transform::text::printable;
+use crate::forge::error::{Failure, ForgeError, sentence};
+use crate::forge::retry::{Gate, RetryPolicy, Step, Trouble, retry_after};
+use crate::forge::{Connection, RateLimit, TokenKind, Writes, authorities};
+use crate::types::text::printable;
 
 /// The longest answer that is read, in bytes. A page of 100 merge requests with the longest descriptions that GitLab
 /// takes (1 MiB) could pass it; a real one is a thousand times smaller.

@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::request::Request;
-use super::{Forge, ForgeError, ProjectRef, User, if_known, or_default};
+use crate::forge::request::Request;
+use crate::forge::{Forge, ForgeError, ProjectRef, User, if_known, or_default};
 
 /// A trigger token: it starts pipelines in one project, as its owner.
 #[derive(Clone, Debug, Deserialize)]

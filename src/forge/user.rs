@@ -5,8 +5,9 @@ use gitlab::api::personal_access_tokens::PersonalAccessTokenSelf;
 use gitlab::api::users::CurrentUser as GetCurrentUser;
 use serde::Deserialize;
 
-use super::request::Request;
-use super::{Forge, ForgeError, UserId, endpoint, or_default};
+use crate::forge::request::Request;
+use crate::forge::{Forge, ForgeError, endpoint, or_default};
+use crate::types::UserId;
 
 /// A user, as GitLab shows one in other things.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::request::Request;
-use super::{Forge, ForgeError, or_default};
+use crate::forge::request::Request;
+use crate::forge::{Forge, ForgeError, or_default};
 
 /// A GitLab's version.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
 
-use super::Store;
-use crate::transform::{CommitId, Refusal, RepoPath, TreeId};
+use crate::git::Store;
+use crate::types::{CommitId, Refusal, RepoPath, TreeId};
 
 /// How much `git log` may print for all commits together.
 const LOG_LIMIT: usize = 192 << 20;
@@ -163,7 +163,7 @@ fn parse(log: &[u8]) -> Result<Vec<Commit>> {
             let path = fields.next().with_context(|| format!("commit {id} has a change without a file"))?;
             let path = RepoPath::parse(path).map_err(|error| {
                 let remedy = "remove that file from the history";
-                Refusal::new(format!("it changes {}: {error}", crate::transform::finding::quoted(path)), remedy)
+                Refusal::new(format!("it changes {}: {error}", crate::types::finding::quoted(path)), remedy)
                     .about_commit(&id)
             })?;
             commit.files.push(path);

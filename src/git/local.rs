@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use bstr::ByteSlice as _;
 
-use super::process::Git;
-use super::store::os_path;
-use super::upstream_ref::{self, Place, ResolvedRef};
-use crate::exit::UsageError;
-use crate::transform::CommitId;
+use crate::cli::exit::UsageError;
+use crate::git::process::Git;
+use crate::git::store::os_path;
+use crate::git::upstream_ref::{self, Place, ResolvedRef};
+use crate::types::CommitId;
 
 /// A clone, and what was checked out in it when it was opened.
 #[derive(Clone, Debug)]
@@ -85,12 +85,12 @@ impl LocalRepository {
     }
 
     /// A git command in the clone, with its configuration and nobody's else.
-    pub fn command(&self) -> super::process::GitCommand {
+    pub fn command(&self) -> crate::git::process::GitCommand {
         self.git.in_clone(&self.top)
     }
 
     /// A git command in the clone as the person would type it.
-    pub fn persons_command(&self) -> super::process::GitCommand {
+    pub fn persons_command(&self) -> crate::git::process::GitCommand {
         self.git.as_person(&self.top)
     }
 

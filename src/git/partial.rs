@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use bstr::ByteSlice as _;
 
-use super::Store;
-use super::remote::{Remote, RemoteError};
-use super::upstream_ref::{self, Place, ResolvedRef};
-use crate::transform::finding::quoted;
-use crate::transform::{BlobId, CommitId, File, FileMode, Refusal, RepoPath};
+use crate::git::Store;
+use crate::git::remote::{Remote, RemoteError};
+use crate::git::upstream_ref::{self, Place, ResolvedRef};
+use crate::types::finding::quoted;
+use crate::types::{BlobId, CommitId, File, FileMode, Refusal, RepoPath};
 
 /// How far behind the refs the first fetch goes: further than most packages have downstream commits.
 const FIRST_DEPTH: u32 = 50;

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
 
-use super::Store;
+use crate::git::Store;
 use crate::transform::series::Prefix;
-use crate::transform::{CommitId, Refusal};
+use crate::types::{CommitId, Refusal};
 
 /// The largest patch of one commit.
 const PATCH_LIMIT: usize = 64 << 20;
@@ -87,7 +87,7 @@ pub fn format(
 pub(super) fn pathspecs(ignored: &[BString]) -> Result<Vec<OsString>> {
     let mut arguments = vec![OsString::from("--"), OsString::from(".")];
     for path in ignored {
-        arguments.push(super::store::os_path(path.as_bstr())?.into_os_string());
+        arguments.push(crate::git::store::os_path(path.as_bstr())?.into_os_string());
     }
     Ok(arguments)
 }

@@ -6,7 +6,8 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
-use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::io;
+use std::io::{IsTerminal as _, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,8 +22,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 use wait_timeout::ChildExt as _;
 
-use crate::transform::Refusal;
-use crate::transform::text::printable;
+use crate::types::Refusal;
+use crate::types::text::printable;
 
 /// The oldest git that works: Debian 12's. It brought `merge-tree --write-tree` (2.38) and
 /// `cat-file -z` (2.38); `--attr-source` (2.41) is used where it is there.

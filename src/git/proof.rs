@@ -10,13 +10,13 @@ use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
 use git2::{Index, IndexEntry, IndexTime};
 
-use super::patches::pathspecs;
-use super::store::{oid, raw, refused_path};
-use super::work_tree::changes;
-use super::{History, Store};
+use crate::git::patches::pathspecs;
+use crate::git::store::{oid, raw, refused_path};
+use crate::git::work_tree::changes;
+use crate::git::{History, Store};
 use crate::transform::mail::{self, PatchedFile};
 use crate::transform::series::Prefix;
-use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath, TreeId};
+use crate::types::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath, TreeId};
 
 /// How much git may print for the files that differ between upstream and the merge request.
 const DIFFERENCE_LIMIT: usize = 512 << 20;

@@ -14,10 +14,10 @@ use bstr::ByteSlice as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::Store;
-use super::process::{Finished, GitCommand, masked};
-use crate::transform::text::printable;
-use crate::transform::{BlobId, CommitId, Refusal};
+use crate::git::Store;
+use crate::git::process::{Finished, GitCommand, masked};
+use crate::types::text::printable;
+use crate::types::{BlobId, CommitId, Refusal};
 
 /// How often a fetch is tried where the network or the server fails.
 const TRIES: u32 = 4;

@@ -12,11 +12,11 @@ use std::io;
 use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
 
-use super::Store;
-use super::process::EMPTY_TREE;
-use crate::transform::finding::quoted;
-use crate::transform::text::printable;
-use crate::transform::{CommitId, Refusal, RepoPath, TreeId};
+use crate::git::Store;
+use crate::git::process::EMPTY_TREE;
+use crate::types::finding::quoted;
+use crate::types::text::printable;
+use crate::types::{CommitId, Refusal, RepoPath, TreeId};
 
 /// How many commits are replayed: each costs a git process, and a merge request that took in thousands of upstream's
 /// commits is not told commit by commit.

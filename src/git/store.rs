@@ -12,10 +12,10 @@ use bstr::{BStr, BString, ByteSlice as _};
 use git2::{ObjectType, Oid, Repository, RepositoryInitOptions, Signature, Tree};
 use tempfile::TempDir;
 
-use super::process::{Git, GitCommand};
-use crate::transform::finding::quoted;
-use crate::transform::path::PathError;
-use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath, TreeId};
+use crate::git::process::{Git, GitCommand};
+use crate::types::finding::quoted;
+use crate::types::path::PathError;
+use crate::types::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath, TreeId};
 
 /// The largest file that is read into memory: far above any spec file, patch or package configuration.
 const READ_LIMIT: usize = 256 << 20;
@@ -374,7 +374,7 @@ impl Store {
 
 fn tree_in(repository: &Repository, tree: &TreeId, changes: &BTreeMap<RepoPath, Option<File>>) -> Result<TreeId> {
     let changes: Vec<_> = changes.iter().map(|(path, file)| (path.as_bytes(), file.as_ref())).collect();
-    let base = match tree.to_string() == super::process::EMPTY_TREE {
+    let base = match tree.to_string() == crate::git::process::EMPTY_TREE {
         true => None,
         false => Some(repository.find_tree(oid(tree.as_bytes())).with_context(|| format!("reading tree {tree}"))?),
     };
@@ -538,7 +538,7 @@ mod tests {
         let store = Store::create(&Git::find(std::ffi::OsStr::new("/usr/local/bin:/usr/bin:/bin")).unwrap()).unwrap();
         let path = |path: &str| RepoPath::parse(path).unwrap();
         let file = File { mode: FileMode::Regular, blob: store.keep(b"x").unwrap() };
-        let empty = TreeId::parse(super::super::process::EMPTY_TREE.as_bytes()).unwrap();
+        let empty = TreeId::parse(crate::git::process::EMPTY_TREE.as_bytes()).unwrap();
         let mut tree = store.tree_with(&empty, &BTreeMap::from([(path("f"), Some(file))])).unwrap();
         for _ in 0..6 {
             let mut builder = store.memory.treebuilder(None).unwrap();

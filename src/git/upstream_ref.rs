@@ -3,8 +3,8 @@
 //! One rule for clones and servers: a tag before a branch, one's own branch before a remote's; a pattern has to fit
 //! exactly one; else a commit's full name. Pure: refs are listed by others.
 
-use crate::transform::finding::quoted;
-use crate::transform::{CommitId, Refusal};
+use crate::types::finding::quoted;
+use crate::types::{CommitId, Refusal};
 
 /// What a name in `upstream_ref` was found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,14 +4,16 @@
 //! anything is written. No symbolic link is ever followed.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata, Permissions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::fs::{Metadata, Permissions};
+use std::io;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use super::store::{blob_id, os_path};
-use super::{LocalRepository, Store};
-use crate::transform::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath};
+use crate::git::store::{blob_id, os_path};
+use crate::git::{LocalRepository, Store};
+use crate::types::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath};
 use anyhow::{Context as _, Result, anyhow, bail};
 use bstr::ByteSlice as _;
 

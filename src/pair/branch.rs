@@ -2,7 +2,7 @@
 //!
 //! The pair is found by this name, so it is made and read here alone.
 
-use super::{BranchName, MergeRequestIid, NameError};
+use crate::types::{BranchName, MergeRequestIid, NameError};
 
 /// What stands between the target branch and the number of the merge request.
 const INFIX: &str = "-src-";

@@ -11,8 +11,8 @@
 
 use bstr::{BString, ByteSlice as _};
 
-use super::{copied, references, title};
-use crate::transform::CommitId;
+use crate::pair::{references, sanitize, title};
+use crate::types::CommitId;
 
 /// The trailer that names the source-git commit, as packit writes it.
 pub const SOURCE_TRAILER: &str = "From-source-git-commit";
@@ -42,7 +42,7 @@ pub struct Author {
 /// the contributor wrote it, `authors` those of its commits, `source` its head.
 pub fn message(own_title: &str, description: &str, authors: &[Author], source: &CommitId) -> String {
     let subject = title::words(own_title);
-    let body = copied::message(&references::converted(description), BODY_LIMIT);
+    let body = sanitize::message(&references::converted(description), BODY_LIMIT);
     let mut message = format!("{subject}\n\n");
     if !body.is_empty() {
         message.push_str(&body);
@@ -85,7 +85,7 @@ fn co_authors(authors: &[Author]) -> Vec<String> {
 /// Returns a name without what ends it in git's eyes or acts in GitLab's.
 fn name(name: &[u8]) -> String {
     let plain: String = name.to_str_lossy().chars().filter(|c| !"<>".contains(*c)).collect();
-    copied::cut(&copied::line(&plain), NAME_LIMIT)
+    sanitize::cut(&sanitize::line(&plain), NAME_LIMIT)
 }
 
 /// Returns an address that is one: no space, no bracket, nothing that mentions somebody.
@@ -96,7 +96,7 @@ fn email(email: &[u8]) -> Option<String> {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
     };
     let good = plain(local, ".!#$%&'*+/=?^_{|}~-") && plain(host, ".-") && text.len() <= EMAIL_LIMIT;
-    (good && copied::line(text) == text).then(|| text.to_owned())
+    (good && sanitize::line(text) == text).then(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! Everything outside the block belongs to people. The copied text follows the source-git merge request as long as it
 //! stands at the beginning as the bot wrote it; once a person edited it, it is theirs and stays.
 
-use super::fingerprint::Fingerprint;
-use super::record::{self, Ended, Record};
-use super::references;
-use super::{MergeRequestIid, NoteId, ProjectId, ProjectPath, copied};
+use crate::pair::fingerprint::Fingerprint;
+use crate::pair::markers::{self, Ended, Record};
+use crate::pair::{references, sanitize};
+use crate::types::{MergeRequestIid, NoteId, ProjectId, ProjectPath};
 
 /// GitLab's limit for a description, in characters.
 const LIMIT: usize = 1_048_576;
@@ -29,7 +29,7 @@ pub struct Origin<'a> {
     pub description: &'a str,
     /// The bot's note there, where it is known.
     pub note: Option<NoteId>,
-    /// The title that [`super::title::title`] makes of its title.
+    /// The title that [`crate::pair::title::title`] makes of its title.
     pub title: &'a str,
     /// What the bot did because it came to an end.
     pub ended: Option<Ended>,
@@ -44,7 +44,7 @@ pub fn new(origin: &Origin<'_>) -> String {
 ///
 /// `record` is what the bot knows from `current`, where it may be believed.
 pub fn following(current: &str, record: Option<&Record>, origin: &Origin<'_>) -> String {
-    let divided = record::divide(current);
+    let divided = markers::divide(current);
     let theirs = match record {
         Some(record) => record.copied.after(divided.before),
         None => divided.before.trim().is_empty().then_some(divided.before),
@@ -53,13 +53,13 @@ pub fn following(current: &str, record: Option<&Record>, origin: &Origin<'_>) ->
     let kept = if kept.trim().is_empty() { "" } else { kept };
     let others = divided.after.chars().count() + kept.chars().count();
     let room = LIMIT.saturating_sub(BLOCK_ROOM).saturating_sub(others);
-    let copied = copied::markdown(&references::converted(origin.description), room);
-    let block = record::block(&said(origin), &of(origin, Fingerprint::of(&copied)));
+    let copied = sanitize::markdown(&references::converted(origin.description), room);
+    let block = markers::block(&said(origin), &of(origin, Fingerprint::of(&copied)));
     match theirs.filter(|theirs| !theirs.trim().is_empty()) {
         Some(theirs) if !divided.block.is_empty() => [&joined(&copied, theirs), &block, divided.after].concat(),
-        Some(theirs) => record::replace_block(&joined(&copied, theirs), &block),
-        None if theirs.is_some() => [record::replace_block(&copied, &block).as_str(), divided.after].concat(),
-        None => record::replace_block(current, &block),
+        Some(theirs) => markers::replace_block(&joined(&copied, theirs), &block),
+        None if theirs.is_some() => [markers::replace_block(&copied, &block).as_str(), divided.after].concat(),
+        None => markers::replace_block(current, &block),
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
 
     /// Returns the next description after the contributor wrote `description`.
     fn next(current: &str, description: &str) -> String {
-        following(current, record::read(current).as_ref(), &origin(&path(), description))
+        following(current, markers::read(current).as_ref(), &origin(&path(), description))
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
     fn a_long_description_leaves_room_for_the_block() {
         let long = next("", &"é ".repeat(LIMIT));
         assert!(long.chars().count() <= LIMIT);
-        assert!(record::read(&long).is_some());
+        assert!(markers::read(&long).is_some());
         // Not `assert_eq!`, which would print both.
         assert!(next(&long, &"é ".repeat(LIMIT)) == long);
     }
@@ -182,10 +182,10 @@ mod tests {
             above in "[a-z\r\n]{0,12}[a-z]", below in "[a-z\r\n<!-]{0,12}", old in "[a-z@#1 \n`]{0,20}", new in "\\PC{0,20}"
         ) {
             let first = next("", &old);
-            let divided = record::divide(&first);
+            let divided = markers::divide(&first);
             let edited = [divided.before, &above, "\n\n", divided.block, &below].concat();
             let result = next(&edited, &new);
-            let divided = record::divide(&result);
+            let divided = markers::divide(&result);
             prop_assert!(divided.before.ends_with(&[above.as_str(), "\n\n"].concat()), "{}", result);
             prop_assert_eq!(divided.after, &below);
             prop_assert_eq!(next(&result, &new), result);

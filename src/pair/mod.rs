@@ -5,31 +5,22 @@
 //! observed what is there (`forge`, `git`) and carries the steps out (`commands`). Text of a contributor reaches
 //! GitLab or a commit through `copied` alone.
 
+pub mod announcement;
 pub mod branch;
-pub mod ci_section;
-pub mod commands;
-pub mod comment;
+pub mod cache;
+pub mod ci;
 pub mod commit;
-pub mod copied;
 pub mod description;
+pub mod facts;
 mod fingerprint;
-pub mod ids;
-pub mod memory;
+pub mod markers;
 pub mod note;
-pub mod observed;
-pub mod plan;
-pub mod record;
 pub mod references;
-pub mod report;
-pub mod results;
-pub mod run_section;
-mod standing;
+pub mod report_plan;
+pub mod sanitize;
+pub mod slash_command;
+mod state;
 pub mod status_issue;
 pub mod statuses;
+pub mod sync_plan;
 pub mod title;
-pub mod told;
-
-pub use ids::{
-    BranchName, IssueIid, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath,
-    UserId,
-};

@@ -3,7 +3,7 @@
 //! packit's service turned `Bugzilla: 123` at the start of a line into `Resolves: bz#123`. Here the same holds of
 //! indented and lower-case lines and of a missing space, and of `JIRA: RHEL-123` with the key or a link to it.
 
-use super::copied::{fence, jira_key};
+use crate::pair::sanitize::{fence, jira_key};
 
 /// Returns `text` with each line that begins with `Bugzilla:` or `JIRA:` and references turned into `Resolves:` lines,
 /// one for each reference. What stands behind the references stays behind the last. Code blocks stay.

@@ -1,6 +1,6 @@
 //! The title of the dist-git merge request, which is also where GitLab keeps the draft state.
 
-use super::copied;
+use crate::pair::sanitize;
 
 /// What GitLab puts before the title of a draft.
 const DRAFT: &str = "Draft: ";
@@ -20,8 +20,8 @@ pub enum Draft {
 /// Returns the title for a dist-git merge request: that of the source-git one, harmless, with GitLab's own prefix
 /// exactly once for a draft and not at all otherwise.
 pub fn title(source: &str, draft: Draft) -> String {
-    let source = copied::one_line(source);
-    joined(draft, &copied::line(divide(&source).1))
+    let source = sanitize::one_line(source);
+    joined(draft, &sanitize::line(divide(&source).1))
 }
 
 /// Returns the title that the dist-git merge request should have now.
@@ -47,8 +47,8 @@ pub(super) fn words(title: &str) -> &str {
 fn joined(draft: Draft, words: &str) -> String {
     let words = if words.is_empty() { "Update from source-git" } else { words };
     match draft {
-        Draft::Yes => copied::cut(&format!("{DRAFT}{words}"), LIMIT),
-        Draft::No => copied::cut(words, LIMIT),
+        Draft::Yes => sanitize::cut(&format!("{DRAFT}{words}"), LIMIT),
+        Draft::No => sanitize::cut(words, LIMIT),
     }
 }
 

@@ -3,10 +3,9 @@
 use regex::Regex;
 
 use crate::ci::{Template, TemplateUse, template_uses};
-use crate::pair::ids::ProjectPath;
 use crate::transform::config::PackageConfig;
 use crate::transform::files::{self, ReceiverFiles, SyncPlan};
-use crate::transform::{BlobId, File, FileMode, FileTree, RepoPath};
+use crate::types::{BlobId, File, FileMode, FileTree, ProjectPath, RepoPath};
 
 /// Where source-git has it, and its setting "CI/CD configuration file" points.
 pub const SOURCE_GIT_PATH: &str = ".distro/.gitlab-ci.yml";

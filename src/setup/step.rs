@@ -5,10 +5,10 @@ use std::fmt;
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::observed::Count;
-use super::webhook::HookKind;
-use crate::forge::{BranchName, FileChange, ProjectEdit, ProjectPath, Visibility};
-use crate::transform::CommitId;
+use crate::forge::{FileChange, ProjectEdit, Visibility};
+use crate::setup::package_facts::Count;
+use crate::setup::webhook::HookKind;
+use crate::types::{BranchName, CommitId, ProjectPath};
 
 /// One of a package's repositories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

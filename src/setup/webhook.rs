@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::pair::ids::{BranchName, ProjectId};
+use crate::types::{BranchName, ProjectId};
 
 /// The name of the masked part of the address, which is the trigger token.
 pub const TOKEN_PART: &str = "token";

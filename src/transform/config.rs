@@ -9,9 +9,9 @@ use bstr::{BString, ByteSlice as _};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::files::{Delete, MakePath, SyncItem};
-use super::finding::quoted;
-use super::{Finding, Refusal, RepoPath, Subject};
+use crate::transform::files::{Delete, MakePath, SyncItem};
+use crate::types::finding::quoted;
+use crate::types::{Finding, Refusal, RepoPath, Subject};
 
 /// Where the configuration is, in source-git.
 pub const PATH: &str = ".distro/source-git.yaml";
@@ -240,8 +240,9 @@ fn read(yaml: &[u8]) -> Result<RawConfig, Refusal> {
         Refusal::new(format!("line {line} is not UTF-8"), "save the file as UTF-8")
     })?;
     // What the parser says holds the scalar that it dislikes.
-    yaml_serde::from_str(text)
-        .map_err(|error| Refusal::new(super::text::printable(error.to_string().as_bytes()).replace('`', "'"), remedy))
+    yaml_serde::from_str(text).map_err(|error| {
+        Refusal::new(crate::types::text::printable(error.to_string().as_bytes()).replace('`', "'"), remedy)
+    })
 }
 
 /// A scalar, as it is written: `24.10` stays `24.10`.

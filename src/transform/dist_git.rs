@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::BString;
 
-use super::config::{Changelog, PackageConfig};
-use super::finding::quoted;
-use super::mail::{self, PatchLimit};
-use super::message::PatchFileName;
-use super::report::AppliedBySpec;
-use super::series::{Place, Prefix, SeriesPatch};
-use super::spec::{self, ApplyStyle, NewPatch, SpecPatch, Strip, Tool};
-use super::{FileMode, FileTree, Finding, Refusal, RepoPath, Subject};
+use crate::transform::config::{Changelog, PackageConfig};
+use crate::transform::mail::{self, PatchLimit};
+use crate::transform::message::PatchFileName;
+use crate::transform::report::AppliedBySpec;
+use crate::transform::series::{Place, Prefix, SeriesPatch};
+use crate::transform::spec::{self, ApplyStyle, NewPatch, SpecPatch, Strip, Tool};
+use crate::types::finding::quoted;
+use crate::types::{FileMode, FileTree, Finding, Refusal, RepoPath, Subject};
 
 /// Where the spec file goes, and so the patches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,7 +204,7 @@ fn new_patch(patch: &SeriesPatch) -> NewPatch {
     NewPatch {
         file_name: patch.file_name.as_str().as_bytes().into(),
         number: patch.number,
-        commit: patch.commits.first().map_or(super::CommitId::from_bytes([0; 20]), |(commit, _)| *commit),
+        commit: patch.commits.first().map_or(crate::types::CommitId::from_bytes([0; 20]), |(commit, _)| *commit),
         comment: patch.comment.clone(),
         strip: strip_of(patch),
     }

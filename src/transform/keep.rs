@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bstr::{BString, ByteSlice as _};
 
-use super::mail;
-use super::message::PatchFileName;
+use crate::transform::mail;
+use crate::transform::message::PatchFileName;
 
 /// Says whether two patch files differ in volatile parts only.
 pub fn same_but_volatile(old: &[u8], new: &[u8]) -> bool {

@@ -7,19 +7,9 @@
 pub mod config;
 pub mod dist_git;
 pub mod files;
-pub mod finding;
-pub mod id;
 pub mod keep;
 pub mod mail;
 pub mod message;
-pub mod path;
 pub mod report;
 pub mod series;
 pub mod spec;
-pub mod text;
-pub mod tree;
-
-pub use finding::{Finding, Level, Refusal, Subject};
-pub use id::{BlobId, CommitId, TreeId};
-pub use path::RepoPath;
-pub use tree::{File, FileMode, FileTree};

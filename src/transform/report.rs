@@ -6,8 +6,8 @@
 use bstr::BString;
 use serde::{Serialize, Serializer};
 
-use super::text::printable;
-use super::{CommitId, FileTree, Finding, RepoPath, TreeId};
+use crate::types::text::printable;
+use crate::types::{CommitId, FileTree, Finding, RepoPath, TreeId};
 
 /// The version of the report's format: raised whenever a reader of the previous one could be misled.
 pub const FORMAT: u32 = 1;

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use bstr::BString;
 use serde::Serialize;
 
-use super::finding::quoted;
-use super::message::{MetadataSource, PatchFileName, PatchMetadata};
-use super::{CommitId, Finding, Refusal, RepoPath, Subject};
+use crate::transform::message::{MetadataSource, PatchFileName, PatchMetadata};
+use crate::types::finding::quoted;
+use crate::types::{CommitId, Finding, Refusal, RepoPath, Subject};
 
 /// Whether paths in a patch begin with `a/` and `b/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -21,7 +21,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use source_git_bot::transform::files::{Delete, MakePath, ReceiverFiles, SyncItem, SyncPlan, sync};
-use source_git_bot::transform::{BlobId, File, FileMode, FileTree, RepoPath};
+use source_git_bot::types::{BlobId, File, FileMode, FileTree, RepoPath};
 
 /// A file as the tests write it: content, or the target of a link.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use source_git_bot::forge::{
-    BranchName, Connection, Forge, ForgeError, MergeRequestEdit, MergeRequestIid, MergeRequestQuery, NewFork,
-    NewMergeRequest, NoteId, NoteOrder, ProjectId, ProjectPath, RetryPolicy, StateChange, StateFilter, TokenKind,
-    UserId, Writes,
+    Connection, Forge, ForgeError, MergeRequestEdit, MergeRequestQuery, NewFork, NewMergeRequest, NoteOrder,
+    RetryPolicy, StateChange, StateFilter, TokenKind, Writes,
 };
+use source_git_bot::types::{BranchName, MergeRequestIid, NoteId, ProjectId, ProjectPath, UserId};
 
 const TOKEN: &str = "glpat-MoonlightSecret";
 const PROJECT: ProjectId = ProjectId(3);

@@ -7,10 +7,11 @@ use gitlab_sandbox::{Role, Visibility as Seen};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use source_git_bot::forge::{
-    ANY_ENVIRONMENT, AccessLevel, BranchName, CommitAuthor, FeatureAccess, FileAction, FileChange, ForgeError,
-    HookEvent, HookOwner, NewProject, NewProtection, NewVariable, NewWebhook, OverrideRole, ProjectEdit, VariableType,
+    ANY_ENVIRONMENT, AccessLevel, CommitAuthor, FeatureAccess, FileAction, FileChange, ForgeError, HookEvent,
+    HookOwner, NewProject, NewProtection, NewVariable, NewWebhook, OverrideRole, ProjectEdit, VariableType,
     VariablesOf, Visibility,
 };
+use source_git_bot::types::BranchName;
 
 use crate::forge_world::{PROJECT, forge, gitlab, path};
 

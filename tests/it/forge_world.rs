@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use gitlab_sandbox::{Role, Sandbox, Scope};
 use secrecy::SecretString;
-use source_git_bot::forge::{Connection, Forge, ProjectPath, RetryPolicy, TokenKind, Writes};
+use source_git_bot::forge::{Connection, Forge, RetryPolicy, TokenKind, Writes};
+use source_git_bot::types::ProjectPath;
 
 /// A project with a branch `c9s`, of which `maintainer` is Maintainer and `developer` Developer, in a group of which
 /// `owner` is Owner.

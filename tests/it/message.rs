@@ -11,7 +11,8 @@ use bstr::{BString, ByteSlice as _};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use source_git_bot::transform::message::{self, MetadataSource, PatchComments};
-use source_git_bot::transform::{CommitId, FileMode, RepoPath, keep, mail};
+use source_git_bot::transform::{keep, mail};
+use source_git_bot::types::{CommitId, FileMode, RepoPath};
 use tempfile::TempDir;
 
 /// A git repository in a directory of its own, and an environment in which nothing else has a say.

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use source_git_bot::pair::commit::{self, Author};
-use source_git_bot::pair::{copied, references, title};
-use source_git_bot::transform::CommitId;
+use source_git_bot::pair::{references, sanitize, title};
+use source_git_bot::types::CommitId;
 
 /// GitLab's patterns, as Perl expressions for one line of text. Only names are left out that stand for any name.
 const PATTERNS: [(&str, &str); 9] = [
@@ -154,10 +154,10 @@ fn nothing_that_gitlab_acts_on_survives_copying() {
         let text = nasty().new_tree(&mut runner).unwrap().current();
         let converted = references::converted(&text);
         for copy in [
-            copied::markdown(&converted, 10_000),
-            copied::markdown(&text, 50),
-            copied::message(&converted, 10_000),
-            copied::line(&text),
+            sanitize::markdown(&converted, 10_000),
+            sanitize::markdown(&text, 50),
+            sanitize::message(&converted, 10_000),
+            sanitize::line(&text),
             title::title(&text, title::Draft::No),
         ] {
             copies.push_str(&without_the_distributions_own(&copy));
@@ -181,16 +181,16 @@ fn nothing_that_gitlab_acts_on_survives_copying() {
 proptest! {
     #[test]
     fn copying_twice_is_copying_once(text in nasty(), limit in 0_usize..60) {
-        prop_assert!(copied::markdown(&text, limit).chars().count() <= limit);
-        let (long, plain, one) = (copied::markdown(&text, 10_000), copied::message(&text, 10_000), copied::line(&text));
-        prop_assert_eq!(copied::markdown(&long, 10_000), long);
-        prop_assert_eq!(copied::message(&plain, 10_000), plain);
-        prop_assert_eq!(copied::line(&one), one.clone());
+        prop_assert!(sanitize::markdown(&text, limit).chars().count() <= limit);
+        let (long, plain, one) = (sanitize::markdown(&text, 10_000), sanitize::message(&text, 10_000), sanitize::line(&text));
+        prop_assert_eq!(sanitize::markdown(&long, 10_000), long);
+        prop_assert_eq!(sanitize::message(&plain, 10_000), plain);
+        prop_assert_eq!(sanitize::line(&one), one.clone());
         prop_assert!(!one.contains('\n'));
         let title = title::title(&text, title::Draft::Yes);
         prop_assert_eq!(title::title(&title, title::Draft::Yes), title.clone());
         prop_assert!(title.chars().count() <= 255);
-        prop_assert!(!copied::code(text.as_bytes()).trim_matches('`').contains(['`', '\n']));
+        prop_assert!(!sanitize::code(text.as_bytes()).trim_matches('`').contains(['`', '\n']));
     }
 }
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use regex::Regex;
-use source_git_bot::exit::ExitStatus;
-use source_git_bot::variables::{OF_TEMPLATES, OF_THE_JOB, OURS};
+use source_git_bot::cli::exit::ExitStatus;
+use source_git_bot::cli::variables::{OF_TEMPLATES, OF_THE_JOB, OURS};
 
 use crate::templates::read;
 
@@ -56,7 +56,8 @@ fn named_in_the_source() -> BTreeSet<String> {
         for entry in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
             if entry.is_dir() {
                 directories.push(entry);
-            } else if entry.extension().is_some_and(|ending| ending == "rs") && !entry.ends_with("src/variables.rs") {
+            } else if entry.extension().is_some_and(|ending| ending == "rs") && !entry.ends_with("src/cli/variables.rs")
+            {
                 let text = fs::read_to_string(&entry).unwrap();
                 let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
                 if !entry.ends_with("tests.rs") {

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use source_git_bot::git::replay::{Based, base_on_target};
 use source_git_bot::git::{Git, Store};
-use source_git_bot::transform::{CommitId, Refusal};
+use source_git_bot::types::{CommitId, Refusal};
 use tempfile::TempDir;
 
 /// What a tree holds at a path: git's mode, and content, link target or submodule commit.

@@ -9,7 +9,7 @@ use std::process::Command;
 use bstr::{BString, ByteSlice as _};
 use proptest::prelude::*;
 use source_git_bot::transform::spec::{self, NewPatch, Strip, Tool, Way};
-use source_git_bot::transform::{CommitId, RepoPath};
+use source_git_bot::types::{CommitId, RepoPath};
 
 /// What rpm makes of a spec: its patches by number, and the names in the order in which `%prep` applies them.
 #[derive(Debug, PartialEq, Eq, serde::Deserialize)]

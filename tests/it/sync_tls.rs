@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use gitlab_sandbox::{Sandbox, Scheme, Settings, Visibility};
-use source_git_bot::exit::ExitStatus;
+use source_git_bot::cli::exit::ExitStatus;
 use source_git_bot::git::Git;
 use source_git_bot::git::remote::{Access, Remote, RemoteError};
 use source_git_bot::git::store::Store;

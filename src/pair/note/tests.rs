@@ -1,6 +1,6 @@
-use super::*;
+use crate::pair::note::*;
 use crate::transform::report::{AppliedBySpec, FORMAT, PatchCommit, Upstream};
-use crate::transform::{RepoPath, TreeId};
+use crate::types::{RepoPath, TreeId};
 
 const COMMIT: CommitId = CommitId::from_bytes([0x1a; 20]);
 
@@ -14,7 +14,7 @@ fn patch(file: &str, change: PatchChange, subject: &str) -> PatchReport {
     PatchReport { file: file.to_owned(), change, number: None, commits }
 }
 
-pub(in crate::pair) fn report() -> Report {
+pub(crate) fn report() -> Report {
     Report {
         format: FORMAT,
         package: Some("hello".to_owned()),
@@ -416,8 +416,8 @@ fn what_people_did_in_dist_git_is_told() {
 fn the_hidden_state_is_read_back() {
     let note = render(Says::Closed, Some(&link()));
     let state = NoteState { commit: COMMIT, merge_request: Some(MergeRequestIid(5)), base: None };
-    assert_eq!(record::read_note(&note), Some(state));
-    assert_eq!(record::read_note("a comment of somebody"), None);
+    assert_eq!(markers::read_note(&note), Some(state));
+    assert_eq!(markers::read_note("a comment of somebody"), None);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-use super::super::memory::{Hour, Key, Known};
-use super::*;
+use crate::pair::cache::{Hour, Key, Known};
+use crate::pair::status_issue::*;
 
 const NOON: i64 = 1_796_644_800; // date -u -d '2026-12-07 12:00' +%s
 

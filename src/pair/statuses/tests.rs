@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::*;
-use crate::pair::results::Begun;
+use crate::pair::ci::Begun;
+use crate::pair::statuses::*;
 
 const BOT: UserId = UserId(7);
 const HERE: PipelineId = PipelineId(50);

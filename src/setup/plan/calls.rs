@@ -2,11 +2,11 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Planner;
 use crate::forge::{ANY_ENVIRONMENT, AccessLevel, HookEvent, Variable, VariableType, Webhook};
-use crate::setup::left::Left;
-use crate::setup::observed::{Proofs, Repository};
+use crate::setup::package_facts::{Proofs, Repository};
+use crate::setup::plan::Planner;
 use crate::setup::step::{Actor, Change, Need, Place, Setting, Step, TokenUse, Which};
+use crate::setup::todo::Left;
 use crate::setup::webhook::{self, HookKind, TOKEN_PART};
 
 /// The variables of a job that calls the bot.
@@ -49,7 +49,7 @@ impl Planner<'_> {
     fn variables(
         &mut self,
         place: Place,
-        path: &crate::forge::ProjectPath,
+        path: &crate::types::ProjectPath,
         there: &[Variable],
         usage: TokenUse,
         proof: Option<&SecretString>,

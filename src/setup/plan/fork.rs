@@ -1,11 +1,11 @@
 //! The bot's fork of dist-git: its pipelines run what contributors wrote, as the bot's user, so that it may hold nothing but
 //! a trigger token, and its jobs may do nothing.
 
-use super::Planner;
 use crate::forge::{OverrideRole, ProjectEdit, ProjectSettings};
-use crate::setup::left::Left;
-use crate::setup::observed::{Fork, JobTokens};
+use crate::setup::package_facts::{Fork, JobTokens};
+use crate::setup::plan::Planner;
 use crate::setup::step::{Need, Place, Step};
+use crate::setup::todo::Left;
 
 /// Returns the settings that make a fork safe: nobody sets its pipelines' variables, which count more than all others, and
 /// its job tokens push nowhere.

@@ -1,12 +1,12 @@
 //! The two repositories of a package that is a copy: projects, branches, settings, CI files, protection.
 
-use super::Planner;
-use crate::forge::{BranchName, FeatureAccess, FileChange, ProjectEdit, ProjectSettings};
+use crate::forge::{FeatureAccess, FileChange, ProjectEdit, ProjectSettings};
 use crate::setup::ci_file::{DIST_GIT_PATH, SOURCE_GIT_PATH};
-use crate::setup::left::Left;
-use crate::setup::observed::{CiFile, Original, Repository};
+use crate::setup::package_facts::{CiFile, Original, Repository};
+use crate::setup::plan::Planner;
 use crate::setup::step::{Need, Place, Step, Which, counted};
-use crate::transform::CommitId;
+use crate::setup::todo::Left;
+use crate::types::{BranchName, CommitId};
 
 impl Planner<'_> {
     pub(super) fn repository(&mut self, repository: &Repository) {

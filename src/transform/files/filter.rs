@@ -6,8 +6,9 @@
 
 use bstr::{BString, ByteSlice as _};
 
-use super::pattern::{Start, Wildcard};
-use crate::transform::{Refusal, finding::quoted};
+use crate::transform::files::pattern::{Start, Wildcard};
+use crate::types::Refusal;
+use crate::types::finding::quoted;
 
 /// The longest pattern that rsync takes (`MAXPATHLEN`), in bytes; it drops a longer one with no more than a message.
 const LONGEST_PATTERN: usize = 4_095;

@@ -5,8 +5,8 @@
 
 use bstr::{BStr, BString, ByteSlice as _};
 
-use super::tree::{self, Entry};
-use crate::transform::{FileMode, FileTree, RepoPath};
+use crate::transform::files::tree::{self, Entry};
+use crate::types::{FileMode, FileTree, RepoPath};
 
 /// Says whether `text` holds a wildcard.
 pub(super) fn has_wildcard(text: &[u8]) -> bool {
@@ -198,7 +198,7 @@ fn class(text: &[Character]) -> Option<(Token, &[Character])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transform::{BlobId, File};
+    use crate::types::{BlobId, File};
 
     #[test]
     fn a_name_is_matched_as_python_matches_it() {

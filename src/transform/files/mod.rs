@@ -20,9 +20,11 @@ use std::collections::BTreeSet;
 
 use bstr::{BStr, BString, ByteSlice as _};
 
-use self::filter::FilterRules;
-pub use self::sync::{ReceiverFiles, Synced, sync};
-use crate::transform::{Refusal, RepoPath, finding::quoted, path::PathError};
+use crate::transform::files::filter::FilterRules;
+pub use crate::transform::files::sync::{ReceiverFiles, Synced, sync};
+use crate::types::finding::quoted;
+use crate::types::path::PathError;
+use crate::types::{Refusal, RepoPath};
 
 /// The most `src` paths that all items together may have: each can mean a pass over the whole tree.
 const MOST_SOURCES: usize = 250;

@@ -4,13 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BStr, BString, ByteSlice as _};
 
-use super::{
-    Delete, Form, GivenPath, MakePath, PlannedItem, SyncPlan,
-    filter::{FilterRules, Kind},
-    glob,
-    tree::{self, Entry},
-};
-use crate::transform::{File, FileMode, FileTree, Finding, Refusal, RepoPath, Subject};
+use crate::transform::files::filter::{FilterRules, Kind};
+use crate::transform::files::tree::{self, Entry};
+use crate::transform::files::{Delete, Form, GivenPath, MakePath, PlannedItem, SyncPlan, glob};
+use crate::types::{File, FileMode, FileTree, Finding, Refusal, RepoPath, Subject};
 
 /// Whether dist-git's own CI files, `sources` and top-level `.git*` are part of the transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

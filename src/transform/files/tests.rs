@@ -1,7 +1,7 @@
 //! Each rule of the transfer, with expectations written by hand; `tests/it/files.rs` asks rsync itself.
 
-use super::*;
-use crate::transform::{BlobId, File, FileMode, FileTree, Level};
+use crate::transform::files::*;
+use crate::types::{BlobId, File, FileMode, FileTree, Level};
 
 fn path(text: &str) -> RepoPath {
     RepoPath::parse(text).unwrap()

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use bstr::{BStr, ByteSlice as _};
 
-use crate::transform::{File, FileTree, RepoPath};
+use crate::types::{File, FileTree, RepoPath};
 
 /// What a path is in a tree.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +82,7 @@ fn first_below(directory: Option<&RepoPath>) -> Bound<RepoPath> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transform::{BlobId, FileMode};
+    use crate::types::{BlobId, FileMode};
 
     fn path(text: &str) -> RepoPath {
         RepoPath::parse(text).unwrap()

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use bstr::{BString, ByteSlice as _};
 
-use super::{MailError, separator};
-use crate::transform::CommitId;
+use crate::transform::mail::{MailError, separator};
+use crate::types::CommitId;
 
 /// A mail whose message is taken for nothing but a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Defused<'a> {
 /// The lines are those of git-mailinfo(1), git-mailsplit(1) and git-apply(1): `diff -`, `Index: `, `--- name`, `---`,
 /// `@@ -`, the first line of a mail, and, as the first line only, a header as `git am` accepts it there. A scissors line
 /// stays: it counts for `git am --scissors` alone, and does so behind any indentation. GNU patch too looks through
-/// indentation; [`super::message_line_read_by_patch`] says where that matters.
+/// indentation; [`crate::transform::mail::message_line_read_by_patch`] says where that matters.
 pub fn defuse<'a>(mail: &'a [u8], message: &[u8]) -> Result<Defused<'a>, MailError> {
     let Range { start, end } = body_range(mail, message)?;
     let part = |range| mail.get(range).unwrap_or_default();

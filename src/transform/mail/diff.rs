@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use bstr::{BString, ByteSlice as _};
 
-use super::{MailError, diff_start};
-use crate::transform::{FileMode, RepoPath};
+use crate::transform::mail::{MailError, diff_start};
+use crate::types::{FileMode, RepoPath};
 
 /// The first line of a Git LFS pointer; the rest of its format does not matter here.
 const LFS_VERSION: &[u8] = b"version https://git-lfs.github.com/spec/v1";

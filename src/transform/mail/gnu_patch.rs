@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice as _;
 
-use super::{MailError, PatchedFile, diff_of, diff_start, split};
-use crate::transform::RepoPath;
+use crate::transform::mail::{MailError, PatchedFile, diff_of, diff_start, split};
+use crate::types::RepoPath;
 
 /// What GNU patch cannot do of what git can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,11 +20,11 @@ mod gnu_patch;
 
 use bstr::ByteSlice as _;
 
-pub use defuse::{Defused, defuse};
-pub use diff::{PatchedFile, diff_of, moved_after_a_change};
-pub use gnu_patch::{PatchLimit, files_beyond_patch, message_line_read_by_patch};
+pub use crate::transform::mail::defuse::{Defused, defuse};
+pub use crate::transform::mail::diff::{PatchedFile, diff_of, moved_after_a_change};
+pub use crate::transform::mail::gnu_patch::{PatchLimit, files_beyond_patch, message_line_read_by_patch};
 
-use super::CommitId;
+use crate::types::CommitId;
 
 /// The date in the first line of each mail that git writes, always the same.
 const SEPARATOR_DATE: &[u8] = b" Mon Sep 17 00:00:00 2001";

@@ -2,8 +2,8 @@
 
 use bstr::{BString, ByteSlice as _};
 
-use super::trailers::{self, before_divider};
-use super::{MetadataSource, PatchMetadata, legacy};
+use crate::transform::message::trailers::{self, before_divider};
+use crate::transform::message::{MetadataSource, PatchMetadata, legacy};
 
 /// The longest comment, in lines, and the longest line, in bytes: what is longer is read in the patch.
 const LINES: usize = 200;

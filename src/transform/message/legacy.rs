@@ -3,7 +3,7 @@
 use bstr::{BString, ByteSlice as _};
 use serde::Deserialize;
 
-use super::{boolean_text, scalar};
+use crate::transform::message::{boolean_text, scalar};
 
 /// How many bytes at the end of a message are looked at, and how many places in them where YAML may begin: enough for
 /// any metadata, and little enough that a hostile message costs nothing.

@@ -23,12 +23,12 @@ mod scalar;
 mod tests;
 mod trailers;
 
+pub use crate::transform::message::comment::{PatchComments, comment};
+pub use crate::transform::message::file_name::{PatchFileName, PatchFileNameError};
 use bstr::{BString, ByteSlice as _};
-pub use comment::{PatchComments, comment};
-pub use file_name::{PatchFileName, PatchFileNameError};
 
-use super::finding::quoted;
-use super::{CommitId, Finding, Refusal, Subject};
+use crate::types::finding::quoted;
+use crate::types::{CommitId, Finding, Refusal, Subject};
 
 /// The highest number that a Patch tag can have: rpm reads it into a signed 32-bit integer.
 const HIGHEST_NUMBER: u32 = i32::MAX as u32;

@@ -4,10 +4,10 @@
 
 use bstr::ByteSlice as _;
 
-use super::trailers::{Block, is_divider};
-use super::{Token, legacy};
-use crate::transform::Finding;
-use crate::transform::finding::quoted;
+use crate::transform::message::trailers::{Block, is_divider};
+use crate::transform::message::{Token, legacy};
+use crate::types::Finding;
+use crate::types::finding::quoted;
 
 /// How many lines of one message are reported; who needs more has not read the first.
 const REPORTED: usize = 10;

@@ -3,7 +3,7 @@
 use bstr::{BString, ByteSlice as _};
 use serde::de::DeserializeOwned;
 
-use super::{Key, Refusal};
+use crate::transform::message::{Key, Refusal};
 
 /// The longest value, in bytes, that is looked at; what is longer is no note on a patch.
 pub(super) const LONGEST: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-use super::*;
+use crate::transform::message::*;
 
 fn commit() -> CommitId {
     CommitId::from_bytes([0xab; 20])

@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use bstr::{BString, ByteSlice as _};
 
-use super::comment::comment_line;
-use super::entries::{Entries, HIGHEST, SpecPatch, Unknown};
-use super::insert::{Like, NoPlace, Place, place, tag_line};
-use super::lines::{Line, Lines};
-use super::macros::Macros;
-use super::prep::{Applies, ApplyStyle};
-use crate::transform::finding::quoted;
-use crate::transform::{CommitId, Finding, Refusal, RepoPath, Subject};
+use crate::transform::spec::comment::comment_line;
+use crate::transform::spec::entries::{Entries, HIGHEST, SpecPatch, Unknown};
+use crate::transform::spec::insert::{Like, NoPlace, Place, place, tag_line};
+use crate::transform::spec::lines::{Line, Lines};
+use crate::transform::spec::macros::Macros;
+use crate::transform::spec::prep::{Applies, ApplyStyle};
+use crate::types::finding::quoted;
+use crate::types::{CommitId, Finding, Refusal, RepoPath, Subject};
 
 /// The most digits that a number is written with: as many as rpm's highest has.
 const WIDEST: u8 = 10;

@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::lines::{Line, Lines, Role, Section, begins_with_word};
-use super::version::Evr;
-use crate::transform::finding::quoted;
-use crate::transform::{Finding, Refusal, RepoPath, Subject};
+use crate::transform::spec::lines::{Line, Lines, Role, Section, begins_with_word};
+use crate::transform::spec::version::Evr;
+use crate::types::finding::quoted;
+use crate::types::{Finding, Refusal, RepoPath, Subject};
 
 /// Returns `source` with the `%changelog` of `dist` in the place of its own, from the header to the next section.
 ///

@@ -2,7 +2,7 @@
 
 use bstr::{BString, ByteSlice as _};
 
-use crate::transform::text::is_unseen;
+use crate::types::text::is_unseen;
 
 /// Returns `line` as a comment line, without a line end: `# text`, or `#` where nothing is left to say.
 ///

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 
 use bstr::{BStr, BString, ByteSlice as _};
 
-use super::lines::{Line, Lines, Role, Section, begins_with_word};
-use super::macros::{Macros, Pattern, definition};
+use crate::transform::spec::lines::{Line, Lines, Role, Section, begins_with_word};
+use crate::transform::spec::macros::{Macros, Pattern, definition};
 
 /// The highest number that rpm can hold; it keeps them as C's `int`.
 pub(super) const HIGHEST: u32 = 0x7fff_ffff;

@@ -1,7 +1,7 @@
 //! Where in a spec a line may be put: outside conditions, macro bodies and continued lines.
 
-use super::entries::{Entries, Form, Tag};
-use super::lines::{Line, Lines, Role, Section};
+use crate::transform::spec::entries::{Entries, Form, Tag};
+use crate::transform::spec::lines::{Line, Lines, Role, Section};
 
 /// Where the names of further patches go.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use bstr::{BStr, BString, ByteSlice as _};
 
-use super::lines::{Lines, Role, Section, begins_with_word};
+use crate::transform::spec::lines::{Lines, Role, Section, begins_with_word};
 
 /// How many macros within macros are followed; rpm itself stops at 64.
 const DEEPEST: usize = 16;

@@ -18,15 +18,15 @@ mod macros;
 mod prep;
 mod version;
 
-use entries::Entries;
-use lines::Lines;
-use macros::Macros;
+use crate::transform::spec::entries::Entries;
+use crate::transform::spec::lines::Lines;
+use crate::transform::spec::macros::Macros;
 
-pub use add::{Edited, NewPatch, Strip, add_patches};
-pub use changelog::take_changelog;
-pub use entries::SpecPatch;
-pub use prep::{ApplyStyle, Tool, Way};
-pub use version::{release, version};
+pub use crate::transform::spec::add::{Edited, NewPatch, Strip, add_patches};
+pub use crate::transform::spec::changelog::take_changelog;
+pub use crate::transform::spec::entries::SpecPatch;
+pub use crate::transform::spec::prep::{ApplyStyle, Tool, Way};
+pub use crate::transform::spec::version::{release, version};
 
 /// Returns the patches that `spec` names, in the order of their numbers; those without one stay where they are in the
 /// text.

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 
 use bstr::ByteSlice as _;
 
-use super::calls::{Arguments, Blocks, calls};
-use super::insert::outside;
-use super::lines::{Lines, Role, Section};
-use super::macros::{Macros, definition};
-use super::{NewPatch, Strip};
+use crate::transform::spec::calls::{Arguments, Blocks, calls};
+use crate::transform::spec::insert::outside;
+use crate::transform::spec::lines::{Lines, Role, Section};
+use crate::transform::spec::macros::{Macros, definition};
+use crate::transform::spec::{NewPatch, Strip};
 
 /// The program that applies a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

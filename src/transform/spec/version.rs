@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use bstr::{BString, ByteSlice as _};
 
-use super::lines::{Lines, Role, Section};
-use super::macros::{Macros, tag_value};
+use crate::transform::spec::lines::{Lines, Role, Section};
+use crate::transform::spec::macros::{Macros, tag_value};
 
 /// Returns the value of the `Version` tag of `spec`, as written.
 pub fn version(spec: &[u8]) -> Option<BString> {

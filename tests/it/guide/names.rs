@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::CommandFactory as _;
 use regex::Regex;
 use serde_json::Value;
-use source_git_bot::cli::Cli;
+use source_git_bot::cli::args::Cli;
 
 use super::page::{self, Page};
 
@@ -176,7 +176,7 @@ fn every_key_is_in_the_reference() {
 
 #[test]
 fn every_check_is_one_of_doctor() {
-    let checks = source("src/doctor", ".rs");
+    let checks = source("src/setup/check", ".rs");
     let check = Regex::new(r"^(token|role|gitlab|bot-project|hooks|packages|forks)\.[a-z-]+$").unwrap();
     let pages = pages();
     let names = pages.iter().filter(|page| page.path.starts_with("docs")).flat_map(|page| page.names());
@@ -189,7 +189,7 @@ fn every_check_is_one_of_doctor() {
 
 #[test]
 fn every_check_of_doctor_has_a_row() {
-    let checks = source("src/doctor", ".rs");
+    let checks = source("src/setup/check", ".rs");
     let check = Regex::new(r#""((?:token|role|gitlab|bot-project|hooks|packages|forks)\.[a-z-]+)""#).unwrap();
     let page = Page::read(Path::new("docs/onboard-and-doctor.md")).prose;
     let made: BTreeSet<_> = check.captures_iter(&checks).map(|check| check[1].to_owned()).collect();

@@ -1,0 +1,268 @@
+//! `config`: shows what an instance comes to and why, checks it, and tells what instance files may say.
+//!
+//! Nothing is asked of GitLab and no token is looked at. What is shown is what the other commands work with: the values
+//! come from the instance that was read, not from its text.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
+use yaml_serde::Value;
+
+use crate::cli::args::{self, Global, Output};
+use crate::cli::exit::UsageError;
+use crate::cli::terminal::{self, Paint};
+use crate::config::{self, ConfigError, Environment, Examined, Instance, Origin, PRESETS, Setting};
+use crate::ops::Surroundings;
+use crate::ops::session::DEFAULT_INSTANCE;
+use crate::types::text::{is_unseen, printable};
+
+/// The format of the JSON output.
+const FORMAT: u8 = 1;
+
+/// The column, from 0, that origins are put into at most; a longer line has its own behind it.
+const ORIGIN_COLUMN: usize = 60;
+
+/// Who names the instance.
+#[derive(Clone, Copy, Serialize)]
+enum NamedBy {
+    #[serde(rename = "--instance")]
+    Option,
+    #[serde(rename = "SGB_INSTANCE")]
+    Variable,
+    #[serde(rename = "default")]
+    Nobody,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &args::Config, global: &Global, surroundings: &Surroundings) -> Result<()> {
+    if arguments.schema {
+        return print(&json(&config::schema())?);
+    }
+    if arguments.list {
+        return list(global.output);
+    }
+    let environment = Environment::read(surroundings.variables.clone())?;
+    let (name, named_by) = match (&global.instance, &environment.instance) {
+        (Some(name), _) => (&**name, NamedBy::Option),
+        (None, Some(name)) => (&**name, NamedBy::Variable),
+        (None, None) => (DEFAULT_INSTANCE, NamedBy::Nobody),
+    };
+    let examined = Instance::examine(name, &environment);
+    if arguments.validate {
+        let (errors, doubts) = match &examined {
+            Ok(examined) => (Vec::new(), examined.doubts.iter().collect()),
+            Err(errors) => (errors.iter().collect(), Vec::new()),
+        };
+        return validate(name, &errors, doubts, global.output, surroundings.paint);
+    }
+    match examined {
+        Ok(examined) => show(&examined, named_by, global.output),
+        Err(errors) => {
+            if !errors.others.is_empty() {
+                tracing::error!("`config --validate` names {} more errors", errors.others.len());
+            }
+            bail!(*errors.first)
+        }
+    }
+}
+
+fn show(examined: &Examined, named_by: NamedBy, output: Output) -> Result<()> {
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        format: u8,
+        instance: &'a str,
+        named_by: NamedBy,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        preset: Option<&'a str>,
+        settings: BTreeMap<&'a str, ShownSetting<'a>>,
+    }
+    #[derive(Serialize)]
+    struct ShownSetting<'a> {
+        value: &'a Value,
+        origin: &'a Origin,
+    }
+    let name = &examined.instance.name;
+    let preset = examined.preset.map(|preset| preset.name);
+    match output {
+        Output::Text => {
+            let what = match preset {
+                Some(preset) if preset == name => "a preset".to_owned(),
+                Some(preset) => format!("a file that extends the preset {preset}"),
+                None => "a file that extends no preset".to_owned(),
+            };
+            let by = match named_by {
+                NamedBy::Option => "named by --instance",
+                NamedBy::Variable => "named by SGB_INSTANCE",
+                NamedBy::Nobody => "which is taken where neither --instance nor SGB_INSTANCE names one",
+            };
+            let head = format!("# {}: {what}, {by}\n", printable(name.as_bytes()));
+            print(&(head + &yaml(&examined.settings)?))
+        }
+        Output::Json => print(&json(&Shown {
+            format: FORMAT,
+            instance: name,
+            named_by,
+            preset,
+            settings: examined
+                .settings
+                .iter()
+                .map(|Setting { key, value, origin }| (*key, ShownSetting { value, origin }))
+                .collect(),
+        })?),
+    }
+}
+
+/// Returns the settings as an instance file that extends nothing, with comments that tell where each comes from.
+fn yaml(settings: &[Setting]) -> Result<String> {
+    let mut entries = Vec::new();
+    let mut above = "";
+    for Setting { key, value, origin } in settings {
+        let (parent, name) = key.rsplit_once('.').unwrap_or(("", key));
+        if parent != above && !parent.is_empty() {
+            entries.push((format!("{parent}:\n"), None));
+        }
+        above = parent;
+        let indent = if parent.is_empty() { "" } else { "  " };
+        entries.push((entry(indent, name, value)?, Some(origin)));
+    }
+    let width = |text: &str| text.lines().next().unwrap_or_default().chars().count();
+    let origins = entries.iter().filter(|(_, origin)| origin.is_some()).map(|(text, _)| width(text));
+    let column = origins.filter(|width| *width <= ORIGIN_COLUMN).max().unwrap_or_default();
+    let mut out = String::new();
+    for (text, origin) in entries {
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        match origin {
+            Some(origin) => writeln!(out, "{first:column$}  # {origin}")?,
+            None => writeln!(out, "{first}")?,
+        }
+        out.push_str(rest);
+    }
+    Ok(out)
+}
+
+/// Returns the lines of one key.
+fn entry(indent: &str, name: &str, value: &Value) -> Result<String> {
+    if value.is_null() {
+        // A key without a value would be doubted.
+        return Ok(format!("{indent}# {name}: none\n"));
+    }
+    let text = yaml_serde::to_string(&BTreeMap::from([(name, value)])).context("writing YAML")?;
+    let text = if text.contains(|c| c != '\n' && is_unseen(c)) {
+        // What steers a terminal is escaped, which JSON has a way for in every text, and JSON is YAML.
+        format!("{name}: {}\n", terminal::escaped(&serde_json::to_string(value).context("writing JSON")?))
+    } else {
+        text
+    };
+    Ok(text.lines().fold(String::new(), |lines, line| lines + indent + line + "\n"))
+}
+
+fn list(output: Output) -> Result<()> {
+    #[derive(Serialize)]
+    struct Listed {
+        format: u8,
+        presets: Vec<ListedPreset>,
+    }
+    #[derive(Serialize)]
+    struct ListedPreset {
+        name: &'static str,
+        about: &'static str,
+    }
+    let presets = PRESETS.iter().map(|preset| ListedPreset { name: preset.name, about: preset.about });
+    match output {
+        Output::Text => {
+            let width = PRESETS.iter().map(|preset| preset.name.len()).max().unwrap_or_default();
+            print(
+                &presets.fold(String::new(), |text, ListedPreset { name, about }| {
+                    text + &format!("{name:width$}  {about}\n")
+                }),
+            )
+        }
+        Output::Json => print(&json(&Listed { format: FORMAT, presets: presets.collect() })?),
+    }
+}
+
+fn validate(
+    name: &str,
+    errors: &[&ConfigError],
+    doubts: Vec<&ConfigError>,
+    output: Output,
+    paint: Paint,
+) -> Result<()> {
+    #[derive(Serialize)]
+    struct Judged<'a> {
+        format: u8,
+        instance: &'a str,
+        good: bool,
+        errors: &'a [&'a ConfigError],
+        doubts: Vec<&'a ConfigError>,
+    }
+    let shown = printable(name.as_bytes());
+    match output {
+        Output::Text => {
+            let mut text = String::new();
+            for (label, found) in [(paint.red("error"), errors), (paint.yellow("warning"), &doubts)] {
+                for one in found {
+                    writeln!(text, "{label}: {one}")?;
+                    if let Some(hint) = one.hint() {
+                        writeln!(text, "  {}: {hint}", paint.cyan("hint"))?;
+                    }
+                }
+            }
+            if errors.is_empty() {
+                let warnings = match doubts.len() {
+                    0 => String::new(),
+                    1 => ", with a warning".to_owned(),
+                    number => format!(", with {number} warnings"),
+                };
+                writeln!(text, "{shown} can be used{warnings}")?;
+            }
+            print(&text)?;
+        }
+        Output::Json => {
+            print(&json(&Judged { format: FORMAT, instance: name, good: errors.is_empty(), errors, doubts })?)?;
+        }
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let number = if let [_] = errors { "an error".to_owned() } else { format!("{} errors", errors.len()) };
+    bail!(UsageError {
+        text: format!("{shown} cannot be used as an instance: it has {number}"),
+        hint: "mend what is named, and check again".to_owned(),
+    })
+}
+
+fn json(data: &impl Serialize) -> Result<String> {
+    Ok(terminal::escaped(&serde_json::to_string_pretty(data).context("writing JSON")?) + "\n")
+}
+
+fn print(text: &str) -> Result<()> {
+    terminal::print(text).context("writing to standard output")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped_and_still_the_same_text() {
+        let value = Value::from("a\u{202e}b\u{e0001}\n");
+        let json = json(&value).unwrap();
+        assert_eq!(json, "\"a\\u202eb\\udb40\\udc01\\n\"\n");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), "a\u{202e}b\u{e0001}\n");
+        assert_eq!(entry("  ", "branch", &value).unwrap(), "  branch: \"a\\u202eb\\udb40\\udc01\\n\"\n");
+    }
+
+    #[test]
+    fn a_long_line_does_not_push_the_others_origins_aside() {
+        let setting = |key, value: &str| Setting { key, value: value.into(), origin: Origin::Default };
+        let long = "x".repeat(70);
+        let shown = yaml(&[setting("gitlab.url", "http://x"), setting("gitlab.proxy", &long), setting("label", "y")]);
+        assert_eq!(
+            shown.unwrap(),
+            format!("gitlab:\n  url: http://x  # default\n  proxy: {long}  # default\nlabel: y         # default\n")
+        );
+    }
+}

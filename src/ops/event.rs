@@ -1,0 +1,238 @@
+//! `event`: looks where a webhook or a job says, and does what is due there.
+//!
+//! What GitLab hands over is hostile: numbers are taken from it and nothing else, and everything is read from GitLab
+//! afresh. Of a comment the number is taken: whether it asks for anything, and may, is read from GitLab too. A payload that is not for this instance ends with a line in the log, for it is nobody's failure. Where the
+//! instance requires webhook tokens, the same goes for one without a token for the project that it is about. That holds
+//! whatever the event's kind, because whoever forges one chooses the kind.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::ci::{Call, Look, NoNotice, PAYLOAD_LIMIT};
+use crate::cli::args::{self, Global};
+use crate::cli::exit::UsageError;
+use crate::cli::run::webhook_token::now;
+use crate::config::WebhookTokens;
+use crate::forge::ForgeError;
+use crate::git::Git;
+use crate::ops::merge_request_reference::MergeRequestReference;
+use crate::ops::named::Named;
+use crate::ops::pipeline_reference::PipelineReference;
+use crate::ops::report::{self, Asked};
+use crate::ops::session::{Bot, Setting};
+use crate::ops::{Surroundings, slash_command, sync};
+use crate::setup::webhook_token::{Scope, Secret, UnverifiedToken};
+use crate::types::{MergeRequestIid, NoteId, PipelineId, ProjectId, ProjectPath};
+
+/// The variable with the payload, or with the path of the file that holds it ("Access webhook payload" in GitLab's
+/// documentation).
+const TRIGGER_PAYLOAD: &str = "TRIGGER_PAYLOAD";
+
+/// Runs the command.
+pub(crate) fn run(arguments: &args::Event, global: &Global, surroundings: &Surroundings) -> Result<()> {
+    let payload = payload(arguments, surroundings)?;
+    let call = match Call::read(&payload) {
+        Ok(call) => call,
+        Err(NoNotice::NotForUs(why)) => {
+            tracing::info!("the event's payload is not followed: {why}");
+            return Ok(());
+        }
+        Err(error @ NoNotice::SetsVariables) => bail!(UsageError {
+            text: format!("the event's payload is refused: {error}"),
+            hint: "forbid it in the bot project: Settings, CI/CD, Variables, minimum role to use pipeline variables: \
+                   no one allowed"
+                .to_owned(),
+        }),
+    };
+    let look = call.look;
+    let setting = Setting::read(global, surroundings)?;
+    let allowed = match setting.instance.webhook_tokens {
+        WebhookTokens::Ignored => Allowed::Anywhere,
+        WebhookTokens::Required => match scope(call.webhook_token.as_ref(), &secret(&setting)?) {
+            Ok(scope) => Allowed::Within(scope),
+            Err(why) => {
+                let instance = &setting.instance.name;
+                tracing::warn!(
+                    "an event about {} is not followed: {instance} requires a webhook token, and {why}",
+                    words(&look)
+                );
+                return Ok(());
+            }
+        },
+    };
+    tracing::info!("an event about {}", words(&look));
+    let bot = setting.connect(global)?;
+    let project = match look {
+        Look::MergeRequest { project, .. } | Look::Note { project, .. } | Look::Pipeline { project, .. } => {
+            ProjectId(project)
+        }
+    };
+    let path = match bot.forge.project(project) {
+        Ok(found) => found.path,
+        Err(ForgeError::NotFoundOrNoAccess(_)) => {
+            tracing::info!("project {project} is none that the bot can see: nothing to do");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if let Allowed::Within(scope) = &allowed
+        && !scope.covers(path.as_str())
+    {
+        tracing::warn!("the event is not followed: its webhook token is not for {path}");
+        return Ok(());
+    }
+    let namespaces = &bot.instance.namespaces;
+    let (is_source_git, is_dist_git) =
+        (namespaces.dist_git_of(path.as_str()).is_some(), namespaces.source_git_of(path.as_str()).is_some());
+    let work = Working { bot: &bot, project, global, surroundings };
+    match look {
+        Look::MergeRequest { iid, .. } if is_source_git => work.sync(&path, MergeRequestIid(iid)),
+        Look::MergeRequest { iid, .. } if is_dist_git => work.dist_git(path, MergeRequestIid(iid)),
+        Look::Note { merge_request, id, .. } if is_source_git => {
+            work.comment(path, MergeRequestIid(merge_request), NoteId(id))
+        }
+        Look::Note { .. } if is_dist_git => {
+            tracing::info!("comments in dist-git are no commands: nothing to do");
+            Ok(())
+        }
+        Look::MergeRequest { .. } | Look::Note { .. } => {
+            tracing::info!("{path} is no project of the instance {}: nothing to do", bot.instance.name);
+            Ok(())
+        }
+        // A job of a source-git merge request asks to look at that.
+        Look::Pipeline { merge_request: Some((of, iid)), .. } if is_source_git && ProjectId(of) == project => {
+            work.sync(&path, MergeRequestIid(iid))
+        }
+        Look::Pipeline { .. } if is_source_git => {
+            tracing::info!("a pipeline of {path} without a merge request: nothing to do");
+            Ok(())
+        }
+        // Whether it is of the instance is looked at there.
+        Look::Pipeline { id, .. } => work.report(PipelineReference { project: path, pipeline: PipelineId(id) }),
+    }
+}
+
+/// What somebody who sends events may have looked at.
+enum Allowed {
+    Anywhere,
+    Within(Scope),
+}
+
+/// Returns the secret of an instance that requires webhook tokens.
+fn secret(setting: &Setting) -> Result<Secret, UsageError> {
+    setting.environment().webhook_secret.clone().and_then(Secret::new).ok_or_else(|| UsageError {
+        text: format!("{} requires webhook tokens, and SGB_WEBHOOK_SECRET is not set", setting.instance.name),
+        hint: "set it in the bot project (Settings, CI/CD, Variables; masked, protected, not expanded) to the secret that \
+               `webhook-token` signs with, or take `webhook_tokens` out of the instance file"
+            .to_owned(),
+    })
+}
+
+/// Returns what a webhook token is good for, or why it is good for nothing.
+fn scope(token: Option<&SecretString>, secret: &Secret) -> Result<Scope, String> {
+    let token = token.map(|token| token.expose_secret()).filter(|token| !token.is_empty());
+    let token = token.ok_or("it carries none")?;
+    let verified = UnverifiedToken::parse(token).and_then(|token| token.verify(secret, now()).cloned());
+    verified.map_err(|why| format!("the one that it carries is not good: {why}"))
+}
+
+/// Doing what is due.
+struct Working<'a> {
+    bot: &'a Bot,
+    project: ProjectId,
+    global: &'a Global,
+    surroundings: &'a Surroundings,
+}
+
+impl Working<'_> {
+    fn sync(&self, project: &ProjectPath, iid: MergeRequestIid) -> Result<()> {
+        let Some(dist_path) = self.bot.instance.namespaces.dist_git_of(project.as_str()) else { return Ok(()) };
+        let git = Git::find(&self.surroundings.search_path)?;
+        let reference = MergeRequestReference { project: project.clone(), iid };
+        let work = sync::Work::new(self.bot, &git, reference, dist_path.parse()?);
+        match work.run(self.global, self.surroundings) {
+            Err(error) if is_not_found(error.downcast_ref()) => {
+                // Whoever may send events may name what is not there.
+                if !is_not_found(self.bot.forge.merge_request(project, iid).as_ref().err()) {
+                    return Err(error);
+                }
+                tracing::info!("{project}!{iid} is not there: nothing to do");
+                Ok(())
+            }
+            synced => synced?.finish(),
+        }
+    }
+
+    fn comment(&self, project: ProjectPath, iid: MergeRequestIid, note: NoteId) -> Result<()> {
+        let Some(dist_path) = self.bot.instance.namespaces.dist_git_of(project.as_str()) else { return Ok(()) };
+        let dist_path = dist_path.parse()?;
+        let named = Named { reference: MergeRequestReference { project, iid }, dist_path };
+        slash_command::follow(self.bot, named, self.project, note, self.global, self.surroundings)
+    }
+
+    /// What happened to a dist-git merge request is told where it was made from: results, and what a person did to it.
+    fn dist_git(&self, project: ProjectPath, iid: MergeRequestIid) -> Result<()> {
+        let dist = match self.bot.forge.merge_request(&project, iid) {
+            Err(ForgeError::NotFoundOrNoAccess(_)) => {
+                tracing::info!("{project}!{iid} is not there any more: nothing to do");
+                return Ok(());
+            }
+            dist => dist?,
+        };
+        let Some(pair) = report::of_dist(self.bot, project, dist)? else { return Ok(()) };
+        let (source, iid) = (pair.source_path.clone(), pair.source.iid);
+        report::report(self.bot, pair, self.global, self.surroundings)?.print()?;
+        self.sync(&source, iid)
+    }
+
+    fn report(&self, reference: PipelineReference) -> Result<()> {
+        let Some(pair) = report::find(self.bot, &Asked::Pipeline(reference))? else { return Ok(()) };
+        report::report(self.bot, pair, self.global, self.surroundings)?.print()
+    }
+}
+
+fn is_not_found(error: Option<&ForgeError>) -> bool {
+    matches!(error, Some(ForgeError::NotFoundOrNoAccess(_)))
+}
+
+/// Reads what GitLab handed over.
+fn payload(arguments: &args::Event, surroundings: &Surroundings) -> Result<Vec<u8>> {
+    if let Some(path) = &arguments.payload {
+        return read(path);
+    }
+    match surroundings.variables.get(TRIGGER_PAYLOAD).map(String::as_str) {
+        None | Some("") => bail!(UsageError {
+            text: format!("there is no event: {TRIGGER_PAYLOAD} is not set"),
+            hint: "run it in a triggered pipeline, or name a file with `--payload`".to_owned(),
+        }),
+        Some(value) if value.trim_start().starts_with('{') => Ok(value.as_bytes().to_vec()),
+        Some(path) => read(Path::new(path)),
+    }
+}
+
+/// Reads a file, of which no more than the limit and one byte counts.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let cannot = || format!("reading the event's payload from `{}`", path.display());
+    let file = File::open(path).with_context(cannot)?;
+    if !file.metadata().with_context(cannot)?.is_file() {
+        bail!("`{}` is no file", path.display());
+    }
+    let mut payload = Vec::new();
+    let limit = u64::try_from(PAYLOAD_LIMIT).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut payload).with_context(cannot)?;
+    Ok(payload)
+}
+
+fn words(look: &Look) -> String {
+    match look {
+        Look::MergeRequest { project, iid } => format!("merge request !{iid} of project {project}"),
+        Look::Note { project, merge_request, id } => {
+            format!("comment {id} on merge request !{merge_request} of project {project}")
+        }
+        Look::Pipeline { project, id, .. } => format!("pipeline {id} of project {project}"),
+    }
+}

@@ -1,0 +1,27 @@
+//! Operations: each observes what is there, plans, and applies the plan or returns it.
+//!
+//! What an operation did comes back as a value; nothing here prints, and nothing knows how arguments are written.
+
+pub(crate) mod commit_statuses;
+pub(crate) mod context;
+pub(crate) mod doctor;
+pub(crate) mod event;
+pub(crate) mod find_pair;
+pub(crate) mod generate;
+mod gitlab_address;
+pub(crate) mod merge_request_reference;
+pub(crate) mod named;
+pub(crate) mod notes;
+pub(crate) mod onboard;
+pub(crate) mod outcome;
+pub(crate) mod pipeline_reference;
+pub(crate) mod reconcile;
+pub(crate) mod recreate;
+pub(crate) mod report;
+pub(crate) mod retest;
+pub(crate) mod session;
+pub(crate) mod slash_command;
+pub(crate) mod sync;
+pub(crate) mod update_dist_git;
+
+pub use context::Surroundings;

@@ -1,0 +1,164 @@
+//! What the bot says in the dist-git merge request: the few things that its reviewers need to know, each said once.
+//!
+//! Each such note ends in a hidden line that says what it tells, so that a run that broke off does not say it again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pair::{markers, sanitize};
+use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
+
+/// Something that happened to the source-git merge request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "snake_case")]
+pub enum News {
+    /// It was closed.
+    Closed,
+    /// It was opened again.
+    Reopened,
+    /// Somebody asked for this one to be opened again.
+    AskedFor,
+    /// It is for the branch of this dist-git merge request again.
+    Returned,
+    /// It is for another branch now.
+    Retargeted {
+        /// That branch.
+        to: BranchName,
+    },
+    /// The bot's branches are in another project.
+    Moved,
+    /// It was merged.
+    Merged {
+        /// The commit that the target branch got by it, where GitLab tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<CommitId>,
+    },
+    /// It was merged, and what this one holds cannot follow.
+    MergedApart {
+        /// The commit that the target branch got by it, where GitLab tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<CommitId>,
+    },
+    /// It is not there any more.
+    Gone,
+    /// The bot's branch is made anew, over what people pushed to it.
+    Overwritten {
+        /// What the branch held.
+        was: CommitId,
+    },
+}
+
+/// The source-git merge request, as a note names it.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// Its project.
+    pub path: &'a ProjectPath,
+    /// Its number.
+    pub merge_request: MergeRequestIid,
+    /// Its address.
+    pub url: &'a str,
+}
+
+/// Returns the note that tells `news`.
+pub fn note(news: &News, about: About<'_>) -> String {
+    let About { path, merge_request, url } = about;
+    let source = format!("The source-git merge request [{path}!{merge_request}]({url})");
+    let said = match news {
+        News::Closed => format!(
+            "{source} was closed, so the bot closes this merge request too, and reopens it if the source-git one is reopened. To \
+             keep the change all the same, reopen this merge request: the bot then leaves it alone."
+        ),
+        News::Reopened => format!("{source} was reopened, so the bot reopens this merge request too."),
+        News::AskedFor => format!(
+            "The bot reopens this merge request: somebody asked for it with the command `recreate` in [{path}!{merge_request}]({url})."
+        ),
+        News::Returned => format!("{source} is for this branch again, so the bot reopens this merge request."),
+        News::Retargeted { to } => format!(
+            "{source} is for the branch {} now, so the bot closes this merge request. The change continues in a merge request for \
+             that branch.",
+            sanitize::code(to.as_str().as_bytes())
+        ),
+        News::Moved => {
+            "The bot's branches are in another project now, so the bot closes this merge request. The change continues \
+                        in a new one from there."
+                .to_owned()
+        }
+        News::Merged { commit } => format!(
+            "{source} was merged{}. You can merge this merge request now. Until you do, the bot keeps it in step with the target \
+             branch in source-git.",
+            merged_as(commit)
+        ),
+        News::MergedApart { commit } => format!(
+            "{source} was merged{}. This merge request may differ from what was merged: the bot's note on the source-git one says \
+             why, and what to do.",
+            merged_as(commit)
+        ),
+        News::Gone => format!(
+            "The source-git merge request {path}!{merge_request} does not exist any more, so the bot closes this one. To keep the \
+             change all the same, reopen this merge request: the bot then leaves it alone."
+        ),
+        News::Overwritten { was } => format!(
+            "The bot rebuilds its branch, because somebody asked for it with the command `recreate`. The branch held commit {}, \
+             which the versions of this merge request still show.",
+            sanitize::code(was.to_string().as_bytes())
+        ),
+    };
+    format!("{said}\n\n{}", markers::told_line(news))
+}
+
+fn merged_as(commit: &Option<CommitId>) -> String {
+    let named = commit.map(|commit| format!(" as {}", sanitize::code(commit.short().as_bytes())));
+    named.unwrap_or_default()
+}
+
+/// Returns what a note of the bot tells; nothing where it is none of these.
+pub fn read(body: &str) -> Option<News> {
+    markers::read_told(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_note_tells_is_read_back_and_every_text_is_a_sentence_for_reviewers() {
+        let path: ProjectPath = "src/hello".parse().unwrap();
+        let url = "https://gitlab.example/src/hello/-/merge_requests/7";
+        let about = About { path: &path, merge_request: MergeRequestIid(7), url };
+        let commit = CommitId::from_bytes([0xab; 20]);
+        for news in [
+            News::Closed,
+            News::Reopened,
+            News::AskedFor,
+            News::Returned,
+            News::Retargeted { to: "c10s".parse().unwrap() },
+            News::Moved,
+            News::Merged { commit: Some(commit) },
+            News::Merged { commit: None },
+            News::MergedApart { commit: Some(commit) },
+            News::MergedApart { commit: None },
+            News::Gone,
+            News::Overwritten { was: commit },
+        ] {
+            let note = note(&news, about);
+            assert_eq!(read(&note), Some(news));
+            assert!(
+                note.contains("src/hello!7") || note.contains("abababababab") || note.contains("\"moved\""),
+                "{note}"
+            );
+        }
+        assert_eq!(read("The source-git merge request was closed."), None);
+    }
+
+    #[test]
+    fn the_note_of_a_merge() {
+        let path: ProjectPath = "src/hello".parse().unwrap();
+        let url = "https://gitlab.example/src/hello/-/merge_requests/7";
+        let about = About { path: &path, merge_request: MergeRequestIid(7), url };
+        let news = News::Merged { commit: Some(CommitId::from_bytes([0xab; 20])) };
+        insta::assert_snapshot!(note(&news, about), @r#"
+        The source-git merge request [src/hello!7](https://gitlab.example/src/hello/-/merge_requests/7) was merged as `ababababab`. You can merge this merge request now. Until you do, the bot keeps it in step with the target branch in source-git.
+
+        <!-- source-git-bot v1: told {"news":"merged","commit":"abababababababababababababababababababab"} -->
+        "#);
+    }
+}

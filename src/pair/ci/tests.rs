@@ -1,0 +1,76 @@
+use crate::pair::ci::*;
+
+fn states(words: &str, on_failure: OnFailure) -> Vec<(CiState, OnFailure)> {
+    let state = |word: &str| serde_json::from_value(serde_json::Value::from(word)).unwrap();
+    words.split(' ').map(|word| (state(word), on_failure)).collect()
+}
+
+/// The rows of GitLab's own specification of this state (composite_spec.rb).
+#[test]
+fn several_states_are_one_by_gitlabs_rules() {
+    for (words, expected) in [
+        ("skipped", "skipped"),
+        ("skipped success", "success"),
+        ("created", "created"),
+        ("preparing", "preparing"),
+        ("canceled success skipped", "canceled"),
+        ("pending created skipped", "pending"),
+        ("pending created skipped success", "running"),
+        ("running created skipped success", "running"),
+        ("success waiting_for_resource", "waiting_for_resource"),
+        ("success manual", "manual"),
+        ("success scheduled", "scheduled"),
+        ("created preparing", "preparing"),
+        ("created success pending", "running"),
+        ("skipped success failed", "failed"),
+    ] {
+        let found = composite(states(words, OnFailure::Fails)).unwrap();
+        assert_eq!(serde_json::to_value(found.state).unwrap(), expected, "{words}");
+        assert!(!found.has_warnings);
+    }
+    for (words, expected, has_warnings) in [
+        ("manual", "skipped", false),
+        ("skipped failed", "success", true),
+        ("created failed", "created", true),
+        ("preparing manual", "preparing", false),
+    ] {
+        let found = composite(states(words, OnFailure::Warns)).unwrap();
+        assert_eq!(serde_json::to_value(found.state).unwrap(), expected, "{words}");
+        assert_eq!(found.has_warnings, has_warnings, "{words}");
+    }
+    assert_eq!(composite([]), None);
+}
+
+#[test]
+fn a_state_that_is_not_known_is_taken_for_waiting() {
+    let found = composite(states("success teleporting", OnFailure::Fails)).unwrap();
+    assert_eq!(found.state, CiState::Running);
+    assert_eq!(composite(states("teleporting", OnFailure::Fails)).unwrap().state, CiState::Pending);
+}
+
+fn pipeline(jobs: &[(&str, CiState)]) -> Pipeline {
+    let job = |(name, state): &(&str, CiState)| Job { name: (*name).to_owned(), state: *state, ..Job::default() };
+    Pipeline {
+        id: PipelineId(1),
+        url: String::new(),
+        state: CiState::Running,
+        begun: Begun::Yes,
+        changed_at: None,
+        configuration_error: None,
+        jobs: jobs.iter().map(job).collect(),
+    }
+}
+
+#[test]
+fn the_job_that_reports_does_not_count() {
+    let reported = pipeline(&[("build", CiState::Success), (REPORT_JOB, CiState::Running)]);
+    assert_eq!(reported.composite().state, CiState::Success);
+    assert_eq!(pipeline(&[(REPORT_JOB, CiState::Running)]).composite().state, CiState::Running);
+}
+
+#[test]
+fn what_has_begun_is_running_between_two_jobs() {
+    let between = pipeline(&[("build", CiState::Pending)]);
+    assert_eq!(between.composite().state, CiState::Running);
+    assert_eq!(Pipeline { begun: Begun::No, ..between }.composite().state, CiState::Pending);
+}

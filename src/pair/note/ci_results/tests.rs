@@ -1,0 +1,149 @@
+use proptest::prelude::*;
+
+use crate::pair::ci::Begun;
+use crate::pair::note::ci_results::*;
+use crate::pair::note::{Note, Says};
+
+fn commit(digit: char) -> CommitId {
+    digit.to_string().repeat(40).parse().unwrap()
+}
+
+fn time(text: &str) -> Option<DateTime<Utc>> {
+    Some(text.parse().unwrap())
+}
+
+fn job(id: u64, name: &str, state: CiState) -> Job {
+    Job {
+        id,
+        stage: "test".to_owned(),
+        name: name.to_owned(),
+        state,
+        url: format!("https://gitlab.com/rpms/hello/-/jobs/{id}"),
+        seconds: Some(192),
+        ..Job::default()
+    }
+}
+
+fn results(jobs: Vec<Job>) -> Results {
+    let pipeline = Pipeline {
+        id: PipelineId(4711),
+        url: "https://gitlab.com/rpms/hello/-/pipelines/4711".to_owned(),
+        state: CiState::Running,
+        begun: Begun::Yes,
+        changed_at: time("2026-03-04T05:06:07Z"),
+        configuration_error: None,
+        jobs,
+    };
+    Results { commit: commit('a'), tested: commit('d'), pipeline: Some(pipeline), merge_request: MergeRequestIs::Open }
+}
+
+fn some_results() -> Results {
+    let failed = Job { failure_reason: Some("script_failure".to_owned()), ..job(3, "rpminspect", CiState::Failed) };
+    let lint = Job { on_failure: OnFailure::Warns, ..job(2, "lint", CiState::Failed) };
+    let build = Job {
+        seconds: Some(3725),
+        downstream: vec![Job { changed_at: time("2026-03-04T05:08:00+00:00"), ..job(9, "x86_64", CiState::Success) }],
+        ..job(1, "build", CiState::Success)
+    };
+    let tests = Job { seconds: None, ..job(4, "tests", CiState::Skipped) };
+    results(vec![build, lint, failed, tests])
+}
+
+#[test]
+fn failures_come_first() {
+    let section = CiSection::of(&some_results(), None);
+    insta::assert_snapshot!(section.text(&commit('a')), @r#"
+    <!-- source-git-bot v1: ci begin -->
+    **dist-git CI: failed** for commit `aaaaaaaaaa` ([pipeline 4711](https://gitlab.com/rpms/hello/-/pipelines/4711), as of 2026-03-04 05:08 UTC)
+
+    Each job's name links to its log. Push a fix here, or ask the package's maintainers if this change is not the cause.
+
+    | Job | Stage | State | Duration |
+    | --- | --- | --- | ---: |
+    | [`rpminspect`](https://gitlab.com/rpms/hello/-/jobs/3) | `test` | **failed (script failure)** | 3 min 12 s |
+    | [`lint`](https://gitlab.com/rpms/hello/-/jobs/2) | `test` | failed, allowed to fail | 3 min 12 s |
+    | [`build`](https://gitlab.com/rpms/hello/-/jobs/1) | `test` | passed | 1 h 02 min |
+    | [`x86_64`](https://gitlab.com/rpms/hello/-/jobs/9) | child pipeline of `build` | passed | 3 min 12 s |
+    | [`tests`](https://gitlab.com/rpms/hello/-/jobs/4) | `test` | skipped |  |
+
+    <!-- source-git-bot v1: results {"commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","tested":"dddddddddddddddddddddddddddddddddddddddd","pipeline":4711,"state":"failed","as_of":1772600880,"updated":1772600767000} -->
+    <!-- source-git-bot v1: ci end -->
+    "#);
+    assert!(section.text(&commit('b')).contains("**These results are for an older commit of this merge request.**"));
+}
+
+#[test]
+fn what_passed_is_folded_up_where_there_is_much() {
+    let mut jobs: Vec<_> = (0..14).map(|id| job(id, &format!("job {id}"), CiState::Success)).collect();
+    jobs[5].state = CiState::Failed;
+    let text = CiSection::of(&results(jobs), None).text(&commit('a'));
+    let (open, folded) = text.split_once("<details><summary>13 passed</summary>").unwrap();
+    assert!(open.contains("| [`job 5`]") && !open.contains("`job 4`"), "{text}");
+    assert_eq!(folded.matches("passed |").count(), 13);
+}
+
+#[test]
+fn a_broken_ci_configuration_is_named() {
+    let mut broken = results(Vec::new());
+    let pipeline = broken.pipeline.as_mut().unwrap();
+    (pipeline.state, pipeline.configuration_error) = (CiState::Failed, Some("jobs `x` <b>config".to_owned()));
+    let text = CiSection::of(&broken, None).text(&commit('a'));
+    assert!(text.starts_with("<!-- source-git-bot v1: ci begin -->\n**dist-git CI: failed**"), "{text}");
+    assert!(text.contains("cannot be used: `jobs 'x' <b>config`"), "{text}");
+}
+
+#[test]
+fn hostile_names_stay_in_their_cell() {
+    for name in ["a|b", "a\\|b", "`|`", "\n| x |", "</details>", "<!-- source-git-bot v1: ci end -->", "@all", "/close"]
+    {
+        let jobs = vec![Job { stage: name.to_owned(), ..job(1, name, CiState::Success) }];
+        let section = CiSection::of(&results(jobs), None);
+        let text = section.text(&commit('a'));
+        let row = text.lines().find(|line| line.contains("/-/jobs/1")).unwrap();
+        assert_eq!(row.matches('|').count(), 5, "{row}");
+        assert_eq!(CiSection::read(&text).unwrap(), section, "{name}");
+    }
+}
+
+#[test]
+fn an_address_that_markdown_would_misread_is_no_link() {
+    for bad in ["javascript:x", "https://x/)", "https://x/ y", "https://x/|", ""] {
+        assert_eq!(link("text", bad), "text");
+    }
+}
+
+#[test]
+fn a_note_keeps_its_results_and_gets_others() {
+    let (first, second) = (CiSection::of(&some_results(), None), CiSection::of(&results(Vec::new()), None));
+    let note = Note { commit: commit('a'), says: Says::Closed, results: None, base: None, run: None }.render(None);
+    let with = first.replace_in(&note, &commit('a'));
+    assert_eq!(CiSection::read(&with).unwrap(), first);
+    assert_eq!(markers::read_note(&with), markers::read_note(&note));
+    let head = commit('b');
+    let replaced = second.replace_in(&with, &head);
+    assert_eq!(CiSection::read(&replaced).unwrap(), second);
+    assert_eq!(first.replace_in(&replaced, &commit('a')), with);
+    // GitLab's forms send notes back with other line ends.
+    let edited = with.replace('\n', "\r\n");
+    assert_eq!(CiSection::read(&edited).unwrap(), first);
+}
+
+#[test]
+fn times_are_told_as_people_tell_them() {
+    for (seconds, said) in [(0, "0 s"), (59, "59 s"), (61, "1 min 01 s"), (3600, "1 h 00 min"), (90_061, "25 h 01 min")]
+    {
+        assert_eq!(duration(seconds), said);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_note_can_be_read_and_given_results(
+        body in "(<!-- source-git-bot v1: (ci begin|ci end|results|note) ?(-->)?|\\{\"commit\":|[^a]|\n){0,30}"
+    ) {
+        let section = CiSection::waiting(commit('a'));
+        let _ = (CiSection::read(&body), section.replace_in(&body, &commit('a')));
+        let body = body.replace("ci ", "");
+        prop_assert_eq!(CiSection::read(&section.replace_in(&body, &commit('a'))), Some(section));
+    }
+}

@@ -1,0 +1,174 @@
+//! What people read of the commands: the list at the end of the bot's note, and the one comment that explains them.
+
+use std::fmt::Write as _;
+
+use crate::pair::markers;
+use crate::pair::slash_command::Command;
+
+/// The commands, in the order in which people have use for them.
+const ALL: [Command; 4] = [Command::Retest, Command::Sync, Command::Recreate, Command::Help];
+
+/// The bot's reactions to a comment, by GitLab's names for emoji.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// It has begun.
+    Begun,
+    /// It is done.
+    Done,
+    /// It is not done, because it may not be or because there is nothing to do it to.
+    Refused,
+    /// It was not understood.
+    Unknown,
+    /// It was tried, and failed.
+    Failed,
+}
+
+impl Reaction {
+    /// Returns the emoji's name, without colons.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Begun => "eyes",
+            Self::Done => "white_check_mark",
+            Self::Refused => "no_entry_sign",
+            Self::Unknown => "question",
+            Self::Failed => "x",
+        }
+    }
+}
+
+/// Returns the folded list for the end of the note.
+pub(super) fn section() -> String {
+    let mut text = format!(
+        "{}\n<details><summary>Commands</summary>\n\nWrite one as a comment here, on a line of its own. The bot answers with a \
+         reaction.\n\n",
+        markers::COMMANDS
+    );
+    for command in ALL {
+        let _ = writeln!(text, "- `/dist-git {}`: {}", command.word(), brief(command));
+    }
+    text.push_str(
+        "\nDevelopers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.\n\n</details>",
+    );
+    text
+}
+
+/// Returns the comment that explains the commands.
+pub fn help() -> String {
+    let mut text =
+        "**What you can ask the bot for**, with a comment on this merge request:\n\n| Command | Effect | Who |\n| --- \
+                    | --- | --- |\n"
+            .to_owned();
+    for command in ALL {
+        let _ = writeln!(text, "| `/dist-git {}` | {} | {} |", command.word(), in_full(command), who(command));
+    }
+    let said = [
+        (Reaction::Begun, "begun"),
+        (Reaction::Done, "done"),
+        (
+            Reaction::Refused,
+            "refused: you may not give it, the comment is older than a day, or there is nothing to do it to",
+        ),
+        (Reaction::Unknown, "not understood"),
+        (Reaction::Failed, "tried and failed: if this merge request is the cause, the bot's note says why"),
+    ];
+    let said: Vec<_> = said.iter().map(|(reaction, meaning)| format!(":{}: {meaning}", reaction.name())).collect();
+    let _ = write!(
+        text,
+        "\nA command stands at the start of a line, with nothing after it; upper or lower case. Of several in one \
+         comment the first counts, and none in code or in a quotation does. The bot answers with reactions: {}. To ask again, \
+         write another comment. This explanation comes once.\n\n{}",
+        said.join("; "),
+        markers::HELP
+    );
+    text
+}
+
+/// Says whether a note of the bot is the one that explains the commands.
+pub fn is_help(body: &str) -> bool {
+    body.contains(markers::HELP)
+}
+
+const fn brief(command: Command) -> &'static str {
+    match command {
+        Command::Retest => "run dist-git's CI again",
+        Command::Recreate => {
+            "rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it"
+        }
+        Command::Sync => "bring dist-git and this note up to date",
+        Command::Help => "explain these commands",
+    }
+}
+
+const fn in_full(command: Command) -> &'static str {
+    match command {
+        Command::Retest => {
+            "Starts a new pipeline for the dist-git merge request, at most one in ten minutes. Where the bot may not start one, \
+             its note says who can."
+        }
+        Command::Recreate => {
+            "Rebuilds the bot's branch in dist-git, discarding what people pushed to it. Where people closed the merge request, it \
+             is reopened; where they merged it, a new one is opened."
+        }
+        Command::Sync => {
+            "Looks at everything again, and brings dist-git and the bot's note up to date, as each push does."
+        }
+        Command::Help => "Explains these commands.",
+    }
+}
+
+const fn who(command: Command) -> &'static str {
+    match command {
+        Command::Retest | Command::Recreate => "Developers of this project",
+        Command::Sync | Command::Help => "Developers of this project, and who opened the merge request",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pair::slash_command;
+
+    #[test]
+    fn the_note_lists_the_commands() {
+        insta::assert_snapshot!(section(), @r#"
+        <!-- source-git-bot v1: commands -->
+        <details><summary>Commands</summary>
+
+        Write one as a comment here, on a line of its own. The bot answers with a reaction.
+
+        - `/dist-git retest`: run dist-git's CI again
+        - `/dist-git sync`: bring dist-git and this note up to date
+        - `/dist-git recreate`: rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it
+        - `/dist-git help`: explain these commands
+
+        Developers of this project, and higher roles, can use all of them; the author of this merge request can use `sync`.
+
+        </details>
+        "#);
+    }
+
+    #[test]
+    fn the_help_explains_them() {
+        insta::assert_snapshot!(help(), @r#"
+        **What you can ask the bot for**, with a comment on this merge request:
+
+        | Command | Effect | Who |
+        | --- | --- | --- |
+        | `/dist-git retest` | Starts a new pipeline for the dist-git merge request, at most one in ten minutes. Where the bot may not start one, its note says who can. | Developers of this project |
+        | `/dist-git sync` | Looks at everything again, and brings dist-git and the bot's note up to date, as each push does. | Developers of this project, and who opened the merge request |
+        | `/dist-git recreate` | Rebuilds the bot's branch in dist-git, discarding what people pushed to it. Where people closed the merge request, it is reopened; where they merged it, a new one is opened. | Developers of this project |
+        | `/dist-git help` | Explains these commands. | Developers of this project, and who opened the merge request |
+
+        A command stands at the start of a line, with nothing after it; upper or lower case. Of several in one comment the first counts, and none in code or in a quotation does. The bot answers with reactions: :eyes: begun; :white_check_mark: done; :no_entry_sign: refused: you may not give it, the comment is older than a day, or there is nothing to do it to; :question: not understood; :x: tried and failed: if this merge request is the cause, the bot's note says why. To ask again, write another comment. This explanation comes once.
+
+        <!-- source-git-bot v1: help -->
+        "#);
+        assert!(is_help(&help()) && !is_help(&section()));
+    }
+
+    #[test]
+    fn what_the_bot_writes_is_no_command() {
+        assert_eq!(slash_command::asked(&section()), None);
+        assert_eq!(slash_command::asked(&help()), None);
+    }
+}

@@ -1,0 +1,192 @@
+use proptest::prelude::*;
+
+use crate::pair::slash_command::*;
+
+const RETEST: Option<Asked> = Some(Asked::Command(Command::Retest));
+
+#[test]
+fn case_and_white_space_do_not_matter() {
+    for text in [
+        "/dist-git retest",
+        "/DIST-GIT   Retest ",
+        "   /Dist-Git\tRETEST\t\t",
+        "/dist-git\u{a0}retest",
+        "\n\n/dist-git retest\r\n",
+        "Please:\n/dist-git retest\nThank you.",
+        "It failed again.\n\n/dist-git retest\n\n/dist-git recreate",
+        "Old Mac\r/dist-git retest\r",
+        "- it failed\n\n/dist-git retest",
+    ] {
+        assert_eq!(asked(text), RETEST, "{text:?}");
+    }
+    for (text, command) in [
+        ("/dist-git sync", Command::Sync),
+        ("/dist-git recreate", Command::Recreate),
+        ("/dist-git help", Command::Help),
+        ("/dist-git", Command::Help),
+        ("/dist-git ", Command::Help),
+    ] {
+        assert_eq!(asked(text), Some(Asked::Command(command)), "{text:?}");
+    }
+}
+
+#[test]
+fn other_words_are_not_guessed_at() {
+    for text in [
+        "/dist-git rebuild",
+        "/dist-git retest.",
+        "/dist-git retest please",
+        "/dist-git recreate would be wrong here",
+        "/dist-git retest recreate",
+        "/dist-git ../../etc",
+        "/dist-git $(retest)",
+        "/dist-git re\u{200b}test",
+        "/dist-git unknown\n/dist-git retest",
+    ] {
+        assert_eq!(asked(text), Some(Asked::Unknown), "{text:?}");
+    }
+}
+
+#[test]
+fn a_line_that_begins_otherwise_is_none() {
+    for text in [
+        "",
+        "retest",
+        "/retest",
+        "/dist-gitretest",
+        "/dist-git-retest",
+        "/dist-git: retest",
+        "dist-git retest",
+        "Try /dist-git retest",
+        "- /dist-git retest",
+        "# /dist-git retest",
+        "| /dist-git retest |",
+        "**/dist-git retest**",
+        "\\/dist-git retest",
+        "/ dist-git retest",
+        "\u{200b}/dist-git retest",
+        "/dıst-git retest",
+    ] {
+        assert_eq!(asked(text), None, "{text:?}");
+    }
+}
+
+/// Where CommonMark 0.31 and GitLab show a line as code, as a quotation or not at all.
+#[test]
+fn code_quotations_and_what_is_hidden_are_not_the_authors_words() {
+    for text in [
+        // Fenced code (4.5).
+        "```\n/dist-git retest\n```",
+        "~~~sh\n\n/dist-git retest",
+        "````\n```\n/dist-git retest\n````",
+        "```\n~~~\n/dist-git retest\n```",
+        "``` \n/dist-git retest\n``` x\n/dist-git retest\n```",
+        "- ```\n  /dist-git retest\n  ```",
+        "1. Do:\n   ```\n   /dist-git retest\n   ```",
+        "10. Do:\n\n    ```\n  /dist-git retest\n    ```",
+        // Indented code (4.4).
+        "Do:\n\n    /dist-git retest",
+        "\t/dist-git retest",
+        "  \t/dist-git retest",
+        // Code spans (6.1).
+        "`/dist-git retest`",
+        "Do `\n/dist-git retest\n` now",
+        "Do ``a`\n/dist-git retest\nb``",
+        // Quotations (5.1), and GitLab's own.
+        "> /dist-git retest",
+        "   >/dist-git retest",
+        "> Somebody wrote\n/dist-git retest",
+        "> Somebody wrote\nand more\n/dist-git retest",
+        "> > Somebody wrote\n/dist-git retest",
+        "- > Somebody wrote\n/dist-git retest",
+        ">>>\n/dist-git retest\n>>>",
+        ">>>\nSomebody wrote\n\n/dist-git retest",
+        // HTML (4.6, 6.6).
+        "<!-- /dist-git retest -->",
+        "<!--\n/dist-git retest\n-->",
+        "Do <!-- so\n\n/dist-git retest\n--> now",
+        "<pre>\n/dist-git retest\n</pre>",
+        "<PRE class=x>\n\n/dist-git retest",
+        "Do <code>\n/dist-git retest\n</code>",
+        "<details><summary>Log</summary>\n\n/dist-git retest\n</details>",
+        "<details>\n<details>\n</details>\n/dist-git retest\n</details>",
+        "<blockquote>\n\n/dist-git retest\n\n</blockquote>",
+    ] {
+        assert_eq!(asked(text), None, "{text:?}");
+    }
+}
+
+#[test]
+fn what_comes_after_them_is() {
+    for text in [
+        "```\ncode\n```\n/dist-git retest",
+        "~~~\n```\n~~~\n/dist-git retest",
+        "- ```\n  code\n  ```\n/dist-git retest",
+        "> Somebody wrote\n\n/dist-git retest",
+        "> \n/dist-git retest",
+        ">>>\nSomebody wrote\n>>>\n/dist-git retest",
+        "<!-- hidden -->\n/dist-git retest",
+        "<!--\nhidden\n-->\n/dist-git retest",
+        "<pre>\ncode\n</pre>\n/dist-git retest",
+        "<details>\nLog\n</details>\n\n/dist-git retest",
+        "Use `x`, it's ``y`` and a stray `\n/dist-git retest",
+        "An escaped \\` here\n/dist-git retest\nand ` there",
+        "In `<!--` and `<pre>`\n/dist-git retest",
+        "<precise> and <prefix/>\n/dist-git retest",
+        "a `\n\nb `\n/dist-git retest",
+    ] {
+        assert_eq!(asked(text), RETEST, "{text:?}");
+    }
+}
+
+#[test]
+fn a_long_comment_asks_for_nothing() {
+    let padded = |length: usize| format!("/dist-git retest\n{}", "x".repeat(length - "/dist-git retest\n".len()));
+    assert_eq!(asked(&padded(16 << 10)), RETEST);
+    assert_eq!(asked(&padded((16 << 10) + 1)), None);
+    // What took minutes: each line, or tag, looked at all that is behind it.
+    for piece in ["`x\n", "a `\n``\n", "`\n/dist-git\n``", "<s ", "<pre> ", "</q <q></q>"] {
+        for length in [16 << 10, 1 << 20] {
+            let begun = std::time::Instant::now();
+            let _ = asked(&piece.repeat(length / piece.len()));
+            assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{piece:?}");
+        }
+    }
+}
+
+#[test]
+fn a_command_needs_a_role_or_for_sync_the_merge_request() {
+    for (asked, for_its_author) in [
+        (Asked::Command(Command::Retest), false),
+        (Asked::Command(Command::Recreate), false),
+        (Asked::Command(Command::Sync), true),
+        (Asked::Command(Command::Help), true),
+        (Asked::Unknown, true),
+    ] {
+        assert_eq!(asked.permission(Author::Developer), Ok(()), "{asked:?}");
+        assert_eq!(asked.permission(Author::Stranger), Err(NotFollowed::NotTheirs), "{asked:?}");
+        assert_eq!(asked.permission(Author::OpenedIt).is_ok(), for_its_author, "{asked:?}");
+    }
+}
+
+#[test]
+fn a_comment_is_good_for_a_day() {
+    let written = DateTime::from_timestamp(1_000_000, 0).unwrap();
+    assert_eq!(age(Some(written), written + TimeDelta::seconds(86_399)), Ok(()));
+    assert_eq!(age(Some(written), written + TimeDelta::seconds(86_400)), Err(NotFollowed::Old));
+    // GitLab tells its time to the second.
+    assert_eq!(age(Some(written), written - TimeDelta::seconds(1)), Ok(()));
+    assert_eq!(age(None, written), Err(NotFollowed::Old));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_reading_panic(text in "(/dist-git |retest|<!--|-->|`{1,3}|>>>|> |- |1\\. |<pre>|</pre>|\\\\|é|\t|  |\r|\n){0,40}") {
+        let _ = asked(&text);
+    }
+
+    #[test]
+    fn fenced_text_is_never_a_command(inside in "(/dist-git retest\n|> \n|<!--\n|text\n|\n| {1,4}\n|`\n){0,10}") {
+        prop_assert_eq!(asked(&format!("~~~\n{inside}~~~")), None);
+    }
+}

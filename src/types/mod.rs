@@ -1,0 +1,19 @@
+//! Values that every room shares: ids, names, paths, text fit to be shown, findings and refusals.
+//!
+//! Nothing here uses another room, and nothing reads or writes anything.
+
+pub mod finding;
+pub mod gitlab;
+pub mod object_id;
+pub mod path;
+pub mod text;
+pub mod tree;
+
+pub use finding::{Finding, Level, Refusal, Subject};
+pub use gitlab::{
+    BranchName, IssueIid, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath,
+    UserId,
+};
+pub use object_id::{BlobId, CommitId, TreeId};
+pub use path::RepoPath;
+pub use tree::{File, FileMode, FileTree};
