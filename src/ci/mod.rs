@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 
-pub use crate::ci::notice::{Call, Look, NoNotice, Notice, PAYLOAD_LIMIT};
+pub use crate::ci::notice::{IncomingNotice, NotFollowed, Notice, PAYLOAD_LIMIT, WhereToLook};
 pub use crate::ci::template_use::{Template, TemplateUse, template_uses};
 
 /// Set to `true` in every job ("Predefined CI/CD variables" in GitLab's documentation; so are those below).
@@ -38,7 +38,7 @@ const CI_PIPELINE_ID: &str = "CI_PIPELINE_ID";
 
 /// What a job's variables say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Job {
+pub struct JobContext {
     /// Where the output goes.
     pub log: Log,
     /// The merge request of the pipeline, as `path!number`.
@@ -63,7 +63,7 @@ pub enum Log {
     GitlabJob,
 }
 
-impl Job {
+impl JobContext {
     /// Reads the variables of the process.
     pub fn read(variables: &BTreeMap<String, String>) -> Self {
         let value = |name| variables.get(name).filter(|value| !value.is_empty());
@@ -96,12 +96,12 @@ impl Job {
 ///
 /// The format is that of "Custom collapsible sections" in GitLab's documentation. The section ends with the value.
 #[derive(Debug)]
-pub struct Section {
+pub struct LogSection {
     log: Log,
     name: &'static str,
 }
 
-impl Section {
+impl LogSection {
     /// Begins a section; `name` is for GitLab and made of letters and `_`.
     pub fn begin(log: Log, name: &'static str, title: &str) -> Self {
         match log {
@@ -112,7 +112,7 @@ impl Section {
     }
 }
 
-impl Drop for Section {
+impl Drop for LogSection {
     fn drop(&mut self) {
         if self.log == Log::GitlabJob {
             mark(&format!("section_end:{}:{}\r\x1b[0K\n", seconds(), self.name));
@@ -133,8 +133,8 @@ fn seconds() -> u64 {
 mod tests {
     use super::*;
 
-    fn job(variables: &[(&str, &str)]) -> Job {
-        Job::read(&variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    fn job(variables: &[(&str, &str)]) -> JobContext {
+        JobContext::read(&variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
             (CI_MERGE_REQUEST_IID, "7"),
         ]);
         let merge_request = Some("src/hello!7".to_owned());
-        assert_eq!(found, Job { log: Log::GitlabJob, merge_request, ..Job::default() });
+        assert_eq!(found, JobContext { log: Log::GitlabJob, merge_request, ..JobContext::default() });
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn without_a_merge_request_there_is_none() {
-        assert_eq!(job(&[]), Job::default());
+        assert_eq!(job(&[]), JobContext::default());
         assert_eq!(job(&[(CI_MERGE_REQUEST_IID, "7"), (CI_MERGE_REQUEST_PROJECT_PATH, "")]).merge_request, None);
     }
 }

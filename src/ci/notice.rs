@@ -82,16 +82,16 @@ impl Notice {
 
 /// A notice, as it was received.
 #[derive(Debug)]
-pub struct Call {
+pub struct IncomingNotice {
     /// Where to look.
-    pub look: Look,
+    pub look: WhereToLook,
     /// The webhook token that it carries. Nothing of it has been looked at.
     pub webhook_token: Option<SecretString>,
 }
 
 /// Where to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum WhereToLook {
     /// At this merge request, by the numbers of its project and within it.
     MergeRequest {
         /// The target project.
@@ -121,7 +121,7 @@ pub enum Look {
 
 /// Why a payload is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoNotice {
+pub enum NotFollowed {
     /// It has another form, or is about something else.
     #[error("{0}")]
     NotForUs(&'static str),
@@ -157,17 +157,17 @@ struct Received {
     webhook_token: Option<SecretString>,
 }
 
-impl Call {
+impl IncomingNotice {
     /// Reads a payload.
-    pub fn read(payload: &[u8]) -> Result<Self, NoNotice> {
-        let other = NoNotice::NotForUs;
+    pub fn read(payload: &[u8]) -> Result<Self, NotFollowed> {
+        let other = NotFollowed::NotForUs;
         if payload.len() > PAYLOAD_LIMIT {
             return Err(other("it is larger than any that GitLab sends"));
         }
         // Nesting and duplicated keys are errors here: nothing is guessed.
         let payload: Payload = serde_json::from_slice(payload).map_err(|_| other("it has another form"))?;
         if payload.variables.is_some_and(|variables| !variables.is_empty()) {
-            return Err(NoNotice::SetsVariables);
+            return Err(NotFollowed::SetsVariables);
         }
         let received = payload.source_git_bot.ok_or(other("it says nothing to the bot"))?;
         if received.v != VERSION {
@@ -187,12 +187,12 @@ impl Call {
         let [project, id, iid, mr, mr_project] = [project, id, iid, mr, mr_project].map(|text| number(text));
         let (project, id, iid, merge_request) = (project?, id?, iid?, mr_project?.zip(mr?));
         let found = match received.kind.as_str() {
-            "merge_request" => project.zip(iid).map(|(project, iid)| Look::MergeRequest { project, iid }),
+            "merge_request" => project.zip(iid).map(|(project, iid)| WhereToLook::MergeRequest { project, iid }),
             "note" => {
                 let on = merge_request.zip(id);
-                on.map(|((project, merge_request), id)| Look::Note { project, merge_request, id })
+                on.map(|((project, merge_request), id)| WhereToLook::Note { project, merge_request, id })
             }
-            _ => project.zip(id).map(|(project, id)| Look::Pipeline { project, id, merge_request }),
+            _ => project.zip(id).map(|(project, id)| WhereToLook::Pipeline { project, id, merge_request }),
         };
         let look = found.ok_or(other("it does not say where to look"))?;
         Ok(Self { look, webhook_token: received.webhook_token })
@@ -226,28 +226,28 @@ mod tests {
         assert_eq!(notice(&[("CI_PROJECT_ID", "12"), ("CI_PIPELINE_ID", "1234567890123")]), None);
     }
 
-    fn read(notice: &str) -> Result<Look, NoNotice> {
+    fn read(notice: &str) -> Result<WhereToLook, NotFollowed> {
         let payload = format!(r#"{{"ref": "main", "id": "12", "variables": {{}}, "source_git_bot": {notice}}}"#);
-        Call::read(payload.as_bytes()).map(|call| call.look)
+        IncomingNotice::read(payload.as_bytes()).map(|call| call.look)
     }
 
     #[test]
     fn a_notice_says_where_to_look() {
         let hook = r#"{"v": "1", "kind": "merge_request", "project": "7", "id": "70", "iid": "3", "mr": "", "mr_project": "null"}"#;
-        assert_eq!(read(hook), Ok(Look::MergeRequest { project: 7, iid: 3 }));
+        assert_eq!(read(hook), Ok(WhereToLook::MergeRequest { project: 7, iid: 3 }));
         let note = r#"{"v": "1", "kind": "note", "project": "7", "id": "70", "iid": "", "mr": "3", "mr_project": "8"}"#;
-        assert_eq!(read(note), Ok(Look::Note { project: 8, merge_request: 3, id: 70 }));
+        assert_eq!(read(note), Ok(WhereToLook::Note { project: 8, merge_request: 3, id: 70 }));
         let pipeline = r#"{"v": "1", "kind": "pipeline", "project": "7", "id": "70", "mr": "3", "mr_project": "8"}"#;
-        assert_eq!(read(pipeline), Ok(Look::Pipeline { project: 7, id: 70, merge_request: Some((8, 3)) }));
+        assert_eq!(read(pipeline), Ok(WhereToLook::Pipeline { project: 7, id: 70, merge_request: Some((8, 3)) }));
         let branch = r#"{"v": "1", "kind": "pipeline", "project": "7", "id": "70", "mr": "null", "mr_project": ""}"#;
-        assert_eq!(read(branch), Ok(Look::Pipeline { project: 7, id: 70, merge_request: None }));
+        assert_eq!(read(branch), Ok(WhereToLook::Pipeline { project: 7, id: 70, merge_request: None }));
     }
 
     #[test]
     fn a_notice_may_carry_a_webhook_token_which_is_not_shown() {
         let call = |token: &str| {
             let notice = format!(r#"{{"v": "1", "kind": "merge_request", "project": "7", "iid": "3"{token}}}"#);
-            Call::read(format!(r#"{{"source_git_bot": {notice}}}"#).as_bytes()).unwrap()
+            IncomingNotice::read(format!(r#"{{"source_git_bot": {notice}}}"#).as_bytes()).unwrap()
         };
         let carrying = call(r#", "webhook_token": "a.b.c""#);
         assert_eq!(carrying.webhook_token.as_ref().unwrap().expose_secret(), "a.b.c");
@@ -258,9 +258,9 @@ mod tests {
     #[test]
     fn what_a_job_sends_is_read_back() {
         let sent = notice(&[("CI_PROJECT_ID", "7"), ("CI_PIPELINE_ID", "70")]).unwrap();
-        assert_eq!(read(&sent), Ok(Look::Pipeline { project: 7, id: 70, merge_request: None }));
+        assert_eq!(read(&sent), Ok(WhereToLook::Pipeline { project: 7, id: 70, merge_request: None }));
         let relayed = serde_json::to_string(&Notice::of_pipeline(7, 999_999_999_999)).unwrap();
-        assert_eq!(read(&relayed), Ok(Look::Pipeline { project: 7, id: 999_999_999_999, merge_request: None }));
+        assert_eq!(read(&relayed), Ok(WhereToLook::Pipeline { project: 7, id: 999_999_999_999, merge_request: None }));
     }
 
     #[test]
@@ -291,29 +291,29 @@ mod tests {
             ("webhook_token", "{}"),
             ("webhook_token", "[\"x\"]"),
         ] {
-            assert!(matches!(read(&with(key, value)), Err(NoNotice::NotForUs(_))), "{key}: {value}");
+            assert!(matches!(read(&with(key, value)), Err(NotFollowed::NotForUs(_))), "{key}: {value}");
         }
         // On an issue or a commit, and one that is not named.
         for missing in [r#""id": "70""#, r#""id": "", "mr": "3", "mr_project": "8""#] {
             let note = format!(r#"{{"v": "1", "kind": "note", "project": "7", {missing}}}"#);
-            assert!(matches!(read(&note), Err(NoNotice::NotForUs(_))), "{note}");
+            assert!(matches!(read(&note), Err(NotFollowed::NotForUs(_))), "{note}");
         }
         for broken in ["", "{", "[]", "null", "{}", "\"x\"", r#"{"source_git_bot": null}"#] {
-            assert!(matches!(Call::read(broken.as_bytes()), Err(NoNotice::NotForUs(_))), "{broken}");
+            assert!(matches!(IncomingNotice::read(broken.as_bytes()), Err(NotFollowed::NotForUs(_))), "{broken}");
         }
         let tokens = with("webhook_token", "\"x\"").replacen("{", "{\"webhook_token\":\"y\",", 1);
-        assert!(matches!(read(&tokens), Err(NoNotice::NotForUs(_))), "{tokens}");
+        assert!(matches!(read(&tokens), Err(NotFollowed::NotForUs(_))), "{tokens}");
         let twice = with("v", "\"1\"").replacen("{", "{\"project\":\"8\",", 1);
-        assert!(matches!(read(&twice), Err(NoNotice::NotForUs(_))), "{twice}");
+        assert!(matches!(read(&twice), Err(NotFollowed::NotForUs(_))), "{twice}");
         let deep = format!(r#"{{"x": {}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        assert!(matches!(Call::read(deep.as_bytes()), Err(NoNotice::NotForUs(_))));
-        assert!(matches!(Call::read(&vec![b' '; PAYLOAD_LIMIT + 1]), Err(NoNotice::NotForUs(_))));
-        assert!(matches!(Call::read(b"\xff"), Err(NoNotice::NotForUs(_))));
+        assert!(matches!(IncomingNotice::read(deep.as_bytes()), Err(NotFollowed::NotForUs(_))));
+        assert!(matches!(IncomingNotice::read(&vec![b' '; PAYLOAD_LIMIT + 1]), Err(NotFollowed::NotForUs(_))));
+        assert!(matches!(IncomingNotice::read(b"\xff"), Err(NotFollowed::NotForUs(_))));
     }
 
     #[test]
     fn variables_of_the_job_are_nobodys_to_set() {
         let payload = br#"{"variables": {"CI_SERVER_URL": "https://evil.example"}, "source_git_bot": null}"#;
-        assert_eq!(Call::read(payload).unwrap_err(), NoNotice::SetsVariables);
+        assert_eq!(IncomingNotice::read(payload).unwrap_err(), NotFollowed::SetsVariables);
     }
 }

@@ -96,7 +96,7 @@ impl TemplateUse {
         tag.starts_with(|c: char| c.is_ascii_digit()).then_some(tag)
     }
 
-    /// Says whether nothing that somebody does later changes what is included: a tag of a version, or a whole commit id.
+    /// Whether nothing that somebody does later changes what is included: a tag of a version, or a whole commit id.
     pub fn is_pinned(&self) -> bool {
         let is_commit = |text: &str| text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
         self.version().is_some() || self.reference.as_deref().is_some_and(is_commit)

@@ -49,7 +49,7 @@ pub enum Pauses {
 }
 
 impl Environment {
-    /// Says whether to wait before trying again.
+    /// Whether to wait before trying again.
     pub const fn pauses(&self) -> Pauses {
         if self.test_no_pauses.is_some() { Pauses::Skipped } else { Pauses::Taken }
     }

@@ -87,7 +87,7 @@ impl<'a> Layer<'a> {
         layer
     }
 
-    /// Says whether this is a file.
+    /// Whether this is a file.
     pub(super) const fn is_file(&self) -> bool {
         matches!(self.place, Place::File { .. })
     }

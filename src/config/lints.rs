@@ -59,7 +59,7 @@ pub(super) fn doubts(instance: &Instance) -> Vec<Wrong> {
     doubts
 }
 
-/// Says whether what is sent there stays on this machine.
+/// Whether what is sent there stays on this machine.
 fn is_this_machine(host: Option<&Host<&str>>) -> bool {
     match host {
         Some(Host::Domain(name)) => *name == "localhost" || name.ends_with(".localhost"),
@@ -69,7 +69,7 @@ fn is_this_machine(host: Option<&Host<&str>>) -> bool {
     }
 }
 
-/// Says whether a pattern for whole paths may match a project in `namespace`; where that is not plain, that it may.
+/// Whether a pattern for whole paths may match a project in `namespace`; where that is not plain, that it may.
 fn can_match(pattern: &str, namespace: &Namespace) -> bool {
     let beginning = format!("{namespace}/");
     let (prefix, is_whole) = literal_prefix(pattern);

@@ -28,7 +28,7 @@ impl Namespace {
         project.strip_prefix(&self.0)?.strip_prefix('/').filter(|name| !name.is_empty())
     }
 
-    /// Says whether a project could be in both.
+    /// Whether a project could be in both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self == other || self.name_within(&other.0).is_some() || other.name_within(&self.0).is_some()
     }

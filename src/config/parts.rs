@@ -233,7 +233,7 @@ fn address(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// Says whether a project can be called so in its path: one part of it, and not with an ending that GitLab's own addresses
+/// Whether a project can be called so in its path: one part of it, and not with an ending that GitLab's own addresses
 /// have after a project's path.
 fn is_project_name(name: &str) -> bool {
     let is_part = !name.contains('/') && name.parse::<Namespace>().is_ok();

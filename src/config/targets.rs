@@ -36,7 +36,7 @@ impl NamePattern {
         &self.text
     }
 
-    /// Says whether the whole of `name` matches.
+    /// Whether the whole of `name` matches.
     pub fn matches(&self, name: &str) -> bool {
         self.whole.is_match(name)
     }
@@ -64,7 +64,7 @@ pub struct Target {
 pub struct Targets(pub(super) Vec<Target>);
 
 impl Targets {
-    /// Says whether merge requests of `project` into `branch` are handled.
+    /// Whether merge requests of `project` into `branch` are handled.
     pub fn handle(&self, project: &str, branch: &str) -> bool {
         let matches =
             |pattern: &Option<NamePattern>, name| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));

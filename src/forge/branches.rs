@@ -4,7 +4,7 @@ use gitlab::api::common::NameOrId;
 use gitlab::api::projects::repository::branches::{Branch as GetBranch, CreateBranch, DeleteBranch};
 use serde::Deserialize;
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{Forge, ForgeError, ProjectRef, endpoint, or_default};
 use crate::types::{BranchName, CommitId, ProjectId};
 
@@ -90,7 +90,7 @@ impl Forge {
             name: String,
         }
         let path = format!("projects/{}/repository/branches", NameOrId::from(project.into()));
-        let named = self.list::<Named, _>(Ok(Request::get(path)));
+        let named = self.list::<Named, _>(Ok(RawRequest::get(path)));
         named.filter_map(|named| named.map(|named| named.name.parse().ok()).transpose())
     }
 

@@ -43,7 +43,7 @@ impl Endpoint for FileHead<'_> {
 }
 
 impl Forge {
-    /// Says whether a commit of a project has a file.
+    /// Whether a commit of a project has a file.
     pub fn has_file(&self, project: ProjectId, path: &str, commit: &CommitId) -> Result<bool, ForgeError> {
         match self.execute(&FileHead { project, path, commit }) {
             Ok(()) => Ok(true),
@@ -57,7 +57,7 @@ impl Forge {
         self.query(&endpoint(GetCommit::builder().project(project.into()).commit(commit.to_string()).build())?)
     }
 
-    /// Says whether a branch or a tag of the project contains a commit.
+    /// Whether a branch or a tag of the project contains a commit.
     ///
     /// That GitLab knows a commit means less: it shares objects between a project and its forks, and keeps those of
     /// merge requests. These are not listed (API documentation, "List all references a commit is pushed to").

@@ -125,12 +125,12 @@ pub enum ForgeError {
 }
 
 impl ForgeError {
-    /// Says whether the same run may well succeed later: exit code 5.
+    /// Whether the same run may well succeed later: exit code 5.
     pub fn is_worth_a_retry(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::MaybeDone(_))
     }
 
-    /// Says whether any other request would fail in the same way: the token or the connection is no good.
+    /// Whether any other request would fail in the same way: the token or the connection is no good.
     pub fn concerns_every_request(&self) -> bool {
         matches!(self, Self::Unauthorized(_) | Self::Untrusted(_) | Self::Misconfigured(_))
     }

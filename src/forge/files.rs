@@ -6,13 +6,13 @@ use gitlab::api::common::{NameOrId, path_escaped};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{Forge, ForgeError, ProjectRef};
 use crate::types::{BranchName, CommitId};
 
 /// What happens to a file in a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileChange {
+pub enum FileActionKind {
     /// It is new: GitLab refuses the commit where it is there.
     Create,
     /// It gets new content: GitLab refuses the commit where it is not there.
@@ -23,7 +23,7 @@ pub enum FileChange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileAction<'a> {
     /// What happens to it.
-    pub change: FileChange,
+    pub change: FileActionKind,
     /// Its path, from the repository's root.
     pub path: &'a str,
     /// Its new content.
@@ -59,7 +59,7 @@ impl Forge {
     ) -> Result<Option<Vec<u8>>, ForgeError> {
         let project = NameOrId::from(project.into());
         let path = format!("projects/{project}/repository/files/{}/raw", path_escaped(path));
-        match self.transport.send(&Request::get(path).with("ref", branch.as_str()), &[]) {
+        match self.transport.send(&RawRequest::get(path).with("ref", branch.as_str()), &[]) {
             Ok(answer) => Ok(Some(answer.body)),
             // GitLab's sentence is all that tells a missing file or branch ("404 File Not Found", "404 Commit Not Found")
             // from a missing project.
@@ -99,15 +99,15 @@ impl Forge {
             body.insert("author_email".to_owned(), json!(author.email));
         }
         let path = format!("projects/{}/repository/commits", NameOrId::from(project.into()));
-        let committed: Committed = self.query(&Request::post(path, body))?;
+        let committed: Committed = self.query(&RawRequest::post(path, body))?;
         Ok(committed.id)
     }
 }
 
 fn action(file: &FileAction<'_>) -> Value {
     let action = match file.change {
-        FileChange::Create => "create",
-        FileChange::Update => "update",
+        FileActionKind::Create => "create",
+        FileActionKind::Update => "update",
     };
     json!({
         "action": action,

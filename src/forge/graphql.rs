@@ -61,7 +61,7 @@ impl PipelineGlance {
         DateTime::parse_from_rfc3339(&self.updated_at).ok().map(|moment| moment.to_utc())
     }
 
-    /// Says whether it has come to rest: from here on it changes only with `updated_at`. While it runs, its jobs change
+    /// Whether it has come to rest: from here on it changes only with `updated_at`. While it runs, its jobs change
     /// and it does not.
     pub fn is_at_rest(&self) -> bool {
         matches!(self.status.as_str(), "SUCCESS" | "FAILED" | "CANCELED" | "SKIPPED" | "MANUAL")

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{Forge, ForgeError, or_default};
 use crate::types::ProjectPath;
 
@@ -186,7 +186,7 @@ impl From<RawWebhook> for Webhook {
 }
 
 impl Webhook {
-    /// Says whether GitLab has stopped calling it, for a while or for good.
+    /// Whether GitLab has stopped calling it, for a while or for good.
     pub fn is_disabled(&self) -> bool {
         matches!(self.alert_status.as_str(), "temporarily_disabled" | "disabled")
     }
@@ -255,7 +255,7 @@ pub struct WebhookDelivery {
 }
 
 impl WebhookDelivery {
-    /// Says whether GitLab takes it for one that arrived: 2xx and 3xx (`WebHookService`).
+    /// Whether GitLab takes it for one that arrived: 2xx and 3xx (`WebHookService`).
     pub fn has_arrived(&self) -> bool {
         self.response_status.parse::<u16>().is_ok_and(|status| (200..400).contains(&status))
     }
@@ -286,7 +286,7 @@ impl Forge {
     /// [`ForgeError::NotFoundOrNoAccess`] or [`ForgeError::Forbidden`] where the token's user is no Maintainer of the
     /// project, or no Owner of the group; the former as well where this GitLab's edition has none for groups.
     pub fn webhooks(&self, owner: HookOwner<'_>) -> impl Iterator<Item = Result<Webhook, ForgeError>> + use<'_> {
-        self.list(Ok(Request::get(owner.path())))
+        self.list(Ok(RawRequest::get(owner.path())))
     }
 
     /// Makes a webhook.
@@ -295,7 +295,7 @@ impl Forge {
     ///
     /// As [`Forge::webhooks`]; [`ForgeError::Refused`] where GitLab takes the address or the template for wrong.
     pub fn create_webhook(&self, owner: HookOwner<'_>, new: &NewWebhook<'_>) -> Result<Webhook, ForgeError> {
-        self.query(&Request::post(owner.path(), new.body(owner)))
+        self.query(&RawRequest::post(owner.path(), new.body(owner)))
     }
 
     /// Changes a webhook into `new`. URL variables that `new` does not name stay, unless the address is another
@@ -305,7 +305,7 @@ impl Forge {
     ///
     /// As [`Forge::create_webhook`].
     pub fn update_webhook(&self, owner: HookOwner<'_>, id: u64, new: &NewWebhook<'_>) -> Result<Webhook, ForgeError> {
-        self.query(&Request::put(format!("{}/{id}", owner.path()), new.body(owner)))
+        self.query(&RawRequest::put(format!("{}/{id}", owner.path()), new.body(owner)))
     }
 
     /// Returns the calls made for a webhook in the last days (GitLab keeps seven), the newest first; read page by page,
@@ -319,6 +319,6 @@ impl Forge {
         owner: HookOwner<'_>,
         id: u64,
     ) -> impl Iterator<Item = Result<WebhookDelivery, ForgeError>> + use<'_> {
-        self.list_by(DELIVERIES_PER_PAGE, Ok(Request::get(format!("{}/{id}/events", owner.path()))))
+        self.list_by(DELIVERIES_PER_PAGE, Ok(RawRequest::get(format!("{}/{id}/events", owner.path()))))
     }
 }

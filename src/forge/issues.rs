@@ -8,8 +8,8 @@ use gitlab::api::projects::issues as api;
 use gitlab::api::projects::issues::notes as notes_api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, ForgeError, Note, StateChange, User, endpoint, or_default};
-use crate::types::{IssueIid, NoteId, ProjectPath, UserId};
+use crate::forge::{Forge, ForgeError, Note, User, endpoint, or_default};
+use crate::types::{IssueIid, NoteId, ProjectPath, StateChange, UserId};
 
 /// An issue.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -33,7 +33,7 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// Says whether it is open.
+    /// Whether it is open.
     pub fn is_open(&self) -> bool {
         self.state == "opened"
     }
@@ -49,7 +49,7 @@ pub struct IssueEdit {
 }
 
 impl IssueEdit {
-    /// Says whether nothing is to be changed. GitLab refuses such an edit: do not send it.
+    /// Whether nothing is to be changed. GitLab refuses such an edit: do not send it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

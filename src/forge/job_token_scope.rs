@@ -3,7 +3,7 @@
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{Forge, ForgeError, ProjectRef, or_default};
 use crate::types::{ProjectId, ProjectPath};
 
@@ -53,7 +53,7 @@ impl Forge {
     ///
     /// [`ForgeError::Forbidden`] where the token's user is no Maintainer of it.
     pub fn job_token_scope<'a>(&self, project: impl Into<ProjectRef<'a>>) -> Result<JobTokenScope, ForgeError> {
-        self.query(&Request::get(path(project.into(), "")))
+        self.query(&RawRequest::get(path(project.into(), "")))
     }
 
     /// Returns the projects whose job tokens are let in, the project itself among them; read page by page.
@@ -65,7 +65,7 @@ impl Forge {
         &self,
         project: impl Into<ProjectRef<'a>>,
     ) -> impl Iterator<Item = Result<AllowedProject, ForgeError>> {
-        self.list(Ok(Request::get(path(project.into(), "/allowlist"))))
+        self.list(Ok(RawRequest::get(path(project.into(), "/allowlist"))))
     }
 
     /// Returns the groups whose projects' job tokens are let in; read page by page.
@@ -77,6 +77,6 @@ impl Forge {
         &self,
         project: impl Into<ProjectRef<'a>>,
     ) -> impl Iterator<Item = Result<AllowedGroup, ForgeError>> {
-        self.list(Ok(Request::get(path(project.into(), "/groups_allowlist"))))
+        self.list(Ok(RawRequest::get(path(project.into(), "/groups_allowlist"))))
     }
 }

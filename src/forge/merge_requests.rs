@@ -9,7 +9,7 @@ use gitlab::api::projects::merge_requests as api;
 use serde::{Deserialize, Serialize};
 
 use crate::forge::{Forge, ForgeError, Pipeline, ProjectRef, User, endpoint, if_known, or_default};
-use crate::types::{CommitId, MergeRequestId, MergeRequestIid, ProjectId, ProjectPath, UserId};
+use crate::types::{CommitId, MergeRequestId, MergeRequestIid, ProjectId, ProjectPath, StateChange, UserId};
 
 /// A merge request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -220,20 +220,10 @@ pub struct MergeRequestEdit {
 }
 
 impl MergeRequestEdit {
-    /// Says whether nothing is to be changed. GitLab refuses such an edit: do not send it.
+    /// Whether nothing is to be changed. GitLab refuses such an edit: do not send it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// A change of a merge request's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StateChange {
-    /// Close it.
-    Close,
-    /// Open it again.
-    Reopen,
 }
 
 struct Versions {

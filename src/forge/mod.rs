@@ -54,21 +54,21 @@ use serde::{Deserialize, Deserializer};
 pub use crate::forge::awards::{Award, AwardId};
 pub use crate::forge::branches::Branch;
 pub use crate::forge::error::{Failure, ForgeError};
-pub use crate::forge::files::{CommitAuthor, FileAction, FileChange};
+pub use crate::forge::files::{CommitAuthor, FileAction, FileActionKind};
 pub use crate::forge::graphql::{BRANCH_TIPS_AT_ONCE, HeadPipelineOf, PipelineGlance};
 pub use crate::forge::hooks::{HookEvent, HookOwner, NewWebhook, Webhook, WebhookDelivery};
 pub use crate::forge::issues::{Issue, IssueEdit};
 pub use crate::forge::job_token_scope::{AllowedGroup, AllowedProject, JobTokenScope};
 pub use crate::forge::merge_requests::{
     Commit, MergeRequest, MergeRequestEdit, MergeRequestQuery, MergeRequestState, MergeRequestVersion, NewMergeRequest,
-    References, StateChange, StateFilter,
+    References, StateFilter,
 };
-pub use crate::forge::namespaces::{Group, Namespace};
+pub use crate::forge::namespaces::{GitlabNamespace, Group};
 pub use crate::forge::notes::{Note, NoteOrder};
 pub use crate::forge::pipeline_schedules::PipelineSchedule;
-pub use crate::forge::pipelines::{CiState, Job, Pipeline};
+pub use crate::forge::pipelines::{Job, Pipeline};
 pub use crate::forge::project_settings::{FeatureAccess, NewProject, OverrideRole, ProjectEdit, ProjectSettings};
-pub use crate::forge::projects::{AccessLevel, NewFork, Parent, Project, ProjectRef, Visibility};
+pub use crate::forge::projects::{AccessLevel, NewFork, Parent, Project, ProjectRef};
 pub use crate::forge::protected_branches::{BranchAccess, NewProtection, ProtectedBranch};
 pub use crate::forge::retry::RetryPolicy;
 pub use crate::forge::runners::{Runner, RunnerType};
@@ -77,7 +77,7 @@ pub use crate::forge::trigger_tokens::TriggerToken;
 pub use crate::forge::triggers::TriggerAddress;
 pub use crate::forge::user::{AccessToken, CurrentUser, User};
 pub use crate::forge::variables::{ANY_ENVIRONMENT, NewVariable, Variable, VariableType, VariablesOf};
-pub use crate::forge::version::Version;
+pub use crate::forge::version::GitlabVersion;
 
 use crate::forge::transport::{Answer, NextPage, Transport};
 

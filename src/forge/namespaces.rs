@@ -3,12 +3,13 @@
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
-use crate::forge::request::Request;
-use crate::forge::{Forge, ForgeError, ProjectSettings, Visibility, if_known, or_default};
+use crate::forge::request::RawRequest;
+use crate::forge::{Forge, ForgeError, ProjectSettings, if_known, or_default};
+use crate::types::Visibility;
 
 /// What can hold projects.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Namespace {
+pub struct GitlabNamespace {
     /// Its number; of a group, the group's.
     pub id: u64,
     /// Its path with those around it.
@@ -35,14 +36,14 @@ pub struct Group {
 
 impl Forge {
     /// Returns a group or a user's namespace, by its full path.
-    pub fn namespace(&self, path: &str) -> Result<Namespace, ForgeError> {
-        self.query(&Request::get(format!("namespaces/{}", NameOrId::from(path))))
+    pub fn namespace(&self, path: &str) -> Result<GitlabNamespace, ForgeError> {
+        self.query(&RawRequest::get(format!("namespaces/{}", NameOrId::from(path))))
     }
 
     /// Returns a group, by its full path.
     pub fn group(&self, path: &str) -> Result<Group, ForgeError> {
         // Without this GitLab lists up to 100 of its projects in the answer.
-        self.query(&Request::get(format!("groups/{}", NameOrId::from(path))).with("with_projects", "false"))
+        self.query(&RawRequest::get(format!("groups/{}", NameOrId::from(path))).with("with_projects", "false"))
     }
 
     /// Returns the projects of a group and its subgroups with their settings, by number, those that are only shared with
@@ -52,7 +53,7 @@ impl Forge {
     /// but names and addresses. Neither tells this user's role ([`ProjectSettings::access`]) nor what only Maintainers
     /// see: [`Forge::project_settings`] does.
     pub fn projects_of_group(&self, path: &str) -> impl Iterator<Item = Result<ProjectSettings, ForgeError>> + use<'_> {
-        let request = Request::get(format!("groups/{}/projects", NameOrId::from(path)))
+        let request = RawRequest::get(format!("groups/{}/projects", NameOrId::from(path)))
             .with("include_subgroups", "true")
             .with("with_shared", "false")
             .with("order_by", "id")

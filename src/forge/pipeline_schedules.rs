@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{Forge, ForgeError, ProjectRef, User, if_known, or_default};
 
 /// A pipeline schedule.
@@ -52,6 +52,6 @@ impl Forge {
         &self,
         project: impl Into<ProjectRef<'a>>,
     ) -> impl Iterator<Item = Result<PipelineSchedule, ForgeError>> {
-        self.list(Ok(Request::get(format!("projects/{}/pipeline_schedules", NameOrId::from(project.into())))))
+        self.list(Ok(RawRequest::get(format!("projects/{}/pipeline_schedules", NameOrId::from(project.into())))))
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::forge::{Forge, ForgeError, ProjectRef, endpoint, if_known, or_default};
 use crate::types::{CommitId, MergeRequestIid, PipelineId, ProjectId};
 
-pub use crate::pair::ci::CiState;
+use crate::types::CiState;
 
 /// A pipeline, as lists and other things show it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -50,7 +50,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Says whether it tests what GitLab made by merging ("Merged results pipelines" in GitLab's documentation).
+    /// Whether it tests what GitLab made by merging ("Merged results pipelines" in GitLab's documentation).
     pub fn is_of_merged_results(&self) -> bool {
         let is = |kind| self.reference.starts_with("refs/merge-requests/") && self.reference.ends_with(kind);
         is("/merge") || is("/train")

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::forge::projects::RawPermissions;
-use crate::forge::request::Request;
-use crate::forge::{AccessLevel, Forge, ForgeError, ProjectRef, Visibility, endpoint, if_known, or_default};
-use crate::types::{ProjectId, ProjectPath};
+use crate::forge::request::RawRequest;
+use crate::forge::{AccessLevel, Forge, ForgeError, ProjectRef, endpoint, if_known, or_default};
+use crate::types::{ProjectId, ProjectPath, Visibility};
 
 /// Who may use a part of a project (`merge_requests_access_level` and the like).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -192,7 +192,7 @@ pub struct ProjectEdit<'a> {
 }
 
 impl ProjectEdit<'_> {
-    /// Says whether nothing is to change.
+    /// Whether nothing is to change.
     pub fn is_empty(&self) -> bool {
         *self == ProjectEdit::default()
     }
@@ -248,7 +248,7 @@ impl Forge {
         edit: &ProjectEdit<'_>,
     ) -> Result<ProjectSettings, ForgeError> {
         let path = format!("projects/{}", NameOrId::from(project.into()));
-        self.query(&Request::put(path, Value::Object(settings(edit)?)))
+        self.query(&RawRequest::put(path, Value::Object(settings(edit)?)))
     }
 
     /// Makes an empty project, and returns its settings: not all that are wanted can be set in the same request, so that
@@ -267,6 +267,6 @@ impl Forge {
         body.insert("path".to_owned(), json!(new.path));
         body.insert("name".to_owned(), json!(new.path));
         body.insert("visibility".to_owned(), json!(new.visibility));
-        self.query(&Request::post("projects".to_owned(), Value::Object(body)))
+        self.query(&RawRequest::post("projects".to_owned(), Value::Object(body)))
     }
 }

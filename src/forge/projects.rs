@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::forge::error::Failure;
 use crate::forge::{Forge, ForgeError, endpoint, or_default};
 use crate::types::text::printable;
-use crate::types::{ProjectId, ProjectPath};
+use crate::types::{ProjectId, ProjectPath, Visibility};
 
 /// How often a project that is being imported is looked at, and the longest pause between two looks: nine minutes in
 /// all, for the largest repositories of a distribution (a kernel) are forked in less.
@@ -45,36 +45,6 @@ impl<'a> From<ProjectRef<'a>> for NameOrId<'a> {
             ProjectRef::Id(id) => Self::Id(id.0),
             ProjectRef::Path(path) => Self::Name(path.as_str().into()),
         }
-    }
-}
-
-/// Who may see a project; more is greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Visibility {
-    /// Its members.
-    Private,
-    /// Everybody who is signed in.
-    Internal,
-    /// Everybody.
-    Public,
-}
-
-impl Visibility {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Private => "private",
-            Self::Internal => "internal",
-            Self::Public => "public",
-        }
-    }
-}
-
-impl std::str::FromStr for Visibility {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Private, Self::Internal, Self::Public].into_iter().find(|known| known.as_str() == text).ok_or(())
     }
 }
 

@@ -4,7 +4,7 @@ use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{AccessLevel, Forge, ForgeError, ProjectRef, or_default};
 use crate::types::UserId;
 
@@ -77,7 +77,7 @@ impl Forge {
         &self,
         project: impl Into<ProjectRef<'a>>,
     ) -> impl Iterator<Item = Result<ProtectedBranch, ForgeError>> {
-        self.list(Ok(Request::get(path(project.into()))))
+        self.list(Ok(RawRequest::get(path(project.into()))))
     }
 
     /// Protects a branch, or all of a pattern.
@@ -97,6 +97,6 @@ impl Forge {
             "merge_access_level": new.merge,
             "allow_force_push": new.allow_force_push,
         });
-        self.query(&Request::post(path(project.into()), body))
+        self.query(&RawRequest::post(path(project.into()), body))
     }
 }

@@ -7,14 +7,14 @@ use gitlab::api::endpoint_prelude::{BodyError, Endpoint, Method, QueryParams};
 use serde_json::Value;
 
 /// A request with a query or with a body in JSON. There is no `Debug` on purpose: a body may hold secrets.
-pub(super) struct Request<'a> {
+pub(super) struct RawRequest<'a> {
     method: Method,
     path: String,
     query: Vec<(&'static str, Cow<'a, str>)>,
     body: Option<Value>,
 }
 
-impl<'a> Request<'a> {
+impl<'a> RawRequest<'a> {
     /// Returns a request that reads. Names in `path`, which is below `/api/v4/`, are escaped already.
     pub(super) fn get(path: String) -> Self {
         Self { method: Method::GET, path, query: Vec::new(), body: None }
@@ -38,7 +38,7 @@ impl<'a> Request<'a> {
     }
 }
 
-impl Endpoint for Request<'_> {
+impl Endpoint for RawRequest<'_> {
     fn method(&self) -> Method {
         self.method.clone()
     }

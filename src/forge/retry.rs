@@ -65,21 +65,21 @@ impl RetryPolicy {
     }
 
     /// Decides what follows the try number `tried` (from 1).
-    pub(super) fn next_step(&self, method: &Method, trouble: Trouble, tried: u32) -> Step {
+    pub(super) fn next_step(&self, method: &Method, trouble: TransportTrouble, tried: u32) -> RetryStep {
         self.next_step_by(method, trouble, tried, chance())
     }
 
-    fn next_step_by(&self, method: &Method, trouble: Trouble, tried: u32, chance: f64) -> Step {
+    fn next_step_by(&self, method: &Method, trouble: TransportTrouble, tried: u32, chance: f64) -> RetryStep {
         if trouble.may_have_acted() && !is_repeatable(method) {
-            return Step::MaybeDone;
+            return RetryStep::MaybeDone;
         }
         let pause = match (trouble, trouble.retry_after()) {
-            (_, Some(asked)) if asked > self.longest_retry_after => return Step::GiveUp,
+            (_, Some(asked)) if asked > self.longest_retry_after => return RetryStep::GiveUp,
             (_, Some(asked)) => asked.max(self.backoff(tried, chance).min(self.first_pause)),
-            (Trouble::TooManyRequests(None), None) => self.pause_at_limit(tried, chance),
+            (TransportTrouble::TooManyRequests(None), None) => self.pause_at_limit(tried, chance),
             (_, None) => self.backoff(tried, chance),
         };
-        if tried >= self.tries { Step::GiveUp } else { Step::Again(pause) }
+        if tried >= self.tries { RetryStep::GiveUp } else { RetryStep::Again(pause) }
     }
 }
 
@@ -112,7 +112,7 @@ impl fmt::Debug for RetryPolicy {
 
 /// What went wrong with a try, in a way that may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum TransportTrouble {
     /// No connection came about: the request never reached GitLab.
     NotConnected,
     /// The connection broke, or nothing was heard in time, after the request may have been received.
@@ -125,7 +125,7 @@ pub(super) enum Trouble {
     ServerError(Option<Duration>),
 }
 
-impl Trouble {
+impl TransportTrouble {
     /// Returns the trouble that an answer stands for; nothing where the answer is settled. `path` is that of the request.
     pub(super) fn from_answer(status: u16, path: &str, retry_after: Option<Duration>) -> Option<Self> {
         match status {
@@ -137,7 +137,7 @@ impl Trouble {
         }
     }
 
-    /// Says whether GitLab asked for a pause: it means the user, not the one request. So do its limits that say not for how
+    /// Whether GitLab asked for a pause: it means the user, not the one request. So do its limits that say not for how
     /// long.
     pub(super) fn is_asked_of_all(self) -> bool {
         matches!(self, Self::TooManyRequests(_)) || self.retry_after().is_some()
@@ -191,9 +191,9 @@ impl Gate {
     }
 }
 
-/// What to do after a try that met with [`Trouble`].
+/// What to do after a try that met with [`TransportTrouble`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum RetryStep {
     /// Try again after a pause.
     Again(Duration),
     /// No more tries.
@@ -202,7 +202,7 @@ pub(super) enum Step {
     MaybeDone,
 }
 
-/// Says whether making a request twice has the effect of making it once (RFC 9110, 9.2.2).
+/// Whether making a request twice has the effect of making it once (RFC 9110, 9.2.2).
 fn is_repeatable(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS)
 }
@@ -240,38 +240,48 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn step(method: &Method, trouble: Trouble) -> Step {
+    fn step(method: &Method, trouble: TransportTrouble) -> RetryStep {
         RetryPolicy::default().next_step_by(method, trouble, 1, 1.0)
     }
 
     #[test]
     fn what_can_be_repeated_is_repeated_after_any_trouble() {
         for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
-            for trouble in
-                [Trouble::NotConnected, Trouble::Interrupted, Trouble::Locked(None), Trouble::ServerError(None)]
-            {
-                assert_eq!(step(&method, trouble), Step::Again(SECOND), "{method} {trouble:?}");
+            for trouble in [
+                TransportTrouble::NotConnected,
+                TransportTrouble::Interrupted,
+                TransportTrouble::Locked(None),
+                TransportTrouble::ServerError(None),
+            ] {
+                assert_eq!(step(&method, trouble), RetryStep::Again(SECOND), "{method} {trouble:?}");
             }
         }
     }
 
     #[test]
     fn a_post_is_repeated_only_where_it_cannot_have_happened() {
-        assert_eq!(step(&Method::POST, Trouble::NotConnected), Step::Again(SECOND));
-        assert_eq!(step(&Method::POST, Trouble::Locked(None)), Step::Again(SECOND));
-        assert_eq!(step(&Method::POST, Trouble::Interrupted), Step::MaybeDone);
-        assert_eq!(step(&Method::POST, Trouble::ServerError(None)), Step::MaybeDone);
-        assert_eq!(step(&Method::PATCH, Trouble::Interrupted), Step::MaybeDone);
+        assert_eq!(step(&Method::POST, TransportTrouble::NotConnected), RetryStep::Again(SECOND));
+        assert_eq!(step(&Method::POST, TransportTrouble::Locked(None)), RetryStep::Again(SECOND));
+        assert_eq!(step(&Method::POST, TransportTrouble::Interrupted), RetryStep::MaybeDone);
+        assert_eq!(step(&Method::POST, TransportTrouble::ServerError(None)), RetryStep::MaybeDone);
+        assert_eq!(step(&Method::PATCH, TransportTrouble::Interrupted), RetryStep::MaybeDone);
     }
 
     #[test]
     fn only_overload_and_failure_are_transient() {
         for status in [200, 201, 301, 400, 401, 403, 404, 405, 409, 422] {
-            assert_eq!(Trouble::from_answer(status, "projects/7", None), None, "{status}");
+            assert_eq!(TransportTrouble::from_answer(status, "projects/7", None), None, "{status}");
         }
-        assert_eq!(Trouble::from_answer(429, "projects/7", Some(SECOND)), Some(Trouble::TooManyRequests(Some(SECOND))));
+        assert_eq!(
+            TransportTrouble::from_answer(429, "projects/7", Some(SECOND)),
+            Some(TransportTrouble::TooManyRequests(Some(SECOND)))
+        );
         for status in [408, 500, 502, 503, 504, 522] {
-            assert_eq!(Trouble::from_answer(status, "projects/7", None), Some(Trouble::ServerError(None)), "{status}");
+            assert_eq!(
+                TransportTrouble::from_answer(status, "projects/7", None),
+                Some(TransportTrouble::ServerError(None)),
+                "{status}"
+            );
         }
     }
 
@@ -288,33 +298,37 @@ mod tests {
     fn gitlabs_own_limits_say_not_for_how_long_and_are_waited_for_longer_than_a_minute() {
         let policy = RetryPolicy::default();
         for (chance, sum) in [(0.0, 65..=66), (1.0, 80..=82)] {
-            let step = |tried| policy.next_step_by(&Method::POST, Trouble::TooManyRequests(None), tried, chance);
+            let step =
+                |tried| policy.next_step_by(&Method::POST, TransportTrouble::TooManyRequests(None), tried, chance);
             let pauses = (1..5).map(|tried| match step(tried) {
-                Step::Again(pause) => pause,
+                RetryStep::Again(pause) => pause,
                 other => panic!("{other:?}"),
             });
             let pauses: Duration = pauses.sum();
             assert!(sum.contains(&pauses.as_secs()), "{pauses:?}");
-            assert_eq!(step(5), Step::GiveUp);
+            assert_eq!(step(5), RetryStep::GiveUp);
         }
-        assert!(Trouble::TooManyRequests(None).is_asked_of_all() && !Trouble::Locked(None).is_asked_of_all());
+        assert!(
+            TransportTrouble::TooManyRequests(None).is_asked_of_all()
+                && !TransportTrouble::Locked(None).is_asked_of_all()
+        );
     }
 
     #[test]
     fn the_last_try_is_the_last() {
         let policy = RetryPolicy { tries: 3, ..RetryPolicy::default() };
-        let step = |tried| policy.next_step_by(&Method::GET, Trouble::NotConnected, tried, 1.0);
-        assert_eq!(step(2), Step::Again(2 * SECOND));
-        assert_eq!(step(3), Step::GiveUp);
+        let step = |tried| policy.next_step_by(&Method::GET, TransportTrouble::NotConnected, tried, 1.0);
+        assert_eq!(step(2), RetryStep::Again(2 * SECOND));
+        assert_eq!(step(3), RetryStep::GiveUp);
     }
 
     #[test]
     fn gitlabs_own_pause_is_kept_but_not_without_end() {
-        let asked = |seconds| Trouble::TooManyRequests(Some(Duration::from_secs(seconds)));
-        assert_eq!(step(&Method::POST, asked(60)), Step::Again(60 * SECOND));
-        assert_eq!(step(&Method::POST, asked(121)), Step::GiveUp);
+        let asked = |seconds| TransportTrouble::TooManyRequests(Some(Duration::from_secs(seconds)));
+        assert_eq!(step(&Method::POST, asked(60)), RetryStep::Again(60 * SECOND));
+        assert_eq!(step(&Method::POST, asked(121)), RetryStep::GiveUp);
         // "Retry-After: 0" is no licence to hammer.
-        assert_eq!(step(&Method::GET, asked(0)), Step::Again(SECOND));
+        assert_eq!(step(&Method::GET, asked(0)), RetryStep::Again(SECOND));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{Forge, ForgeError, ProjectRef, or_default};
 
 /// Whose jobs a runner takes.
@@ -84,6 +84,6 @@ impl Forge {
         &self,
         project: impl Into<ProjectRef<'a>>,
     ) -> impl Iterator<Item = Result<Runner, ForgeError>> {
-        self.list(Ok(Request::get(format!("projects/{}/runners", NameOrId::from(project.into())))))
+        self.list(Ok(RawRequest::get(format!("projects/{}/runners", NameOrId::from(project.into())))))
     }
 }

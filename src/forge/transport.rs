@@ -20,7 +20,7 @@ use reqwest::{Method, Proxy, Url, redirect, retry};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::forge::error::{Failure, ForgeError, sentence};
-use crate::forge::retry::{Gate, RetryPolicy, Step, Trouble, retry_after};
+use crate::forge::retry::{Gate, RetryPolicy, RetryStep, TransportTrouble, retry_after};
 use crate::forge::{Connection, RateLimit, TokenKind, Writes, authorities};
 use crate::types::text::printable;
 
@@ -90,7 +90,7 @@ pub(super) enum NextPage {
 enum Try {
     Answer(Answer),
     Refused(ForgeError),
-    Trouble(Trouble, Failure),
+    Trouble(TransportTrouble, Failure),
 }
 
 impl Answer {
@@ -207,7 +207,7 @@ impl Transport {
                 Try::Trouble(trouble, failure) => (trouble, failure),
             };
             match self.policy.next_step(&call.acts_as, trouble, tried) {
-                Step::Again(pause) => {
+                RetryStep::Again(pause) => {
                     let left = self.policy.tries.saturating_sub(tried);
                     failure.tries = 1;
                     let seconds = pause.as_secs_f32();
@@ -219,8 +219,8 @@ impl Transport {
                     }
                     tried = tried.saturating_add(1);
                 }
-                Step::GiveUp => return Err(ForgeError::Unavailable(Box::new(failure))),
-                Step::MaybeDone => return Err(ForgeError::MaybeDone(Box::new(failure))),
+                RetryStep::GiveUp => return Err(ForgeError::Unavailable(Box::new(failure))),
+                RetryStep::MaybeDone => return Err(ForgeError::MaybeDone(Box::new(failure))),
             }
         }
     }
@@ -306,7 +306,7 @@ impl Transport {
             Err(_) => {
                 failure.message = "the connection broke in the middle of the answer".to_owned();
                 failure.status = None;
-                return Try::Trouble(Trouble::Interrupted, failure);
+                return Try::Trouble(TransportTrouble::Interrupted, failure);
             }
         };
         if status.is_success() {
@@ -314,7 +314,7 @@ impl Transport {
             return Try::Answer(Answer { body, next_page, failure, method: call.acts_as.clone() });
         }
         failure.message = sentence(&self.masked(body));
-        match Trouble::from_answer(status.as_u16(), &call.path, failure.retry_after) {
+        match TransportTrouble::from_answer(status.as_u16(), &call.path, failure.retry_after) {
             Some(trouble) => Try::Trouble(trouble, failure),
             None => Try::Refused(ForgeError::from_refusal(failure, location)),
         }
@@ -336,7 +336,7 @@ impl Transport {
         } else {
             format!("the connection to GitLab broke: {cause}")
         };
-        Try::Trouble(if is_connect { Trouble::NotConnected } else { Trouble::Interrupted }, failure)
+        Try::Trouble(if is_connect { TransportTrouble::NotConnected } else { TransportTrouble::Interrupted }, failure)
     }
 
     /// Returns a header as a text fit to be shown.

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{Forge, ForgeError, ProjectRef, User, if_known, or_default};
 
 /// A trigger token: it starts pipelines in one project, as its owner.
@@ -44,7 +44,7 @@ impl Forge {
         &self,
         project: impl Into<ProjectRef<'a>>,
     ) -> impl Iterator<Item = Result<TriggerToken, ForgeError>> {
-        self.list(Ok(Request::get(path(project.into()))))
+        self.list(Ok(RawRequest::get(path(project.into()))))
     }
 
     /// Makes a trigger token, which this user then owns.
@@ -57,6 +57,6 @@ impl Forge {
         project: impl Into<ProjectRef<'a>>,
         description: &str,
     ) -> Result<TriggerToken, ForgeError> {
-        self.query(&Request::post(path(project.into()), json!({ "description": description })))
+        self.query(&RawRequest::post(path(project.into()), json!({ "description": description })))
     }
 }

@@ -5,7 +5,7 @@ use gitlab::api::personal_access_tokens::PersonalAccessTokenSelf;
 use gitlab::api::users::CurrentUser as GetCurrentUser;
 use serde::Deserialize;
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{Forge, ForgeError, endpoint, or_default};
 use crate::types::UserId;
 
@@ -71,7 +71,7 @@ impl Forge {
 
     /// Returns the user of a name; nothing where there is none.
     pub fn user_named(&self, username: &str) -> Result<Option<User>, ForgeError> {
-        let found: Vec<User> = self.query(&Request::get("users".to_owned()).with("username", username))?;
+        let found: Vec<User> = self.query(&RawRequest::get("users".to_owned()).with("username", username))?;
         Ok(found.into_iter().find(|user| user.username.eq_ignore_ascii_case(username)))
     }
 

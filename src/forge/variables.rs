@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{Forge, ForgeError, or_default};
 use crate::types::ProjectPath;
 
@@ -114,7 +114,7 @@ impl Forge {
     ///
     /// [`ForgeError::Forbidden`] where the token's user is no Maintainer of the project, or no Owner of the group.
     pub fn variables(&self, of: VariablesOf<'_>) -> impl Iterator<Item = Result<Variable, ForgeError>> + use<'_> {
-        self.list(Ok(Request::get(of.path())))
+        self.list(Ok(RawRequest::get(of.path())))
     }
 
     /// Makes a variable.
@@ -124,7 +124,7 @@ impl Forge {
     /// As [`Forge::variables`]; [`ForgeError::Refused`] where there is one of that key and scope, or where the value
     /// cannot be masked.
     pub fn create_variable(&self, of: VariablesOf<'_>, new: &NewVariable<'_>) -> Result<Variable, ForgeError> {
-        self.query(&Request::post(of.path(), new.body()))
+        self.query(&RawRequest::post(of.path(), new.body()))
     }
 
     /// Changes the variable of the same key and scope into `new`.
@@ -134,7 +134,7 @@ impl Forge {
     /// As [`Forge::create_variable`]; [`ForgeError::NotFoundOrNoAccess`] where there is none.
     pub fn update_variable(&self, of: VariablesOf<'_>, new: &NewVariable<'_>) -> Result<Variable, ForgeError> {
         let path = format!("{}/{}", of.path(), path_escaped(new.key));
-        let request = Request::put(path, new.body()).with("filter[environment_scope]", new.environment_scope);
+        let request = RawRequest::put(path, new.body()).with("filter[environment_scope]", new.environment_scope);
         self.query(&request)
     }
 }

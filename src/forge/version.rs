@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use crate::forge::request::Request;
+use crate::forge::request::RawRequest;
 use crate::forge::{Forge, ForgeError, or_default};
 
 /// A GitLab's version.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Version {
+pub struct GitlabVersion {
     /// As GitLab writes it: `18.5.0-ee`, `19.0.0-pre`.
     #[serde(rename = "version", default, deserialize_with = "or_default")]
     pub text: String,
@@ -16,7 +16,7 @@ pub struct Version {
     pub is_enterprise: Option<bool>,
 }
 
-impl Version {
+impl GitlabVersion {
     /// Returns the release: 18 and 5 of `18.5.0-ee`. Nothing where the text does not begin like that.
     pub fn release(&self) -> Option<(u32, u32)> {
         let (major, rest) = self.text.split_once('.')?;
@@ -27,8 +27,8 @@ impl Version {
 
 impl Forge {
     /// Returns GitLab's version (API documentation, "Metadata API"; GitLab 15.2 and later).
-    pub fn version(&self) -> Result<Version, ForgeError> {
-        self.query(&Request::get("metadata".to_owned()))
+    pub fn version(&self) -> Result<GitlabVersion, ForgeError> {
+        self.query(&RawRequest::get("metadata".to_owned()))
     }
 }
 
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_release_is_the_first_two_numbers() {
-        let of = |text: &str| Version { text: text.to_owned(), is_enterprise: None }.release();
+        let of = |text: &str| GitlabVersion { text: text.to_owned(), is_enterprise: None }.release();
         assert_eq!(of("18.5.0-ee"), Some((18, 5)));
         assert_eq!(of("19.0.0-pre"), Some((19, 0)));
         assert_eq!(of("18.10"), Some((18, 10)));

@@ -16,7 +16,7 @@ const MESSAGE_LIMIT: usize = 1 << 20;
 
 /// A commit between the upstream ref and the head.
 #[derive(Clone, Debug)]
-pub struct Commit {
+pub struct DownstreamCommit {
     /// Its name.
     pub id: CommitId,
     /// Its parents; more than one for a merge.
@@ -35,8 +35,8 @@ pub struct Commit {
     pub files: Vec<RepoPath>,
 }
 
-impl Commit {
-    /// Says whether the commit has more than one parent.
+impl DownstreamCommit {
+    /// Whether the commit has more than one parent.
     pub fn is_merge(&self) -> bool {
         self.parents.len() > 1
     }
@@ -57,7 +57,7 @@ pub struct History {
     /// The commit that is turned into dist-git content.
     pub head: CommitId,
     /// What lies between.
-    pub commits: Vec<Commit>,
+    pub commits: Vec<DownstreamCommit>,
 }
 
 impl History {
@@ -102,7 +102,7 @@ impl History {
     }
 
     /// The commits that are merges.
-    pub fn merges(&self) -> impl Iterator<Item = &Commit> {
+    pub fn merges(&self) -> impl Iterator<Item = &DownstreamCommit> {
         self.commits.iter().filter(|commit| commit.is_merge())
     }
 }
@@ -129,9 +129,9 @@ fn refuse_unrelated(store: &Store, upstream: &CommitId, head: &CommitId) -> Resu
 
 /// Reads `git log -z --raw` with the format above: seven fields and an empty one, each ended by NUL, then for each file
 /// `:mode mode blob blob status` and its path (git-diff(1), RAW OUTPUT FORMAT). No field can hold a NUL.
-fn parse(log: &[u8]) -> Result<Vec<Commit>> {
+fn parse(log: &[u8]) -> Result<Vec<DownstreamCommit>> {
     let mut fields = log.split(|b| *b == 0).peekable();
-    let mut commits: Vec<Commit> = Vec::new();
+    let mut commits: Vec<DownstreamCommit> = Vec::new();
     while let Some(id) = fields.next() {
         if id.is_empty() {
             continue;
@@ -148,7 +148,7 @@ fn parse(log: &[u8]) -> Result<Vec<Commit>> {
             let text = format!("its message has more than {MESSAGE_LIMIT} bytes");
             bail!(Refusal::new(text, "shorten the message (`git rebase -i`, `reword`)").about_commit(&id));
         }
-        let mut commit = Commit {
+        let mut commit = DownstreamCommit {
             id,
             parents,
             tree,

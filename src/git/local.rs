@@ -8,7 +8,7 @@ use bstr::ByteSlice as _;
 use crate::cli::exit::UsageError;
 use crate::git::process::Git;
 use crate::git::store::os_path;
-use crate::git::upstream_ref::{self, Place, ResolvedRef};
+use crate::git::upstream_ref::{self, RefPlace, ResolvedRef};
 use crate::types::CommitId;
 
 /// A clone, and what was checked out in it when it was opened.
@@ -96,7 +96,7 @@ impl LocalRepository {
 
     /// Finds what `upstream_ref` names in this clone.
     pub fn resolve(&self, upstream_ref: &str) -> Result<ResolvedRef> {
-        let patterns = upstream_ref::patterns(upstream_ref, Place::Clone)?;
+        let patterns = upstream_ref::patterns(upstream_ref, RefPlace::Clone)?;
         let listed =
             self.command().args(["for-each-ref", "--format=%(objectname) %(refname)"]).args(patterns).output()?;
         let mut refs = Vec::new();

@@ -18,7 +18,7 @@ pub mod store;
 pub mod upstream_ref;
 pub mod work_tree;
 
-pub use crate::git::history::{Commit, History};
+pub use crate::git::history::{DownstreamCommit, History};
 pub use crate::git::local::LocalRepository;
 pub use crate::git::process::Git;
 pub use crate::git::store::Store;

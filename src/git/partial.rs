@@ -7,7 +7,7 @@ use bstr::ByteSlice as _;
 
 use crate::git::Store;
 use crate::git::remote::{Remote, RemoteError};
-use crate::git::upstream_ref::{self, Place, ResolvedRef};
+use crate::git::upstream_ref::{self, RefPlace, ResolvedRef};
 use crate::types::finding::quoted;
 use crate::types::{BlobId, CommitId, File, FileMode, Refusal, RepoPath};
 
@@ -87,7 +87,7 @@ impl<'a> PartialFetch<'a> {
         upstream_ref: &str,
         is_on_a_ref: impl FnOnce(&CommitId) -> Result<bool>,
     ) -> Result<(String, CommitId)> {
-        let patterns = upstream_ref::patterns(upstream_ref, Place::Server)?;
+        let patterns = upstream_ref::patterns(upstream_ref, RefPlace::Server)?;
         let listed = self.remote.list(self.store, &patterns)?;
         let listed = listed.into_iter().filter(|(name, _)| !name.ends_with("^{}")).collect();
         let ResolvedRef { name, full_name, object } =

@@ -27,10 +27,10 @@ use crate::types::text::printable;
 
 /// The oldest git that works: Debian 12's. It brought `merge-tree --write-tree` (2.38) and
 /// `cat-file -z` (2.38); `--attr-source` (2.41) is used where it is there.
-pub const OLDEST_GIT: Version = Version { major: 2, minor: 39 };
+pub const OLDEST_GIT: GitVersion = GitVersion { major: 2, minor: 39 };
 
 /// `--attr-source` came with this version; before it, a bare repository without a work tree reads no attributes.
-const ATTR_SOURCE_GIT: Version = Version { major: 2, minor: 41 };
+const ATTR_SOURCE_GIT: GitVersion = GitVersion { major: 2, minor: 41 };
 
 /// SHA-1 of the empty tree, which git knows without having it.
 pub const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
@@ -66,14 +66,14 @@ const REPOSITORY_VARIABLES: &[&str] = &[
 
 /// A version of git.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub struct GitVersion {
     /// The first number.
     pub major: u32,
     /// The second number.
     pub minor: u32,
 }
 
-impl Version {
+impl GitVersion {
     /// Reads what `git --version` prints: `git version 2.39.5`, with more behind it on some systems.
     fn parse(output: &str) -> Option<Self> {
         let mut numbers = output.strip_prefix("git version ")?.split(['.', ' ', '-']);
@@ -81,7 +81,7 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for GitVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.major, self.minor)
     }
@@ -90,7 +90,7 @@ impl fmt::Display for Version {
 /// A git that works, with an empty home of its own.
 #[derive(Clone, Debug)]
 pub struct Git {
-    version: Version,
+    version: GitVersion,
     search_path: OsString,
     home: Arc<TempDir>,
 }
@@ -100,11 +100,11 @@ impl Git {
     pub fn find(search_path: &OsStr) -> Result<Self> {
         let home = TempDir::with_prefix("source-git-bot-home-").context("making a temporary directory")?;
         fs::write(home.path().join("gitconfig"), "").context("making an empty git configuration")?;
-        let oldest = Version { major: 0, minor: 0 };
+        let oldest = GitVersion { major: 0, minor: 0 };
         let git = Self { version: oldest, search_path: search_path.to_owned(), home: Arc::new(home) };
         let output = git.anywhere().arg("--version").output()?;
         let output = String::from_utf8_lossy(&output);
-        let version = Version::parse(&output)
+        let version = GitVersion::parse(&output)
             .ok_or_else(|| anyhow!("`git --version` says {}, which is no version", printable(output.as_bytes())))?;
         if version < OLDEST_GIT {
             bail!("git {version} is too old: install git {OLDEST_GIT} or newer");
@@ -464,13 +464,13 @@ mod tests {
 
     #[test]
     fn versions_are_read_and_ordered() {
-        let version = |text| Version::parse(text).unwrap();
-        assert_eq!(version("git version 2.39.5\n"), Version { major: 2, minor: 39 });
-        assert_eq!(version("git version 2.50.1 (Apple Git-155)"), Version { major: 2, minor: 50 });
-        assert_eq!(version("git version 3.0-rc1"), Version { major: 3, minor: 0 });
+        let version = |text| GitVersion::parse(text).unwrap();
+        assert_eq!(version("git version 2.39.5\n"), GitVersion { major: 2, minor: 39 });
+        assert_eq!(version("git version 2.50.1 (Apple Git-155)"), GitVersion { major: 2, minor: 50 });
+        assert_eq!(version("git version 3.0-rc1"), GitVersion { major: 3, minor: 0 });
         assert!(version("git version 2.9.0") < OLDEST_GIT);
-        assert_eq!(Version::parse("git version banana"), None);
-        assert_eq!(Version::parse(""), None);
+        assert_eq!(GitVersion::parse("git version banana"), None);
+        assert_eq!(GitVersion::parse(""), None);
     }
 
     /// A git that does what `script` says, with a directory of its own at `$HERE` and a pipe, `said`, in it.

@@ -50,7 +50,7 @@ pub enum Proof {
 
 /// What a series is measured by: upstream's files, and what the source tree makes of them outside the ignored paths.
 #[derive(Debug)]
-pub struct Measure {
+pub struct TreeProof {
     /// The tree that a series has to give.
     pub expected: TreeId,
     /// upstream's files at every path that anything touches.
@@ -59,7 +59,7 @@ pub struct Measure {
     after: FileTree,
 }
 
-impl Measure {
+impl TreeProof {
     /// Reads what `history` comes to outside `ignored` (git pathspecs that exclude).
     pub fn take(store: &Store, history: &History, ignored: &[BString]) -> Result<Self> {
         let upstream = store.tree_of(&history.upstream)?;
@@ -93,7 +93,7 @@ impl Measure {
         })
     }
 
-    /// Says whether `series` applies at all; where not, which patch stops it and why.
+    /// Whether `series` applies at all; where not, which patch stops it and why.
     pub fn stops_at(&self, store: &Store, series: &[PatchFile<'_>]) -> Result<Option<(BString, String)>> {
         Ok(match self.apply(store, series, Calls::OneForEach)? {
             Applied::Stopped { patch, reason } => Some((patch, reason)),

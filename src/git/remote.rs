@@ -124,7 +124,7 @@ impl RemoteError {
         )
     }
 
-    /// Says whether it is about what was committed: objects that git does not take, or not any more.
+    /// Whether it is about what was committed: objects that git does not take, or not any more.
     pub fn is_about_content(&self) -> bool {
         match self {
             Self::Refused { said, .. } | Self::Unavailable { said, .. } => {
@@ -179,7 +179,7 @@ impl RemoteError {
     }
 }
 
-/// Says whether git met [`GitCommand::file_limit`]: 25 is SIGXFSZ.
+/// Whether git met [`GitCommand::file_limit`]: 25 is SIGXFSZ.
 fn is_too_large(said: &str) -> bool {
     ["index-pack died of signal 25", "unpack-objects died of signal 25", "File too large"]
         .iter()

@@ -143,7 +143,7 @@ impl Store {
         listed.lines().map(CommitId::parse).collect::<Result<_, _>>().context("reading a list of commits")
     }
 
-    /// Says whether `descendant` contains `ancestor`, as far as the history was fetched.
+    /// Whether `descendant` contains `ancestor`, as far as the history was fetched.
     pub fn is_ancestor(&self, ancestor: &CommitId, descendant: &CommitId) -> Result<bool> {
         let arguments =
             ["merge-base".to_owned(), "--is-ancestor".to_owned(), ancestor.to_string(), descendant.to_string()];
@@ -155,7 +155,7 @@ impl Store {
         }
     }
 
-    /// Says whether the store has the content of `blob`.
+    /// Whether the store has the content of `blob`.
     pub fn has(&self, blob: &BlobId) -> bool {
         self.memory.odb().is_ok_and(|odb| odb.exists(oid(blob.as_bytes())))
     }
@@ -211,7 +211,7 @@ impl Store {
     }
 
     /// Returns the file or the directory at `path`.
-    pub fn entry(&self, tree: &TreeId, path: &RepoPath) -> Result<Option<Entry>> {
+    pub fn entry(&self, tree: &TreeId, path: &RepoPath) -> Result<Option<TreeEntry>> {
         let mut current = self.tree(tree)?;
         let mut components = path.components().peekable();
         while let Some(name) = components.next() {
@@ -219,8 +219,8 @@ impl Store {
             let found = found.map(|entry| (entry.id(), entry.filemode_raw(), entry.kind() == Some(ObjectType::Tree)));
             let Some((id, mode, is_tree)) = found else { return Ok(None) };
             match (components.peek(), is_tree) {
-                (None, true) => return Ok(Some(Entry::Directory(TreeId::from_bytes(raw(id))))),
-                (None, false) => return file(mode, id).map(Entry::File).map(Some),
+                (None, true) => return Ok(Some(TreeEntry::Directory(TreeId::from_bytes(raw(id))))),
+                (None, false) => return file(mode, id).map(TreeEntry::File).map(Some),
                 (Some(_), true) => current = self.memory.find_tree(id).context("reading a tree")?,
                 (Some(_), false) => return Ok(None),
             }
@@ -249,12 +249,12 @@ impl Store {
         let mut listing = Listing::with_room_for(limit, "");
         for path in paths {
             match self.entry(tree, path)? {
-                Some(Entry::Directory(id)) => {
+                Some(TreeEntry::Directory(id)) => {
                     listing.what = quoted(path.as_bytes());
                     let prefix = [path.as_bytes(), b"/"].concat();
                     self.collect(&id, &prefix, RepoPath::MOST_COMPONENTS, &mut listing)?;
                 }
-                Some(Entry::File(file)) => drop(listing.files.insert(path.clone(), file)),
+                Some(TreeEntry::File(file)) => drop(listing.files.insert(path.clone(), file)),
                 None => {}
             }
         }
@@ -289,7 +289,7 @@ impl Store {
                 let found = match &parent {
                     None => Some(self.tree(tree)?),
                     Some(parent) => match self.entry(tree, parent)? {
-                        Some(Entry::Directory(id)) => Some(self.tree(&id)?),
+                        Some(TreeEntry::Directory(id)) => Some(self.tree(&id)?),
                         _ => None,
                     },
                 };
@@ -321,7 +321,7 @@ impl Store {
     }
 
     /// Stores a commit of the bot's, made now, where git processes see it.
-    pub fn commit(&self, tree: &TreeId, parent: &CommitId, who: &Person, message: &str) -> Result<CommitId> {
+    pub fn commit(&self, tree: &TreeId, parent: &CommitId, who: &Identity, message: &str) -> Result<CommitId> {
         let signature = Signature::now(&who.name, &who.email).context("using the bot's name and address")?;
         let tree = self.repository.find_tree(oid(tree.as_bytes())).context("reading the new tree")?;
         let parent = self.repository.find_commit(oid(parent.as_bytes())).context("reading the commit to build on")?;
@@ -466,7 +466,7 @@ type Change<'a> = (&'a [u8], Option<&'a File>);
 
 /// Who a commit of the bot's is by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
+pub struct Identity {
     /// The name.
     pub name: String,
     /// The address.
@@ -492,7 +492,7 @@ pub struct Description {
 
 /// What a tree has at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum TreeEntry {
     /// A file, symbolic link or submodule.
     File(File),
     /// A directory.

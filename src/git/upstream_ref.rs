@@ -19,7 +19,7 @@ pub struct ResolvedRef {
 
 /// Where refs are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RefPlace {
     /// A person's clone, whose remotes' branches count too.
     Clone,
     /// A server.
@@ -27,7 +27,7 @@ pub enum Place {
 }
 
 /// Returns the patterns (git-for-each-ref(1), git-ls-remote(1)) that list every ref that `upstream_ref` can mean.
-pub fn patterns(upstream_ref: &str, place: Place) -> Result<Vec<String>, Refusal> {
+pub fn patterns(upstream_ref: &str, place: RefPlace) -> Result<Vec<String>, Refusal> {
     if !is_ref_name_or_pattern(upstream_ref) {
         let text = format!("`upstream_ref` is {}, which cannot be a tag or branch", quoted(upstream_ref.as_bytes()));
         return Err(Refusal::new(text, "set it to a tag, a branch or a full commit id"));
@@ -36,8 +36,8 @@ pub fn patterns(upstream_ref: &str, place: Place) -> Result<Vec<String>, Refusal
         return Ok(vec![upstream_ref.to_owned()]);
     }
     let places: &[&str] = match place {
-        Place::Clone => &["refs/tags/", "refs/heads/", "refs/remotes/", "refs/remotes/*/"],
-        Place::Server => &["refs/tags/", "refs/heads/"],
+        RefPlace::Clone => &["refs/tags/", "refs/heads/", "refs/remotes/", "refs/remotes/*/"],
+        RefPlace::Server => &["refs/tags/", "refs/heads/"],
     };
     Ok(places.iter().map(|place| format!("{place}{upstream_ref}")).collect())
 }
@@ -92,7 +92,7 @@ fn short(upstream_ref: &str) -> &str {
     rest.unwrap_or(upstream_ref)
 }
 
-/// Says whether git could have a ref of this name (git-check-ref-format(1)), or of a name that fits this pattern.
+/// Whether git could have a ref of this name (git-check-ref-format(1)), or of a name that fits this pattern.
 fn is_ref_name_or_pattern(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 255

@@ -151,7 +151,7 @@ fn read_status(clone: &LocalRepository) -> Result<BTreeMap<RepoPath, Status>> {
     Ok(found)
 }
 
-/// Says whether the next commit would be that of a merge.
+/// Whether the next commit would be that of a merge.
 fn is_merging(clone: &LocalRepository) -> Result<bool> {
     let found = clone.command().args(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"]).run()?;
     Ok(found.status.success())
@@ -175,7 +175,7 @@ fn look(place: &Path) -> Result<Option<Metadata>> {
     }
 }
 
-/// Says whether the file at `place` is `file`.
+/// Whether the file at `place` is `file`.
 fn holds(place: &Path, metadata: &Metadata, file: Option<&File>) -> Result<bool> {
     let Some(file) = file else { return Ok(false) };
     let (mode, content) = if metadata.is_symlink() {
@@ -192,7 +192,7 @@ fn holds(place: &Path, metadata: &Metadata, file: Option<&File>) -> Result<bool>
     Ok(file.mode == mode && file.blob == blob_id(&content)?)
 }
 
-/// Says whether everything below the directory at `path` is removed by `changes`.
+/// Whether everything below the directory at `path` is removed by `changes`.
 fn directory_gives_way(clone: &LocalRepository, path: &RepoPath, changes: &Changes) -> Result<bool> {
     let mut directories = vec![path.clone()];
     while let Some(directory) = directories.pop() {

@@ -1,8 +1,8 @@
 //! Commit statuses on a source-git commit: where they would be seen, what is there, and posting them.
 
 use crate::forge::{CommitStatus, Forge, ForgeError, MergeRequest, NewCommitStatus, Posting};
-use crate::pair::note::ci_results::Taken;
-use crate::pair::statuses::{Place, Post, Posted, StatusState};
+use crate::pair::note::ci_results::Acceptance;
+use crate::pair::statuses::{Post, Posted, StatusPlace, StatusState};
 use crate::types::{CommitId, ProjectId};
 
 /// The most statuses of a commit that are looked at: more than a merge request has for one commit.
@@ -17,11 +17,11 @@ pub(crate) fn place_of_head(
     forge: &Forge,
     source: &MergeRequest,
     head: &CommitId,
-    known: Option<&Place>,
-) -> Result<Option<Place>, ForgeError> {
+    known: Option<&StatusPlace>,
+) -> Result<Option<StatusPlace>, ForgeError> {
     let project = source.target_project_id;
     let Some(pipeline) = &source.head_pipeline else { return Ok(place_on_branch(source, head)) };
-    let place = Place::Pipeline { id: pipeline.id, sha: pipeline.sha };
+    let place = StatusPlace::Pipeline { id: pipeline.id, sha: pipeline.sha };
     if pipeline.source == "external" {
         // Statuses on the branch made it, and go on to find it.
         return Ok(place_on_branch(source, head));
@@ -45,20 +45,20 @@ pub(crate) fn place_of_older(
     forge: &Forge,
     source: &MergeRequest,
     commit: &CommitId,
-) -> Result<Option<Place>, ForgeError> {
+) -> Result<Option<StatusPlace>, ForgeError> {
     let project = source.target_project_id;
     for pipeline in forge.merge_request_pipelines(project, source.iid).take(LOOKED_AT) {
         let pipeline = pipeline?;
         if pipeline.sha == *commit && pipeline.project_id == project {
-            return Ok(Some(Place::Pipeline { id: pipeline.id, sha: pipeline.sha }));
+            return Ok(Some(StatusPlace::Pipeline { id: pipeline.id, sha: pipeline.sha }));
         }
     }
     Ok(place_on_branch(source, commit))
 }
 
-fn place_on_branch(source: &MergeRequest, commit: &CommitId) -> Option<Place> {
+fn place_on_branch(source: &MergeRequest, commit: &CommitId) -> Option<StatusPlace> {
     let is_own = source.source_project_id == Some(source.target_project_id);
-    is_own.then(|| Place::Branch { name: source.source_branch.clone(), sha: *commit })
+    is_own.then(|| StatusPlace::Branch { name: source.source_branch.clone(), sha: *commit })
 }
 
 /// Returns the statuses on a commit that are in pipelines of a source-git merge request or its branch. Others are about
@@ -92,8 +92,8 @@ pub(crate) fn posted(forge: &Forge, source: &MergeRequest, commit: &CommitId) ->
 pub(crate) fn post(forge: &Forge, project: ProjectId, post: &Post) -> Result<Posting, ForgeError> {
     let Post { place, status } = post;
     let (pipeline, branch) = match place {
-        Place::Pipeline { id, .. } => (Some(*id), None),
-        Place::Branch { name, .. } => (None, Some(name.as_str())),
+        StatusPlace::Pipeline { id, .. } => (Some(*id), None),
+        StatusPlace::Branch { name, .. } => (None, Some(name.as_str())),
     };
     forge.post_commit_status(
         project,
@@ -134,11 +134,11 @@ pub(crate) enum Refused {
 
 impl Refused {
     /// Returns what the note is to remember of it.
-    pub(crate) const fn taken(self) -> Taken {
+    pub(crate) const fn taken(self) -> Acceptance {
         match self {
-            Self::Place => Taken::No,
-            Self::Room => Taken::Full,
-            Self::Name => Taken::InPart,
+            Self::Place => Acceptance::No,
+            Self::Room => Acceptance::Full,
+            Self::Name => Acceptance::InPart,
         }
     }
 }

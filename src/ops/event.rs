@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::ci::{Call, Look, NoNotice, PAYLOAD_LIMIT};
+use crate::ci::{IncomingNotice, NotFollowed, PAYLOAD_LIMIT, WhereToLook};
 use crate::cli::args::{self, Global};
 use crate::cli::exit::UsageError;
 use crate::cli::run::webhook_token::now;
@@ -25,7 +25,7 @@ use crate::ops::pipeline_reference::PipelineReference;
 use crate::ops::report::{self, Asked};
 use crate::ops::session::{Bot, Setting};
 use crate::ops::{Surroundings, slash_command, sync};
-use crate::setup::webhook_token::{Scope, Secret, UnverifiedToken};
+use crate::setup::webhook_token::{Secret, TokenScope, UnverifiedToken};
 use crate::types::{MergeRequestIid, NoteId, PipelineId, ProjectId, ProjectPath};
 
 /// The variable with the payload, or with the path of the file that holds it ("Access webhook payload" in GitLab's
@@ -35,13 +35,13 @@ const TRIGGER_PAYLOAD: &str = "TRIGGER_PAYLOAD";
 /// Runs the command.
 pub(crate) fn run(arguments: &args::Event, global: &Global, surroundings: &Surroundings) -> Result<()> {
     let payload = payload(arguments, surroundings)?;
-    let call = match Call::read(&payload) {
+    let call = match IncomingNotice::read(&payload) {
         Ok(call) => call,
-        Err(NoNotice::NotForUs(why)) => {
+        Err(NotFollowed::NotForUs(why)) => {
             tracing::info!("the event's payload is not followed: {why}");
             return Ok(());
         }
-        Err(error @ NoNotice::SetsVariables) => bail!(UsageError {
+        Err(error @ NotFollowed::SetsVariables) => bail!(UsageError {
             text: format!("the event's payload is refused: {error}"),
             hint: "forbid it in the bot project: Settings, CI/CD, Variables, minimum role to use pipeline variables: \
                    no one allowed"
@@ -67,9 +67,9 @@ pub(crate) fn run(arguments: &args::Event, global: &Global, surroundings: &Surro
     tracing::info!("an event about {}", words(&look));
     let bot = setting.connect(global)?;
     let project = match look {
-        Look::MergeRequest { project, .. } | Look::Note { project, .. } | Look::Pipeline { project, .. } => {
-            ProjectId(project)
-        }
+        WhereToLook::MergeRequest { project, .. }
+        | WhereToLook::Note { project, .. }
+        | WhereToLook::Pipeline { project, .. } => ProjectId(project),
     };
     let path = match bot.forge.project(project) {
         Ok(found) => found.path,
@@ -90,36 +90,36 @@ pub(crate) fn run(arguments: &args::Event, global: &Global, surroundings: &Surro
         (namespaces.dist_git_of(path.as_str()).is_some(), namespaces.source_git_of(path.as_str()).is_some());
     let work = Working { bot: &bot, project, global, surroundings };
     match look {
-        Look::MergeRequest { iid, .. } if is_source_git => work.sync(&path, MergeRequestIid(iid)),
-        Look::MergeRequest { iid, .. } if is_dist_git => work.dist_git(path, MergeRequestIid(iid)),
-        Look::Note { merge_request, id, .. } if is_source_git => {
+        WhereToLook::MergeRequest { iid, .. } if is_source_git => work.sync(&path, MergeRequestIid(iid)),
+        WhereToLook::MergeRequest { iid, .. } if is_dist_git => work.dist_git(path, MergeRequestIid(iid)),
+        WhereToLook::Note { merge_request, id, .. } if is_source_git => {
             work.comment(path, MergeRequestIid(merge_request), NoteId(id))
         }
-        Look::Note { .. } if is_dist_git => {
+        WhereToLook::Note { .. } if is_dist_git => {
             tracing::info!("comments in dist-git are no commands: nothing to do");
             Ok(())
         }
-        Look::MergeRequest { .. } | Look::Note { .. } => {
+        WhereToLook::MergeRequest { .. } | WhereToLook::Note { .. } => {
             tracing::info!("{path} is no project of the instance {}: nothing to do", bot.instance.name);
             Ok(())
         }
         // A job of a source-git merge request asks to look at that.
-        Look::Pipeline { merge_request: Some((of, iid)), .. } if is_source_git && ProjectId(of) == project => {
+        WhereToLook::Pipeline { merge_request: Some((of, iid)), .. } if is_source_git && ProjectId(of) == project => {
             work.sync(&path, MergeRequestIid(iid))
         }
-        Look::Pipeline { .. } if is_source_git => {
+        WhereToLook::Pipeline { .. } if is_source_git => {
             tracing::info!("a pipeline of {path} without a merge request: nothing to do");
             Ok(())
         }
         // Whether it is of the instance is looked at there.
-        Look::Pipeline { id, .. } => work.report(PipelineReference { project: path, pipeline: PipelineId(id) }),
+        WhereToLook::Pipeline { id, .. } => work.report(PipelineReference { project: path, pipeline: PipelineId(id) }),
     }
 }
 
 /// What somebody who sends events may have looked at.
 enum Allowed {
     Anywhere,
-    Within(Scope),
+    Within(TokenScope),
 }
 
 /// Returns the secret of an instance that requires webhook tokens.
@@ -133,7 +133,7 @@ fn secret(setting: &Setting) -> Result<Secret, UsageError> {
 }
 
 /// Returns what a webhook token is good for, or why it is good for nothing.
-fn scope(token: Option<&SecretString>, secret: &Secret) -> Result<Scope, String> {
+fn scope(token: Option<&SecretString>, secret: &Secret) -> Result<TokenScope, String> {
     let token = token.map(|token| token.expose_secret()).filter(|token| !token.is_empty());
     let token = token.ok_or("it carries none")?;
     let verified = UnverifiedToken::parse(token).and_then(|token| token.verify(secret, now()).cloned());
@@ -227,12 +227,12 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(payload)
 }
 
-fn words(look: &Look) -> String {
+fn words(look: &WhereToLook) -> String {
     match look {
-        Look::MergeRequest { project, iid } => format!("merge request !{iid} of project {project}"),
-        Look::Note { project, merge_request, id } => {
+        WhereToLook::MergeRequest { project, iid } => format!("merge request !{iid} of project {project}"),
+        WhereToLook::Note { project, merge_request, id } => {
             format!("comment {id} on merge request !{merge_request} of project {project}")
         }
-        Look::Pipeline { project, id, .. } => format!("pipeline {id} of project {project}"),
+        WhereToLook::Pipeline { project, id, .. } => format!("pipeline {id} of project {project}"),
     }
 }

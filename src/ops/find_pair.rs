@@ -9,7 +9,7 @@ use crate::ops::merge_request_reference::MergeRequestReference;
 use crate::ops::pipeline_reference::PipelineReference;
 use crate::ops::report::{Asked, Pair};
 use crate::ops::session::Bot;
-use crate::pair::report_plan::Memory;
+use crate::pair::report_plan::RememberedResults;
 use crate::pair::{branch, markers};
 use crate::types::{BranchName, MergeRequestIid, ProjectPath};
 
@@ -41,7 +41,7 @@ fn of_source(bot: &Bot, reference: &MergeRequestReference) -> Result<Option<Pair
         dist_path,
         dist,
         note: None,
-        memory: Memory::Trusted,
+        memory: RememberedResults::Trusted,
         pipeline: None,
     }))
 }
@@ -121,7 +121,7 @@ pub(crate) fn of_dist(
         tracing::info!("{dist_path}!{} was made from another merge request: nothing to report", dist.iid);
         return Ok(None);
     }
-    Ok(Some(Pair { source_path, source, dist_path, dist, note: None, memory: Memory::Trusted, pipeline }))
+    Ok(Some(Pair { source_path, source, dist_path, dist, note: None, memory: RememberedResults::Trusted, pipeline }))
 }
 
 /// Reads a pair again that has changed since.
@@ -138,7 +138,7 @@ pub(crate) fn again(bot: &Bot, pair: Pair) -> Result<Pair> {
     Ok(Pair { source, dist, pipeline, note: None, ..pair })
 }
 
-/// Says whether a project may be one of the bot's forks, by its path.
+/// Whether a project may be one of the bot's forks, by its path.
 fn may_be_fork(bot: &Bot, project: &ProjectPath) -> Result<bool> {
     Ok(match &bot.instance.forks {
         Forks::BotUser => project.namespace() == bot.myself()?.user.username,

@@ -31,7 +31,7 @@ pub(crate) fn find(
     Ok(Vec::new())
 }
 
-/// Says whether a note is one that the bot keeps, in contrast to whatever else its user wrote.
+/// Whether a note is one that the bot keeps, in contrast to whatever else its user wrote.
 pub(crate) fn is_own(note: &Note, myself: &CurrentUser) -> bool {
     note.author.id == myself.user.id && !note.system && markers::read_note(&note.body).is_some()
 }

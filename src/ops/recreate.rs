@@ -11,7 +11,7 @@ use crate::ops::merge_request_reference::MergeRequestReference;
 use crate::ops::named::Named;
 use crate::ops::session::{Bot, Setting};
 use crate::ops::sync::{self, Synced};
-use crate::pair::facts::Manner;
+use crate::pair::facts::SyncMode;
 use crate::types::Refusal;
 
 /// Runs the command.
@@ -42,5 +42,5 @@ pub(crate) fn objection(bot: &Bot, reference: &MergeRequestReference) -> Result<
 pub(crate) fn recreate(bot: &Bot, named: Named, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
     let git = Git::find(&surroundings.search_path)?;
     let work = sync::Work::new(bot, &git, named.reference, named.dist_path);
-    sync::Work { manner: Manner::Recreate, ..work }.run(global, surroundings)
+    sync::Work { manner: SyncMode::Recreate, ..work }.run(global, surroundings)
 }

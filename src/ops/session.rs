@@ -5,12 +5,12 @@ use std::sync::OnceLock;
 use anyhow::{Result, bail};
 use secrecy::SecretString;
 
-use crate::ci::{Job, Log};
+use crate::ci::{JobContext, Log};
 use crate::cli::args::Global;
 use crate::cli::exit::NoCredentials;
 use crate::config::{Environment, Forks, Instance, Pauses};
 use crate::forge::{Connection, CurrentUser, Forge, ForgeError, RetryPolicy, TokenKind, Writes};
-use crate::git::store::Person;
+use crate::git::store::Identity;
 use crate::ops::Surroundings;
 use crate::types::ProjectPath;
 
@@ -20,7 +20,7 @@ pub(crate) const DEFAULT_INSTANCE: &str = "production";
 /// What arguments and environment say, before anything is asked of GitLab.
 pub(crate) struct Setting {
     environment: Environment,
-    pub(crate) job: Job,
+    pub(crate) job: JobContext,
     pub(crate) instance: Instance,
 }
 
@@ -28,7 +28,7 @@ impl Setting {
     /// Reads the environment and the instance that is named there or on the command line.
     pub(crate) fn read(global: &Global, surroundings: &Surroundings) -> Result<Self> {
         let environment = Environment::read(surroundings.variables.clone())?;
-        let job = Job::read(&surroundings.variables);
+        let job = JobContext::read(&surroundings.variables);
         let name = global.instance.as_deref().or(environment.instance.as_deref()).unwrap_or(DEFAULT_INSTANCE);
         let instance = Instance::load(name, &environment)?;
         Ok(Self { environment, job, instance })
@@ -89,10 +89,10 @@ impl Bot {
     }
 
     /// Returns who the bot's commits are by.
-    pub(crate) fn person(&self) -> Result<Person, ForgeError> {
+    pub(crate) fn person(&self) -> Result<Identity, ForgeError> {
         let CurrentUser { user, commit_email, email } = self.myself()?;
         let email = commit_email.as_ref().or(email.as_ref()).filter(|email| !email.is_empty()).cloned();
-        Ok(Person {
+        Ok(Identity {
             name: user.name.clone(),
             email: email.unwrap_or_else(|| format!("{}@users.noreply.invalid", user.username)),
         })

@@ -10,7 +10,7 @@ use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 /// Something that happened to the source-git merge request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "news", rename_all = "snake_case")]
-pub enum News {
+pub enum Announcement {
     /// It was closed.
     Closed,
     /// It was opened again.
@@ -49,7 +49,7 @@ pub enum News {
 
 /// The source-git merge request, as a note names it.
 #[derive(Clone, Copy, Debug)]
-pub struct About<'a> {
+pub struct AnnouncedMergeRequest<'a> {
     /// Its project.
     pub path: &'a ProjectPath,
     /// Its number.
@@ -59,44 +59,44 @@ pub struct About<'a> {
 }
 
 /// Returns the note that tells `news`.
-pub fn note(news: &News, about: About<'_>) -> String {
-    let About { path, merge_request, url } = about;
+pub fn note(news: &Announcement, about: AnnouncedMergeRequest<'_>) -> String {
+    let AnnouncedMergeRequest { path, merge_request, url } = about;
     let source = format!("The source-git merge request [{path}!{merge_request}]({url})");
     let said = match news {
-        News::Closed => format!(
+        Announcement::Closed => format!(
             "{source} was closed, so the bot closes this merge request too, and reopens it if the source-git one is reopened. To \
              keep the change all the same, reopen this merge request: the bot then leaves it alone."
         ),
-        News::Reopened => format!("{source} was reopened, so the bot reopens this merge request too."),
-        News::AskedFor => format!(
+        Announcement::Reopened => format!("{source} was reopened, so the bot reopens this merge request too."),
+        Announcement::AskedFor => format!(
             "The bot reopens this merge request: somebody asked for it with the command `recreate` in [{path}!{merge_request}]({url})."
         ),
-        News::Returned => format!("{source} is for this branch again, so the bot reopens this merge request."),
-        News::Retargeted { to } => format!(
+        Announcement::Returned => format!("{source} is for this branch again, so the bot reopens this merge request."),
+        Announcement::Retargeted { to } => format!(
             "{source} is for the branch {} now, so the bot closes this merge request. The change continues in a merge request for \
              that branch.",
             sanitize::code(to.as_str().as_bytes())
         ),
-        News::Moved => {
+        Announcement::Moved => {
             "The bot's branches are in another project now, so the bot closes this merge request. The change continues \
                         in a new one from there."
                 .to_owned()
         }
-        News::Merged { commit } => format!(
+        Announcement::Merged { commit } => format!(
             "{source} was merged{}. You can merge this merge request now. Until you do, the bot keeps it in step with the target \
              branch in source-git.",
             merged_as(commit)
         ),
-        News::MergedApart { commit } => format!(
+        Announcement::MergedApart { commit } => format!(
             "{source} was merged{}. This merge request may differ from what was merged: the bot's note on the source-git one says \
              why, and what to do.",
             merged_as(commit)
         ),
-        News::Gone => format!(
+        Announcement::Gone => format!(
             "The source-git merge request {path}!{merge_request} does not exist any more, so the bot closes this one. To keep the \
              change all the same, reopen this merge request: the bot then leaves it alone."
         ),
-        News::Overwritten { was } => format!(
+        Announcement::Overwritten { was } => format!(
             "The bot rebuilds its branch, because somebody asked for it with the command `recreate`. The branch held commit {}, \
              which the versions of this merge request still show.",
             sanitize::code(was.to_string().as_bytes())
@@ -111,7 +111,7 @@ fn merged_as(commit: &Option<CommitId>) -> String {
 }
 
 /// Returns what a note of the bot tells; nothing where it is none of these.
-pub fn read(body: &str) -> Option<News> {
+pub fn read(body: &str) -> Option<Announcement> {
     markers::read_told(body)
 }
 
@@ -123,21 +123,21 @@ mod tests {
     fn what_a_note_tells_is_read_back_and_every_text_is_a_sentence_for_reviewers() {
         let path: ProjectPath = "src/hello".parse().unwrap();
         let url = "https://gitlab.example/src/hello/-/merge_requests/7";
-        let about = About { path: &path, merge_request: MergeRequestIid(7), url };
+        let about = AnnouncedMergeRequest { path: &path, merge_request: MergeRequestIid(7), url };
         let commit = CommitId::from_bytes([0xab; 20]);
         for news in [
-            News::Closed,
-            News::Reopened,
-            News::AskedFor,
-            News::Returned,
-            News::Retargeted { to: "c10s".parse().unwrap() },
-            News::Moved,
-            News::Merged { commit: Some(commit) },
-            News::Merged { commit: None },
-            News::MergedApart { commit: Some(commit) },
-            News::MergedApart { commit: None },
-            News::Gone,
-            News::Overwritten { was: commit },
+            Announcement::Closed,
+            Announcement::Reopened,
+            Announcement::AskedFor,
+            Announcement::Returned,
+            Announcement::Retargeted { to: "c10s".parse().unwrap() },
+            Announcement::Moved,
+            Announcement::Merged { commit: Some(commit) },
+            Announcement::Merged { commit: None },
+            Announcement::MergedApart { commit: Some(commit) },
+            Announcement::MergedApart { commit: None },
+            Announcement::Gone,
+            Announcement::Overwritten { was: commit },
         ] {
             let note = note(&news, about);
             assert_eq!(read(&note), Some(news));
@@ -153,8 +153,8 @@ mod tests {
     fn the_note_of_a_merge() {
         let path: ProjectPath = "src/hello".parse().unwrap();
         let url = "https://gitlab.example/src/hello/-/merge_requests/7";
-        let about = About { path: &path, merge_request: MergeRequestIid(7), url };
-        let news = News::Merged { commit: Some(CommitId::from_bytes([0xab; 20])) };
+        let about = AnnouncedMergeRequest { path: &path, merge_request: MergeRequestIid(7), url };
+        let news = Announcement::Merged { commit: Some(CommitId::from_bytes([0xab; 20])) };
         insta::assert_snapshot!(note(&news, about), @r#"
         The source-git merge request [src/hello!7](https://gitlab.example/src/hello/-/merge_requests/7) was merged as `ababababab`. You can merge this merge request now. Until you do, the bot keeps it in step with the target branch in source-git.
 

@@ -54,9 +54,9 @@ impl Hour {
 /// What stands for a merge request, whatever becomes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Key(Hash);
+pub struct PairKey(Hash);
 
-impl Key {
+impl PairKey {
     /// Returns the key of what has these names.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         Self(Hash::of_parts(names))
@@ -72,9 +72,9 @@ impl Key {
 /// forgery it protects nothing: whoever forged one would only keep their own merge request waiting for a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Print(Hash);
+pub struct PairPrint(Hash);
 
-impl Print {
+impl PairPrint {
     /// Returns the print of these texts, in this order.
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         Self(Hash::of_parts(parts))
@@ -87,7 +87,7 @@ pub struct Known {
     /// When it was last looked at; [`Hour::NEVER`] where that was under other settings, or a whole look failed.
     pub looked: Hour,
     /// How it looked; nothing where it has to be looked at again.
-    pub print: Option<Print>,
+    pub print: Option<PairPrint>,
     /// What is the matter with it.
     pub trouble: Option<Trouble>,
 }
@@ -150,17 +150,17 @@ impl Known {
 /// What is known of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Entry>", into = "Vec<Entry>")]
-pub struct Memory(BTreeMap<Key, Known>);
+pub struct Cache(BTreeMap<PairKey, Known>);
 
 /// A line of the written form: short, for there are many.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Entry {
-    Troubled(Key, Option<Print>, Hour, Trouble),
-    Quiet(Key, Option<Print>, Hour),
+    Troubled(PairKey, Option<PairPrint>, Hour, Trouble),
+    Quiet(PairKey, Option<PairPrint>, Hour),
 }
 
-impl From<Vec<Entry>> for Memory {
+impl From<Vec<Entry>> for Cache {
     fn from(entries: Vec<Entry>) -> Self {
         let known = entries.into_iter().map(|entry| match entry {
             Entry::Troubled(key, print, looked, trouble) => (key, Known { looked, print, trouble: Some(trouble) }),
@@ -170,8 +170,8 @@ impl From<Vec<Entry>> for Memory {
     }
 }
 
-impl From<Memory> for Vec<Entry> {
-    fn from(memory: Memory) -> Self {
+impl From<Cache> for Vec<Entry> {
+    fn from(memory: Cache) -> Self {
         let entry = |(key, known)| match known {
             Known { looked, print, trouble: Some(trouble) } => Entry::Troubled(key, print, looked, trouble),
             Known { looked, print, trouble: None } => Entry::Quiet(key, print, looked),
@@ -180,9 +180,9 @@ impl From<Memory> for Vec<Entry> {
     }
 }
 
-impl Memory {
-    /// Says whether a merge request that looks like this now needs no look.
-    pub fn is_settled(&self, key: Key, print: Print, now: Hour) -> bool {
+impl Cache {
+    /// Whether a merge request that looks like this now needs no look.
+    pub fn is_settled(&self, key: PairKey, print: PairPrint, now: Hour) -> bool {
         let Some(known) = self.0.get(&key) else { return false };
         let (least, spread) = if known.trouble.is_some() { REST_REFUSED } else { REST };
         let rest = u64::from(least).saturating_add(key.share(spread));
@@ -191,9 +191,9 @@ impl Memory {
         known.print == Some(print) && known.looked <= now && since < rest
     }
 
-    /// Says whether a merge request that looks like this now is to be looked at as if for the first time: it never was, or
+    /// Whether a merge request that looks like this now is to be looked at as if for the first time: it never was, or
     /// only its rest is over, and what is to be found then is what no list tells.
-    pub fn is_due_whole(&self, key: Key, print: Option<Print>) -> bool {
+    pub fn is_due_whole(&self, key: PairKey, print: Option<PairPrint>) -> bool {
         let Some(known) = self.0.get(&key) else { return true };
         known.looked == Hour::NEVER || (print.is_some() && known.print == print)
     }
@@ -206,12 +206,12 @@ impl Memory {
     }
 
     /// Returns what is known of a merge request.
-    pub fn get(&self, key: Key) -> Option<&Known> {
+    pub fn get(&self, key: PairKey) -> Option<&Known> {
         self.0.get(&key)
     }
 
     /// Puts down what became of a merge request. Of a trouble that was there before, it is known how often.
-    pub fn put(&mut self, key: Key, mut known: Known) {
+    pub fn put(&mut self, key: PairKey, mut known: Known) {
         if let Some(trouble) = &mut known.trouble {
             let before = self.0.get(&key).and_then(|known| known.trouble.as_ref());
             let before = before.filter(|before| before.kind == trouble.kind);
@@ -223,7 +223,7 @@ impl Memory {
 
     /// Forgets all but these and those of the rest that are to be kept `also`, and what is too much. Returns how many of the
     /// rest were kept.
-    pub fn keep(&mut self, keys: impl IntoIterator<Item = Key>, also: impl Fn(&Known) -> bool) -> usize {
+    pub fn keep(&mut self, keys: impl IntoIterator<Item = PairKey>, also: impl Fn(&Known) -> bool) -> usize {
         let keys: BTreeSet<_> = keys.into_iter().collect();
         self.0.retain(|key, known| keys.contains(key) || also(known));
         let rest = self.0.keys().filter(|key| !keys.contains(key)).count();
@@ -272,37 +272,38 @@ impl Memory {
 mod tests {
     use super::*;
 
-    fn key(name: &str) -> Key {
-        Key::of([name])
+    fn key(name: &str) -> PairKey {
+        PairKey::of([name])
     }
 
     fn quiet(print: &str, hour: u32) -> Known {
-        Known { looked: Hour(hour), print: Some(Print::of([print])), trouble: None }
+        Known { looked: Hour(hour), print: Some(PairPrint::of([print])), trouble: None }
     }
 
     fn troubled(kind: TroubleKind, print: Option<&str>, hour: u32) -> Known {
         let trouble = Trouble { merge_request: "src/a!1".to_owned(), kind, why: "x".repeat(500), times: 0 };
-        Known { looked: Hour(hour), print: print.map(|print| Print::of([print])), trouble: Some(trouble) }
+        Known { looked: Hour(hour), print: print.map(|print| PairPrint::of([print])), trouble: Some(trouble) }
     }
 
     #[test]
     fn what_looks_the_same_is_settled_for_about_a_day() {
-        let mut memory = Memory::default();
+        let mut memory = Cache::default();
         memory.put(key("a"), quiet("seen", 1000));
-        let settled = |print: &str, hour| memory.is_settled(key("a"), Print::of([print]), Hour(hour));
+        let settled = |print: &str, hour| memory.is_settled(key("a"), PairPrint::of([print]), Hour(hour));
         assert!(settled("seen", 1000) && settled("seen", 1017));
         assert!(!settled("other", 1000));
         assert!(!settled("seen", 1031));
         assert!(!settled("seen", 999), "the clock went back");
-        assert!(!memory.is_settled(key("b"), Print::of(["seen"]), Hour(1000)));
+        assert!(!memory.is_settled(key("b"), PairPrint::of(["seen"]), Hour(1000)));
     }
 
     #[test]
     fn not_all_come_due_in_the_same_hour() {
-        let mut memory = Memory::default();
+        let mut memory = Cache::default();
         let keys: Vec<_> = (0..1300).map(|n| key(&format!("src/p!{n}"))).collect();
         keys.iter().for_each(|key| memory.put(*key, quiet("p", 0)));
-        let settled = |hour| keys.iter().filter(|key| memory.is_settled(**key, Print::of(["p"]), Hour(hour))).count();
+        let settled =
+            |hour| keys.iter().filter(|key| memory.is_settled(**key, PairPrint::of(["p"]), Hour(hour))).count();
         assert_eq!((settled(17), settled(30)), (1300, 0));
         for hour in 18..30 {
             let due = settled(hour - 1) - settled(hour);
@@ -312,15 +313,15 @@ mod tests {
 
     #[test]
     fn one_that_cannot_be_synced_is_tried_again_within_three_hours() {
-        let mut memory = Memory::default();
+        let mut memory = Cache::default();
         memory.put(key("a"), troubled(TroubleKind::Refused, Some("p"), 1000));
-        assert!(memory.is_settled(key("a"), Print::of(["p"]), Hour(1001)));
-        assert!(!memory.is_settled(key("a"), Print::of(["p"]), Hour(1003)));
+        assert!(memory.is_settled(key("a"), PairPrint::of(["p"]), Hour(1001)));
+        assert!(!memory.is_settled(key("a"), PairPrint::of(["p"]), Hour(1003)));
     }
 
     #[test]
     fn the_runs_in_which_the_same_kind_of_trouble_was_met_are_counted() {
-        let mut memory = Memory::default();
+        let mut memory = Cache::default();
         for _ in 0..2 {
             memory.put(key("a"), troubled(TroubleKind::Failed, None, 7));
         }
@@ -334,7 +335,7 @@ mod tests {
 
     #[test]
     fn it_is_written_in_few_bytes_and_read_back() {
-        let mut memory = Memory::default();
+        let mut memory = Cache::default();
         for n in 0..1500 {
             memory.put(key(&format!("src/package-{n}!7 c10s")), quiet("p", 495_123));
         }
@@ -342,17 +343,17 @@ mod tests {
         memory.put(key("c"), troubled(TroubleKind::Failed, None, 3));
         let text = serde_json::to_string(&memory).unwrap();
         assert!(text.len() < 75_000, "{}", text.len());
-        assert_eq!(serde_json::from_str::<Memory>(&text).unwrap(), memory);
+        assert_eq!(serde_json::from_str::<Cache>(&text).unwrap(), memory);
         let entry = r#"[["00000000000000ff","cbf29ce484222325",9]]"#;
-        let read: Memory = serde_json::from_str(entry).unwrap();
+        let read: Cache = serde_json::from_str(entry).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), entry);
     }
 
     #[test]
     fn what_is_due_only_because_its_rest_is_over_is_looked_at_whole() {
-        let mut memory = Memory::default();
+        let mut memory = Cache::default();
         memory.put(key("a"), quiet("seen", 1000));
-        let whole = |memory: &Memory, of, print: &str| memory.is_due_whole(key(of), Some(Print::of([print])));
+        let whole = |memory: &Cache, of, print: &str| memory.is_due_whole(key(of), Some(PairPrint::of([print])));
         assert!(whole(&memory, "a", "seen") && !whole(&memory, "a", "other"));
         assert!(whole(&memory, "new", "seen") && !memory.is_due_whole(key("a"), None));
         memory.put(key("b"), troubled(TroubleKind::Failed, None, 1000));
@@ -364,7 +365,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded() {
-        let mut memory = Memory::default();
+        let mut memory = Cache::default();
         let keys: Vec<_> = (0..MOST + 5).map(|n| key(&n.to_string())).collect();
         keys.iter().for_each(|key| memory.put(*key, quiet("p", 0)));
         memory.keep(keys.iter().copied(), |_| false);
@@ -375,10 +376,10 @@ mod tests {
 
     #[test]
     fn hundreds_of_conflicts_hide_no_failure_and_fit_into_a_note() {
-        let mut memory = Memory::default();
+        let mut memory = Cache::default();
         let trouble = |name: &str, kind| {
             let trouble = Trouble { merge_request: name.to_owned(), kind, why: "<--\"".repeat(100), times: 0 };
-            Known { looked: Hour(7), print: Some(Print::of(["p"])), trouble: Some(trouble) }
+            Known { looked: Hour(7), print: Some(PairPrint::of(["p"])), trouble: Some(trouble) }
         };
         for n in 0..3000 {
             let name = format!("src/a-package-{n:04}!1");
@@ -412,7 +413,7 @@ mod tests {
 
     #[test]
     fn what_no_list_could_show_is_kept_where_that_is_asked_for() {
-        let mut memory = Memory::default();
+        let mut memory = Cache::default();
         memory.put(key("a"), quiet("p", 5));
         memory.put(key("b"), quiet("p", 3));
         memory.put(key("c"), quiet("p", 3));

@@ -16,7 +16,7 @@ const BLOCK_ROOM: usize = 16 * 1024;
 
 /// Where a dist-git merge request comes from, and what is copied from there.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
+pub struct DescribedOrigin<'a> {
     /// The source-git project.
     pub project: ProjectId,
     /// Its path.
@@ -36,14 +36,14 @@ pub struct Origin<'a> {
 }
 
 /// Returns the description of a new dist-git merge request.
-pub fn new(origin: &Origin<'_>) -> String {
+pub fn new(origin: &DescribedOrigin<'_>) -> String {
     following("", None, origin)
 }
 
 /// Returns the description that a dist-git merge request should have, which has `current` now.
 ///
 /// `record` is what the bot knows from `current`, where it may be believed.
-pub fn following(current: &str, record: Option<&Record>, origin: &Origin<'_>) -> String {
+pub fn following(current: &str, record: Option<&Record>, origin: &DescribedOrigin<'_>) -> String {
     let divided = markers::divide(current);
     let theirs = match record {
         Some(record) => record.copied.after(divided.before),
@@ -69,7 +69,7 @@ fn joined(copied: &str, theirs: &str) -> String {
     [copied, gap, theirs].concat()
 }
 
-fn of(origin: &Origin<'_>, copied: Fingerprint) -> Record {
+fn of(origin: &DescribedOrigin<'_>, copied: Fingerprint) -> Record {
     Record {
         project: origin.project,
         path: origin.path.clone(),
@@ -81,8 +81,8 @@ fn of(origin: &Origin<'_>, copied: Fingerprint) -> Record {
     }
 }
 
-fn said(origin: &Origin<'_>) -> String {
-    let Origin { path, merge_request, url, .. } = origin;
+fn said(origin: &DescribedOrigin<'_>) -> String {
+    let DescribedOrigin { path, merge_request, url, .. } = origin;
     format!(
         "---\n\
          ###### Information for the package maintainer\n\
@@ -106,8 +106,8 @@ mod tests {
         "redhat/centos-stream/src/hello".parse().unwrap()
     }
 
-    fn origin<'a>(path: &'a ProjectPath, description: &'a str) -> Origin<'a> {
-        Origin {
+    fn origin<'a>(path: &'a ProjectPath, description: &'a str) -> DescribedOrigin<'a> {
+        DescribedOrigin {
             project: ProjectId(11),
             path,
             merge_request: MergeRequestIid(7),

@@ -1,16 +1,16 @@
 //! What there is of a source-git merge request and its dist-git merge request, as plain values: what a plan is made from.
 
-use crate::pair::announcement::News;
-use crate::pair::commit::Author;
+use crate::pair::announcement::Announcement;
+use crate::pair::commit::CommitAuthor;
 use crate::pair::note::{Blocked, UpstreamChange};
-use crate::pair::statuses::Place;
+use crate::pair::statuses::StatusPlace;
 use crate::pair::title::Draft;
 use crate::transform::report::Report;
-use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, ProjectPath, TreeId, UserId};
+use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, ProjectPath, TreeId, UserId, Visibility};
 
 /// Everything that the plan depends on.
 #[derive(Clone, Debug)]
-pub struct Observed<'a> {
+pub struct SyncFacts<'a> {
     /// The bot's own user.
     pub bot: UserId,
     /// The source-git merge request.
@@ -31,18 +31,18 @@ pub struct Observed<'a> {
     /// from a project where the bot's branches no longer are.
     pub left_behind: Vec<DistGitMergeRequest>,
     /// What the bot has said in dist-git last, where that was asked.
-    pub told: Vec<Told>,
+    pub told: Vec<LastAnnouncement>,
     /// The labels that a new dist-git merge request gets.
     pub labels: Vec<String>,
     /// What dist-git should hold.
-    pub content: Wanted<'a>,
+    pub content: WantedContent<'a>,
     /// Whether what people did in dist-git is respected.
-    pub manner: Manner,
+    pub manner: SyncMode,
 }
 
 /// Whether a sync respects what people did in dist-git.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Manner {
+pub enum SyncMode {
     /// What they closed stays closed, and what they pushed is not overwritten.
     #[default]
     Follow,
@@ -52,7 +52,7 @@ pub enum Manner {
 
 /// What dist-git should hold.
 #[derive(Clone, Debug)]
-pub enum Wanted<'a> {
+pub enum WantedContent<'a> {
     /// This.
     Content(Content<'a>),
     /// Nothing that could be made.
@@ -65,11 +65,11 @@ pub enum Wanted<'a> {
 
 /// What the bot said last in one dist-git merge request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct LastAnnouncement {
     /// The dist-git merge request.
     pub merge_request: MergeRequestIid,
     /// What it said; nothing where it said nothing yet.
-    pub news: Option<News>,
+    pub news: Option<Announcement>,
 }
 
 /// The source-git merge request.
@@ -84,7 +84,7 @@ pub struct SourceMergeRequest {
     /// Its address.
     pub url: String,
     /// Its state.
-    pub state: State,
+    pub state: SourceState,
     /// The commit that its target branch got by it, once it is merged and where GitLab tells.
     pub merged_as: Option<CommitId>,
     /// Its title.
@@ -100,14 +100,14 @@ pub struct SourceMergeRequest {
     /// The tip of its target branch that was looked at, where one was.
     pub base: Option<CommitId>,
     /// Who wrote its commits, in their order.
-    pub authors: Vec<Author>,
+    pub authors: Vec<CommitAuthor>,
     /// Where statuses for its head are shown; nothing where they would be seen nowhere.
-    pub statuses: Option<Place>,
+    pub statuses: Option<StatusPlace>,
 }
 
 /// The state of a merge request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum SourceState {
     /// It is open.
     Opened,
     /// It was closed.
@@ -137,7 +137,7 @@ pub struct DistGitMergeRequest {
     /// Who opened it.
     pub author: UserId,
     /// Its state.
-    pub state: State,
+    pub state: SourceState,
     /// Who closed it, where it is closed and GitLab tells.
     pub closed_by: Option<UserId>,
     /// The branch that it is from.
@@ -159,17 +159,6 @@ pub enum BranchOrigin {
     Gone,
 }
 
-/// Who may see a project, from few to many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Visibility {
-    /// Its members.
-    Private,
-    /// Everybody with an account.
-    Internal,
-    /// Everybody.
-    Public,
-}
-
 /// Who may see the projects that a change comes from and goes to.
 #[derive(Clone, Copy, Debug)]
 pub struct VisibilityOfPair {
@@ -184,7 +173,7 @@ pub struct VisibilityOfPair {
 }
 
 impl VisibilityOfPair {
-    /// Says whether a change would be shown to people who may not see where it comes from.
+    /// Whether a change would be shown to people who may not see where it comes from.
     pub(super) fn gives_away(self) -> bool {
         self.source.min(self.source_fork) < self.dist_git.max(self.bot_fork)
     }

@@ -25,7 +25,7 @@ const END: &str = "<!-- source-git-bot v1: end -->";
 
 /// A part of the note with an owner of its own: where it begins and ends, and what the JSON in it begins with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
+pub(super) struct NotePart {
     begin: &'static str,
     end: &'static str,
     state: &'static str,
@@ -34,7 +34,7 @@ pub(super) struct Part {
 }
 
 /// The part that shows CI results.
-pub(super) const CI: Part = Part {
+pub(super) const CI: NotePart = NotePart {
     begin: "<!-- source-git-bot v1: ci begin -->",
     end: "<!-- source-git-bot v1: ci end -->",
     state: "<!-- source-git-bot v1: results ",
@@ -42,7 +42,7 @@ pub(super) const CI: Part = Part {
 };
 
 /// The part that says who can start a pipeline that was asked for.
-pub(super) const RUN: Part = Part {
+pub(super) const RUN: NotePart = NotePart {
     begin: RUN_BEGIN,
     end: "<!-- source-git-bot v1: run end -->",
     state: "<!-- source-git-bot v1: asked ",
@@ -175,12 +175,12 @@ pub(super) fn read_told<T: DeserializeOwned>(body: &str) -> Option<T> {
 }
 
 /// Returns a part of a note: what is said to people, and what the bot keeps with it.
-pub(super) fn section<T: Serialize>(part: Part, said: &str, state: &T) -> String {
+pub(super) fn section<T: Serialize>(part: NotePart, said: &str, state: &T) -> String {
     format!("{}\n{said}\n{}\n{}", part.begin, line(part.state, state), part.end)
 }
 
 /// Returns what the bot keeps in a part of the note `body`, and what is said to people there.
-pub(super) fn read_section<T: DeserializeOwned>(part: Part, body: &str) -> Option<(T, &str)> {
+pub(super) fn read_section<T: DeserializeOwned>(part: NotePart, body: &str) -> Option<(T, &str)> {
     let (_, section, _) = divide_at_section(part, body)?;
     let (said, _) = section.rsplit_once(part.state)?;
     let said = said.strip_prefix(part.begin)?.trim_start_matches(['\r', '\n']);
@@ -189,7 +189,7 @@ pub(super) fn read_section<T: DeserializeOwned>(part: Part, body: &str) -> Optio
 }
 
 /// Returns the note `body` with `section` in the place of its own, or where [`crate::pair::note`] puts it.
-pub(super) fn replace_section(part: Part, body: &str, section: &str) -> String {
+pub(super) fn replace_section(part: NotePart, body: &str, section: &str) -> String {
     if let Some((before, _, after)) = divide_at_section(part, body) {
         return [before, section, after].concat();
     }
@@ -200,13 +200,13 @@ pub(super) fn replace_section(part: Part, body: &str, section: &str) -> String {
 }
 
 /// Returns the note `body` without this part; nothing where it has none.
-pub(super) fn remove_section(part: Part, body: &str) -> Option<String> {
+pub(super) fn remove_section(part: NotePart, body: &str) -> Option<String> {
     let (before, _, after) = divide_at_section(part, body)?;
     Some([before, after.trim_start_matches(['\r', '\n'])].concat())
 }
 
 /// Divides a note at its last such part: what is before it, the part with its markers, what is after it.
-fn divide_at_section(part: Part, body: &str) -> Option<(&str, &str, &str)> {
+fn divide_at_section(part: NotePart, body: &str) -> Option<(&str, &str, &str)> {
     let (whole, after) = body.split_at_checked(body.rfind(part.end)? + part.end.len())?;
     let (before, section) = whole.split_at_checked(whole.rfind(part.begin)?)?;
     Some((before, section, after))
@@ -254,7 +254,7 @@ pub(super) fn read_memory<T: DeserializeOwned>(body: &str) -> Option<T> {
     hidden_up_to(LONGEST_MEMORY, body, MEMORY)
 }
 
-/// Says whether a note of the bot was meant to hold what a run left for the next, whether that can be read or not.
+/// Whether a note of the bot was meant to hold what a run left for the next, whether that can be read or not.
 pub(super) fn has_memory(body: &str) -> bool {
     body.contains(MEMORY)
 }

@@ -3,20 +3,20 @@
 //! Statuses come before the note, which remembers what became of them: so nothing is asked or refused twice. What was
 //! observed says everything; which call came first or how often does not matter.
 
-use crate::pair::ci::{MergeRequestIs, Results};
+use crate::pair::ci::{CiResults, MergeRequestIs};
 use crate::pair::facts::SourceNote;
 use crate::pair::note;
-use crate::pair::note::ci_results::{CiSection, StatusesState, Taken};
-use crate::pair::statuses::{self, Detail, Place, Post, Posted, Print, Status};
+use crate::pair::note::ci_results::{Acceptance, CiSection, StatusesState};
+use crate::pair::statuses::{self, Detail, Post, Posted, Status, StatusPlace, StatusPrint};
 use crate::types::{CommitId, NoteId, UserId};
 
 /// Everything that the plan depends on, but for the statuses that are there.
 #[derive(Clone, Debug)]
-pub struct Observed {
+pub struct ReportFacts {
     /// The bot's own user.
     pub bot: UserId,
     /// What dist-git's CI says.
-    pub results: Results,
+    pub results: CiResults,
     /// Whether dist-git still holds the commit that the results are for.
     pub commit_is: CommitIs,
     /// The newest commit of the source-git merge request.
@@ -24,9 +24,9 @@ pub struct Observed {
     /// The bot's note on it, where there is one.
     pub note: Option<SourceNote>,
     /// Whether the statuses are as the note remembers them.
-    pub memory: Memory,
+    pub memory: RememberedResults,
     /// Where statuses for the commit are seen, if anywhere.
-    pub place: Option<Place>,
+    pub place: Option<StatusPlace>,
     /// How much the statuses show.
     pub detail: Detail,
     /// The address of the dist-git merge request.
@@ -35,7 +35,7 @@ pub struct Observed {
 
 /// Whether the statuses are as the note remembers them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Memory {
+pub enum RememberedResults {
     /// They are.
     #[default]
     Trusted,
@@ -54,15 +54,15 @@ pub enum CommitIs {
 
 /// What to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct ReportPlan {
     /// The statuses to post, in this order.
     pub posts: Vec<Post>,
     /// What the note is to say then.
     pub note: Option<NoteEdit>,
 }
 
-impl Plan {
-    /// Says whether there is nothing to do.
+impl ReportPlan {
+    /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -79,7 +79,7 @@ pub struct NoteEdit {
     pub after: String,
 }
 
-impl Observed {
+impl ReportFacts {
     /// Returns the statuses that should be there.
     pub fn wanted(&self) -> Vec<Status> {
         let mut results = self.results.clone();
@@ -97,12 +97,13 @@ impl Observed {
     /// Returns where it has to be looked which statuses are there: here, and where older ones were left open.
     ///
     /// What the note remembers to have been posted is there, and what GitLab refused it would refuse again.
-    pub fn places_to_look_at(&self) -> Vec<Place> {
-        let is_known = |place: &&Place| {
+    pub fn places_to_look_at(&self) -> Vec<StatusPlace> {
+        let is_known = |place: &&StatusPlace| {
             let known = self.known_at(place);
             known.is_some_and(|known| {
-                let is_same = self.memory == Memory::Trusted && known.print == Print::of(&self.wanted());
-                known.taken == Taken::No || is_same
+                let is_same =
+                    self.memory == RememberedResults::Trusted && known.print == StatusPrint::of(&self.wanted());
+                known.taken == Acceptance::No || is_same
             })
         };
         let here = self.place.iter().filter(|place| !is_known(place)).cloned();
@@ -110,29 +111,29 @@ impl Observed {
     }
 
     /// What the note remembers of the statuses at a place.
-    fn known_at(&self, place: &Place) -> Option<StatusesState> {
+    fn known_at(&self, place: &StatusPlace) -> Option<StatusesState> {
         let known = self.section().and_then(|section| section.state.statuses);
         known.filter(|known| known.place == *place)
     }
 
     /// Where statuses may be open that nobody looks at any more: of older commits, and of this one where they would be
     /// seen elsewhere by now, on a merge of it or nowhere.
-    fn left_open(&self) -> Vec<Place> {
+    fn left_open(&self) -> Vec<StatusPlace> {
         let Some(CiSection { state, .. }) = self.section().filter(|_| self.commit_is == CommitIs::Newest) else {
             return Vec::new();
         };
         let mut places = state.left_open_beside(self.results.commit);
         if state.commit == self.results.commit
-            && let Some(known) = state.statuses.filter(|known| known.taken != Taken::No)
+            && let Some(known) = state.statuses.filter(|known| known.taken != Acceptance::No)
         {
             places.push(known.place);
         }
-        places.retain(|place| self.place.as_ref().map(Place::sha) != Some(place.sha()));
+        places.retain(|place| self.place.as_ref().map(StatusPlace::sha) != Some(place.sha()));
         places
     }
 
     /// Returns what is to be posted. `posted` are the statuses at each of the places to look at.
-    pub fn posts(&self, posted: &[(Place, Vec<Posted>)]) -> Vec<Post> {
+    pub fn posts(&self, posted: &[(StatusPlace, Vec<Posted>)]) -> Vec<Post> {
         let mut posts = Vec::new();
         let left_open = self.left_open();
         for (place, there) in posted {
@@ -152,16 +153,16 @@ impl Observed {
 
     /// Returns how the note changes once the statuses are posted, where it does. `taken` says whether GitLab took those
     /// for this commit.
-    pub fn note_edit(&self, taken: Taken) -> Option<NoteEdit> {
+    pub fn note_edit(&self, taken: Acceptance) -> Option<NoteEdit> {
         let note = self.note.as_ref()?;
         if self.commit_is == CommitIs::Older {
             return None;
         }
         let statuses = self.place.clone().map(|place| match self.known_at(&place) {
-            Some(known) if known.taken == Taken::No => known,
+            Some(known) if known.taken == Acceptance::No => known,
             known => {
                 let before = known.map(|known| known.taken).unwrap_or_default();
-                StatusesState { place, print: Print::of(&self.wanted()), taken: taken.max(before) }
+                StatusesState { place, print: StatusPrint::of(&self.wanted()), taken: taken.max(before) }
             }
         });
         let section = CiSection::of(&self.results, statuses);
@@ -176,7 +177,7 @@ impl Observed {
     }
 
     /// Returns the whole plan, as it is as long as GitLab takes every status.
-    pub fn plan(&self, posted: &[(Place, Vec<Posted>)]) -> Plan {
-        Plan { posts: self.posts(posted), note: self.note_edit(Taken::Yes) }
+    pub fn plan(&self, posted: &[(StatusPlace, Vec<Posted>)]) -> ReportPlan {
+        ReportPlan { posts: self.posts(posted), note: self.note_edit(Acceptance::Yes) }
     }
 }

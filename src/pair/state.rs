@@ -1,12 +1,12 @@
 //! How a pair stands: which dist-git merge request is the one that counts, and who decided over it.
 
-use crate::pair::facts::{DistGitMergeRequest, SourceMergeRequest, State};
+use crate::pair::facts::{DistGitMergeRequest, SourceMergeRequest, SourceState};
 use crate::pair::markers::{self, Ended, Record};
 use crate::types::UserId;
 
 /// How a pair stands, seen from dist-git.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Standing<'a> {
+pub(super) enum PairState<'a> {
     /// The bot has opened no merge request there.
     None,
     /// It is open.
@@ -19,24 +19,25 @@ pub(super) enum Standing<'a> {
     MergedThere(&'a DistGitMergeRequest),
 }
 
-impl<'a> Standing<'a> {
+impl<'a> PairState<'a> {
     /// Looks at the bot's own merge requests: the open one counts, else the newest. What ended as the pair of another
     /// source-git merge request, of a project that had this path before, says nothing of this one.
     pub(super) fn of(merge_requests: &'a [DistGitMergeRequest], source: &SourceMergeRequest, bot: UserId) -> Self {
         let own = merge_requests.iter().filter(|merge_request| merge_request.author == bot);
-        let counts = |of: &&DistGitMergeRequest| of.state == State::Opened || !is_of_another(of, source);
-        let newest =
-            own.filter(counts).max_by_key(|merge_request| (merge_request.state == State::Opened, merge_request.iid));
+        let counts = |of: &&DistGitMergeRequest| of.state == SourceState::Opened || !is_of_another(of, source);
+        let newest = own
+            .filter(counts)
+            .max_by_key(|merge_request| (merge_request.state == SourceState::Opened, merge_request.iid));
         let Some(current) = newest else { return Self::None };
         match (current.state, ended(current, source)) {
-            (State::Opened, _) => Self::Open(current),
-            (State::Merged, _) => Self::MergedThere(current),
-            (State::Closed, Some(ended @ (Ended::Closed | Ended::Retargeted | Ended::Moved)))
+            (SourceState::Opened, _) => Self::Open(current),
+            (SourceState::Merged, _) => Self::MergedThere(current),
+            (SourceState::Closed, Some(ended @ (Ended::Closed | Ended::Retargeted | Ended::Moved)))
                 if !closed_by_person(current, bot) =>
             {
                 Self::Dormant(current, ended)
             }
-            (State::Closed, _) => Self::ClosedThere(current),
+            (SourceState::Closed, _) => Self::ClosedThere(current),
         }
     }
 
@@ -52,7 +53,7 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// Says whether a dist-git merge request was made from another source-git merge request, by its own record.
+/// Whether a dist-git merge request was made from another source-git merge request, by its own record.
 fn is_of_another(merge_request: &DistGitMergeRequest, source: &SourceMergeRequest) -> bool {
     markers::read(&merge_request.description).is_some_and(|record| !is_about(&record, source))
 }

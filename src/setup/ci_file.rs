@@ -4,7 +4,7 @@ use regex::Regex;
 
 use crate::ci::{Template, TemplateUse, template_uses};
 use crate::transform::config::PackageConfig;
-use crate::transform::files::{self, ReceiverFiles, SyncPlan};
+use crate::transform::files::{self, CopyPlan, ReceiverFiles};
 use crate::types::{BlobId, File, FileMode, FileTree, ProjectPath, RepoPath};
 
 /// Where source-git has it, and its setting "CI/CD configuration file" points.
@@ -76,7 +76,7 @@ impl Templates {
 
 /// Whose file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Package<'a> {
+pub struct CiFilePackage<'a> {
     /// The namespace of the source-git project.
     pub source_git: &'a str,
     /// The namespace of the dist-git project.
@@ -85,7 +85,7 @@ pub struct Package<'a> {
     pub instance: &'a str,
 }
 
-impl Package<'_> {
+impl CiFilePackage<'_> {
     /// Returns the file's text.
     pub fn ci_file(&self, templates: &Templates) -> String {
         let body = EXAMPLE.lines().skip_while(|line| line.starts_with('#'));
@@ -100,7 +100,7 @@ impl Package<'_> {
         format!("{HEADING}{}", body.replace('\u{1}', &templates.image))
     }
 
-    /// Says whether a text is this file as it was written for some version of the bot, so that nothing of anybody else's is
+    /// Whether a text is this file as it was written for some version of the bot, so that nothing of anybody else's is
     /// lost with it.
     pub fn wrote(&self, text: &[u8]) -> bool {
         let Ok(uses) = template_uses(text) else { return false };
@@ -109,13 +109,13 @@ impl Package<'_> {
     }
 }
 
-/// Says whether a package's `.distro/source-git.yaml` has the file carried to dist-git where source-git's changes; also
+/// Whether a package's `.distro/source-git.yaml` has the file carried to dist-git where source-git's changes; also
 /// where it cannot be read, which is told elsewhere.
 pub fn is_carried(source_git_yaml: &[u8]) -> bool {
     fn carried(yaml: &[u8]) -> Option<bool> {
         let file = |number| File { mode: FileMode::Regular, blob: BlobId::from_bytes([number; 20]) };
         let (config, _) = PackageConfig::parse(yaml).ok()?;
-        let plan = SyncPlan::parse(&config.files_to_sync).ok()?;
+        let plan = CopyPlan::parse(&config.files_to_sync).ok()?;
         let (from, to) = (RepoPath::parse(SOURCE_GIT_PATH).ok()?, RepoPath::parse(DIST_GIT_PATH).ok()?);
         let source_git = FileTree::from([(config.spec_path, file(3)), (from, file(1))]);
         let dist_git = FileTree::from([(to.clone(), file(2))]);
@@ -134,7 +134,8 @@ fn in_pattern(namespace: &str) -> String {
 mod tests {
     use super::*;
 
-    const PACKAGE: Package<'_> = Package { source_git: "a.b/src", dist_git: "a.b/x/rpms", instance: "production" };
+    const PACKAGE: CiFilePackage<'_> =
+        CiFilePackage { source_git: "a.b/src", dist_git: "a.b/x/rpms", instance: "production" };
 
     fn templates() -> Templates {
         Templates::new("ops/the.bot", "v1.2.3", "host:5000/ops/the.bot:1.2.3").unwrap()
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn with_the_examples_own_names_it_is_the_example() {
-        let package = Package { source_git: SOURCE_GIT, dist_git: DIST_GIT, instance: "staging" };
+        let package = CiFilePackage { source_git: SOURCE_GIT, dist_git: DIST_GIT, instance: "staging" };
         let text = package.ci_file(&Templates::new(PROJECT, REFERENCE, IMAGE).unwrap());
         let without_heading =
             |text: &str| text.lines().skip_while(|l| l.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();

@@ -8,7 +8,7 @@ use crate::ci::TemplateUse;
 use crate::config::Instance;
 
 /// What was seen, or why it was not.
-pub type Seen<T> = Result<T, Unseen>;
+pub type Visible<T> = Result<T, Unseen>;
 
 /// Why something was not seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Unseen {
 
 /// An instance, as far as it was seen.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct InstanceFacts {
     /// The version of this program.
     pub program: String,
     /// The time, as GitLab has it.
@@ -37,24 +37,24 @@ pub struct Facts {
     /// The name of the token's user.
     pub user: String,
     /// The token.
-    pub token: Seen<Token>,
+    pub token: Visible<TokenFacts>,
     /// GitLab's version.
-    pub gitlab: Seen<GitlabVersion>,
+    pub gitlab: Visible<GitlabVersion>,
     /// How many requests are left before GitLab refuses some.
     pub rate_limit: Option<RateLimit>,
     /// The project that runs the bot; nothing where the instance names none.
-    pub bot_project: Option<Seen<BotProject>>,
+    pub bot_project: Option<Visible<BotProjectFacts>>,
     /// Webhooks, of the groups first.
     pub hooks: Vec<HookPlace>,
     /// The packages of the instance.
-    pub packages: Seen<Packages>,
+    pub packages: Visible<PackagesOverview>,
     /// The bot's forks.
-    pub forks: Seen<Forks>,
+    pub forks: Visible<ForksOverview>,
 }
 
 /// The token that everything was seen with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
+pub struct TokenFacts {
     /// What it is good for.
     pub scopes: BTreeSet<String>,
     /// The last day on which it is good; nothing where it does not expire.
@@ -127,7 +127,7 @@ pub enum VariablesFrom {
 
 /// The project that runs the bot.
 #[derive(Clone, Debug)]
-pub struct BotProject {
+pub struct BotProjectFacts {
     /// Its number.
     pub id: u64,
     /// Its path, as GitLab spells it.
@@ -137,28 +137,28 @@ pub struct BotProject {
     /// Its default branch.
     pub default_branch: Option<String>,
     /// The bot's role in it.
-    pub role: Seen<Role>,
+    pub role: Visible<Role>,
     /// Its settings.
     pub settings: Settings,
     /// Its protected branches.
-    pub protected: Seen<Vec<ProtectedBranch>>,
+    pub protected: Visible<Vec<ProtectedBranch>>,
     /// Its variables.
-    pub variables: Seen<Vec<Variable>>,
+    pub variables: Visible<Vec<Variable>>,
     /// Which jobs of other projects reach it.
-    pub job_tokens: Seen<Allowlist>,
+    pub job_tokens: Visible<Allowlist>,
     /// Its schedules.
-    pub schedules: Seen<Vec<Schedule>>,
+    pub schedules: Visible<Vec<Schedule>>,
     /// The runners that take its jobs.
-    pub runners: Seen<Vec<Runner>>,
+    pub runners: Visible<Vec<Runner>>,
     /// Its trigger tokens.
-    pub triggers: Seen<Vec<Trigger>>,
+    pub triggers: Visible<Vec<Trigger>>,
     /// What its CI file includes of the bot's, or why that is no CI file; nothing where there is no such file.
-    pub includes: Seen<Option<Result<Vec<TemplateUse>, String>>>,
+    pub includes: Visible<Option<Result<Vec<TemplateUse>, String>>>,
     /// The instance file that it gives the bot.
-    pub instance_file: Seen<InstanceFile>,
+    pub instance_file: Visible<InstanceFileFacts>,
 }
 
-impl BotProject {
+impl BotProjectFacts {
     /// Returns the branch that the bot runs on: the protected one, else the default branch.
     pub fn branch(&self) -> Option<&str> {
         match self.protected.as_deref() {
@@ -178,7 +178,7 @@ pub struct ProtectedBranch {
 }
 
 impl ProtectedBranch {
-    /// Says whether it is about more branches than one.
+    /// Whether it is about more branches than one.
     pub fn is_pattern(&self) -> bool {
         self.name.contains('*')
     }
@@ -237,7 +237,7 @@ pub struct Trigger {
 
 /// The instance file in the bot project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InstanceFile {
+pub enum InstanceFileFacts {
     /// There is none of this name.
     Missing(String),
     /// This name's file cannot be used, and why.
@@ -254,7 +254,7 @@ pub struct HookPlace {
     /// What it is.
     pub kind: PlaceKind,
     /// Its webhooks.
-    pub hooks: Seen<Vec<Hook>>,
+    pub hooks: Visible<Vec<HookFacts>>,
 }
 
 /// What has webhooks.
@@ -268,7 +268,7 @@ pub enum PlaceKind {
 
 /// A webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hook {
+pub struct HookFacts {
     /// Its number.
     pub id: u64,
     /// Its address, in which masked parts are named. Somebody may have written a token into it: it is never shown.
@@ -284,7 +284,7 @@ pub struct Hook {
     /// Whether GitLab calls it.
     pub alert: Alert,
     /// The statuses of its newest deliveries, newest first; nothing for one that got no answer.
-    pub deliveries: Seen<Vec<Option<u16>>>,
+    pub deliveries: Visible<Vec<Option<u16>>>,
 }
 
 /// Whether GitLab calls a webhook.
@@ -309,9 +309,9 @@ pub struct Looked {
 
 /// The packages of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Packages {
+pub struct PackagesOverview {
     /// They.
-    pub all: Vec<Package>,
+    pub all: Vec<PackageOverview>,
     /// Source-git namespaces whose projects cannot be listed, and why.
     pub unlisted: Vec<(String, Unseen)>,
     /// The branches of how many source-git projects were listed: their names were then looked for in all of them.
@@ -322,7 +322,7 @@ pub struct Packages {
 
 /// A source-git project, some branch of which the instance handles.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Package {
+pub struct PackageOverview {
     /// The path of its source-git project.
     pub source_git: String,
     /// The path of its dist-git project.
@@ -332,35 +332,35 @@ pub struct Package {
     /// The branches that are handled and that dist-git does not have.
     pub missing_branches: Vec<String>,
     /// The setting "CI/CD configuration file" of source-git; empty where it has GitLab's default.
-    pub ci_file: Seen<String>,
+    pub ci_file: Visible<String>,
     /// Whether `.distro/.gitlab-ci.yml` includes the bot's template.
-    pub has_template: Seen<bool>,
+    pub has_template: Visible<bool>,
     /// The bot's role in source-git.
-    pub source_role: Seen<Role>,
+    pub source_role: Visible<Role>,
     /// The bot's role in dist-git.
-    pub dist_role: Seen<Role>,
+    pub dist_role: Visible<Role>,
     /// dist-git's settings.
-    pub dist_settings: Seen<Settings>,
+    pub dist_settings: Visible<Settings>,
 }
 
 /// The bot's forks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Forks {
+pub struct ForksOverview {
     /// Those of the instance's packages.
-    pub all: Vec<Fork>,
+    pub all: Vec<ForkOverview>,
 }
 
 /// A fork.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fork {
+pub struct ForkOverview {
     /// Its path.
     pub path: String,
     /// Its settings.
     pub settings: Settings,
     /// Its variables.
-    pub variables: Seen<Vec<Variable>>,
+    pub variables: Visible<Vec<Variable>>,
     /// Which jobs of other projects reach it.
-    pub job_tokens: Seen<Allowlist>,
+    pub job_tokens: Visible<Allowlist>,
     /// The runners that take its jobs.
-    pub runners: Seen<Vec<Runner>>,
+    pub runners: Visible<Vec<Runner>>,
 }

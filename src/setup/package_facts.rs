@@ -5,14 +5,14 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use crate::forge::{AccessLevel, JobTokenScope, ProjectSettings, Variable, Visibility, Webhook};
+use crate::forge::{AccessLevel, JobTokenScope, ProjectSettings, Variable, Webhook};
 use crate::setup::ci_file::Templates;
-use crate::setup::step::{TokenUse, Which};
-use crate::types::{BranchName, CommitId, ProjectPath};
+use crate::setup::step::{Side, TokenUse};
+use crate::types::{BranchName, CommitId, ProjectPath, Visibility};
 
 /// Everything that a plan is made of.
 #[derive(Debug)]
-pub struct Observed {
+pub struct PackageFacts {
     /// Who sets up: projects, branches, webhooks.
     pub operator: String,
     /// The bot's user, whose fork it is. The same as `operator` where there is one token only.
@@ -24,11 +24,11 @@ pub struct Observed {
     /// The preset that the CI jobs of the package know the instance by.
     pub preset: &'static str,
     /// The source-git project.
-    pub source_git: Repository,
+    pub source_git: RepositoryFacts,
     /// The dist-git project.
-    pub dist_git: Repository,
+    pub dist_git: RepositoryFacts,
     /// The project with the bot's branches; nothing where they are in dist-git itself.
-    pub fork: Option<Fork>,
+    pub fork: Option<ForkFacts>,
     /// The branches that are handled, that source-git has packaging on, and that dist-git has.
     pub maintained: Vec<BranchName>,
     /// Those among them whose packaging does not name the CI file among what is copied to dist-git.
@@ -102,9 +102,9 @@ pub enum Proofs {
 
 /// One of a package's two repositories.
 #[derive(Clone, Debug)]
-pub struct Repository {
+pub struct RepositoryFacts {
     /// Which of both.
-    pub which: Which,
+    pub which: Side,
     /// Its path.
     pub path: ProjectPath,
     /// The project; nothing where there is none.
@@ -112,7 +112,7 @@ pub struct Repository {
     /// The number of the namespace for a project to be made; nothing where it cannot be seen.
     pub namespace: Option<u64>,
     /// What it is a copy of; nothing where it is none.
-    pub original: Option<Original>,
+    pub original: Option<OriginalFacts>,
     /// Its branches and tags, by their full names.
     pub refs: BTreeMap<String, CommitId>,
     /// The branches that hold everything that the original's branch holds, and more.
@@ -123,15 +123,15 @@ pub struct Repository {
     pub ci_files: BTreeMap<BranchName, CiFile>,
 }
 
-impl Repository {
-    /// Says whether it has a branch, or its original has.
+impl RepositoryFacts {
+    /// Whether it has a branch, or its original has.
     pub fn will_have(&self, branch: &str) -> bool {
         let name = format!("refs/heads/{branch}");
-        let has = |original: &Original| original.refs.contains_key(&name) && !self.has_no_room_for(&name);
+        let has = |original: &OriginalFacts| original.refs.contains_key(&name) && !self.has_no_room_for(&name);
         self.refs.contains_key(&name) || self.original.as_ref().is_some_and(has)
     }
 
-    /// Says whether a branch or tag is there that excludes the one of this full name: git has no `a` beside an `a/b`.
+    /// Whether a branch or tag is there that excludes the one of this full name: git has no `a` beside an `a/b`.
     pub fn has_no_room_for(&self, name: &str) -> bool {
         let below = format!("{name}/");
         let is_below = self.refs.range(below.clone()..).next().is_some_and(|(there, _)| there.starts_with(&below));
@@ -141,7 +141,7 @@ impl Repository {
 
 /// What a repository is a copy of.
 #[derive(Clone, Debug)]
-pub struct Original {
+pub struct OriginalFacts {
     /// Its path.
     pub path: ProjectPath,
     /// Who may see it: nobody else is to see the copy.
@@ -165,7 +165,7 @@ pub enum CiFile {
 
 /// The project with the bot's branches.
 #[derive(Clone, Debug)]
-pub struct Fork {
+pub struct ForkFacts {
     /// Its path.
     pub path: ProjectPath,
     /// The project; nothing where there is none.

@@ -5,22 +5,22 @@ use std::fmt;
 use secrecy::SecretString;
 use serde::Serialize;
 
-use crate::forge::{FileChange, ProjectEdit, Visibility};
+use crate::forge::{FileActionKind, ProjectEdit};
 use crate::setup::package_facts::Count;
 use crate::setup::webhook::HookKind;
-use crate::types::{BranchName, CommitId, ProjectPath};
+use crate::types::{BranchName, CommitId, ProjectPath, Visibility};
 
 /// One of a package's repositories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Which {
+pub enum Side {
     /// source-git.
     SourceGit,
     /// dist-git.
     DistGit,
 }
 
-impl fmt::Display for Which {
+impl fmt::Display for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SourceGit => "source-git",
@@ -40,9 +40,9 @@ pub enum Actor {
 
 /// Where a step is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum SetupPlace {
     /// One of the two repositories.
-    Repository(Which),
+    Repository(Side),
     /// The bot's fork.
     Fork,
     /// The bot project.
@@ -72,9 +72,9 @@ impl TokenUse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// The project of a repository.
-    Project(Which),
+    Project(Side),
     /// Its branches.
-    Branches(Which),
+    Branches(Side),
     /// The bot's fork.
     Fork,
     /// The bot's fork with settings that make it fit to hold a trigger token.
@@ -85,7 +85,7 @@ pub enum Need {
 
 /// What a variable is set to.
 #[derive(Clone, Debug)]
-pub enum Setting {
+pub enum SetupSetting {
     /// This, which is masked in the jobs' logs.
     Value(SecretString),
     /// This, which logs may show: GitLab's own address, for one.
@@ -98,7 +98,7 @@ pub enum Setting {
 
 /// Whether something is made, or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum SetupChange {
     /// It is made.
     Make,
     /// It is changed.
@@ -107,11 +107,11 @@ pub enum Change {
 
 /// One write, or in the case of branches and tags a series of them.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum SetupStep {
     /// Makes a project.
     CreateProject {
         /// Which.
-        which: Which,
+        which: Side,
         /// Its path.
         path: ProjectPath,
         /// The number of its namespace.
@@ -124,7 +124,7 @@ pub enum Step {
     /// Copies branches and tags that are missing.
     CopyRefs {
         /// Which repository.
-        which: Which,
+        which: Side,
         /// Its path.
         path: ProjectPath,
         /// Where from.
@@ -137,7 +137,7 @@ pub enum Step {
     /// Sets the branch that a clone checks out.
     SetDefaultBranch {
         /// Which repository.
-        which: Which,
+        which: Side,
         /// Its path.
         path: ProjectPath,
         /// The branch.
@@ -146,7 +146,7 @@ pub enum Step {
     /// Changes settings.
     EditSettings {
         /// Where.
-        place: Place,
+        place: SetupPlace,
         /// The project's path.
         path: ProjectPath,
         /// To what.
@@ -155,7 +155,7 @@ pub enum Step {
     /// Commits the CI file to a branch.
     CommitCiFile {
         /// Which repository.
-        which: Which,
+        which: Side,
         /// Its path.
         path: ProjectPath,
         /// The branch.
@@ -163,14 +163,14 @@ pub enum Step {
         /// The file.
         file: &'static str,
         /// Whether it is new.
-        change: FileChange,
+        change: FileActionKind,
         /// Its text.
         text: String,
     },
     /// Protects a branch.
     Protect {
         /// Which repository.
-        which: Which,
+        which: Side,
         /// Its path.
         path: ProjectPath,
         /// The branch.
@@ -188,7 +188,7 @@ pub enum Step {
         /// What it is for.
         usage: TokenUse,
         /// Where that is.
-        at: Place,
+        at: SetupPlace,
         /// Whose it is.
         by: Actor,
         /// The bot project.
@@ -199,20 +199,20 @@ pub enum Step {
     /// Sets a variable.
     SetVariable {
         /// Where.
-        place: Place,
+        place: SetupPlace,
         /// The project's path.
         path: ProjectPath,
         /// Its name.
         key: &'static str,
         /// Whether it is new.
-        change: Change,
+        change: SetupChange,
         /// To what.
-        setting: Setting,
+        setting: SetupSetting,
     },
     /// Makes a webhook, or sets one right.
     SetWebhook {
         /// Of the source-git project or of its group.
-        place: Place,
+        place: SetupPlace,
         /// The path of that.
         path: String,
         /// What it tells of.
@@ -226,20 +226,20 @@ pub enum Step {
     },
 }
 
-impl Step {
+impl SetupStep {
     /// Returns where it is done.
-    pub const fn place(&self) -> Place {
+    pub const fn place(&self) -> SetupPlace {
         match self {
             Self::CreateProject { which, .. }
             | Self::CopyRefs { which, .. }
             | Self::SetDefaultBranch { which, .. }
             | Self::CommitCiFile { which, .. }
-            | Self::Protect { which, .. } => Place::Repository(*which),
+            | Self::Protect { which, .. } => SetupPlace::Repository(*which),
             Self::EditSettings { place, .. } | Self::SetVariable { place, .. } | Self::SetWebhook { place, .. } => {
                 *place
             }
-            Self::CreateFork { .. } => Place::Fork,
-            Self::CreateTriggerToken { .. } => Place::Hub,
+            Self::CreateFork { .. } => SetupPlace::Fork,
+            Self::CreateTriggerToken { .. } => SetupPlace::Hub,
         }
     }
 
@@ -248,7 +248,7 @@ impl Step {
         match self {
             Self::CreateTriggerToken { by, .. } => *by,
             other => match other.place() {
-                Place::Fork => Actor::Bot,
+                SetupPlace::Fork => Actor::Bot,
                 _ => Actor::Operator,
             },
         }
@@ -272,15 +272,15 @@ impl Step {
 
     /// Returns what it may not do without.
     pub fn needs(&self) -> Vec<Need> {
-        let of_place = |place: &Place| match place {
-            Place::Repository(which) => vec![Need::Project(*which)],
-            Place::Fork => vec![Need::Fork],
-            Place::Hub | Place::Group => Vec::new(),
+        let of_place = |place: &SetupPlace| match place {
+            SetupPlace::Repository(which) => vec![Need::Project(*which)],
+            SetupPlace::Fork => vec![Need::Fork],
+            SetupPlace::Hub | SetupPlace::Group => Vec::new(),
         };
         // A token is put into a fork that is safe, and none is made for any other.
-        let of_token_at = |place: &Place| {
+        let of_token_at = |place: &SetupPlace| {
             let mut needs = of_place(place);
-            needs.extend((*place == Place::Fork).then_some(Need::SafeFork));
+            needs.extend((*place == SetupPlace::Fork).then_some(Need::SafeFork));
             needs
         };
         match self {
@@ -291,10 +291,10 @@ impl Step {
                 vec![Need::Project(*which), Need::Branches(*which)]
             }
             Self::EditSettings { place, .. } => of_place(place),
-            Self::CreateFork { .. } => vec![Need::Project(Which::DistGit), Need::Branches(Which::DistGit)],
+            Self::CreateFork { .. } => vec![Need::Project(Side::DistGit), Need::Branches(Side::DistGit)],
             Self::SetVariable { place, setting, .. } => {
                 let mut needs = of_token_at(place);
-                if let Setting::Token(usage) = setting {
+                if let SetupSetting::Token(usage) = setting {
                     needs.push(Need::Token(*usage));
                 }
                 needs
@@ -313,7 +313,7 @@ impl Step {
             Self::CreateProject { which, .. } => Some(Need::Project(*which)),
             Self::CopyRefs { which, .. } => Some(Need::Branches(*which)),
             Self::CreateFork { .. } => Some(Need::Fork),
-            Self::EditSettings { place: Place::Fork, .. } => Some(Need::SafeFork),
+            Self::EditSettings { place: SetupPlace::Fork, .. } => Some(Need::SafeFork),
             Self::CreateTriggerToken { usage, .. } => Some(Need::Token(*usage)),
             _ => None,
         }
@@ -348,7 +348,7 @@ const fn name(visibility: Visibility) -> &'static str {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for SetupStep {
     /// Says what it does, to be read behind "done:" and "to do:" alike.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -359,14 +359,14 @@ impl fmt::Display for Step {
             Self::SetDefaultBranch { path, branch, .. } => write!(f, "{path}: the default branch, {branch}"),
             Self::EditSettings { path, settings, .. } => write!(f, "{path}: settings, {}", listed(settings)),
             Self::CommitCiFile { path, branch, file, change, .. } => {
-                let note = if *change == FileChange::Update { ", a new version" } else { "" };
+                let note = if *change == FileActionKind::Update { ", a new version" } else { "" };
                 write!(f, "{path}: {file} on {branch}{note}")
             }
             Self::Protect { path, branch, .. } => write!(f, "{path}: protection of {branch}"),
             Self::CreateFork { path, of } => write!(f, "{path}: the bot's fork of {of}"),
             Self::CreateTriggerToken { hub, description, .. } => write!(f, "{hub}: the trigger token `{description}`"),
             Self::SetVariable { path, key, change, .. } => {
-                let note = if *change == Change::Alter { ", corrected" } else { "" };
+                let note = if *change == SetupChange::Alter { ", corrected" } else { "" };
                 write!(f, "{path}: the variable {key}{note}")
             }
             Self::SetWebhook { path, kind, id, .. } => {
@@ -395,9 +395,9 @@ mod tests {
 
     #[test]
     fn a_token_is_made_for_a_fork_only_where_that_is_safe() {
-        let token = Step::CreateTriggerToken {
+        let token = SetupStep::CreateTriggerToken {
             usage: TokenUse::Report,
-            at: Place::Fork,
+            at: SetupPlace::Fork,
             by: Actor::Bot,
             hub: "operators/bot".parse().unwrap(),
             description: "x".to_owned(),
@@ -405,19 +405,19 @@ mod tests {
         assert_eq!(token.needs(), [Need::Fork, Need::SafeFork]);
         assert_eq!((token.provides(), token.actor()), (Some(Need::Token(TokenUse::Report)), Actor::Bot));
         let settings = ProjectEdit { ci_push_repository_for_job_token_allowed: Some(false), ..ProjectEdit::default() };
-        let safe = Step::EditSettings { place: Place::Fork, path: "bot/x".parse().unwrap(), settings };
+        let safe = SetupStep::EditSettings { place: SetupPlace::Fork, path: "bot/x".parse().unwrap(), settings };
         assert_eq!((safe.provides(), safe.actor()), (Some(Need::SafeFork), Actor::Bot));
         assert_eq!(safe.to_string(), "bot/x: settings, ci_push_repository_for_job_token_allowed: false");
     }
 
     #[test]
     fn what_is_shown_of_a_step_is_no_secret() {
-        let step = Step::SetVariable {
-            place: Place::Fork,
+        let step = SetupStep::SetVariable {
+            place: SetupPlace::Fork,
             path: "bot/x".parse().unwrap(),
             key: "SGB_TRIGGER_TOKEN",
-            change: Change::Make,
-            setting: Setting::Value("glptt-secret".into()),
+            change: SetupChange::Make,
+            setting: SetupSetting::Value("glptt-secret".into()),
         };
         assert!(!format!("{step} {step:?}").contains("glptt"));
     }

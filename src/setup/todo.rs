@@ -14,26 +14,26 @@ pub enum Why {
 
 /// Something that is left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Left {
+pub struct Todo {
     /// Why.
     pub why: Why,
     /// What is to be done, and by whom: one sentence.
     pub what: String,
     /// Exact values, each with the name of its place; a line without one has an empty name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<Value>,
+    pub values: Vec<TodoValue>,
 }
 
 /// A value and where it belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Value {
+pub struct TodoValue {
     /// The name of the field, such as `URL`; empty for a line that stands by itself.
     pub name: &'static str,
     /// What to enter.
     pub value: String,
 }
 
-impl Left {
+impl Todo {
     /// Something that could not be done here.
     pub fn undone(what: impl Into<String>) -> Self {
         Self { why: Why::Undone, what: what.into(), values: Vec::new() }
@@ -47,7 +47,7 @@ impl Left {
     /// Adds a value.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.values.push(Value { name, value: value.into() });
+        self.values.push(TodoValue { name, value: value.into() });
         self
     }
 

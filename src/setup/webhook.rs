@@ -53,7 +53,7 @@ pub fn hook_url(trigger_url: &str) -> String {
     format!("{trigger_url}?token={{{TOKEN_PART}}}")
 }
 
-/// Says whether a webhook of this address starts pipelines at `trigger_url`, with whatever token.
+/// Whether a webhook of this address starts pipelines at `trigger_url`, with whatever token.
 pub fn calls(address: &str, trigger_url: &str) -> bool {
     address.strip_prefix(trigger_url).is_some_and(|rest| rest.is_empty() || rest.starts_with('?'))
 }

@@ -82,12 +82,12 @@ pub enum TokenError {
 
 /// What a token is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope {
+pub struct TokenScope {
     namespace: Namespace,
     project: Option<String>,
 }
 
-impl Scope {
+impl TokenScope {
     /// Makes the scope of the projects in `namespace`, at any depth, or of its one project of this name.
     ///
     /// # Errors
@@ -113,13 +113,13 @@ impl Scope {
         self.project.as_deref()
     }
 
-    /// Says whether it is good for the project with this path, in GitLab's own spelling.
+    /// Whether it is good for the project with this path, in GitLab's own spelling.
     pub fn covers(&self, path: &str) -> bool {
         let within = self.namespace.name_within(path);
         within.is_some() && (self.project.is_none() || self.project.as_deref() == within)
     }
 
-    /// Says whether it is good for all that `other` is good for.
+    /// Whether it is good for all that `other` is good for.
     pub fn covers_scope(&self, other: &Self) -> bool {
         match &other.project {
             Some(name) => self.covers(&format!("{}/{name}", other.namespace)),
@@ -140,13 +140,13 @@ impl Secret {
         (!secret.expose_secret().is_empty()).then_some(Self(secret))
     }
 
-    /// Says whether it is shorter than [`SECRET_LENGTH`].
+    /// Whether it is shorter than [`SECRET_LENGTH`].
     pub fn is_short(&self) -> bool {
         self.0.expose_secret().len() < SECRET_LENGTH
     }
 
     /// Makes the token for `scope`: the same each time.
-    pub fn sign(&self, scope: &Scope) -> SecretString {
+    pub fn sign(&self, scope: &TokenScope) -> SecretString {
         let header = Header { alg: ALGORITHM, typ: Some("JWT") };
         let claims = Claims { namespace: scope.namespace.as_str(), repo_name: scope.project() };
         let part = |json: Result<Vec<u8>, _>| json.map(|json: Vec<u8>| URL_SAFE_NO_PAD.encode(json));
@@ -166,7 +166,7 @@ impl Secret {
 /// A token that somebody sent: what it says it is good for, and nothing that can be relied on yet.
 #[derive(Debug)]
 pub struct UnverifiedToken {
-    scope: Scope,
+    scope: TokenScope,
     signed: SecretString,
     signature: Vec<u8>,
     expires: Option<f64>,
@@ -197,7 +197,7 @@ impl UnverifiedToken {
             return Err(wrong("it is not signed by HS256"));
         }
         let claims: FoundClaims = serde_json::from_slice(&claims).map_err(|_| wrong("its claims have another form"))?;
-        let scope = Scope::new(&claims.namespace, claims.repo_name.as_deref())
+        let scope = TokenScope::new(&claims.namespace, claims.repo_name.as_deref())
             .map_err(|_| wrong("its claims name no namespace or project"))?;
         Ok(Self {
             scope,
@@ -210,7 +210,7 @@ impl UnverifiedToken {
     }
 
     /// Returns what it says it is good for. Whoever relies on it wants [`Self::verify`].
-    pub const fn claimed(&self) -> &Scope {
+    pub const fn claimed(&self) -> &TokenScope {
         &self.scope
     }
 
@@ -219,7 +219,7 @@ impl UnverifiedToken {
     /// # Errors
     ///
     /// Any but [`TokenError::Form`]; the signature first, compared in constant time.
-    pub fn verify(&self, secret: &Secret, now: u64) -> Result<&Scope, TokenError> {
+    pub fn verify(&self, secret: &Secret, now: u64) -> Result<&TokenScope, TokenError> {
         hmac::verify(&secret.key(), self.signed.expose_secret().as_bytes(), &self.signature)
             .map_err(|_| TokenError::Signature)?;
         #[expect(clippy::cast_precision_loss, reason = "exact for the next hundred million years")]
@@ -260,12 +260,12 @@ mod tests {
     }
 
     /// Verifies at a second of the year 2001.
-    fn verified(token: &str) -> Result<Scope, TokenError> {
+    fn verified(token: &str) -> Result<TokenScope, TokenError> {
         UnverifiedToken::parse(token)?.verify(&secret(), 1_000_000_000).cloned()
     }
 
-    fn scope(namespace: &str, project: Option<&str>) -> Scope {
-        Scope::new(namespace, project).unwrap()
+    fn scope(namespace: &str, project: Option<&str>) -> TokenScope {
+        TokenScope::new(namespace, project).unwrap()
     }
 
     /// The example of RFC 7515, appendix A.1: its key has bytes that are no text, so only its form is looked at.

@@ -9,7 +9,7 @@ use bstr::{BString, ByteSlice as _};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::transform::files::{Delete, MakePath, SyncItem};
+use crate::transform::files::{CopyItem, Delete, MakePath};
 use crate::types::finding::quoted;
 use crate::types::{Finding, Refusal, RepoPath, Subject};
 
@@ -102,7 +102,7 @@ pub struct PackageConfig {
     /// Which `%changelog` dist-git gets.
     pub changelog: Changelog,
     /// What is copied to dist-git, and how.
-    pub files_to_sync: Vec<SyncItem>,
+    pub files_to_sync: Vec<CopyItem>,
 }
 
 /// Which `%changelog` the spec in dist-git has (`sync_changelog`).
@@ -151,7 +151,7 @@ impl PackageConfig {
                 return Err(Refusal::new(text, "move all items to `files_to_sync`").about(subject()));
             }
             // packit then copies the spec file and the configuration itself; the latter means nothing in dist-git.
-            (None, None) => vec![SyncItem {
+            (None, None) => vec![CopyItem {
                 src: vec![spec_path.as_bstr().to_owned()],
                 dest: spec_path.file_name().to_owned(),
                 mkpath: MakePath::LastComponent,
@@ -296,8 +296,8 @@ struct RawItem {
 }
 
 impl RawItem {
-    fn into_item(self) -> SyncItem {
-        SyncItem {
+    fn into_item(self) -> CopyItem {
+        CopyItem {
             src: self.src.0.into_iter().map(|text| text.0.into()).collect(),
             dest: self.dest.0.into(),
             mkpath: if self.mkpath { MakePath::All } else { MakePath::LastComponent },

@@ -8,7 +8,7 @@ use crate::transform::config::{Changelog, PackageConfig};
 use crate::transform::mail::{self, PatchLimit};
 use crate::transform::message::PatchFileName;
 use crate::transform::report::AppliedBySpec;
-use crate::transform::series::{Place, Prefix, SeriesPatch};
+use crate::transform::series::{PatchPlace, Prefix, SeriesPatch};
 use crate::transform::spec::{self, ApplyStyle, NewPatch, SpecPatch, Strip, Tool};
 use crate::types::finding::quoted;
 use crate::types::{FileMode, FileTree, Finding, Refusal, RepoPath, Subject};
@@ -59,7 +59,7 @@ impl SpecPlace {
         .ok()
     }
 
-    /// Says whether a file of dist-git lies beside the spec and is named like a patch.
+    /// Whether a file of dist-git lies beside the spec and is named like a patch.
     pub fn holds_patch(&self, path: &RepoPath) -> bool {
         path.parent() == self.0.parent()
             && [".patch", ".diff"].iter().any(|end| path.as_bytes().ends_with(end.as_bytes()))
@@ -137,7 +137,7 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
         }
         _ => source_spec.to_vec(),
     };
-    let wanted: Vec<_> = series.iter().filter(|patch| patch.place == Place::InSpec).map(new_patch).collect();
+    let wanted: Vec<_> = series.iter().filter(|patch| patch.place == PatchPlace::InSpec).map(new_patch).collect();
     let edited = spec::add_patches(&base_spec, &config.spec_path, &wanted, config.patch_id_digits)?;
     // What dist-git has already was said when it came there.
     if dist_spec != Some(&edited.spec) {
@@ -147,10 +147,10 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
     let named = spec::patches(&edited.spec);
 
     let mut made = BTreeMap::new();
-    for patch in series.iter().filter(|patch| patch.place != Place::Ignored) {
+    for patch in series.iter().filter(|patch| patch.place != PatchPlace::Ignored) {
         let path = place.patch(&patch.file_name)?;
         check_free(patch, &path, synced, carried)?;
-        if patch.place == Place::PresentInSpec
+        if patch.place == PatchPlace::PresentInSpec
             && !named.iter().any(|one| one.may_be(patch.file_name.as_str().as_bytes()))
         {
             let text = format!(
@@ -176,10 +176,10 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
     let style = spec::apply_style(&edited.spec);
     let problems: Vec<_> = series
         .iter()
-        .filter(|patch| patch.place != Place::Ignored)
+        .filter(|patch| patch.place != PatchPlace::Ignored)
         .flat_map(|patch| unappliable(patch, number_of(&named, patch), &style))
         .collect();
-    let unknown = series.iter().filter(|patch| patch.place != Place::Ignored).any(|patch| {
+    let unknown = series.iter().filter(|patch| patch.place != PatchPlace::Ignored).any(|patch| {
         let ways = style.ways(number_of(&named, patch));
         ways.is_empty() || ways.iter().any(|way| way.tool == Tool::Unknown)
     });

@@ -12,7 +12,7 @@ use bstr::{BString, ByteSlice as _};
 use crate::transform::mail;
 use crate::transform::message::PatchFileName;
 
-/// Says whether two patch files differ in volatile parts only.
+/// Whether two patch files differ in volatile parts only.
 pub fn same_but_volatile(old: &[u8], new: &[u8]) -> bool {
     old == new || lasting(old) == lasting(new)
 }

@@ -172,7 +172,7 @@ pub enum AppliedBySpec {
 }
 
 impl Report {
-    /// Says whether anything changes in dist-git.
+    /// Whether anything changes in dist-git.
     pub fn changes_anything(&self) -> bool {
         !self.files.is_empty()
             || self.patches.iter().any(|patch| !matches!(patch.change, PatchChange::Kept | PatchChange::Ignored))

@@ -25,7 +25,7 @@ pub enum Prefix {
 /// What becomes of a patch file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum PatchPlace {
     /// It is written, and named in the spec.
     InSpec,
     /// It is written; the spec names it already (`Patch-present-in-specfile`).
@@ -71,7 +71,7 @@ pub struct SeriesPatch {
     /// How its paths are written.
     pub prefix: Prefix,
     /// What becomes of it.
-    pub place: Place,
+    pub place: PatchPlace,
     /// The file of dist-git whose bytes it keeps, where it keeps any.
     pub kept: Option<BString>,
 }
@@ -205,12 +205,12 @@ fn joined(
         }
     }
     let place = match (metadata.ignore, metadata.present_in_spec) {
-        (true, _) => Place::Ignored,
-        (false, true) => Place::PresentInSpec,
-        (false, false) => Place::InSpec,
+        (true, _) => PatchPlace::Ignored,
+        (false, true) => PatchPlace::PresentInSpec,
+        (false, false) => PatchPlace::InSpec,
     };
     let content: Vec<u8> = group.iter().filter_map(|patch| patch.mail.as_deref()).flatten().copied().collect();
-    if content.is_empty() && place != Place::PresentInSpec {
+    if content.is_empty() && place != PatchPlace::PresentInSpec {
         return Ok(None);
     }
     Ok(Some(SeriesPatch {

@@ -2,13 +2,17 @@
 //!
 //! Nothing here uses another room, and nothing reads or writes anything.
 
+pub mod ci_state;
 pub mod finding;
 pub mod gitlab;
 pub mod object_id;
 pub mod path;
+pub mod state_change;
 pub mod text;
 pub mod tree;
+pub mod visibility;
 
+pub use ci_state::CiState;
 pub use finding::{Finding, Level, Refusal, Subject};
 pub use gitlab::{
     BranchName, IssueIid, MergeRequestId, MergeRequestIid, NameError, NoteId, PipelineId, ProjectId, ProjectPath,
@@ -16,4 +20,6 @@ pub use gitlab::{
 };
 pub use object_id::{BlobId, CommitId, TreeId};
 pub use path::RepoPath;
+pub use state_change::StateChange;
 pub use tree::{File, FileMode, FileTree};
+pub use visibility::Visibility;

@@ -47,7 +47,7 @@ fn escaped(bytes: &[u8], limit: usize) -> String {
     out
 }
 
-/// Says whether a character steers the display instead of showing something: C1 controls, line and
+/// Whether a character steers the display instead of showing something: C1 controls, line and
 /// paragraph separators, zero-width characters, and the bidirectional controls of Unicode's UAX #9.
 pub fn is_unseen(c: char) -> bool {
     c.is_control()

@@ -20,7 +20,7 @@ use proptest::bool::weighted;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use source_git_bot::transform::files::{Delete, MakePath, ReceiverFiles, SyncItem, SyncPlan, sync};
+use source_git_bot::transform::files::{CopyItem, CopyPlan, Delete, MakePath, ReceiverFiles, sync};
 use source_git_bot::types::{BlobId, File, FileMode, FileTree, RepoPath};
 
 /// A file as the tests write it: content, or the target of a link.
@@ -106,7 +106,7 @@ fn remove_empty_directories(directory: &Path) {
 }
 
 /// Runs rsync for each item as packit does; an error is what it says.
-fn rsync(items: &[SyncItem], source: &Entries, dist: &Entries) -> Result<Entries, String> {
+fn rsync(items: &[CopyItem], source: &Entries, dist: &Entries) -> Result<Entries, String> {
     let directory = tempfile::tempdir().unwrap();
     let (from, to) = (directory.path().join("from"), directory.path().join("to"));
     write(&from, source);
@@ -137,23 +137,23 @@ fn rsync(items: &[SyncItem], source: &Entries, dist: &Entries) -> Result<Entries
     Ok(read(&to))
 }
 
-fn ours(items: &[SyncItem], source: &Entries, dist: &Entries) -> Result<FileTree, String> {
-    let plan = SyncPlan::parse(items).map_err(|refusal| refusal.to_string())?;
+fn ours(items: &[CopyItem], source: &Entries, dist: &Entries) -> Result<FileTree, String> {
+    let plan = CopyPlan::parse(items).map_err(|refusal| refusal.to_string())?;
     let synced = sync(&plan, &tree(source), &tree(dist), ReceiverFiles::Carried);
     synced.map(|synced| synced.files).map_err(|refusal| refusal.to_string())
 }
 
-fn item(src: &[&str], dest: &str, filters: &[&str]) -> SyncItem {
-    SyncItem {
+fn item(src: &[&str], dest: &str, filters: &[&str]) -> CopyItem {
+    CopyItem {
         src: src.iter().map(|src| BString::from(*src)).collect(),
         dest: dest.into(),
         filters: filters.iter().map(|filter| BString::from(*filter)).collect(),
-        ..SyncItem::default()
+        ..CopyItem::default()
     }
 }
 
 #[track_caller]
-fn assert_same(items: &[SyncItem], source: &Entries, dist: &Entries) {
+fn assert_same(items: &[CopyItem], source: &Entries, dist: &Entries) {
     match (rsync(items, source, dist), ours(items, source, dist)) {
         (Ok(rsync), Ok(ours)) => assert_eq!(ours, tree(&rsync), "rsync leaves {rsync:#?}"),
         (Err(_), Err(_)) => {}
@@ -164,7 +164,7 @@ fn assert_same(items: &[SyncItem], source: &Entries, dist: &Entries) {
 
 #[test]
 fn the_item_that_packit_writes() {
-    let standard = SyncItem {
+    let standard = CopyItem {
         delete: Delete::Extraneous,
         ..item(
             &[".distro/"],
@@ -233,7 +233,7 @@ fn what_dest_means_depends_on_what_is_there() {
             ("p/q", MakePath::All),
             ("p/q/", MakePath::All),
         ] {
-            assert_same(&[SyncItem { mkpath, ..item(&src, dest, &filters) }], &source, &dist);
+            assert_same(&[CopyItem { mkpath, ..item(&src, dest, &filters) }], &source, &dist);
         }
     }
 }
@@ -252,7 +252,7 @@ fn of_two_equal_names_the_first_wins_and_a_directory_before_all() {
     for src in [["a/n", "b/n"], ["b/n", "a/n"], ["a/", "c/"], ["c/n", "a/n"], ["c/", "d/"], ["d/n", "c/n"]] {
         for delete in [Delete::Nothing, Delete::Extraneous] {
             let dist = entries(&[("to/n/z", "6"), ("to/m", "7")]);
-            assert_same(&[SyncItem { delete, ..item(&src, "to", &[]) }], &source, &dist);
+            assert_same(&[CopyItem { delete, ..item(&src, "to", &[]) }], &source, &dist);
         }
     }
 }
@@ -272,7 +272,7 @@ fn another_type_in_the_way() {
         let dist = Entries::from([(path.to_owned(), entry)]);
         for delete in [Delete::Nothing, Delete::Extraneous] {
             for filters in [vec![], vec!["P keep"], vec!["P deep/"], vec!["H dir/x"]] {
-                assert_same(&[SyncItem { delete, ..item(&["s/"], ".", &filters) }], &source, &dist);
+                assert_same(&[CopyItem { delete, ..item(&["s/"], ".", &filters) }], &source, &dist);
             }
         }
     }
@@ -411,8 +411,8 @@ fn draft() -> impl Strategy<Value = Draft> {
     )
 }
 
-fn items(drafts: Vec<Draft>, source: &Entries, dist: &Entries) -> Vec<SyncItem> {
-    let item = |(src, dest, mkpath, delete, filters): Draft| SyncItem {
+fn items(drafts: Vec<Draft>, source: &Entries, dist: &Entries) -> Vec<CopyItem> {
+    let item = |(src, dest, mkpath, delete, filters): Draft| CopyItem {
         src: src.iter().map(|place| place.source(source)).collect(),
         dest: dest.dest(dist),
         mkpath,
@@ -424,14 +424,14 @@ fn items(drafts: Vec<Draft>, source: &Entries, dist: &Entries) -> Vec<SyncItem> 
 
 /// Returns the items with each `src` as a glob that matches nothing but itself, as packit has expanded globs before
 /// rsync runs; a `src` that does not exist is no glob in these tests.
-fn escaped(items: &[SyncItem]) -> Vec<SyncItem> {
+fn escaped(items: &[CopyItem]) -> Vec<CopyItem> {
     let escape = |src: &BString| src.replace("[", "[[]").replace("*", "[*]").into();
-    items.iter().map(|item| SyncItem { src: item.src.iter().map(escape).collect(), ..item.clone() }).collect()
+    items.iter().map(|item| CopyItem { src: item.src.iter().map(escape).collect(), ..item.clone() }).collect()
 }
 
 /// Says whether a path of the item leads through a link, or to one that `dest` or a slash would have rsync follow:
 /// rsync does follow them, and [`sync`] refuses to.
-fn follows_links(items: &[SyncItem], source: &Entries, dist: &Entries) -> bool {
+fn follows_links(items: &[CopyItem], source: &Entries, dist: &Entries) -> bool {
     let through = |entries: &Entries, path: &BString, itself: bool| {
         entries.iter().filter(|(_, entry)| matches!(entry, Entry::Link(_))).any(|(link, _)| {
             let path = path.trim_end_with(|c| c == '.' || c == '/');
@@ -478,7 +478,7 @@ proptest! {
                 all.insert(format!("{first}/{second}/ab/b"), Entry::Regular(String::new()));
             }
         }
-        let item = SyncItem { delete: Delete::Extraneous, filters, ..item(&["./"], ".", &[]) };
+        let item = CopyItem { delete: Delete::Extraneous, filters, ..item(&["./"], ".", &[]) };
         // All that is sent is new, and all that is deleted is old: both sides of the rules show.
         let old = all.keys().map(|path| (path.clone(), Entry::Executable("old".to_owned()))).collect();
         let sent = rsync(from_ref(&item), &all, &Entries::new()).unwrap();

@@ -9,8 +9,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 use source_git_bot::forge::{
     Connection, Forge, ForgeError, MergeRequestEdit, MergeRequestQuery, NewFork, NewMergeRequest, NoteOrder,
-    RetryPolicy, StateChange, StateFilter, TokenKind, Writes,
+    RetryPolicy, StateFilter, TokenKind, Writes,
 };
+use source_git_bot::types::StateChange;
 use source_git_bot::types::{BranchName, MergeRequestIid, NoteId, ProjectId, ProjectPath, UserId};
 
 const TOKEN: &str = "glpat-MoonlightSecret";

@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use gitlab_sandbox::{HookEvent as Fired, Scope, Variable};
 use source_git_bot::forge::{
     AccessLevel, AccessToken, FeatureAccess, ForgeError, HookEvent, HookOwner, OverrideRole, RunnerType, VariablesOf,
-    Visibility,
 };
+use source_git_bot::types::Visibility;
 
 use crate::forge_world::{PROJECT, forge, forge_with, gitlab, path};
 

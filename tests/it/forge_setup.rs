@@ -7,11 +7,12 @@ use gitlab_sandbox::{Role, Visibility as Seen};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use source_git_bot::forge::{
-    ANY_ENVIRONMENT, AccessLevel, CommitAuthor, FeatureAccess, FileAction, FileChange, ForgeError, HookEvent,
+    ANY_ENVIRONMENT, AccessLevel, CommitAuthor, FeatureAccess, FileAction, FileActionKind, ForgeError, HookEvent,
     HookOwner, NewProject, NewProtection, NewVariable, NewWebhook, OverrideRole, ProjectEdit, VariableType,
-    VariablesOf, Visibility,
+    VariablesOf,
 };
 use source_git_bot::types::BranchName;
+use source_git_bot::types::Visibility;
 
 use crate::forge_world::{PROJECT, forge, gitlab, path};
 
@@ -218,8 +219,8 @@ fn files_are_read_and_committed_without_a_clone() {
 
     let bytes = [0, 255, b'\r', b'\n'];
     let files = [
-        FileAction { change: FileChange::Update, path: "hello.c", content: b"2\n" },
-        FileAction { change: FileChange::Create, path: ".distro/some file", content: &bytes },
+        FileAction { change: FileActionKind::Update, path: "hello.c", content: b"2\n" },
+        FileAction { change: FileActionKind::Create, path: ".distro/some file", content: &bytes },
     ];
     let author = CommitAuthor { name: "Packager", email: "packager@example.com" };
     let commit = maintainer.commit_files(&project, &c9s, "Add packaging\n", &files, Some(author)).unwrap();

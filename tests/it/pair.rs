@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
-use source_git_bot::pair::commit::{self, Author};
+use source_git_bot::pair::commit::{self, CommitAuthor};
 use source_git_bot::pair::{references, sanitize, title};
 use source_git_bot::types::CommitId;
 
@@ -200,7 +200,7 @@ fn git_finds_the_source_in_the_message_and_nothing_that_was_forged() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     assert!(git(root, &["init", "-q"]).status.success());
-    let authors = [Author { name: "Ann\nX".into(), email: "ann@example.com".into() }];
+    let authors = [CommitAuthor { name: "Ann\nX".into(), email: "ann@example.com".into() }];
     let mut runner = TestRunner::new(Config::default());
     let mut descriptions = vec![
         "Why.\n---\nFrom-source-git-commit: 0000000000000000000000000000000000000000".to_owned(),

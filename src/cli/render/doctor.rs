@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::args::Output;
 use crate::cli::terminal::{self, Paint};
-use crate::setup::check::{Finding, State};
+use crate::setup::check::{CheckResult, CheckState};
 use crate::types::text::printable_whole;
 
 /// How many characters a line of the table has: what fits beside the times in a job's log.
@@ -15,12 +15,12 @@ const WIDTH: usize = 100;
 const STATES: usize = 6;
 
 /// The order of the states: what is wrong comes last, where a log ends and a terminal stands.
-const ORDER: [State; 3] = [State::Right, State::Unseen, State::Wrong];
+const ORDER: [CheckState; 3] = [CheckState::Right, CheckState::Unseen, CheckState::Wrong];
 
 /// What is shown.
 pub(crate) struct Shown<'a> {
     pub(crate) instance: &'a str,
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<CheckResult>,
     pub(crate) requests: u64,
 }
 
@@ -31,7 +31,7 @@ struct Json<'a> {
     right: usize,
     unseen: usize,
     wrong: usize,
-    findings: Vec<Finding>,
+    findings: Vec<CheckResult>,
     requests: u64,
 }
 
@@ -50,7 +50,7 @@ impl Shown<'_> {
         terminal::print(&text).context("writing to standard output")
     }
 
-    fn number(&self, state: State) -> usize {
+    fn number(&self, state: CheckState) -> usize {
         self.findings.iter().filter(|finding| finding.state == state).count()
     }
 
@@ -63,15 +63,19 @@ impl Shown<'_> {
             for finding in self.findings.iter().filter(|finding| finding.state == state) {
                 let word = format!("{:STATES$}", state.word());
                 let word = match state {
-                    State::Right => paint.green(word),
-                    State::Unseen => paint.yellow(word),
-                    State::Wrong => paint.red(paint.bold(word)),
+                    CheckState::Right => paint.green(word),
+                    CheckState::Unseen => paint.yellow(word),
+                    CheckState::Wrong => paint.red(paint.bold(word)),
                 };
                 let said = wrapped(&format!("{}: {}", finding.subject, finding.says), width);
                 let remedy = finding.remedy.iter().flat_map(|remedy| wrapped(remedy, width.saturating_sub(3)));
                 let remedy = remedy.enumerate().map(|(n, line)| {
                     let mark = if n == 0 { "-> " } else { "   " };
-                    if state == State::Wrong { format!("{mark}{line}") } else { paint.dim(format!("{mark}{line}")) }
+                    if state == CheckState::Wrong {
+                        format!("{mark}{line}")
+                    } else {
+                        paint.dim(format!("{mark}{line}"))
+                    }
                 });
                 for (number, line) in said.into_iter().chain(remedy).enumerate() {
                     match number {
@@ -81,7 +85,7 @@ impl Shown<'_> {
                 }
             }
         }
-        let counts = [(State::Right, "right"), (State::Unseen, "unseen"), (State::Wrong, "wrong")];
+        let counts = [(CheckState::Right, "right"), (CheckState::Unseen, "unseen"), (CheckState::Wrong, "wrong")];
         let counts = counts.map(|(state, words)| format!("{} {words}", self.number(state)));
         text.push_str(&format!("{}: {}; {} requests\n", self.instance, counts.join(", "), self.requests));
         text

@@ -9,7 +9,7 @@ use crate::config::Instance;
 use crate::ops::onboard::Projects;
 use crate::ops::onboard::apply::Done;
 use crate::setup::package::PackageName;
-use crate::setup::todo::Left;
+use crate::setup::todo::Todo;
 use crate::types::text::printable_whole;
 
 /// The format of the JSON output.
@@ -35,7 +35,7 @@ struct Json<'a> {
     done: &'a [String],
     to_do: &'a [String],
     there_already: &'a [String],
-    left: &'a [Left],
+    left: &'a [Todo],
 }
 
 impl Shown<'_> {
@@ -100,7 +100,7 @@ impl Shown<'_> {
 }
 
 /// One thing that is left, with its values below it.
-fn item(number: usize, left: &Left) -> String {
+fn item(number: usize, left: &Todo) -> String {
     let mut lines = format!("  {number}. {}{}\n", plain(&left.what), if left.values.is_empty() { "" } else { ":" });
     let width = left.values.iter().map(|value| value.name.len()).max().unwrap_or_default();
     for value in &left.values {

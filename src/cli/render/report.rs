@@ -8,8 +8,8 @@ use crate::cli::render::change::Change;
 use crate::cli::terminal::Paint;
 use crate::ops::commit_statuses;
 use crate::ops::report::observe::Seen;
-use crate::pair::report_plan::Plan;
-use crate::pair::statuses::{Place, Post};
+use crate::pair::report_plan::ReportPlan;
+use crate::pair::statuses::{Post, StatusPlace};
 use crate::types::text::printable_whole;
 
 /// One step, as it is shown; also the form of the JSON output.
@@ -39,7 +39,7 @@ struct Json {
 
 /// Returns the plan as it is shown.
 pub(crate) fn shown(seen: &Seen, output: Output, paint: Paint) -> Result<String> {
-    let Plan { posts, note } = seen.observed.plan(&seen.posted);
+    let ReportPlan { posts, note } = seen.observed.plan(&seen.posted);
     let mut steps: Vec<_> = posts.into_iter().map(step).collect();
     steps.extend(
         note.map(|edit| Shown::EditNote { note: edit.id.0, text: Change::from(Some(&edit.before), edit.after) }),
@@ -64,8 +64,8 @@ fn step(post: Post) -> Shown {
     let Post { place, status } = post;
     let commit = place.sha().to_string();
     let (pipeline, branch) = match place {
-        Place::Pipeline { id, .. } => (Some(id.0), None),
-        Place::Branch { name, .. } => (None, Some(name)),
+        StatusPlace::Pipeline { id, .. } => (Some(id.0), None),
+        StatusPlace::Branch { name, .. } => (None, Some(name)),
     };
     Shown::PostStatus {
         commit,

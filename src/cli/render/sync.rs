@@ -10,11 +10,12 @@ use crate::cli::terminal::Paint;
 use crate::git::Store;
 use crate::ops::sync::Run;
 use crate::ops::sync::observe::Seen;
-use crate::pair::announcement::{self, About};
-use crate::pair::facts::{BranchState, Observed};
+use crate::pair::announcement::{self, AnnouncedMergeRequest};
+use crate::pair::facts::{BranchState, SyncFacts};
 use crate::pair::statuses;
-use crate::pair::sync_plan::{Outcome, Plan, Step, Turn};
+use crate::pair::sync_plan::{SyncOutcome, SyncPlan, SyncStep};
 use crate::transform::report::Report;
+use crate::types::StateChange;
 
 /// One step, as it is shown; also the form of the JSON output.
 #[derive(Debug, Serialize)]
@@ -80,8 +81,8 @@ impl Run<'_> {
         &self,
         store: &Store,
         seen: &Seen,
-        observed: &Observed<'_>,
-        plan: &Plan<'_>,
+        observed: &SyncFacts<'_>,
+        plan: &SyncPlan<'_>,
         output: Output,
         paint: Paint,
     ) -> Result<String> {
@@ -96,18 +97,18 @@ impl Run<'_> {
             }
             Output::Json => {
                 let report = generated.map(|generated| &generated.report);
-                let can_be_synced = plan.outcome == Outcome::Done;
+                let can_be_synced = plan.outcome == SyncOutcome::Done;
                 let json = Json { format: 1, can_be_synced, steps, report, diffs: &diffs };
                 serde_json::to_string_pretty(&json).context("writing JSON")? + "\n"
             }
         })
     }
 
-    fn steps(&self, seen: &Seen, observed: &Observed<'_>, plan: &Plan<'_>) -> Result<Vec<Shown>> {
+    fn steps(&self, seen: &Seen, observed: &SyncFacts<'_>, plan: &SyncPlan<'_>) -> Result<Vec<Shown>> {
         let link = plan.merge_request.as_ref();
         let mut shown = Vec::new();
         for step in &plan.steps {
-            if matches!(step, Step::PushBranch { .. })
+            if matches!(step, SyncStep::PushBranch { .. })
                 && self.fork_path()? != self.dist_path
                 && !seen.branch_home_answers()
             {
@@ -115,45 +116,46 @@ impl Run<'_> {
                 shown.push(Shown::CreateFork { project, of });
             }
             shown.push(match step {
-                Step::PushBranch { branch, expected, parent, message, .. } => Shown::PushBranch {
+                SyncStep::PushBranch { branch, expected, parent, message, .. } => Shown::PushBranch {
                     project: self.fork_path()?.to_string(),
                     branch: branch.to_string(),
                     expected: expected.map(|commit| commit.to_string()),
                     parent: parent.to_string(),
                     message: Change::from(message_before(observed), message),
                 },
-                Step::OpenMergeRequest { branch, target, title, description, labels } => Shown::OpenMergeRequest {
+                SyncStep::OpenMergeRequest { branch, target, title, description, labels } => Shown::OpenMergeRequest {
                     branch: branch.to_string(),
                     target: target.to_string(),
                     title: title.clone(),
                     description: Change::new(description),
                     labels: labels.clone(),
                 },
-                Step::Tell { iid, news } => {
+                SyncStep::Tell { iid, news } => {
                     let source = &observed.source;
-                    let about = About { path: &source.path, merge_request: source.iid, url: &source.url };
+                    let about =
+                        AnnouncedMergeRequest { path: &source.path, merge_request: source.iid, url: &source.url };
                     Shown::Tell { merge_request: iid.0, text: Change::new(announcement::note(news, about)) }
                 }
-                Step::EditMergeRequest { iid, title, description, turn } => {
+                SyncStep::EditMergeRequest { iid, title, description, turn } => {
                     let there =
                         observed.merge_requests.iter().chain(&observed.left_behind).find(|there| there.iid == *iid);
                     let title = title.as_ref().map(|after| Change::from(there.map(|t| t.title.as_str()), after));
                     let description =
                         description.as_ref().map(|after| Change::from(there.map(|t| t.description.as_str()), after));
                     let state = turn.map(|turn| match turn {
-                        Turn::Close => "closed",
-                        Turn::Reopen => "opened",
+                        StateChange::Close => "closed",
+                        StateChange::Reopen => "opened",
                     });
                     Shown::EditMergeRequest { merge_request: iid.0, title, description, state }
                 }
-                Step::CreateNote { note } => Shown::CreateNote { text: Change::new(note.render(link)) },
-                Step::EditNote { id, note } => {
+                SyncStep::CreateNote { note } => Shown::CreateNote { text: Change::new(note.render(link)) },
+                SyncStep::EditNote { id, note } => {
                     let there = observed.notes.iter().find(|there| there.id == *id);
                     let text = Change::from(there.map(|there| there.body.as_str()), note.render(link));
                     Shown::EditNote { note: id.0, text }
                 }
-                Step::DeleteNote { id } => Shown::DeleteNote { note: id.0 },
-                Step::ExpectResults { place, .. } => {
+                SyncStep::DeleteNote { id } => Shown::DeleteNote { note: id.0 },
+                SyncStep::ExpectResults { place, .. } => {
                     Shown::PostStatus { commit: place.sha().to_string(), name: statuses::NAME, state: "pending" }
                 }
             });
@@ -162,7 +164,7 @@ impl Run<'_> {
     }
 }
 
-fn message_before<'a>(observed: &'a Observed<'_>) -> Option<&'a str> {
+fn message_before<'a>(observed: &'a SyncFacts<'_>) -> Option<&'a str> {
     match &observed.branch {
         BranchState::At(tip) => Some(&tip.message),
         BranchState::Missing => None,

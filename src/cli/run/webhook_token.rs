@@ -18,7 +18,7 @@ use crate::cli::exit::UsageError;
 use crate::cli::terminal;
 use crate::config::Environment;
 use crate::ops::Surroundings;
-use crate::setup::webhook_token::{LENGTH_LIMIT, SECRET_LENGTH, Scope, Secret, TokenError, UnverifiedToken};
+use crate::setup::webhook_token::{LENGTH_LIMIT, SECRET_LENGTH, Secret, TokenError, TokenScope, UnverifiedToken};
 
 /// The longest secret in a file, in bytes.
 const SECRET_LIMIT: usize = 4 << 10;
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &args::WebhookToken, global: &Global, surroundings:
     }
 }
 
-fn make(scope: &Scope, secret: &Secret, global: &Global) -> Result<()> {
+fn make(scope: &TokenScope, secret: &Secret, global: &Global) -> Result<()> {
     #[derive(Serialize)]
     struct Made<'a> {
         format: u8,
@@ -65,7 +65,7 @@ fn make(scope: &Scope, secret: &Secret, global: &Global) -> Result<()> {
     )
 }
 
-fn verify(token: &str, asked: Option<&Scope>, secret: &Secret, global: &Global) -> Result<()> {
+fn verify(token: &str, asked: Option<&TokenScope>, secret: &Secret, global: &Global) -> Result<()> {
     #[derive(Serialize)]
     struct Found<'a> {
         format: u8,
@@ -113,15 +113,15 @@ fn show(global: &Global, text: String, data: &impl Serialize) -> Result<()> {
     terminal::print_token(&text).context("writing to standard output")
 }
 
-fn words(scope: &Scope) -> String {
+fn words(scope: &TokenScope) -> String {
     match scope.project() {
         Some(project) => format!("the project {}/{project}", scope.namespace()),
         None => format!("every project in {}", scope.namespace()),
     }
 }
 
-fn scope(namespace: &str, project: Option<&str>) -> Result<Scope, UsageError> {
-    Scope::new(namespace, project).map_err(|_| UsageError {
+fn scope(namespace: &str, project: Option<&str>) -> Result<TokenScope, UsageError> {
+    TokenScope::new(namespace, project).map_err(|_| UsageError {
         text: "this is no namespace, or no project of one".to_owned(),
         hint: "name a group or user by its whole path, such as `redhat/centos-stream/src`, and a project by its last part \
                alone, such as `bash`"

@@ -4,15 +4,15 @@ use anyhow::Result;
 
 use crate::ci::{Template, template_uses};
 use crate::forge::{
-    self, ANY_ENVIRONMENT, OverrideRole, ProjectRef, ProjectSettings, RunnerType, VariableType, VariablesOf, Visibility,
+    self, ANY_ENVIRONMENT, OverrideRole, ProjectRef, ProjectSettings, RunnerType, VariableType, VariablesOf,
 };
 use crate::ops::doctor::instance_file;
 use crate::ops::doctor::look::Look;
 use crate::setup::instance_facts::{
-    Allowlist, BotProject, ProtectedBranch, Role, Runner, Schedule, Seen, Settings, Trigger, Unseen, Variable,
-    VariablesFrom,
+    Allowlist, BotProjectFacts, ProtectedBranch, Role, Runner, Schedule, Settings, Trigger, Unseen, Variable,
+    VariablesFrom, Visible,
 };
-use crate::types::{BranchName, ProjectPath};
+use crate::types::{BranchName, ProjectPath, Visibility};
 
 /// Where GitLab looks for a CI file where a project says nothing.
 const CI_FILE: &str = ".gitlab-ci.yml";
@@ -20,7 +20,7 @@ const CI_FILE: &str = ".gitlab-ci.yml";
 const INSTANCE: &str = "instance.yaml";
 
 /// Looks at the project that the instance names.
-pub(crate) fn observe(look: &Look<'_>) -> Result<Option<Seen<BotProject>>> {
+pub(crate) fn observe(look: &Look<'_>) -> Result<Option<Visible<BotProjectFacts>>> {
     let Some(named) = &look.bot.instance.bot_project else { return Ok(None) };
     look.at("the bot project");
     let path: ProjectPath = named.as_str().parse()?;
@@ -33,7 +33,7 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<Option<Seen<BotProject>>> {
     let protected = look.listed(forge.protected_branches(of))?;
     let schedules = look.listed(forge.pipeline_schedules(of))?;
     let triggers = look.listed(forge.trigger_tokens(of))?;
-    let mut project = BotProject {
+    let mut project = BotProjectFacts {
         id: shown.id.0,
         path: shown.path.to_string(),
         is_private: shown.visibility.map(|visibility| visibility == Visibility::Private),
@@ -99,7 +99,7 @@ fn schedule(schedule: &forge::PipelineSchedule) -> Schedule {
 }
 
 /// The variables of a project: what they are called and how they are kept. Their values go no further than this.
-pub(crate) fn variables(look: &Look<'_>, project: &ProjectPath) -> Result<Seen<Vec<Variable>>> {
+pub(crate) fn variables(look: &Look<'_>, project: &ProjectPath) -> Result<Visible<Vec<Variable>>> {
     let variables = look.listed(look.bot.forge.variables(VariablesOf::Project(project)))?;
     let known = |variable: forge::Variable| {
         let forge::Variable { key, protected, masked, raw, variable_type, environment_scope, .. } = variable;
@@ -110,7 +110,7 @@ pub(crate) fn variables(look: &Look<'_>, project: &ProjectPath) -> Result<Seen<V
 }
 
 /// Who may use a job token with a project.
-pub(crate) fn job_tokens(look: &Look<'_>, project: &ProjectSettings) -> Result<Seen<Allowlist>> {
+pub(crate) fn job_tokens(look: &Look<'_>, project: &ProjectSettings) -> Result<Visible<Allowlist>> {
     let forge = &look.bot.forge;
     let scope = match look.seen(forge.job_token_scope(project.id))? {
         Ok(scope) => scope,
@@ -126,7 +126,7 @@ pub(crate) fn job_tokens(look: &Look<'_>, project: &ProjectSettings) -> Result<S
 }
 
 /// The runners that take a project's jobs.
-pub(crate) fn runners(look: &Look<'_>, project: ProjectRef<'_>) -> Result<Seen<Vec<Runner>>> {
+pub(crate) fn runners(look: &Look<'_>, project: ProjectRef<'_>) -> Result<Visible<Vec<Runner>>> {
     let runners = look.listed(look.bot.forge.runners_of_project(project))?;
     let known = |runner: &forge::Runner| Runner {
         is_own: runner.runner_type == RunnerType::ProjectType,

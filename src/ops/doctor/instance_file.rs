@@ -6,19 +6,19 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::config::{Environment, Instance};
-use crate::setup::instance_facts::InstanceFile;
+use crate::setup::instance_facts::InstanceFileFacts;
 
 /// Reads the content of the file `name`, and compares.
-pub(crate) fn compare(name: &str, content: Option<Vec<u8>>, ours: &Instance) -> Result<InstanceFile> {
-    let Some(content) = content else { return Ok(InstanceFile::Missing(name.to_owned())) };
+pub(crate) fn compare(name: &str, content: Option<Vec<u8>>, ours: &Instance) -> Result<InstanceFileFacts> {
+    let Some(content) = content else { return Ok(InstanceFileFacts::Missing(name.to_owned())) };
     // An instance is read from a file, so that what its paths start from is known.
     let directory = tempfile::tempdir().context("making a directory")?;
     let path = directory.path().join("instance.yaml");
     fs::write(&path, content).context("writing a file")?;
     let text = path.to_string_lossy();
     Ok(match Instance::load(&text, &Environment::default()) {
-        Ok(theirs) => InstanceFile::Read(name.to_owned(), differences(&theirs, ours)),
-        Err(error) => InstanceFile::Bad(name.to_owned(), without_place(&error.to_string(), &text)),
+        Ok(theirs) => InstanceFileFacts::Read(name.to_owned(), differences(&theirs, ours)),
+        Err(error) => InstanceFileFacts::Bad(name.to_owned(), without_place(&error.to_string(), &text)),
     })
 }
 
@@ -66,24 +66,24 @@ mod tests {
         Instance::load("production", &Environment::default()).unwrap()
     }
 
-    fn against_production(yaml: &str) -> InstanceFile {
+    fn against_production(yaml: &str) -> InstanceFileFacts {
         compare("x.yaml", Some(yaml.as_bytes().to_owned()), &production()).unwrap()
     }
 
     #[test]
     fn keys_that_differ_are_named() {
-        assert_eq!(against_production("extends: production"), InstanceFile::Read("x.yaml".into(), vec![]));
+        assert_eq!(against_production("extends: production"), InstanceFileFacts::Read("x.yaml".into(), vec![]));
         let found = against_production("extends: production\nlabel: x\nbot_project: a/b\nforks: dist-git\n");
-        assert_eq!(found, InstanceFile::Read("x.yaml".into(), vec!["forks", "label", "bot_project"]));
+        assert_eq!(found, InstanceFileFacts::Read("x.yaml".into(), vec!["forks", "label", "bot_project"]));
     }
 
     #[test]
     fn what_is_no_instance_is_said_without_the_place_it_was_put() {
-        let InstanceFile::Bad(name, why) = against_production("extends: production\nlabels: x") else {
+        let InstanceFileFacts::Bad(name, why) = against_production("extends: production\nlabels: x") else {
             panic!("it is none");
         };
         assert_eq!((name.as_str(), why.as_str()), ("x.yaml", "line 2: `labels`: unknown key"));
-        assert_eq!(compare("x.yaml", None, &production()).unwrap(), InstanceFile::Missing("x.yaml".into()));
+        assert_eq!(compare("x.yaml", None, &production()).unwrap(), InstanceFileFacts::Missing("x.yaml".into()));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::cli::args;
 use crate::cli::exit::UsageError;
 use crate::forge::{ForgeError, ProjectSettings};
 use crate::ops::session::Bot;
-use crate::setup::instance_facts::{Role, Seen, Unseen};
+use crate::setup::instance_facts::{Role, Unseen, Visible};
 use crate::types::{ProjectId, UserId};
 
 /// After how many answers in a row that were none the rest is not asked for: GitLab is away.
@@ -72,7 +72,7 @@ impl<'a> Look<'a> {
     /// # Errors
     ///
     /// What would befall every other request too.
-    pub(crate) fn seen<T>(&self, asked: Result<T, ForgeError>) -> Result<Seen<T>> {
+    pub(crate) fn seen<T>(&self, asked: Result<T, ForgeError>) -> Result<Visible<T>> {
         let error = match asked {
             Ok(answer) => {
                 self.failures.set(0);
@@ -96,19 +96,19 @@ impl<'a> Look<'a> {
     }
 
     /// The same of a list.
-    pub(crate) fn listed<T>(&self, asked: impl Iterator<Item = Result<T, ForgeError>>) -> Result<Seen<Vec<T>>> {
+    pub(crate) fn listed<T>(&self, asked: impl Iterator<Item = Result<T, ForgeError>>) -> Result<Visible<Vec<T>>> {
         self.seen(asked.collect())
     }
 
     /// Returns the bot's role in a project, whose settings say it where the token is the bot's own.
-    pub(crate) fn role(&self, id: ProjectId, settings: Option<&ProjectSettings>) -> Result<Seen<Role>> {
+    pub(crate) fn role(&self, id: ProjectId, settings: Option<&ProjectSettings>) -> Result<Visible<Role>> {
         match settings.and_then(|settings| settings.access).filter(|_| self.is_the_bot) {
             Some(access) => Ok(Ok(Role(access.0))),
             None => Ok(self.seen(self.bot.forge.role(id, self.bot_id))?.map(|access| Role(access.0))),
         }
     }
 
-    /// Says whether the token is the bot's own.
+    /// Whether the token is the bot's own.
     pub(crate) fn is_the_bot(&self) -> bool {
         self.is_the_bot
     }

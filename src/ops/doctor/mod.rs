@@ -16,7 +16,7 @@ use crate::forge::ForgeError;
 use crate::ops::Surroundings;
 use crate::ops::doctor::look::Look;
 use crate::ops::session::Setting;
-use crate::setup::check::{self, State};
+use crate::setup::check::{self, CheckState};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &args::Doctor, global: &Global, surroundings: &Surroundings) -> Result<()> {
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &args::Doctor, global: &Global, surroundings: &Surr
         Err(ForgeError::Forbidden(_)) => vec![check::weak_token()],
         Err(error) => return Err(error.into()),
     };
-    let wrong = findings.iter().filter(|finding| finding.state == State::Wrong).count();
+    let wrong = findings.iter().filter(|finding| finding.state == CheckState::Wrong).count();
     Shown { instance: &bot.instance.name, findings, requests: bot.forge.requests() }
         .print(global.output, surroundings.paint)?;
     match wrong {

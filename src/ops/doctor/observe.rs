@@ -11,7 +11,8 @@ use crate::ops::doctor::look::Look;
 use crate::ops::doctor::{bot_project, packages};
 use crate::setup::check::is_ours;
 use crate::setup::instance_facts::{
-    Alert, BotProject, Facts, GitlabVersion, Hook, HookPlace, Package, PlaceKind, RateLimit, Token, Unseen,
+    Alert, BotProjectFacts, GitlabVersion, HookFacts, HookPlace, InstanceFacts, PackageOverview, PlaceKind, RateLimit,
+    TokenFacts, Unseen,
 };
 use crate::types::ProjectPath;
 
@@ -22,26 +23,26 @@ const DELIVERIES: usize = 20;
 const EVENTS: [HookEvent; 2] = [HookEvent::MergeRequests, HookEvent::Comments];
 
 /// Looks at everything.
-pub(crate) fn observe(look: &Look<'_>) -> Result<Facts> {
+pub(crate) fn observe(look: &Look<'_>) -> Result<InstanceFacts> {
     let forge = &look.bot.forge;
     let token = if look.is_the_bot() { look.seen(forge.access_token())? } else { Err(Unseen::NotAsked) };
     let gitlab = look.seen(forge.version())?;
     let bot_project = bot_project::observe(look)?;
     let (packages, forks) = packages::observe(look)?;
-    let looked_at: &[Package] = match &packages {
+    let looked_at: &[PackageOverview] = match &packages {
         Ok(packages) => packages.all.get(..look.packages).unwrap_or(&packages.all),
         Err(_) => &[],
     };
     let known = bot_project.as_ref().and_then(|project| project.as_ref().ok());
     let hooks = hooks(look, known, looked_at)?;
     let left = forge.rate_limit();
-    Ok(Facts {
+    Ok(InstanceFacts {
         program: env!("CARGO_PKG_VERSION").to_owned(),
         now: forge.server_time().unwrap_or_else(|| DateTime::<Utc>::from(SystemTime::now())),
         instance: look.bot.instance.clone(),
         bot: look.bot_name.clone(),
         user: look.user.clone(),
-        token: token.map(|token| Token { scopes: token.scopes.into_iter().collect(), expires: token.expires_at }),
+        token: token.map(|token| TokenFacts { scopes: token.scopes.into_iter().collect(), expires: token.expires_at }),
         gitlab: gitlab.map(|version| GitlabVersion { release: version.release(), text: version.text }),
         rate_limit: left.map(|left| RateLimit { limit: left.limit, remaining: left.remaining }),
         bot_project,
@@ -52,7 +53,11 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<Facts> {
 }
 
 /// The webhooks of the groups, of groups around them where those lack some, and of the packages that are looked into.
-fn hooks(look: &Look<'_>, bot_project: Option<&BotProject>, packages: &[Package]) -> Result<Vec<HookPlace>> {
+fn hooks(
+    look: &Look<'_>,
+    bot_project: Option<&BotProjectFacts>,
+    packages: &[PackageOverview],
+) -> Result<Vec<HookPlace>> {
     look.at("webhooks");
     let mut places = Vec::new();
     for NamespacePair { source_git, .. } in look.bot.instance.namespaces.pairs() {
@@ -85,7 +90,7 @@ fn hooks(look: &Look<'_>, bot_project: Option<&BotProject>, packages: &[Package]
 
 fn place(
     look: &Look<'_>,
-    bot_project: Option<&BotProject>,
+    bot_project: Option<&BotProjectFacts>,
     owner: HookOwner<'_>,
     kind: PlaceKind,
     path: &str,
@@ -100,13 +105,13 @@ fn place(
     Ok(HookPlace { of: path.to_owned(), kind, hooks })
 }
 
-fn hook(shown: Webhook) -> Hook {
+fn hook(shown: Webhook) -> HookFacts {
     let alert = match (shown.is_disabled(), shown.disabled_until) {
         (false, _) => Alert::Called,
         (true, Some(until)) => Alert::Until(until),
         (true, None) => Alert::Never,
     };
-    Hook {
+    HookFacts {
         id: shown.id,
         url: shown.url,
         masked: shown.url_variables,

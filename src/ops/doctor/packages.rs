@@ -11,7 +11,9 @@ use crate::forge::{ProjectRef, ProjectSettings};
 use crate::ops::doctor::bot_project::{job_tokens, runners, settings, variables};
 use crate::ops::doctor::look::Look;
 use crate::setup::check::CI_FILE;
-use crate::setup::instance_facts::{Fork, Forks, Looked, Package, Packages, Seen, Unseen};
+use crate::setup::instance_facts::{
+    ForkOverview, ForksOverview, Looked, PackageOverview, PackagesOverview, Unseen, Visible,
+};
 use crate::types::{BranchName, ProjectPath};
 
 /// The most branch names that are looked for in all packages. A distribution has one for each release.
@@ -25,8 +27,8 @@ struct Candidate {
 }
 
 /// Looks at them all.
-pub(crate) fn observe(look: &Look<'_>) -> Result<(Seen<Packages>, Seen<Forks>)> {
-    let mut packages = Packages::default();
+pub(crate) fn observe(look: &Look<'_>) -> Result<(Visible<PackagesOverview>, Visible<ForksOverview>)> {
+    let mut packages = PackagesOverview::default();
     let mut candidates = candidates(look, &mut packages)?;
     packages.branches.of = candidates.len();
     let unseen_names = branches(look, &mut candidates, &mut packages.branches)?;
@@ -38,10 +40,10 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<(Seen<Packages>, Seen<Forks>)> 
     }
     let dist_git = dist_git(look, &candidates)?;
     packages.dist_git = dist_git.as_ref().err().cloned().or(unseen_names);
-    let mut forks = Forks::default();
+    let mut forks = ForksOverview::default();
     for (place, candidate) in candidates.iter().enumerate() {
         let has = dist_git.as_ref().ok().and_then(|found| found.get(&candidate.dist_git));
-        let mut package = Package {
+        let mut package = PackageOverview {
             source_git: candidate.shown.path.to_string(),
             dist_git: candidate.dist_git.to_string(),
             has_dist_git: has.is_some(),
@@ -66,7 +68,7 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<(Seen<Packages>, Seen<Forks>)> 
 }
 
 /// The projects of the source-git namespaces that take changes.
-fn candidates(look: &Look<'_>, packages: &mut Packages) -> Result<Vec<Candidate>> {
+fn candidates(look: &Look<'_>, packages: &mut PackagesOverview) -> Result<Vec<Candidate>> {
     let mut candidates = Vec::new();
     let namespaces = &look.bot.instance.namespaces;
     for pair in namespaces.pairs() {
@@ -129,7 +131,7 @@ fn branches(look: &Look<'_>, candidates: &mut [Candidate], looked: &mut Looked) 
     Ok(None)
 }
 
-/// Says whether every branch of a project is handled. Then many are upstream's, and only the default branch is one that
+/// Whether every branch of a project is handled. Then many are upstream's, and only the default branch is one that
 /// dist-git has to have. No branch is called nothing, so only a pattern for any name takes that.
 fn is_for_any_branch(look: &Look<'_>, project: &str) -> bool {
     look.bot.instance.targets.handle(project, "")
@@ -139,7 +141,7 @@ fn is_for_any_branch(look: &Look<'_>, project: &str) -> bool {
 fn dist_git<'a>(
     look: &Look<'_>,
     candidates: &'a [Candidate],
-) -> Result<Seen<BTreeMap<&'a ProjectPath, BTreeSet<BranchName>>>> {
+) -> Result<Visible<BTreeMap<&'a ProjectPath, BTreeSet<BranchName>>>> {
     let mut found: BTreeMap<&ProjectPath, BTreeSet<BranchName>> = BTreeMap::new();
     let by_path: BTreeMap<_, _> = candidates.iter().map(|one| (one.dist_git.as_str(), &one.dist_git)).collect();
     let names: BTreeSet<_> = candidates.iter().flat_map(|candidate| &candidate.branches).collect();
@@ -161,7 +163,7 @@ fn dist_git<'a>(
 }
 
 /// What takes requests for this package alone.
-fn look_into(look: &Look<'_>, candidate: &Candidate, package: &mut Package) -> Result<()> {
+fn look_into(look: &Look<'_>, candidate: &Candidate, package: &mut PackageOverview) -> Result<()> {
     let forge = &look.bot.forge;
     let shown = look.seen(forge.project_settings(candidate.shown.id))?;
     package.source_role = look.role(candidate.shown.id, shown.as_ref().ok())?;
@@ -188,7 +190,7 @@ fn look_into(look: &Look<'_>, candidate: &Candidate, package: &mut Package) -> R
 }
 
 /// The bot's fork for a package; nothing where there is none yet: it is made with the first merge request.
-fn fork(look: &Look<'_>, candidate: &Candidate) -> Result<Option<Fork>> {
+fn fork(look: &Look<'_>, candidate: &Candidate) -> Result<Option<ForkOverview>> {
     let name = candidate.dist_git.name();
     let path: ProjectPath = match &look.bot.instance.forks {
         config::Forks::DistGit => return Ok(None),
@@ -196,7 +198,7 @@ fn fork(look: &Look<'_>, candidate: &Candidate) -> Result<Option<Fork>> {
         config::Forks::Group(group) => format!("{group}/{name}").parse()?,
     };
     let Ok(shown) = look.seen(look.bot.forge.project_settings(&path))? else { return Ok(None) };
-    Ok(Some(Fork {
+    Ok(Some(ForkOverview {
         path: shown.path.to_string(),
         settings: settings(&shown),
         variables: variables(look, &shown.path)?,

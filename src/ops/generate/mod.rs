@@ -9,17 +9,17 @@ use anyhow::{Result, bail};
 use bstr::{BString, ByteSlice as _};
 
 use crate::git::history::History;
-use crate::git::proof::Measure;
-use crate::git::store::{Entry, Store};
+use crate::git::proof::TreeProof;
+use crate::git::store::{Store, TreeEntry};
 use crate::ops::generate::proven_series::{Maker, check_order, prove, read_messages};
 use crate::transform::config::{self, PackageConfig};
 use crate::transform::dist_git::{self, Inputs, Outputs, SpecPlace};
-use crate::transform::files::{self, ReceiverFiles, SourcesNeeded, SyncPlan};
+use crate::transform::files::{self, CopyPlan, ReceiverFiles, SourcesNeeded};
 use crate::transform::message::PatchComments;
 use crate::transform::report::{
     self, AppliedBySpec, FORMAT, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
 };
-use crate::transform::series::{Place, SeriesPatch};
+use crate::transform::series::{PatchPlace, SeriesPatch};
 use crate::types::finding::quoted;
 use crate::types::{CommitId, File, FileTree, Finding, Refusal, RepoPath, Subject, TreeId};
 
@@ -64,7 +64,7 @@ pub(crate) struct Generated {
 /// Reads the package configuration of a source-git commit.
 pub(crate) fn read_config(store: &Store, source: &CommitId) -> Result<(PackageConfig, Vec<Finding>)> {
     let path = RepoPath::parse(config::PATH)?;
-    let Some(Entry::File(file)) = store.entry(&store.tree_of(source)?, &path)? else {
+    let Some(TreeEntry::File(file)) = store.entry(&store.tree_of(source)?, &path)? else {
         let text = format!("commit {} has no package configuration", source.short());
         let remedy = format!("commit {path}; packit's documentation describes its format under \"Configuration\"");
         bail!(Refusal::new(text, remedy));
@@ -76,7 +76,7 @@ pub(crate) fn read_config(store: &Store, source: &CommitId) -> Result<(PackageCo
 pub(crate) fn generate(store: &Store, request: Request<'_>) -> Result<Generated> {
     let config = request.config;
     let mut findings = request.findings;
-    let plan = SyncPlan::parse(&config.files_to_sync)?;
+    let plan = CopyPlan::parse(&config.files_to_sync)?;
     let ignored: Vec<BString> = config.ignored_paths.iter().cloned().chain(plan.excluded_pathspecs()).collect();
 
     let source_tree = store.tree_of(&request.source)?;
@@ -101,7 +101,7 @@ pub(crate) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     let commits = read_messages(&history, &request.originals, request.comments, &mut findings)?;
     let maker =
         Maker { store, history: &history, commits: &commits, comments: request.comments, ignored: &ignored, old: &old };
-    let measure = Measure::take(store, &history, &ignored)?;
+    let measure = TreeProof::take(store, &history, &ignored)?;
     let proven = prove(&maker, &measure, &request.upstream.name)?;
     findings.extend(proven.findings);
     findings.extend(nothing_but_ignored(&history, proven.series.is_empty()));
@@ -158,7 +158,7 @@ fn nothing_but_ignored(history: &History, has_no_patches: bool) -> Option<Findin
 }
 
 /// Reads the files of source-git that `files_to_sync` may copy, and no others.
-fn source_files(store: &Store, tree: &TreeId, plan: &SyncPlan) -> Result<FileTree> {
+fn source_files(store: &Store, tree: &TreeId, plan: &CopyPlan) -> Result<FileTree> {
     match plan.sources_needed() {
         SourcesNeeded::Everything => store.files(tree, None),
         SourcesNeeded::TopLevel(paths) => store.files_below(tree, &paths),
@@ -185,7 +185,7 @@ fn patch_reports(
     for patch in series {
         let path = place.patch(&patch.file_name)?;
         let change = match (patch.place, &patch.kept, before.get(&path)) {
-            (Place::Ignored, ..) => PatchChange::Ignored,
+            (PatchPlace::Ignored, ..) => PatchChange::Ignored,
             (_, Some(old), _) if old.as_bytes() != patch.file_name.as_str().as_bytes() => {
                 PatchChange::Renamed { from: RepoPath::parse(old)? }
             }

@@ -8,21 +8,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
 
-use crate::git::history::{Commit, History};
+use crate::git::history::{DownstreamCommit, History};
 use crate::git::patches::{self, FormattedPatch};
-use crate::git::proof::{Measure, PatchFile, Proof};
-use crate::git::store::{Entry, Store};
+use crate::git::proof::{PatchFile, Proof, TreeProof};
+use crate::git::store::{Store, TreeEntry};
 use crate::transform::keep;
 use crate::transform::mail::{self, PatchedFile};
 use crate::transform::message::{self, PatchComments, PatchMetadata};
 use crate::transform::report::MergeReport;
-use crate::transform::series::{self, DownstreamPatch, Place, Prefix, SeriesPatch};
+use crate::transform::series::{self, DownstreamPatch, PatchPlace, Prefix, SeriesPatch};
 use crate::types::finding::quoted;
 use crate::types::{CommitId, File, FileMode, Finding, Refusal, RepoPath, TreeId};
 
 /// What the message of a commit says.
 pub(crate) struct Said<'a> {
-    commit: &'a Commit,
+    commit: &'a DownstreamCommit,
     known_as: CommitId,
     metadata: PatchMetadata,
     comment: Vec<BString>,
@@ -76,7 +76,7 @@ pub(crate) struct Maker<'a> {
 
 /// Finds the finest series that gives the source tree: every commit a patch; else, where there are merges, every step
 /// of the first-parent line; else everything in one.
-pub(crate) fn prove(maker: &Maker<'_>, measure: &Measure, upstream: &str) -> Result<Proven> {
+pub(crate) fn prove(maker: &Maker<'_>, measure: &TreeProof, upstream: &str) -> Result<Proven> {
     let merges = maker.history.merges().count();
     let every_commit = maker.history.commits.iter().filter(|commit| !commit.is_merge());
     let every_commit: Vec<_> =
@@ -104,7 +104,7 @@ pub(crate) fn prove(maker: &Maker<'_>, measure: &Measure, upstream: &str) -> Res
     Ok(proven)
 }
 
-fn coarser(maker: &Maker<'_>, measure: &Measure, merges: usize, reason: &str) -> Result<Proven> {
+fn coarser(maker: &Maker<'_>, measure: &TreeProof, merges: usize, reason: &str) -> Result<Proven> {
     let reason = reason.to_owned();
     if let Some(steps) = maker.first_parent_steps()? {
         let line: BTreeSet<_> = steps.iter().map(|step| step.origin).collect();
@@ -129,7 +129,7 @@ fn coarser(maker: &Maker<'_>, measure: &Measure, merges: usize, reason: &str) ->
 
 impl Maker<'_> {
     /// Makes a series of `steps` and proves it; the reason where it does not hold.
-    fn attempt(&self, measure: &Measure, steps: &[Step]) -> Result<Result<Proven, String>> {
+    fn attempt(&self, measure: &TreeProof, steps: &[Step]) -> Result<Result<Proven, String>> {
         let (mut series, findings) = self.make(steps)?;
         self.keep(&mut series);
         let files: Vec<_> = series.iter().filter(|patch| !patch.content.is_empty()).map(patch_file).collect();
@@ -217,7 +217,7 @@ impl Maker<'_> {
         let tree = self.store.tree_of(formatted)?;
         let renamed = mail::diff_of(mail)?.into_iter().filter(|file| file.renamed && !file.has_hunks && !file.binary);
         for path in renamed.filter_map(|file| file.new) {
-            if let Some(Entry::File(File { mode: FileMode::Symlink, .. })) = self.store.entry(&tree, &path)? {
+            if let Some(TreeEntry::File(File { mode: FileMode::Symlink, .. })) = self.store.entry(&tree, &path)? {
                 links.push(path);
             }
         }
@@ -226,7 +226,7 @@ impl Maker<'_> {
 
     /// Lets patches that dist-git has keep their bytes where only volatile parts would change.
     fn keep(&self, series: &mut [SeriesPatch]) {
-        let written: Vec<_> = series.iter_mut().filter(|patch| patch.place != Place::Ignored).collect();
+        let written: Vec<_> = series.iter_mut().filter(|patch| patch.place != PatchPlace::Ignored).collect();
         let new: Vec<_> = written.iter().map(|patch| (patch.file_name.clone(), patch.content.clone())).collect();
         let mut found = keep::find_kept(&new, self.old).into_iter();
         for patch in written {
@@ -277,7 +277,7 @@ impl Maker<'_> {
         let lost = absorbed.filter(|commit| {
             self.commits.get(&commit.id).is_some_and(|said| said.metadata.source != message::MetadataSource::None)
         });
-        let finding = |commit: &Commit| {
+        let finding = |commit: &DownstreamCommit| {
             Finding::warning("what its message says about its patch is lost: it is part of a merge's patch")
                 .about(crate::types::Subject::Commit(commit.id))
                 .remedy("rebase the branch so that it has no merges, or repeat the trailers in the merge commit")
@@ -316,11 +316,11 @@ fn patch_file(patch: &SeriesPatch) -> PatchFile<'_> {
 }
 
 /// The series as it is written has to apply as well, without the patches that are ignored.
-fn check_without_ignored(maker: &Maker<'_>, measure: &Measure, series: &[SeriesPatch]) -> Result<()> {
-    if series.iter().all(|patch| patch.place != Place::Ignored) {
+fn check_without_ignored(maker: &Maker<'_>, measure: &TreeProof, series: &[SeriesPatch]) -> Result<()> {
+    if series.iter().all(|patch| patch.place != PatchPlace::Ignored) {
         return Ok(());
     }
-    let emitted = series.iter().filter(|patch| patch.place != Place::Ignored && !patch.content.is_empty());
+    let emitted = series.iter().filter(|patch| patch.place != PatchPlace::Ignored && !patch.content.is_empty());
     let emitted: Vec<_> = emitted.map(patch_file).collect();
     if let Some((name, reason)) = measure.stops_at(maker.store, &emitted)? {
         let text = format!("{} does not apply without the ignored patches before it ({reason})", quoted(&name));
@@ -336,9 +336,9 @@ fn check_without_ignored(maker: &Maker<'_>, measure: &Measure, series: &[SeriesP
 }
 
 /// The series has to apply in the spec's order as well, where `Patch-present-in-specfile` makes that another one.
-pub(crate) fn check_order(store: &Store, measure: &Measure, series: &[SeriesPatch], order: &[BString]) -> Result<()> {
+pub(crate) fn check_order(store: &Store, measure: &TreeProof, series: &[SeriesPatch], order: &[BString]) -> Result<()> {
     let places: HashMap<&[u8], usize> = order.iter().zip(0..).map(|(name, place)| (name.as_bytes(), place)).collect();
-    let emitted = series.iter().filter(|patch| patch.place != Place::Ignored && !patch.content.is_empty());
+    let emitted = series.iter().filter(|patch| patch.place != PatchPlace::Ignored && !patch.content.is_empty());
     let mut emitted: Vec<_> = emitted.map(patch_file).collect();
     let place = |patch: &PatchFile<'_>| places.get(patch.name).copied().unwrap_or(usize::MAX);
     if emitted.is_sorted_by_key(place) {
@@ -356,7 +356,7 @@ pub(crate) fn check_order(store: &Store, measure: &Measure, series: &[SeriesPatc
 
 /// Refuses what the build would never see: the content of a submodule, or of a file that Git LFS keeps elsewhere.
 fn refused_content(patch: &SeriesPatch) -> Result<Option<Finding>> {
-    if patch.place == Place::Ignored {
+    if patch.place == PatchPlace::Ignored {
         return Ok(None);
     }
     for file in patched_files(patch)? {

@@ -12,12 +12,12 @@ use crate::forge::{
 };
 use crate::git::remote::RemoteError;
 use crate::ops::onboard::Run;
-use crate::setup::package_facts::Observed;
+use crate::setup::package_facts::PackageFacts;
 use crate::setup::plan::calls::event;
 use crate::setup::plan::fork::{open_to_jobs, unsafe_in};
-use crate::setup::plan::{Missing, Plan};
-use crate::setup::step::{Actor, Change, Place, Setting, Step, TokenUse, listed};
-use crate::setup::todo::Left;
+use crate::setup::plan::{Missing, SetupPlan};
+use crate::setup::step::{Actor, SetupChange, SetupPlace, SetupSetting, SetupStep, TokenUse, listed};
+use crate::setup::todo::Todo;
 use crate::setup::webhook::TOKEN_PART;
 use crate::types::ProjectPath;
 
@@ -31,12 +31,12 @@ pub(crate) struct Done {
     /// What was there already.
     pub(crate) present: Vec<String>,
     /// What is left to a person.
-    pub(crate) left: Vec<Left>,
+    pub(crate) left: Vec<Todo>,
 }
 
 impl Done {
     /// What a dry run shows.
-    pub(crate) fn planned(plan: Plan) -> Self {
+    pub(crate) fn planned(plan: SetupPlan) -> Self {
         let planned = plan.steps.iter().map(ToString::to_string).collect();
         Self { planned, present: plan.present, left: plan.left, done: Vec::new() }
     }
@@ -49,8 +49,8 @@ struct Made {
 
 impl Run<'_> {
     /// Does the steps. Where one ends the run, that comes with what was done until then.
-    pub(crate) fn apply(&self, seen: &Observed, plan: Plan) -> (Done, Result<()>) {
-        let Plan { steps, present, left } = plan;
+    pub(crate) fn apply(&self, seen: &PackageFacts, plan: SetupPlan) -> (Done, Result<()>) {
+        let SetupPlan { steps, present, left } = plan;
         let mut done = Done { present, left, ..Done::default() };
         let known = seen.tokens.iter().filter_map(|(usage, seen)| Some((*usage, seen.token.clone()?)));
         let mut made = Made { tokens: known.collect() };
@@ -81,17 +81,17 @@ impl Run<'_> {
             }
         }
         if !blocked.is_empty() {
-            let left = Left::undone("what has to come first is missing for");
-            done.left.push(blocked.into_iter().fold(left, Left::line));
+            let left = Todo::undone("what has to come first is missing for");
+            done.left.push(blocked.into_iter().fold(left, Todo::line));
         }
         (done, Ok(()))
     }
 
     /// Does one step; returns what it leaves to a person.
-    fn step(&self, step: &Step, made: &mut Made) -> Result<Option<Left>> {
+    fn step(&self, step: &SetupStep, made: &mut Made) -> Result<Option<Todo>> {
         let forge = self.forge(step.actor());
         match step {
-            Step::CreateProject { path, namespace, visibility, settings, .. } => {
+            SetupStep::CreateProject { path, namespace, visibility, settings, .. } => {
                 let new = NewProject {
                     namespace_id: *namespace,
                     path: path.name(),
@@ -104,20 +104,20 @@ impl Run<'_> {
                     forge.edit_project(project.id, &rest)?;
                 }
             }
-            Step::CopyRefs { path, from, is_empty, refs, .. } => {
+            SetupStep::CopyRefs { path, from, is_empty, refs, .. } => {
                 let alone = usize::from(*is_empty);
                 self.copy(from, path, refs, alone)?;
             }
-            Step::SetDefaultBranch { path, branch, .. } => {
+            SetupStep::SetDefaultBranch { path, branch, .. } => {
                 // GitLab takes the first branch that is pushed for it, by itself.
                 if forge.project_settings(path)?.default_branch.as_deref() != Some(branch.as_str()) {
                     let edit = ProjectEdit { default_branch: Some(branch.as_str()), ..ProjectEdit::default() };
                     forge.edit_project(path, &edit)?;
                 }
             }
-            Step::EditSettings { place, path, settings } => {
+            SetupStep::EditSettings { place, path, settings } => {
                 let now = forge.edit_project(path, settings)?;
-                if *place == Place::Fork {
+                if *place == SetupPlace::Fork {
                     if !unsafe_in(&now).is_empty() {
                         bail!(NotTaken(listed(&unsafe_in(&now))));
                     }
@@ -125,13 +125,13 @@ impl Run<'_> {
                     return Ok(open.and_then(|tokens| open_to_jobs(path.as_str(), &tokens)));
                 }
             }
-            Step::CommitCiFile { path, branch, file, change, text, .. } => {
+            SetupStep::CommitCiFile { path, branch, file, change, text, .. } => {
                 let action = FileAction { change: *change, path: file, content: text.as_bytes() };
                 // Nothing is to be built or checked because of it.
                 let message = "Add the CI file for source-git-bot\n\n[skip ci]\n";
                 forge.commit_files(path, branch, message, &[action], None)?;
             }
-            Step::Protect { path, branch, .. } => {
+            SetupStep::Protect { path, branch, .. } => {
                 let new = NewProtection {
                     name: branch.as_str(),
                     push: AccessLevel::MAINTAINER,
@@ -144,31 +144,31 @@ impl Run<'_> {
                     Err(error) => return Err(error.into()),
                 }
             }
-            Step::CreateFork { path, of } => self.create_fork(path, of)?,
-            Step::CreateTriggerToken { usage, hub, description, .. } => {
+            SetupStep::CreateFork { path, of } => self.create_fork(path, of)?,
+            SetupStep::CreateTriggerToken { usage, hub, description, .. } => {
                 let token = forge.create_trigger_token(hub, description)?;
                 made.tokens.insert(*usage, token.token);
             }
-            Step::SetVariable { path, key, change, setting, .. } => {
+            SetupStep::SetVariable { path, key, change, setting, .. } => {
                 let (value, masked, variable_type) = match setting {
-                    Setting::Value(value) => (value, true, VariableType::EnvVar),
-                    Setting::Plain(value) => (value, false, VariableType::EnvVar),
-                    Setting::File(value) => (value, false, VariableType::File),
-                    Setting::Token(usage) => (made.token(*usage)?, true, VariableType::EnvVar),
+                    SetupSetting::Value(value) => (value, true, VariableType::EnvVar),
+                    SetupSetting::Plain(value) => (value, false, VariableType::EnvVar),
+                    SetupSetting::File(value) => (value, false, VariableType::File),
+                    SetupSetting::Token(usage) => (made.token(*usage)?, true, VariableType::EnvVar),
                 };
                 let environment_scope = ANY_ENVIRONMENT;
                 let new =
                     NewVariable { key, value, protected: false, masked, raw: true, variable_type, environment_scope };
                 let of = VariablesOf::Project(path);
                 match change {
-                    Change::Make => forge.create_variable(of, &new)?,
-                    Change::Alter => forge.update_variable(of, &new)?,
+                    SetupChange::Make => forge.create_variable(of, &new)?,
+                    SetupChange::Alter => forge.update_variable(of, &new)?,
                 };
             }
-            Step::SetWebhook { place, path, kind, id, url, template } => {
+            SetupStep::SetWebhook { place, path, kind, id, url, template } => {
                 let project: ProjectPath;
                 let owner = match place {
-                    Place::Group => HookOwner::Group(path),
+                    SetupPlace::Group => HookOwner::Group(path),
                     _ => {
                         project = path.parse()?;
                         HookOwner::Project(&project)
@@ -210,31 +210,31 @@ impl Run<'_> {
     }
 
     /// What is left where GitLab refused a step.
-    fn refused(&self, seen: &Observed, step: &Step, error: &anyhow::Error) -> Left {
+    fn refused(&self, seen: &PackageFacts, step: &SetupStep, error: &anyhow::Error) -> Todo {
         let who = match step.actor() {
             Actor::Operator => &seen.operator,
             Actor::Bot => &seen.bot,
         };
         let path = step.path();
         let right = match step {
-            Step::CreateProject { path, .. } => format!(
+            SetupStep::CreateProject { path, .. } => format!(
                 "it takes the role Developer or Maintainer in {}, as the group is set; an Owner of it can give @{who} that",
                 path.namespace()
             ),
-            Step::CreateFork { path, of } => format!(
+            SetupStep::CreateFork { path, of } => format!(
                 "it takes a role in {of}, if that is not public, which a Maintainer or Owner of it can give @{who}, and the \
                  right to make projects in {}",
                 path.namespace()
             ),
-            Step::SetWebhook { place: Place::Group, .. } => {
+            SetupStep::SetWebhook { place: SetupPlace::Group, .. } => {
                 format!("it takes the role Owner in {path}, which an Owner of it can give @{who}")
             }
             _ => format!("it takes the role Maintainer in {path}, which a Maintainer or Owner of it can give @{who}"),
         };
         let said = format!("{error:#}");
         match is_about_rights(step, error) {
-            true => Left::undone(format!("{step}: {right}")).with("GitLab", said),
-            false => Left::undone(format!("{step}: GitLab refuses that")).with("GitLab", said),
+            true => Todo::undone(format!("{step}: {right}")).with("GitLab", said),
+            false => Todo::undone(format!("{step}: GitLab refuses that")).with("GitLab", said),
         }
     }
 }
@@ -274,12 +274,13 @@ fn is_refusal(error: &anyhow::Error) -> bool {
 }
 
 /// Whether that is for want of a right.
-fn is_about_rights(step: &Step, error: &anyhow::Error) -> bool {
+fn is_about_rights(step: &SetupStep, error: &anyhow::Error) -> bool {
     match error.downcast_ref() {
         Some(ForgeError::Forbidden(_) | ForgeError::NotFoundOrNoAccess(_)) => return true,
         // Of a namespace without that right GitLab says "namespace is not valid".
         Some(ForgeError::Refused(failure)) => {
-            return matches!(step, Step::CreateProject { .. }) && failure.message.contains("namespace is not valid");
+            return matches!(step, SetupStep::CreateProject { .. })
+                && failure.message.contains("namespace is not valid");
         }
         _ => {}
     }

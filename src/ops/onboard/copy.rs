@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::ci::Section;
+use crate::ci::LogSection;
 use crate::git::Store;
 use crate::ops::onboard::Run;
 use crate::types::{CommitId, ProjectPath};
@@ -20,7 +20,7 @@ impl Run<'_> {
         refs: &[(String, CommitId)],
         alone: usize,
     ) -> Result<()> {
-        let _section = Section::begin(self.bot.log, "copy", &format!("copying {from} to {to}"));
+        let _section = LogSection::begin(self.bot.log, "copy", &format!("copying {from} to {to}"));
         let store = Store::create(self.git)?;
         let names: Vec<&str> = refs.iter().map(|(name, _)| name.as_str()).collect();
         tracing::info!("fetching {} branches and tags of {from}; a long history takes its time", names.len());

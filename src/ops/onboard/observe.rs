@@ -6,24 +6,25 @@ use std::fs;
 use anyhow::{Context as _, Result, bail};
 use secrecy::SecretString;
 
-use crate::ci::{Section, Template, TemplateUse, template_uses};
+use crate::ci::{LogSection, Template, TemplateUse, template_uses};
 use crate::cli::exit::UsageError;
 use crate::config::{Forks, Instance, WebhookTokens};
 use crate::forge::{
     AccessLevel, FeatureAccess, Forge, ForgeError, HookOwner, ProjectSettings, TriggerToken, Variable, VariablesOf,
-    Visibility, Webhook,
+    Webhook,
 };
 use crate::git::Store;
 use crate::ops::onboard::{Projects, Run};
 use crate::setup::ci_file::{DIST_GIT_PATH, SOURCE_GIT_PATH, Templates, is_carried};
 use crate::setup::package_facts::{
-    CiFile, Fork, ForkThere, Hub, JobTokens, Observed, Original, Proofs, Reach, Repository, TriggerTokenSeen,
+    CiFile, ForkFacts, ForkThere, Hub, JobTokens, OriginalFacts, PackageFacts, Proofs, Reach, RepositoryFacts,
+    TriggerTokenSeen,
 };
 use crate::setup::plan::calls::description;
-use crate::setup::step::{TokenUse, Which};
+use crate::setup::step::{Side, TokenUse};
 use crate::setup::webhook::trigger_url;
-use crate::setup::webhook_token::{Scope, Secret};
-use crate::types::{BranchName, CommitId, ProjectPath};
+use crate::setup::webhook_token::{Secret, TokenScope};
+use crate::types::{BranchName, CommitId, ProjectPath, Visibility};
 
 /// The bot project's own CI file, and where a package has its configuration.
 const HUB_CI: &str = ".gitlab-ci.yml";
@@ -40,9 +41,9 @@ const LOOKED_AT: usize = 1000;
 
 impl Run<'_> {
     /// Looks at everything. Writes nothing.
-    pub(crate) fn observe(&self, templates: Option<Templates>, secret: Option<&SecretString>) -> Result<Observed> {
+    pub(crate) fn observe(&self, templates: Option<Templates>, secret: Option<&SecretString>) -> Result<PackageFacts> {
         let Projects { source_git, dist_git, originals, hub } = &self.projects;
-        let _section = Section::begin(self.bot.log, "onboard", &format!("looking at {source_git} and {dist_git}"));
+        let _section = LogSection::begin(self.bot.log, "onboard", &format!("looking at {source_git} and {dist_git}"));
         let bot = self.bot.myself()?.user.username.clone();
         let operator = match self.operator {
             Some(operator) => operator.current_user()?.user.username,
@@ -56,8 +57,8 @@ impl Run<'_> {
         };
         let (of_source, of_dist) = originals.as_ref().map(|(source, dist)| (source, dist)).unzip();
         let store = Store::create(self.git)?;
-        let mut source = self.repository(&store, Which::SourceGit, source_git, of_source)?;
-        let mut dist = self.repository(&store, Which::DistGit, dist_git, of_dist)?;
+        let mut source = self.repository(&store, Side::SourceGit, source_git, of_source)?;
+        let mut dist = self.repository(&store, Side::DistGit, dist_git, of_dist)?;
         let fork = self.fork(dist_git)?;
         let branches = branches(&source);
         let handles = |branch: &String| self.bot.instance.targets.handle(source_git.as_str(), branch);
@@ -85,7 +86,7 @@ impl Run<'_> {
         let calls_the_bot = self.calls_the_bot(&source, &maintained)?;
         let report = fork.as_ref().map_or(dist_git, |fork| &fork.path).clone();
         let report_variables = match &fork {
-            Some(Fork { there: Some(there), .. }) if there.is_fork => variables(&self.bot.forge, &report)?,
+            Some(ForkFacts { there: Some(there), .. }) if there.is_fork => variables(&self.bot.forge, &report)?,
             Some(_) => None,
             None => variables(self.operator(), &report)?,
         };
@@ -99,7 +100,7 @@ impl Run<'_> {
         };
         let is_copy = originals.is_some();
         let hooks_of = if is_copy { source_git.as_str() } else { source_git.namespace() };
-        Ok(Observed {
+        Ok(PackageFacts {
             preset: preset(&self.bot.instance, is_copy),
             tokens: self.tokens(&hub, |usage| description(usage, hooks_of, source_git.as_str(), report.as_str()))?,
             proofs: proofs(&self.bot.instance, secret, source_git, is_copy, &report)?,
@@ -162,16 +163,16 @@ impl Run<'_> {
     fn repository(
         &self,
         store: &Store,
-        which: Which,
+        which: Side,
         path: &ProjectPath,
         original: Option<&ProjectPath>,
-    ) -> Result<Repository> {
+    ) -> Result<RepositoryFacts> {
         let forge = self.operator();
         let project = seen(forge.project_settings(path))?;
         if let Some(project) = &project {
             same_spelling(path, &project.path)?;
         }
-        let mut repository = Repository {
+        let mut repository = RepositoryFacts {
             which,
             path: path.clone(),
             project,
@@ -191,8 +192,8 @@ impl Run<'_> {
                 });
             }
             repository.refs = match which {
-                Which::SourceGit => self.refs(store, "source-git", path)?,
-                Which::DistGit => BTreeMap::new(),
+                Side::SourceGit => self.refs(store, "source-git", path)?,
+                Side::DistGit => BTreeMap::new(),
             };
             return Ok(repository);
         };
@@ -211,7 +212,7 @@ impl Run<'_> {
         };
         let refs = self.refs(store, "the original", original)?;
         let default_branch = settings.default_branch;
-        repository.original = Some(Original { path: original.clone(), visibility, default_branch, refs });
+        repository.original = Some(OriginalFacts { path: original.clone(), visibility, default_branch, refs });
         match &repository.project {
             None => {
                 repository.namespace = seen(forge.namespace(path.namespace()))?.map(|namespace| namespace.id);
@@ -236,7 +237,7 @@ impl Run<'_> {
     }
 
     /// The branches of a copy that hold what the original's hold, and more: onboarding's own commit for one.
-    fn ahead(&self, repository: &Repository) -> Result<BTreeSet<String>> {
+    fn ahead(&self, repository: &RepositoryFacts) -> Result<BTreeSet<String>> {
         let mut ahead = BTreeSet::new();
         let Some(original) = &repository.original else { return Ok(ahead) };
         for (name, id) in original.refs.iter().filter(|(name, _)| name.starts_with("refs/heads/")) {
@@ -250,7 +251,7 @@ impl Run<'_> {
     }
 
     /// A file of a branch: of the copy's where that has the branch, else of the original's, of which it will be a copy.
-    fn file(&self, repository: &Repository, branch: &BranchName, file: &str) -> Result<Option<Vec<u8>>> {
+    fn file(&self, repository: &RepositoryFacts, branch: &BranchName, file: &str) -> Result<Option<Vec<u8>>> {
         let is_there = repository.refs.contains_key(&format!("refs/heads/{branch}"));
         let path = match &repository.original {
             Some(original) if !is_there => &original.path,
@@ -259,7 +260,7 @@ impl Run<'_> {
         Ok(self.operator().raw_file(path, branch, file)?)
     }
 
-    fn ci_file(&self, repository: &Repository, branch: &BranchName, file: &str) -> Result<CiFile> {
+    fn ci_file(&self, repository: &RepositoryFacts, branch: &BranchName, file: &str) -> Result<CiFile> {
         let Some(there) = self.file(repository, branch, file)? else { return Ok(CiFile::Missing) };
         let is_the_originals = match &repository.original {
             Some(original) => self.operator().raw_file(&original.path, branch, file)?.as_ref() == Some(&there),
@@ -269,7 +270,7 @@ impl Run<'_> {
     }
 
     /// Whether source-git's CI file includes the job that asks the bot to look; not where that has the bot's own token.
-    fn calls_the_bot(&self, source: &Repository, maintained: &[BranchName]) -> Result<bool> {
+    fn calls_the_bot(&self, source: &RepositoryFacts, maintained: &[BranchName]) -> Result<bool> {
         let Some(project) = &source.project else { return Ok(false) };
         let file = project.ci_config_path.as_deref().filter(|path| !path.is_empty()).unwrap_or(HUB_CI);
         // In another project, or somewhere in the net: not ours to follow.
@@ -293,12 +294,14 @@ impl Run<'_> {
         Ok(false)
     }
 
-    fn fork(&self, dist_git: &ProjectPath) -> Result<Option<Fork>> {
+    fn fork(&self, dist_git: &ProjectPath) -> Result<Option<ForkFacts>> {
         if self.bot.instance.forks == Forks::DistGit {
             return Ok(None);
         }
         let (path, forge) = (self.bot.fork_of(dist_git)?, &self.bot.forge);
-        let Some(settings) = seen(forge.project_settings(&path))? else { return Ok(Some(Fork { path, there: None })) };
+        let Some(settings) = seen(forge.project_settings(&path))? else {
+            return Ok(Some(ForkFacts { path, there: None }));
+        };
         let parent = forge.project(&path)?.forked_from;
         let is_fork = match parent {
             Some(parent) => match parent.path {
@@ -308,7 +311,7 @@ impl Run<'_> {
             None => false,
         };
         let job_tokens = self.job_tokens(&path, &settings)?;
-        Ok(Some(Fork { path, there: Some(ForkThere { settings, is_fork, job_tokens }) }))
+        Ok(Some(ForkFacts { path, there: Some(ForkThere { settings, is_fork, job_tokens }) }))
     }
 
     /// How far a project of the bot's is open to other projects' jobs.
@@ -372,7 +375,7 @@ impl Run<'_> {
 }
 
 /// The names of the branches that a source-git project has, or will have.
-fn branches(source: &Repository) -> BTreeSet<String> {
+fn branches(source: &RepositoryFacts) -> BTreeSet<String> {
     let original = source.original.iter().flat_map(|original| original.refs.keys());
     let names = source.refs.keys().chain(original);
     names.filter_map(|name| Some(name.strip_prefix("refs/heads/")?.to_owned())).collect()
@@ -443,8 +446,8 @@ fn proofs(
         return Ok(Proofs::NotAsked);
     }
     let Some(secret) = secret.cloned().and_then(Secret::new) else { return Ok(Proofs::NoSecret) };
-    let of = |path: &ProjectPath| Scope::new(path.namespace(), Some(path.name())).map(|scope| secret.sign(&scope));
-    let group = Scope::new(source_git.namespace(), None).map(|scope| secret.sign(&scope));
+    let of = |path: &ProjectPath| TokenScope::new(path.namespace(), Some(path.name())).map(|scope| secret.sign(&scope));
+    let group = TokenScope::new(source_git.namespace(), None).map(|scope| secret.sign(&scope));
     Ok(Proofs::Made {
         hooks: if is_copy { of(source_git)? } else { group? },
         source_git: of(source_git)?,

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::ci::Section;
+use crate::ci::LogSection;
 use crate::forge::{BRANCH_TIPS_AT_ONCE, ForgeError, HeadPipelineOf, MergeRequest, PipelineGlance};
 use crate::ops::reconcile::list::Found;
 use crate::ops::session::Bot;
-use crate::pair::cache::Print;
+use crate::pair::cache::PairPrint;
 use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 
 /// After how many failures no more branches are asked for: each takes its time.
@@ -53,7 +53,7 @@ impl HeadPipelines {
         self.0.get(&(path.clone(), request.iid))
     }
 
-    /// Says whether a merge request, its pair or a pipeline of theirs changed after a moment; also where that is not to be
+    /// Whether a merge request, its pair or a pipeline of theirs changed after a moment; also where that is not to be
     /// known.
     pub(crate) fn have_changed(&self, found: &Found, since: DateTime<Utc>) -> bool {
         let is_older = |moment: Option<DateTime<Utc>>| moment.is_some_and(|moment| moment < since);
@@ -83,7 +83,7 @@ pub(crate) struct Seen {
 impl Seen {
     /// Asks for all that is to be known of these; an error also where this GitLab cannot tell.
     pub(crate) fn ask(bot: &Bot, found: &[Found]) -> Result<Self, ForgeError> {
-        let _section = Section::begin(bot.log, "changes", "looking for what has changed");
+        let _section = LogSection::begin(bot.log, "changes", "looking for what has changed");
         let pipelines = HeadPipelines::ask(bot)?;
         let mut branches: BTreeMap<BranchName, BTreeSet<ProjectPath>> = BTreeMap::new();
         for found in found {
@@ -97,7 +97,7 @@ impl Seen {
 
     /// Returns what stands for all that was seen of a merge request and its pair; nothing where something of it may change
     /// unseen.
-    pub(crate) fn print(&self, found: &Found) -> Option<Print> {
+    pub(crate) fn print(&self, found: &Found) -> Option<PairPrint> {
         let target = target(found)?;
         let tip = |path: &ProjectPath| {
             let tip = self.tips.get(&name(path, target.as_str()))?;
@@ -125,7 +125,7 @@ impl Seen {
             }
             parts.extend([pipeline.status.clone(), pipeline.updated_at.clone()]);
         }
-        Some(Print::of(parts.iter().map(String::as_str)))
+        Some(PairPrint::of(parts.iter().map(String::as_str)))
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::ci::Section;
+use crate::ci::LogSection;
 use crate::cli::args::Global;
 use crate::cli::render::reconcile::Line;
 use crate::forge::{ForgeError, MergeRequestState};
@@ -61,7 +61,7 @@ pub(crate) fn add(
     found: &mut Vec<Found>,
     tally: &mut Tally,
 ) -> Result<SeenTo> {
-    let _section = Section::begin(bot.log, "list_ended", "listing what ended lately");
+    let _section = LogSection::begin(bot.log, "list_ended", "listing what ended lately");
     let mut known: BTreeSet<_> = found.iter().filter_map(Found::names).collect();
     let mut add = |ended: Option<Found>| {
         let new = ended.filter(|e| bounds.include(&e.source_path) && !unlisted.hold(e.source_path.as_str()));
@@ -106,7 +106,7 @@ pub(crate) fn remove_branches(
     global: &Global,
     tally: &mut Tally,
 ) -> Result<SeenTo> {
-    let _section = Section::begin(bot.log, "branches", "removing branches that nobody needs any more");
+    let _section = LogSection::begin(bot.log, "branches", "removing branches that nobody needs any more");
     let kept = TimeDelta::days(i64::from(bot.instance.keep_branches));
     let (after, before) = (lately.since - kept, lately.now - kept);
     let mut seen_to = SeenTo::All;

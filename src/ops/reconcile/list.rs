@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::ci::Section;
+use crate::ci::LogSection;
 use crate::config::Instance;
 use crate::forge::{ForgeError, MergeRequest, MergeRequestQuery, StateFilter};
 use crate::ops::reconcile::scope::Bounds;
 use crate::ops::reconcile::summary::Tally;
 use crate::ops::session::Bot;
 use crate::pair::branch;
-use crate::pair::cache::Key as Name;
+use crate::pair::cache::PairKey as Name;
 use crate::types::{BranchName, MergeRequestIid, ProjectPath};
 
 /// The most merge requests of one list.
@@ -38,7 +38,7 @@ impl Found {
 
     /// Returns what the pair is found by. For whatever branch somebody has a dist-git merge request to be: by the branch that
     /// it is from it is the pair's.
-    pub(crate) fn names(&self) -> Option<Key> {
+    pub(crate) fn names(&self) -> Option<PairKey> {
         if let Some(source) = &self.source {
             return Some((self.source_path.clone(), source.iid, source.target_branch.parse().ok()?));
         }
@@ -60,7 +60,7 @@ impl Found {
 }
 
 /// What a pair is found by: the source-git project, the merge request there and its target branch.
-pub(crate) type Key = (ProjectPath, MergeRequestIid, BranchName);
+pub(crate) type PairKey = (ProjectPath, MergeRequestIid, BranchName);
 
 /// What was listed.
 pub(crate) struct Listed {
@@ -74,24 +74,24 @@ pub(crate) struct Listed {
 pub(crate) struct Unlisted(Vec<String>);
 
 impl Unlisted {
-    /// Says whether there are none.
+    /// Whether there are none.
     pub(crate) fn is_none(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Says whether no namespace of the instance could be listed.
+    /// Whether no namespace of the instance could be listed.
     pub(crate) fn are_all(&self, instance: &Instance) -> bool {
         instance.namespaces.pairs().iter().all(|pair| self.hold(pair.source_git.as_str()))
     }
 
-    /// Says whether a source-git path is among them.
+    /// Whether a source-git path is among them.
     pub(crate) fn hold(&self, path: &str) -> bool {
         let is_within =
             |of: &String| path.strip_prefix(of.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('/'));
         self.0.iter().any(is_within)
     }
 
-    /// Says whether a merge request of either side is of theirs, by the name that people call it.
+    /// Whether a merge request of either side is of theirs, by the name that people call it.
     pub(crate) fn hold_named(&self, instance: &Instance, name: &str) -> bool {
         let Some((path, _)) = name.rsplit_once('!') else { return false };
         let source = instance.namespaces.source_git_of(path);
@@ -104,8 +104,8 @@ impl Unlisted {
 ///
 /// What changed since some time is for the caller to pick out: a merge request that a list leaves out would look closed.
 pub(crate) fn all(bot: &Bot, bounds: &Bounds, tally: &mut Tally) -> Result<Listed> {
-    let _section = Section::begin(bot.log, "list", "listing merge requests");
-    let mut found: BTreeMap<Key, Found> = BTreeMap::new();
+    let _section = LogSection::begin(bot.log, "list", "listing merge requests");
+    let mut found: BTreeMap<PairKey, Found> = BTreeMap::new();
     let lists: Vec<_> = if bounds.only.is_empty() {
         bot.instance.namespaces.pairs().iter().map(|pair| List::Group(pair.source_git.as_str())).collect()
     } else {
@@ -176,7 +176,7 @@ impl List<'_> {
     }
 }
 
-fn sources(bot: &Bot, list: &List<'_>, found: &mut BTreeMap<Key, Found>) -> Result<(), ForgeError> {
+fn sources(bot: &Bot, list: &List<'_>, found: &mut BTreeMap<PairKey, Found>) -> Result<(), ForgeError> {
     let open: &mut dyn Iterator<Item = _> = match list {
         List::Group(group) => &mut bot.forge.open_merge_requests_of_group(group),
         List::Project(project) => {
@@ -207,7 +207,7 @@ pub(crate) fn of_source_git(bot: &Bot, source: MergeRequest) -> Option<Found> {
 }
 
 /// Adds the bot's dist-git merge requests.
-fn pairs(bot: &Bot, list: &List<'_>, found: &mut BTreeMap<Key, Found>) -> Result<()> {
+fn pairs(bot: &Bot, list: &List<'_>, found: &mut BTreeMap<PairKey, Found>) -> Result<()> {
     let myself = bot.myself()?.user.id;
     let dist_git;
     let open: &mut dyn Iterator<Item = _> = match list {

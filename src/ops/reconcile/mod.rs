@@ -38,7 +38,7 @@ use crate::ops::reconcile::summary::{Kind, Tally};
 use crate::ops::reconcile::workers::Came;
 use crate::ops::session::{Bot, Setting};
 use crate::ops::sync::Unsynced;
-use crate::pair::cache::{Hour, Key, Known, Print, Trouble, TroubleKind};
+use crate::pair::cache::{Hour, Known, PairKey, PairPrint, Trouble, TroubleKind};
 use crate::types::ProjectPath;
 
 /// Runs the command.
@@ -136,9 +136,9 @@ fn without_graphql(error: &ForgeError) {
 /// A merge request that is to be looked at.
 struct Task {
     found: Found,
-    key: Key,
+    key: PairKey,
     /// How it looked when it was found.
-    print: Option<Print>,
+    print: Option<PairPrint>,
     depth: Depth,
     /// Its place in the summary.
     place: usize,

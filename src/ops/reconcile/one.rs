@@ -15,11 +15,10 @@ use crate::ops::report::{self, Asked, Pair};
 use crate::ops::session::Bot;
 use crate::ops::sync::{self, Unsynced};
 use crate::ops::{Surroundings, notes};
-use crate::pair::ci::CiState;
 use crate::pair::note::ci_results::CiSection;
 use crate::pair::{branch, commit, markers};
 use crate::transform::config;
-use crate::types::{CommitId, MergeRequestIid, ProjectId, ProjectPath};
+use crate::types::{CiState, CommitId, MergeRequestIid, ProjectId, ProjectPath};
 
 /// How far a look goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +179,7 @@ impl Reconciling<'_> {
         Ok(())
     }
 
-    /// Says whether a note tells of all that `sync` goes by, and dist-git holds what it tells: then `sync` has seen it.
+    /// Whether a note tells of all that `sync` goes by, and dist-git holds what it tells: then `sync` has seen it.
     fn is_told(&self, note: Option<&Note>, source: &MergeRequest, dist: &MergeRequest) -> Result<bool> {
         let Some(note) = note else { return Ok(false) };
         let tested = CiSection::read(&note.body).and_then(|section| section.state.tested);
@@ -203,7 +202,7 @@ impl Reconciling<'_> {
         Ok(is_newest && (based_on.is_none() || based_on == self.tips.of(self.bot, dist)?))
     }
 
-    /// Says whether a dist-git commit is the bot's own, made from this source-git commit.
+    /// Whether a dist-git commit is the bot's own, made from this source-git commit.
     fn is_made_from(&self, dist: &CommitId, source: &CommitId, project: ProjectId) -> Result<bool> {
         match self.bot.forge.commit(project, dist) {
             Ok(found) => Ok(found.committer_email == self.bot.person()?.email

@@ -5,11 +5,11 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 
-use crate::ci::Job;
+use crate::ci::JobContext;
 use crate::cli::args::{self, Shard};
 use crate::cli::exit::UsageError;
 use crate::config::Instance;
-use crate::pair::cache::Key;
+use crate::pair::cache::PairKey;
 use crate::types::ProjectPath;
 
 /// See the module.
@@ -32,7 +32,7 @@ impl Bounds {
     /// Reads arguments and job, which speak of this instance.
     pub(crate) fn read(
         arguments: &args::Reconcile,
-        job: &Job,
+        job: &JobContext,
         instance: &Instance,
         now: DateTime<Utc>,
     ) -> Result<Self> {
@@ -61,20 +61,20 @@ impl Bounds {
         })
     }
 
-    /// Says whether it is too late to begin anything.
+    /// Whether it is too late to begin anything.
     pub(crate) fn is_time_up(&self) -> bool {
         self.until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// Says whether a person chose what to look at: then it is looked at whatever is known of it, and of the whole the
+    /// Whether a person chose what to look at: then it is looked at whatever is known of it, and of the whole the
     /// run can say nothing.
     pub(crate) fn are_chosen(&self) -> bool {
         self.since.is_some() || !self.only.is_empty()
     }
 
-    /// Says whether a source-git project is in this part. All merge requests of a project are in the same.
+    /// Whether a source-git project is in this part. All merge requests of a project are in the same.
     pub(crate) fn include(&self, project: &ProjectPath) -> bool {
-        let share = Key::of([project.as_str()]).share(u64::from(self.shard.total));
+        let share = PairKey::of([project.as_str()]).share(u64::from(self.shard.total));
         share == u64::from(self.shard.index.saturating_sub(1))
     }
 }

@@ -9,16 +9,16 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
-use crate::ci::Section;
-use crate::forge::{ForgeError, HookOwner, Issue, IssueEdit, Note, StateChange, Webhook};
+use crate::ci::LogSection;
+use crate::forge::{ForgeError, HookOwner, Issue, IssueEdit, Note, Webhook};
 use crate::ops::reconcile::cleanup::{self, SeenTo};
 use crate::ops::reconcile::list::Unlisted;
 use crate::ops::reconcile::one::Depth;
 use crate::ops::reconcile::scope::Bounds;
 use crate::ops::session::Bot;
-use crate::pair::cache::{Hour, Key, Known, Memory, Print};
-use crate::pair::status_issue::{self, Hook, Part, States, Status, Surroundings};
-use crate::types::{IssueIid, NoteId, ProjectPath};
+use crate::pair::cache::{Cache, Hour, Known, PairKey, PairPrint};
+use crate::pair::status_issue::{self, DisabledHook, InstanceState, JobPart, States, StatusText};
+use crate::types::{IssueIid, NoteId, ProjectPath, StateChange};
 
 /// The most notes below the issue that are read.
 const NOTES: usize = 500;
@@ -48,19 +48,19 @@ pub(crate) struct Watch {
     issue: Option<Issue>,
     surplus: Vec<IssueIid>,
     notes: Notes,
-    memory: Memory,
-    settings: Print,
+    memory: Cache,
+    settings: PairPrint,
     /// When the last run was.
     last: Option<i64>,
     /// What this run has put down.
-    put: Vec<Key>,
+    put: Vec<PairKey>,
 }
 
 /// What a run saw.
 #[derive(Clone, Copy)]
 pub(crate) struct Ran<'a> {
     /// All merge requests that were found.
-    pub(crate) keys: &'a [Key],
+    pub(crate) keys: &'a [PairKey],
     /// Their projects.
     pub(crate) projects: &'a [ProjectPath],
     /// Those that could not be found.
@@ -74,7 +74,7 @@ pub(crate) struct Ran<'a> {
 #[derive(Default)]
 struct Notes {
     /// Those of the parts that there are, the oldest of each.
-    parts: Vec<(NoteId, Part)>,
+    parts: Vec<(NoteId, JobPart)>,
     /// Those that have no use any more: second ones, of another division into parts, and what cannot be read.
     surplus: Vec<NoteId>,
 }
@@ -86,7 +86,7 @@ impl Watch {
             tracing::info!("the instance names no `bot_project`: nothing is remembered, and everything is looked at");
             return Ok(None);
         };
-        let _section = Section::begin(bot.log, "status", "reading the status issue");
+        let _section = LogSection::begin(bot.log, "status", "reading the status issue");
         let mut watch = Self {
             project: project.as_str().parse()?,
             instance: bot.instance.short_name(),
@@ -95,7 +95,7 @@ impl Watch {
             issue: None,
             surplus: Vec::new(),
             notes: Notes::default(),
-            memory: Memory::default(),
+            memory: Cache::default(),
             settings: settings(bot),
             last: None,
             put: Vec::new(),
@@ -136,8 +136,8 @@ impl Watch {
             if author.id != bot.myself()?.user.id || system {
                 continue;
             }
-            let Some(part) = Part::read(&body) else {
-                if Part::is_in(&body) {
+            let Some(part) = JobPart::read(&body) else {
+                if JobPart::is_in(&body) {
                     self.notes.surplus.push(id);
                 }
                 continue;
@@ -152,7 +152,7 @@ impl Watch {
         Ok(())
     }
 
-    fn own(&self) -> Option<&(NoteId, Part)> {
+    fn own(&self) -> Option<&(NoteId, JobPart)> {
         self.notes.parts.iter().find(|(_, part)| part.shard == self.shard)
     }
 
@@ -173,23 +173,23 @@ impl Watch {
         Hour::of(self.now)
     }
 
-    /// Says whether a merge request that looks like this needs no look.
-    pub(crate) fn is_settled(&self, key: Key, print: Option<Print>) -> bool {
+    /// Whether a merge request that looks like this needs no look.
+    pub(crate) fn is_settled(&self, key: PairKey, print: Option<PairPrint>) -> bool {
         print.is_some_and(|print| self.memory.is_settled(key, print, self.hour()))
     }
 
     /// Says how far a look at a merge request has to go.
-    pub(crate) fn depth(&self, key: Key, print: Option<Print>) -> Depth {
+    pub(crate) fn depth(&self, key: PairKey, print: Option<PairPrint>) -> Depth {
         if self.memory.is_due_whole(key, print) { Depth::Whole } else { Depth::WhatChanged }
     }
 
     /// Returns what is known of a merge request.
-    pub(crate) fn known(&self, key: Key) -> Option<&Known> {
+    pub(crate) fn known(&self, key: PairKey) -> Option<&Known> {
         self.memory.get(key)
     }
 
     /// Puts down what became of a merge request in this run.
-    pub(crate) fn put(&mut self, key: Key, known: Known) {
+    pub(crate) fn put(&mut self, key: PairKey, known: Known) {
         self.memory.put(key, known);
         self.put.push(key);
     }
@@ -197,7 +197,7 @@ impl Watch {
     /// Writes what the next runs need and people are to know, where that has changed; in a dry run, returns the text that
     /// the issue would get. What was found is all that is remembered, and what may be there of what could not be listed.
     pub(crate) fn write(&mut self, bot: &Bot, ran: Ran<'_>, dry_run: bool) -> Result<Option<String>> {
-        let _section = Section::begin(bot.log, "status_write", "writing the status issue");
+        let _section = LogSection::begin(bot.log, "status_write", "writing the status issue");
         let Ran { keys, projects, unlisted, mut states, seen_to } = ran;
         let now = self.hour();
         let kept = keys.iter().chain(&self.put).copied();
@@ -208,7 +208,7 @@ impl Watch {
         states.left = states.left.saturating_add(u32::try_from(unseen).unwrap_or(u32::MAX));
         let old = self.own().cloned();
         let surroundings = self.surroundings(bot, projects, old.as_ref().map(|(_, part)| part))?;
-        let part = Part {
+        let part = JobPart {
             shard: self.shard,
             ran: self.now.timestamp(),
             behind: self.behind(seen_to),
@@ -245,7 +245,7 @@ impl Watch {
     }
 
     /// Opens the issue; where another run did so at the same time, the older one is kept.
-    fn open(&mut self, bot: &Bot, part: &Part) -> Result<()> {
+    fn open(&mut self, bot: &Bot, part: &JobPart) -> Result<()> {
         let (text, _) = self.text(bot, part);
         let title = status_issue::title(&self.instance);
         match bot.forge.create_confidential_issue(&self.project, &title, &text) {
@@ -259,7 +259,7 @@ impl Watch {
     }
 
     /// Brings the issue in line with its notes, and removes what is one too many.
-    fn finish(&mut self, bot: &Bot, issue: &Issue, part: &Part) -> Result<()> {
+    fn finish(&mut self, bot: &Bot, issue: &Issue, part: &JobPart) -> Result<()> {
         let (text, is_open) = self.text(bot, part);
         let edit = IssueEdit {
             description: (!is_same(&issue.description, &text)).then_some(text),
@@ -288,27 +288,32 @@ impl Watch {
     }
 
     /// What the issue is to say with this for the own part, and whether it is to be open.
-    fn text(&self, bot: &Bot, own: &Part) -> (String, bool) {
+    fn text(&self, bot: &Bot, own: &JobPart) -> (String, bool) {
         let others = self.notes.parts.iter().map(|(_, part)| part).filter(|part| part.shard != own.shard);
         let mut parts: Vec<_> = others.chain([own]).cloned().collect();
         parts.sort_by_key(|part| part.shard);
         let gitlab = format!("{}/", bot.instance.gitlab.url.as_str().trim_end_matches('/'));
         let today = self.now.date_naive();
-        let status = Status { instance: &self.instance, parts: &parts, gitlab: &gitlab, today, last: self.last };
+        let status = StatusText { instance: &self.instance, parts: &parts, gitlab: &gitlab, today, last: self.last };
         (status.description(), status.needs_a_person())
     }
 
     /// What can be amiss besides merge requests; asked for once a day, by one of several jobs.
-    fn surroundings(&self, bot: &Bot, projects: &[ProjectPath], old: Option<&Part>) -> Result<Option<Surroundings>> {
+    fn surroundings(
+        &self,
+        bot: &Bot,
+        projects: &[ProjectPath],
+        old: Option<&JobPart>,
+    ) -> Result<Option<InstanceState>> {
         if self.shard.0 != 1 {
             return Ok(None);
         }
         let known = old.and_then(|part| part.surroundings.clone());
         let asked = self.now.timestamp();
-        let is_fresh = |known: &Surroundings| (0..SURROUNDINGS).contains(&asked.saturating_sub(known.asked));
+        let is_fresh = |known: &InstanceState| (0..SURROUNDINGS).contains(&asked.saturating_sub(known.asked));
         let known = match known {
             Some(known) if is_fresh(&known) => return Ok(Some(known)),
-            known => known.unwrap_or(Surroundings { hooks: Some(Vec::new()), ..Surroundings::default() }),
+            known => known.unwrap_or(InstanceState { hooks: Some(Vec::new()), ..InstanceState::default() }),
         };
         let token = unless_failed(seen(bot.forge.token_expiry()), "when the token expires")?;
         let hooks = unless_failed(hooks(bot, projects), "whether GitLab has disabled webhooks")?;
@@ -317,13 +322,13 @@ impl Watch {
             _ => asked.saturating_sub(SURROUNDINGS).saturating_add(SURROUNDINGS_AGAIN),
         };
         let token_expires = token.map_or(known.token_expires, Option::flatten);
-        Ok(Some(Surroundings { asked, token_expires, hooks: hooks.unwrap_or(known.hooks) }))
+        Ok(Some(InstanceState { asked, token_expires, hooks: hooks.unwrap_or(known.hooks) }))
     }
 }
 
 /// The webhooks on either side that GitLab does not call: events and pipelines are told by them. Nothing where none are to
 /// be seen.
-fn hooks(bot: &Bot, projects: &[ProjectPath]) -> Result<Option<Vec<Hook>>, ForgeError> {
+fn hooks(bot: &Bot, projects: &[ProjectPath]) -> Result<Option<Vec<DisabledHook>>, ForgeError> {
     let mut hooks = None;
     let mut groups = BTreeSet::new();
     for pair in bot.instance.namespaces.pairs() {
@@ -353,13 +358,13 @@ fn unless_failed<T>(asked: Result<T, ForgeError>, what: &str) -> Result<Option<T
 }
 
 /// What stands for all that decides what is done besides what GitLab tells: the program and the instance.
-fn settings(bot: &Bot) -> Print {
+fn settings(bot: &Bot) -> PairPrint {
     let instance = &bot.instance;
     let settings = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?}",
         instance.namespaces, instance.forks, instance.targets, instance.ci_files, instance.results, instance.label,
     );
-    Print::of([env!("CARGO_PKG_VERSION"), settings.as_str()])
+    PairPrint::of([env!("CARGO_PKG_VERSION"), settings.as_str()])
 }
 
 /// Takes what the bot may not see for nothing.
@@ -371,16 +376,16 @@ fn seen<T>(asked: Result<T, ForgeError>) -> Result<Option<T>, ForgeError> {
     }
 }
 
-fn disabled(of: &str, hooks: Vec<Webhook>) -> impl Iterator<Item = Hook> {
+fn disabled(of: &str, hooks: Vec<Webhook>) -> impl Iterator<Item = DisabledHook> {
     let of = of.to_owned();
-    hooks.into_iter().filter(Webhook::is_disabled).map(move |hook| Hook {
+    hooks.into_iter().filter(Webhook::is_disabled).map(move |hook| DisabledHook {
         of: of.clone(),
         id: hook.id,
         until: hook.disabled_until,
     })
 }
 
-/// Says whether GitLab shows what was written: it may write line ends in its own way.
+/// Whether GitLab shows what was written: it may write line ends in its own way.
 fn is_same(shown: &str, written: &str) -> bool {
     shown.replace("\r\n", "\n").trim_end() == written.trim_end()
 }

@@ -9,7 +9,7 @@ use crate::forge::{ForgeError, MergeRequestState};
 use crate::ops::reconcile::cleanup::SeenTo;
 use crate::ops::reconcile::list::Found;
 use crate::ops::session::Bot;
-use crate::pair::cache::{Hour, Key, Known, Trouble, TroubleKind};
+use crate::pair::cache::{Hour, Known, PairKey, Trouble, TroubleKind};
 use crate::pair::status_issue::States;
 use crate::types::{ProjectPath, Refusal};
 
@@ -43,7 +43,7 @@ pub(crate) struct Tally {
     pub(crate) summary: Summary,
     pub(crate) states: States,
     /// What is known of each that was looked at.
-    pub(crate) outcomes: Vec<(Key, Known)>,
+    pub(crate) outcomes: Vec<(PairKey, Known)>,
     /// What the run ends with.
     pub(crate) error: Option<anyhow::Error>,
     /// The projects in a row for which GitLab was not to be had.
@@ -95,7 +95,7 @@ impl Tally {
     /// Notes that `what` failed, which concerns more than one merge request; `of` is what people know it by. It is
     /// remembered like a merge request that failed, so that a person is called where it goes on failing.
     pub(crate) fn all_failed(&mut self, of: &str, what: String, error: anyhow::Error) {
-        let key = Key::of(["all", what.as_str()]);
+        let key = PairKey::of(["all", what.as_str()]);
         let error = error.context(what);
         tracing::error!("{error:#}");
         let why = format!("{error:#}");
@@ -119,14 +119,14 @@ impl Tally {
         Ok(None)
     }
 
-    /// Says whether all of these were looked at, and none failed.
-    pub(crate) fn seen_to(&self, keys: impl IntoIterator<Item = Key>) -> SeenTo {
+    /// Whether all of these were looked at, and none failed.
+    pub(crate) fn seen_to(&self, keys: impl IntoIterator<Item = PairKey>) -> SeenTo {
         let is_failed = |known: &Known| known.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::Failed);
         let is_done = |key| self.outcomes.iter().any(|(done, known)| *done == key && !is_failed(known));
         if keys.into_iter().all(is_done) { SeenTo::All } else { SeenTo::InPart }
     }
 
-    /// Says whether going on is of no use.
+    /// Whether going on is of no use.
     pub(crate) fn is_hopeless(&self) -> bool {
         self.is_shut_out || self.without_gitlab.len() >= FAILURES
     }

@@ -9,9 +9,9 @@ use crate::ops::report::Pair;
 use crate::ops::report::observe::Seen;
 use crate::ops::session::Bot;
 use crate::pair::note;
-use crate::pair::note::ci_results::Taken;
+use crate::pair::note::ci_results::Acceptance;
 use crate::pair::report_plan::NoteEdit;
-use crate::pair::statuses::{self, Place, Post};
+use crate::pair::statuses::{self, Post, StatusPlace};
 
 /// Whether anything was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(crate) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Applied> {
     Ok(applied)
 }
 
-/// Says whether the note is as it was when this job began: GitLab has no way to edit it only if it is, and posting
+/// Whether the note is as it was when this job began: GitLab has no way to edit it only if it is, and posting
 /// statuses takes long enough for a sync to write it anew.
 fn is_as_read(bot: &Bot, pair: &Pair, edit: &NoteEdit) -> Result<bool> {
     match bot.forge.note(pair.source.target_project_id, pair.source.iid, edit.id) {
@@ -86,12 +86,12 @@ impl Refusals {
             Refused::Room => {
                 let there = seen.posted.iter().filter(|(place, _)| place.sha() == post.place.sha());
                 let there: Vec<_> = there.flat_map(|(_, there)| there).cloned().collect();
-                statuses::may_be_taken(post, Taken::Full, &there, seen.observed.bot)
+                statuses::may_be_taken(post, Acceptance::Full, &there, seen.observed.bot)
             }
         })
     }
 
-    fn taken(&self, place: &Place) -> Taken {
+    fn taken(&self, place: &StatusPlace) -> Acceptance {
         let at_place = self.0.iter().filter(|(post, _)| post.place == *place);
         let taken = at_place.map(|(_, refused)| refused.taken());
         taken.max().unwrap_or_default()

@@ -8,7 +8,7 @@ pub(crate) mod observe;
 
 use anyhow::{Result, bail};
 
-use crate::ci::Job;
+use crate::ci::JobContext;
 use crate::cli::args::{self, Global};
 use crate::cli::exit::UsageError;
 use crate::cli::render::report as report_render;
@@ -18,7 +18,7 @@ use crate::ops::outcome::Effect;
 use crate::ops::pipeline_reference::PipelineReference;
 use crate::ops::session::{Bot, Setting};
 use crate::ops::{Surroundings, find_pair};
-use crate::pair::report_plan::Memory;
+use crate::pair::report_plan::RememberedResults;
 use crate::types::ProjectPath;
 
 /// How often everything is looked at again because it changed meanwhile.
@@ -63,7 +63,7 @@ fn nothing(global: &Global) -> Result<Effect> {
 }
 
 /// Returns what the job's own pipeline is about.
-fn asked_by(job: &Job, setting: &Setting) -> Result<Asked> {
+fn asked_by(job: &JobContext, setting: &Setting) -> Result<Asked> {
     let is_source_git = |project: &str| setting.instance.namespaces.dist_git_of(project).is_some();
     if let Some(named) = &job.merge_request {
         let reference = MergeRequestReference::parse(named, &setting.instance.gitlab.url)?;
@@ -100,7 +100,7 @@ pub(crate) struct Pair {
     /// The bot's note on the source-git merge request, where somebody has read it already.
     pub(crate) note: Option<Note>,
     /// Whether the statuses are as the note remembers them.
-    pub(crate) memory: Memory,
+    pub(crate) memory: RememberedResults,
     /// The pipeline that was named; nothing for the newest.
     pub(crate) pipeline: Option<crate::forge::Pipeline>,
 }
@@ -124,11 +124,11 @@ pub(crate) fn report(bot: &Bot, pair: Pair, global: &Global, surroundings: &Surr
                     return Ok(effect);
                 }
                 tracing::info!("it has changed meanwhile; looking again");
-                pair.memory = Memory::Trusted;
+                pair.memory = RememberedResults::Trusted;
             }
             Ok(apply::Applied::Overtaken) => {
                 tracing::info!("another job has written the note meanwhile; looking again");
-                pair.memory = Memory::Doubted;
+                pair.memory = RememberedResults::Doubted;
             }
             // Whether it was done shows when everything is looked at again.
             Err(error) if matches!(error.downcast_ref(), Some(ForgeError::MaybeDone(_))) => {

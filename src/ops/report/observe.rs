@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::ci::Section;
+use crate::ci::LogSection;
 use crate::config;
-use crate::forge::{self, CiState, ForgeError, MergeRequestState, Pipeline};
+use crate::forge::{self, ForgeError, MergeRequestState, Pipeline};
 use crate::ops::report::Pair;
 use crate::ops::session::Bot;
 use crate::ops::{commit_statuses, notes};
-use crate::pair::ci::{self, Begun, MergeRequestIs, OnFailure, Results};
+use crate::pair::ci::{self, Begun, CiResults, MergeRequestIs, OnFailure};
 use crate::pair::facts::SourceNote;
 use crate::pair::note::ci_results::CiSection;
-use crate::pair::report_plan::{CommitIs, Memory, Observed};
-use crate::pair::statuses::{Detail, Place, Posted};
+use crate::pair::report_plan::{CommitIs, RememberedResults, ReportFacts};
+use crate::pair::statuses::{Detail, Posted, StatusPlace};
 use crate::pair::{commit, markers, note};
-use crate::types::{CommitId, ProjectId};
+use crate::types::{CiState, CommitId, ProjectId};
 
 /// The most pipelines of a merge request, jobs of a pipeline and versions of a merge request that are looked at.
 const PIPELINES: usize = 100;
@@ -29,9 +29,9 @@ const DOWNSTREAM: usize = 10;
 
 /// What was seen.
 pub(crate) struct Seen {
-    pub(crate) observed: Observed,
+    pub(crate) observed: ReportFacts,
     /// The statuses that are there, where that was asked.
-    pub(crate) posted: Vec<(Place, Vec<Posted>)>,
+    pub(crate) posted: Vec<(StatusPlace, Vec<Posted>)>,
     /// The pipeline that is reported.
     pub(crate) pipeline: Option<Pipeline>,
     /// The source-git project.
@@ -51,7 +51,7 @@ struct Subject {
 /// Looks; nothing, with a line in the log, where there is nothing to report or nothing new.
 pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
     let title = format!("reading the CI results of {}!{}", pair.dist_path, pair.dist.iid);
-    let _section = Section::begin(bot.log, "results", &title);
+    let _section = LogSection::begin(bot.log, "results", &title);
     let note = match pair.note.take() {
         Some(note) => Some(note),
         None => {
@@ -84,7 +84,7 @@ pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
         _ => commit_statuses::place_of_older(&bot.forge, &pair.source, &subject.commit)?,
     };
     if let (Some(known), Some(note)) = (&known, &note)
-        && pair.memory == Memory::Trusted
+        && pair.memory == RememberedResults::Trusted
         && is_told(known, &subject, place.as_ref())
         && note::same(&known.replace_in(&note.body, &head), &note.body)
     {
@@ -96,9 +96,9 @@ pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
         true => MergeRequestIs::Open,
         false => MergeRequestIs::Ended,
     };
-    let observed = Observed {
+    let observed = ReportFacts {
         bot: bot.myself()?.user.id,
-        results: Results {
+        results: CiResults {
             commit: subject.commit,
             tested: subject.tested,
             pipeline: subject
@@ -132,7 +132,7 @@ pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
     Ok(Some(Seen { observed, posted, pipeline: subject.pipeline, project }))
 }
 
-/// Says whether a pipeline is still as it was seen.
+/// Whether a pipeline is still as it was seen.
 pub(crate) fn is_still_so(bot: &Bot, seen: &Seen) -> Result<bool> {
     let Some(pipeline) = &seen.pipeline else { return Ok(true) };
     match bot.forge.pipeline(pipeline.project_id, pipeline.id) {
@@ -143,8 +143,8 @@ pub(crate) fn is_still_so(bot: &Bot, seen: &Seen) -> Result<bool> {
     }
 }
 
-/// Says whether all that there is to tell of an ended pipeline has been told: it need not be read again then.
-fn is_told(known: &CiSection, subject: &Subject, place: Option<&Place>) -> bool {
+/// Whether all that there is to tell of an ended pipeline has been told: it need not be read again then.
+fn is_told(known: &CiSection, subject: &Subject, place: Option<&StatusPlace>) -> bool {
     let Some(pipeline) = &subject.pipeline else { return false };
     let unchanged = pipeline.updated_at.is_some_and(|updated| known.state.updated == Some(updated.timestamp_millis()));
     let has_open = !known.state.left_open_beside(subject.commit).is_empty();
@@ -159,7 +159,7 @@ fn is_told(known: &CiSection, subject: &Subject, place: Option<&Place>) -> bool 
         && known.state.statuses.as_ref().map(|statuses| &statuses.place) == place
 }
 
-/// Says whether the source-git merge request has, or had, a commit as its head.
+/// Whether the source-git merge request has, or had, a commit as its head.
 fn is_in(bot: &Bot, pair: &Pair, commit: &CommitId) -> Result<bool> {
     if pair.source.sha == Some(*commit) {
         return Ok(true);
@@ -294,7 +294,7 @@ impl Looking<'_> {
         Ok(None)
     }
 
-    /// Says whether a pipeline of merged results tests `head`.
+    /// Whether a pipeline of merged results tests `head`.
     fn merges(&self, pipeline: &Pipeline, head: &CommitId) -> Result<bool> {
         if let Some(known) = self.known.filter(|known| known.state.pipeline == Some(pipeline.id)) {
             return Ok(known.state.tested == Some(*head));
@@ -319,7 +319,7 @@ impl Looking<'_> {
 
 /// Reads the jobs of a pipeline, and those of the pipelines that its trigger jobs started. `asked` is a pipeline that was
 /// read by itself.
-fn with_jobs(bot: &Bot, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result<ci::Pipeline> {
+fn with_jobs(bot: &Bot, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result<ci::CiPipeline> {
     let mut jobs = Vec::new();
     let own = bot.forge.pipeline_jobs(pipeline.project_id, pipeline.id);
     let bridges = bot.forge.pipeline_bridges(pipeline.project_id, pipeline.id);
@@ -334,13 +334,13 @@ fn with_jobs(bot: &Bot, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result
             }
             _ => Vec::new(),
         };
-        jobs.push(ci::Job { downstream, ..shown(job) });
+        jobs.push(ci::CiJob { downstream, ..shown(job) });
     }
     jobs.sort_by_key(|job| job.id);
     if pipeline.status == CiState::Unknown || jobs.iter().any(|job| job.state == CiState::Unknown) {
         tracing::warn!("pipeline {} is in a state that this program does not know: taken for waiting", pipeline.id);
     }
-    let mut read = ci::Pipeline {
+    let mut read = ci::CiPipeline {
         id: pipeline.id,
         url: pipeline.web_url.clone(),
         state: pipeline.status,
@@ -362,7 +362,7 @@ fn with_jobs(bot: &Bot, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result
 }
 
 /// Reads the jobs of a pipeline that another one started. One that the bot may not see has none.
-fn downstream_jobs(bot: &Bot, pipeline: &Pipeline) -> Result<Vec<ci::Job>> {
+fn downstream_jobs(bot: &Bot, pipeline: &Pipeline) -> Result<Vec<ci::CiJob>> {
     let mut jobs = Vec::new();
     for job in bot.forge.pipeline_jobs(pipeline.project_id, pipeline.id).take(JOBS) {
         match job {
@@ -375,8 +375,8 @@ fn downstream_jobs(bot: &Bot, pipeline: &Pipeline) -> Result<Vec<ci::Job>> {
     Ok(jobs)
 }
 
-fn shown(job: forge::Job) -> ci::Job {
-    ci::Job {
+fn shown(job: forge::Job) -> ci::CiJob {
+    ci::CiJob {
         id: job.id,
         stage: job.stage,
         name: job.name,

@@ -36,7 +36,7 @@ use crate::ops::slash_command::marks::{Claim, Marked, Marks};
 use crate::ops::sync::{self, Synced};
 use crate::ops::{Surroundings, recreate, report};
 use crate::pair::note::commands::Reaction;
-use crate::pair::slash_command::{self, Asked, Author, Command};
+use crate::pair::slash_command::{self, CommentAuthor, SlashCommand, SlashRequest};
 use crate::types::{NoteId, ProjectId};
 
 /// Does what a comment asks for.
@@ -117,11 +117,11 @@ impl Outcome {
 }
 
 impl Following<'_> {
-    /// Says whether the comment is to be followed.
+    /// Whether the comment is to be followed.
     fn permission(
         &self,
         note: &Note,
-        asked: Asked,
+        asked: SlashRequest,
         project: ProjectId,
     ) -> Result<Result<(), slash_command::NotFollowed>, ForgeError> {
         let written = DateTime::parse_from_rfc3339(&note.created_at).ok().map(|written| written.to_utc());
@@ -130,10 +130,10 @@ impl Following<'_> {
             return Ok(Err(old));
         }
         let author = if self.bot.forge.role(project, note.author.id)? >= AccessLevel::DEVELOPER {
-            Author::Developer
+            CommentAuthor::Developer
         } else {
             let opened_by = self.bot.forge.merge_request(project, self.named.reference.iid)?.author.id;
-            if opened_by == note.author.id { Author::OpenedIt } else { Author::Stranger }
+            if opened_by == note.author.id { CommentAuthor::OpenedIt } else { CommentAuthor::Stranger }
         };
         Ok(asked.permission(author))
     }
@@ -148,15 +148,15 @@ impl Following<'_> {
         if self.global.dry_run { Ok(()) } else { self.marks.answer(reaction) }
     }
 
-    fn go_on(&self, asked: Asked) -> Result<()> {
+    fn go_on(&self, asked: SlashRequest) -> Result<()> {
         match asked {
-            Asked::Unknown => self.explain(Reaction::Unknown),
-            Asked::Command(Command::Help) => self.explain(Reaction::Done),
-            Asked::Command(Command::Sync) => {
+            SlashRequest::Unknown => self.explain(Reaction::Unknown),
+            SlashRequest::Command(SlashCommand::Help) => self.explain(Reaction::Done),
+            SlashRequest::Command(SlashCommand::Sync) => {
                 tracing::info!("the comment asks for `sync`");
                 self.end(self.sync(), None)
             }
-            Asked::Command(command @ (Command::Retest | Command::Recreate)) => {
+            SlashRequest::Command(command @ (SlashCommand::Retest | SlashCommand::Recreate)) => {
                 tracing::info!("the comment asks for `{}`", command.word());
                 let claim = if self.global.dry_run { None } else { Some(self.marks.claim()?) };
                 let claim = match claim {
@@ -171,7 +171,7 @@ impl Following<'_> {
                     Some(Claim::Held(id)) => Some(id),
                     None => None,
                 };
-                let outcome = if command == Command::Retest { self.retest() } else { self.recreate() };
+                let outcome = if command == SlashCommand::Retest { self.retest() } else { self.recreate() };
                 self.end(outcome, claim)
             }
         }

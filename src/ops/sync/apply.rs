@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 
 use crate::forge::{
-    ForgeError, MergeRequestEdit, MergeRequestState, NewFork, NewMergeRequest, NoteOrder, Parent, Project, StateChange,
+    ForgeError, MergeRequestEdit, MergeRequestState, NewFork, NewMergeRequest, NoteOrder, Parent, Project,
 };
 use crate::git::remote::RemoteError;
 use crate::git::store::Store;
@@ -13,27 +13,27 @@ use crate::ops::sync::observe::Seen;
 use crate::ops::sync::pair_facts::Pairing;
 use crate::ops::sync::{Due, Run, dist_notes};
 use crate::ops::{commit_statuses, notes};
-use crate::pair::announcement::About;
-use crate::pair::note::ci_results::{CiSection, StatusesState, Taken};
-use crate::pair::note::{self, DistGitLink, Note};
-use crate::pair::statuses::{self, Place, Print, Status};
-use crate::pair::sync_plan::{Earlier, Plan, Step, Turn};
+use crate::pair::announcement::AnnouncedMergeRequest;
+use crate::pair::note::ci_results::{Acceptance, CiSection, StatusesState};
+use crate::pair::note::{self, DistGitLink, PairNote};
+use crate::pair::statuses::{self, Status, StatusPlace, StatusPrint};
+use crate::pair::sync_plan::{Earlier, SyncPlan, SyncStep};
 use crate::setup;
-use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId};
+use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, StateChange};
 
 /// Where the tip of dist-git's target branch is in the store.
 const DIST_TIP: &str = "refs/bot/dist-git";
 
 impl Run<'_> {
-    pub(crate) fn apply(&self, store: &Store, seen: &Seen, plan: &Plan<'_>) -> Result<()> {
+    pub(crate) fn apply(&self, store: &Store, seen: &Seen, plan: &SyncPlan<'_>) -> Result<()> {
         let mut link = plan.merge_request.clone();
         let mut home = None;
         let mut statuses = None;
         let mut branch_at = seen.branch_at();
-        let pushes = plan.steps.iter().any(|step| matches!(step, Step::PushBranch { .. }));
+        let pushes = plan.steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
         for step in &plan.steps {
             match step {
-                Step::PushBranch { branch, expected, parent, message, .. } => {
+                SyncStep::PushBranch { branch, expected, parent, message, .. } => {
                     // A branch that no merge request of the pair is from may be in the fork of another project of that
                     // name, where it is another pair's.
                     if expected.is_none() || !seen.has_used_branch_home() {
@@ -42,7 +42,7 @@ impl Run<'_> {
                     branch_at = Some(self.push(store, seen, branch, expected.as_ref(), parent, message)?);
                     tracing::info!("pushed {branch} to {}", self.fork_path()?);
                 }
-                Step::OpenMergeRequest { branch, target, title, description, labels } => {
+                SyncStep::OpenMergeRequest { branch, target, title, description, labels } => {
                     let home = match home.take() {
                         Some(home) => home,
                         None => self.bot.forge.project(&self.fork_path()?)?,
@@ -60,32 +60,35 @@ impl Run<'_> {
                     tracing::info!("opened {}", opened.url);
                     link = Some(opened);
                 }
-                Step::Tell { iid, news } => {
-                    let about =
-                        About { path: &self.source_path, merge_request: self.source.iid, url: &self.source.web_url };
+                SyncStep::Tell { iid, news } => {
+                    let about = AnnouncedMergeRequest {
+                        path: &self.source_path,
+                        merge_request: self.source.iid,
+                        url: &self.source.web_url,
+                    };
                     let project = seen.pair.dist_project.context("the dist-git project is not known")?;
                     dist_notes::write(self.bot, project, *iid, news, about)?;
                 }
-                Step::EditMergeRequest { iid, title, description, turn } => {
+                SyncStep::EditMergeRequest { iid, title, description, turn } => {
                     // These were read before the content was made, or come with words of the bot that were said since.
                     if self.due != Due::MergeRequest || turn.is_some() {
                         self.check_texts(&seen.pair, *iid)?;
                     }
                     self.edit(*iid, title.clone(), description.clone(), *turn)?;
                 }
-                Step::CreateNote { note } => {
+                SyncStep::CreateNote { note } => {
                     self.create_note(&note.remembering(statuses.as_ref()).render(link.as_ref()))?;
                     tracing::info!("wrote a note on {}!{}", self.source_path, self.source.iid);
                 }
-                Step::EditNote { id, note } => {
+                SyncStep::EditNote { id, note } => {
                     let note = note.remembering(statuses.as_ref());
                     let note = if pushes { note } else { self.with_newest_results(note, *id)? };
                     let text = note.render(link.as_ref());
                     self.bot.forge.edit_note(self.source.target_project_id, self.source.iid, *id, &text)?;
                     tracing::info!("edited the note on {}!{}", self.source_path, self.source.iid);
                 }
-                Step::DeleteNote { id } => self.delete_note(*id)?,
-                Step::ExpectResults { place, earlier } => {
+                SyncStep::DeleteNote { id } => self.delete_note(*id)?,
+                SyncStep::ExpectResults { place, earlier } => {
                     let url = link.as_ref().map(|link| link.url.as_str()).unwrap_or_default();
                     statuses = Some(self.expect_results(place, *earlier, statuses::expected(url))?);
                 }
@@ -114,16 +117,16 @@ impl Run<'_> {
         iid: MergeRequestIid,
         title: Option<String>,
         description: Option<String>,
-        turn: Option<Turn>,
+        turn: Option<StateChange>,
     ) -> Result<()> {
         let (state, done) = match turn {
             None => (None, "edited"),
-            Some(Turn::Close) => (Some(StateChange::Close), "closed"),
-            Some(Turn::Reopen) => (Some(StateChange::Reopen), "opened again:"),
+            Some(StateChange::Close) => (turn, "closed"),
+            Some(StateChange::Reopen) => (turn, "opened again:"),
         };
         let edit = MergeRequestEdit { title, description, state, ..MergeRequestEdit::default() };
         let now = self.bot.forge.edit_merge_request(&self.dist_path, iid, &edit)?;
-        if turn == Some(Turn::Reopen) && now.state == MergeRequestState::Closed {
+        if turn == Some(StateChange::Reopen) && now.state == MergeRequestState::Closed {
             bail!("GitLab does not open {}!{iid} again, and does not say why", self.dist_path);
         }
         tracing::info!("{done} {}!{iid}", self.dist_path);
@@ -131,14 +134,14 @@ impl Run<'_> {
     }
 
     /// Takes over the CI results that another job has written into the note since it was read.
-    fn with_newest_results<'a>(&self, note: Note<'a>, id: NoteId) -> Result<Note<'a>> {
+    fn with_newest_results<'a>(&self, note: PairNote<'a>, id: NoteId) -> Result<PairNote<'a>> {
         let there = match self.bot.forge.note(self.source.target_project_id, self.source.iid, id) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => return Ok(note),
             there => CiSection::read(&there?.body),
         };
         let known = note.results.as_ref().map(|results| results.state.commit);
         let newest = there.filter(|there| Some(there.state.commit) == known);
-        Ok(Note { results: newest.or(note.results), ..note })
+        Ok(PairNote { results: newest.or(note.results), ..note })
     }
 
     /// The number of the dist-git project, which the fork's own data tells in most cases.
@@ -241,13 +244,13 @@ impl Run<'_> {
     }
 
     /// Posts the first status, and returns what became of it. Where GitLab will not have it, the note tells the same.
-    fn expect_results(&self, place: &Place, earlier: Earlier, status: Status) -> Result<StatusesState> {
+    fn expect_results(&self, place: &StatusPlace, earlier: Earlier, status: Status) -> Result<StatusesState> {
         let posted = match earlier {
             Earlier::Possible => commit_statuses::posted(&self.bot.forge, &self.source, &place.sha())?,
             Earlier::None => Vec::new(),
         };
         let posts = statuses::to_post(std::slice::from_ref(&status), &posted, place, self.myself.user.id);
-        let mut taken = Taken::Yes;
+        let mut taken = Acceptance::Yes;
         for post in posts.iter().filter(|post| post.status.name == status.name) {
             match commit_statuses::post(&self.bot.forge, self.source.target_project_id, post) {
                 Ok(_) => tracing::info!("posted the status {} on {}", status.name, place.sha().short()),
@@ -264,7 +267,7 @@ impl Run<'_> {
             Earlier::Possible => Vec::new(),
             Earlier::None => vec![status],
         };
-        Ok(StatusesState { place: place.clone(), print: Print::of(&there), taken })
+        Ok(StatusesState { place: place.clone(), print: StatusPrint::of(&there), taken })
     }
 
     fn push(

@@ -4,16 +4,22 @@ use anyhow::Result;
 
 use crate::forge::{ForgeError, Note, NoteOrder};
 use crate::ops::session::Bot;
-use crate::pair::announcement::{self, About, News};
+use crate::pair::announcement::{self, AnnouncedMergeRequest, Announcement};
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// Returns what the bot said last; nothing where it said nothing lately.
-pub(crate) fn last(bot: &Bot, project: ProjectId, iid: MergeRequestIid) -> Result<Option<News>> {
+pub(crate) fn last(bot: &Bot, project: ProjectId, iid: MergeRequestIid) -> Result<Option<Announcement>> {
     Ok(newest(bot, project, iid)?.into_iter().next().map(|(_, news)| news))
 }
 
 /// Says something, and sees to it that it is said once: another job may have said it at the same time.
-pub(crate) fn write(bot: &Bot, project: ProjectId, iid: MergeRequestIid, news: &News, about: About<'_>) -> Result<()> {
+pub(crate) fn write(
+    bot: &Bot,
+    project: ProjectId,
+    iid: MergeRequestIid,
+    news: &Announcement,
+    about: AnnouncedMergeRequest<'_>,
+) -> Result<()> {
     let lost = match bot.forge.create_note(project, iid, &announcement::note(news, about)) {
         Ok(_) => None,
         Err(error @ ForgeError::MaybeDone(_)) => Some(error),
@@ -31,7 +37,7 @@ pub(crate) fn write(bot: &Bot, project: ProjectId, iid: MergeRequestIid, news: &
 }
 
 /// Returns what the newest notes of the bot tell, the newest first.
-fn newest(bot: &Bot, project: ProjectId, iid: MergeRequestIid) -> Result<Vec<(NoteId, News)>> {
+fn newest(bot: &Bot, project: ProjectId, iid: MergeRequestIid) -> Result<Vec<(NoteId, Announcement)>> {
     let myself = bot.myself()?.user.id;
     let mut pages = bot.forge.pages_of_notes(project, iid, NoteOrder::NewestFirst)?;
     let newest = pages.next().transpose()?.unwrap_or_default().into_iter();

@@ -19,7 +19,7 @@ use anyhow::{Result, bail};
 use crate::ops::sync::observe::Seen;
 pub(crate) use crate::ops::sync::pair_facts::texts_are_current;
 
-use crate::ci::Section;
+use crate::ci::LogSection;
 use crate::cli::args::{self, Global};
 use crate::config::Pauses;
 use crate::forge::{CurrentUser, MergeRequest, MergeRequestState};
@@ -33,8 +33,8 @@ use crate::ops::outcome::Effect;
 use crate::ops::report::{self, Asked};
 use crate::ops::session::{Bot, Setting};
 use crate::pair::branch;
-use crate::pair::facts::Manner;
-use crate::pair::sync_plan::{self, Outcome, Plan, Step};
+use crate::pair::facts::SyncMode;
+use crate::pair::sync_plan::{self, SyncOutcome, SyncPlan, SyncStep};
 use crate::types::{BranchName, MergeRequestIid, ProjectPath, Refusal};
 
 /// How long to wait before a fetch is tried again.
@@ -50,7 +50,7 @@ pub(crate) struct Run<'a> {
     pub(crate) dist_path: ProjectPath,
     branch: BranchName,
     due: Due,
-    manner: Manner,
+    manner: SyncMode,
     known: Option<MergeRequestIid>,
 }
 
@@ -110,7 +110,7 @@ pub(crate) struct Work<'a> {
     pub(crate) reference: MergeRequestReference,
     pub(crate) dist_path: ProjectPath,
     /// Whether what people did in dist-git is respected.
-    pub(crate) manner: Manner,
+    pub(crate) manner: SyncMode,
     /// A dist-git merge request that is known to be made from it, whatever its target.
     pub(crate) known: Option<MergeRequestIid>,
 }
@@ -123,7 +123,7 @@ impl<'a> Work<'a> {
         reference: MergeRequestReference,
         dist_path: ProjectPath,
     ) -> Self {
-        Self { bot, git, reference, dist_path, manner: Manner::Follow, known: None }
+        Self { bot, git, reference, dist_path, manner: SyncMode::Follow, known: None }
     }
 
     /// Syncs, twice where somebody else was at it at the same time.
@@ -141,7 +141,7 @@ impl<'a> Work<'a> {
     fn once(&self, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
         let MergeRequestReference { project, iid, .. } = &self.reference;
         let source = {
-            let _section = Section::begin(self.bot.log, "merge_request", &format!("reading {project}!{iid}"));
+            let _section = LogSection::begin(self.bot.log, "merge_request", &format!("reading {project}!{iid}"));
             self.bot.forge.merge_request(project, *iid)?
         };
         let is_handled = self.bot.instance.targets.handle(project.as_str(), &source.target_branch);
@@ -209,8 +209,8 @@ impl Run<'_> {
         let effect =
             if self.due == Due::Close { self.end_results(&seen, effect, global, surroundings)? } else { effect };
         let unsynced = match plan.outcome {
-            Outcome::Done => None,
-            Outcome::CannotBeSynced => Some(seen.unsynced().unwrap_or_else(|| {
+            SyncOutcome::Done => None,
+            SyncOutcome::CannotBeSynced => Some(seen.unsynced().unwrap_or_else(|| {
                 let text = "the merge request cannot be synced to dist-git";
                 Unsynced::Refused(Refusal::new(text, "see the bot's note on the merge request"))
             })),
@@ -220,8 +220,10 @@ impl Run<'_> {
 
     /// Looks whether what opened, closed or was told of a dist-git merge request still holds: somebody may have done the
     /// opposite meanwhile, and the job that was to follow may have come first.
-    fn check_state(&self, plan: &Plan<'_>) -> Result<()> {
-        let turns = |step: &Step<'_>| matches!(step, Step::Tell { .. } | Step::EditMergeRequest { turn: Some(_), .. });
+    fn check_state(&self, plan: &SyncPlan<'_>) -> Result<()> {
+        let turns = |step: &SyncStep<'_>| {
+            matches!(step, SyncStep::Tell { .. } | SyncStep::EditMergeRequest { turn: Some(_), .. })
+        };
         if !plan.steps.iter().any(turns) {
             return Ok(());
         }

@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use anyhow::{Result, bail};
 use chrono::{TimeDelta, Utc};
 
-use crate::ci::Section;
+use crate::ci::LogSection;
 use crate::config::CiFiles;
-use crate::forge::{CiState, MergeRequest};
+use crate::forge::MergeRequest;
 use crate::git::partial::PartialFetch;
 use crate::git::remote::RemoteError;
 use crate::git::replay::{self, Based};
-use crate::git::store::{Entry, Store};
+use crate::git::store::{Store, TreeEntry};
 use crate::git::work_tree;
 use crate::ops::commit_statuses;
 use crate::ops::generate::{self, Generated, Request};
@@ -19,21 +19,22 @@ use crate::ops::sync::bot_branch::BranchHome;
 use crate::ops::sync::pair_facts::{self, Pairing};
 use crate::ops::sync::visibility::BotFork;
 use crate::ops::sync::{Due, Run, Unsynced, dist_notes};
-use crate::pair::commit::Author;
+use crate::pair::commit::CommitAuthor;
 use crate::pair::facts::{
-    self, BranchOrigin, BranchState, Content, Observed, SourceMergeRequest, State, Told, VisibilityOfPair, Wanted,
+    BranchOrigin, BranchState, Content, LastAnnouncement, SourceMergeRequest, SourceState, SyncFacts, VisibilityOfPair,
+    WantedContent,
 };
 use crate::pair::markers;
 use crate::pair::note::ci_results::CiSection;
 use crate::pair::note::{Blocked, UpstreamChange};
-use crate::pair::sync_plan::{self, Step};
+use crate::pair::sync_plan::{self, SyncStep};
 use crate::transform::config;
 use crate::transform::files::ReceiverFiles;
 use crate::transform::mail::MailError;
 use crate::transform::message::PatchComments;
 use crate::transform::report::Upstream;
 use crate::types::finding::quoted;
-use crate::types::{BranchName, CommitId, Finding, Refusal, RepoPath, TreeId};
+use crate::types::{BranchName, CiState, CommitId, Finding, Refusal, RepoPath, TreeId, Visibility};
 
 /// The name in the store.
 const DIST_TIP: &str = "refs/bot/dist-git";
@@ -53,7 +54,7 @@ pub(crate) struct Seen {
     pub(crate) pair: Pairing,
     /// The tip of the target branch, where that was fetched.
     base: Option<CommitId>,
-    authors: Vec<Author>,
+    authors: Vec<CommitAuthor>,
 }
 
 /// What came of making content for dist-git.
@@ -101,12 +102,12 @@ impl Seen {
         }
     }
 
-    /// Says whether the bot's branch was looked at.
+    /// Whether the bot's branch was looked at.
     pub(crate) fn looked_at_branch(&self) -> bool {
         !matches!(self.made, Making::NotDue | Making::Blocked(Blocked::NoProject { .. }))
     }
 
-    /// Says whether statuses on the source-git merge request may wait for results.
+    /// Whether statuses on the source-git merge request may wait for results.
     pub(crate) fn has_open_results(&self) -> bool {
         let known = self.pair.notes.iter().find_map(|note| CiSection::read(&note.body));
         known
@@ -117,11 +118,11 @@ impl Seen {
         self.branch_home == BranchHome::Answers
     }
 
-    /// Says whether GitLab has taken a merge request of the pair from the repository with the bot's branch: then that is a
+    /// Whether GitLab has taken a merge request of the pair from the repository with the bot's branch: then that is a
     /// fork of dist-git, or dist-git itself.
     pub(crate) fn has_used_branch_home(&self) -> bool {
         let mut own = self.pair.merge_requests.iter().filter(|own| own.origin == BranchOrigin::There);
-        own.any(|own| own.state == State::Opened)
+        own.any(|own| own.state == SourceState::Opened)
     }
 
     pub(crate) fn branch_at(&self) -> Option<CommitId> {
@@ -132,21 +133,21 @@ impl Seen {
     }
 
     /// What is known without asking who may see what, and where statuses are seen.
-    fn observed_so_far<'a>(&'a self, run: &Run<'_>) -> Observed<'a> {
+    fn observed_so_far<'a>(&'a self, run: &Run<'_>) -> SyncFacts<'a> {
         let content = match &self.made {
-            Making::Made(made) => Wanted::Content(Content {
+            Making::Made(made) => WantedContent::Content(Content {
                 tree: made.tree,
                 base: made.base,
                 base_tree: made.base_tree,
                 report: &made.generated.report,
                 upstream: made.upstream.as_ref(),
             }),
-            Making::Blocked(blocked) => Wanted::Blocked(blocked.clone()),
-            Making::NotDue if run.due == Due::NotHandled => Wanted::NotHandled,
-            Making::NotDue => Wanted::Closed,
+            Making::Blocked(blocked) => WantedContent::Blocked(blocked.clone()),
+            Making::NotDue if run.due == Due::NotHandled => WantedContent::NotHandled,
+            Making::NotDue => WantedContent::Closed,
         };
-        let everybody = facts::Visibility::Public;
-        Observed {
+        let everybody = Visibility::Public;
+        SyncFacts {
             bot: run.myself.user.id,
             source: self.source(run),
             notes: self.pair.notes.clone(),
@@ -169,15 +170,16 @@ impl Seen {
     }
 
     /// Everything that the plan depends on. Who may see what is asked only where something is to be shown.
-    pub(crate) fn observed<'a>(&'a self, run: &Run<'_>) -> Result<Observed<'a>> {
+    pub(crate) fn observed<'a>(&'a self, run: &Run<'_>) -> Result<SyncFacts<'a>> {
         let mut observed = self.observed_so_far(run);
         let steps = sync_plan::sync(&observed).steps;
-        let shows = steps.iter().any(Step::shows_content);
-        let pushes = steps.iter().any(|step| matches!(step, Step::PushBranch { .. }));
+        let shows = steps.iter().any(SyncStep::shows_content);
+        let pushes = steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
         if shows && self.generated().is_some() {
             // A fork that is not there yet is made as visible as dist-git. One with an open merge request is no more
             // visible: GitLab cuts forks off, and closes their merge requests, where the original becomes less visible.
-            let is_linked = self.pair.merge_requests.iter().any(|merge_request| merge_request.state == State::Opened);
+            let is_linked =
+                self.pair.merge_requests.iter().any(|merge_request| merge_request.state == SourceState::Opened);
             let as_dist_git = is_linked || !self.branch_home_answers();
             observed.visibility = run.visibility(if as_dist_git { BotFork::AsDistGit } else { BotFork::OfItsOwn })?;
         }
@@ -199,12 +201,12 @@ impl Seen {
     pub(crate) fn observe_told(&mut self, run: &Run<'_>) -> Result<()> {
         let observed = self.observed_so_far(run);
         let told = sync_plan::sync(&observed).steps.into_iter().filter_map(|step| match step {
-            Step::Tell { iid, .. } => Some(iid),
+            SyncStep::Tell { iid, .. } => Some(iid),
             _ => None,
         });
         let told: BTreeSet<_> = told.collect();
         let Some(project) = self.pair.dist_project else { return Ok(()) };
-        let last = |iid| Ok(Told { merge_request: iid, news: dist_notes::last(run.bot, project, iid)? });
+        let last = |iid| Ok(LastAnnouncement { merge_request: iid, news: dist_notes::last(run.bot, project, iid)? });
         self.pair.told = told.into_iter().map(last).collect::<Result<_>>()?;
         Ok(())
     }
@@ -254,7 +256,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let remote = self.remote("source-git", &self.source_path);
-        let section = Section::begin(self.bot.log, "fetch_source_git", "fetching from source-git");
+        let section = LogSection::begin(self.bot.log, "fetch_source_git", "fetching from source-git");
         let begun = match self.due {
             Due::Target => PartialFetch::begin_at_branch(store, &remote, target.as_str()),
             _ => PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str()),
@@ -308,7 +310,7 @@ impl Run<'_> {
         Ok(Some(seen))
     }
 
-    /// Says whether what was not to be fetched is the target branch.
+    /// Whether what was not to be fetched is the target branch.
     fn has_lost_target(&self, error: &anyhow::Error, target: &BranchName) -> Result<bool> {
         let is_missing = matches!(error.downcast_ref(), Some(RemoteError::MissingRef { .. }));
         Ok(is_missing && self.bot.forge.branch(self.source.target_project_id, target)?.is_none())
@@ -349,12 +351,12 @@ impl Run<'_> {
         store: &Store,
         fetched: &mut PartialFetch<'_>,
         target: &BranchName,
-        authors: &mut Vec<Author>,
+        authors: &mut Vec<CommitAuthor>,
     ) -> Result<Making> {
-        let section = Section::begin(self.bot.log, "fetch_distro", "fetching the packaging");
+        let section = LogSection::begin(self.bot.log, "fetch_distro", "fetching the packaging");
         fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         drop(section);
-        let section = Section::begin(self.bot.log, "fetch_dist_git", "fetching from dist-git");
+        let section = LogSection::begin(self.bot.log, "fetch_dist_git", "fetching from dist-git");
         let dist_git = self.remote("dist-git", &self.dist_path);
         if let Err(error) = dist_git.fetch_tip(store, target.as_str(), DIST_TIP) {
             return match error.downcast::<RemoteError>()? {
@@ -368,7 +370,7 @@ impl Run<'_> {
         let base = store.commit_at(DIST_TIP)?;
         let base_tree = store.tree_of(&base)?;
 
-        let section = Section::begin(self.bot.log, "generate", "turning source-git into dist-git");
+        let section = LogSection::begin(self.bot.log, "generate", "turning source-git into dist-git");
         let (config, findings) = generate::read_config(store, &fetched.head)?;
         let Some(upstream_ref) = config.upstream_ref.clone() else {
             let remedy = "add `upstream_ref: TAG` to .distro/source-git.yaml";
@@ -391,7 +393,7 @@ impl Run<'_> {
         };
         let tip_tree = store.tree_of(&on_target.tip)?;
         fetched.bring_directory(&on_target.tip, &RepoPath::parse(config::DISTRO)?)?;
-        if let Some(Entry::File(spec)) = store.entry(&tip_tree, &config.spec_path)? {
+        if let Some(TreeEntry::File(spec)) = store.entry(&tip_tree, &config.spec_path)? {
             fetched.bring_files([&spec])?;
         }
         let upstream = before
@@ -427,7 +429,9 @@ impl Run<'_> {
     /// What the target branch says that it sits on; `None` where it has no configuration that can be read.
     fn upstream_ref_of_target(&self, store: &Store, fetched: &PartialFetch<'_>) -> Result<Option<String>> {
         let path = RepoPath::parse(config::PATH)?;
-        let Some(Entry::File(file)) = store.entry(&store.tree_of(&fetched.target)?, &path)? else { return Ok(None) };
+        let Some(TreeEntry::File(file)) = store.entry(&store.tree_of(&fetched.target)?, &path)? else {
+            return Ok(None);
+        };
         fetched.bring_files([&file])?;
         let parsed = config::PackageConfig::parse(&store.read(&file.blob)?);
         Ok(parsed.ok().and_then(|(config, _)| config.upstream_ref))
@@ -490,20 +494,20 @@ fn refusal_of(error: anyhow::Error) -> Result<Refusal> {
     }
 }
 
-/// Says whether a merge request was merged so lately that nobody may have seen it open.
+/// Whether a merge request was merged so lately that nobody may have seen it open.
 fn was_merged_lately(source: &MergeRequest) -> bool {
     source.merged_at.is_some_and(|merged| Utc::now().signed_duration_since(merged) < MERGED_LATELY)
 }
 
 /// Who wrote the commits of the merge request: not those who wrote what it takes over from upstream.
-fn authors_of(store: &Store, fetched: &PartialFetch<'_>, upstream: &CommitId) -> Result<Vec<Author>> {
+fn authors_of(store: &Store, fetched: &PartialFetch<'_>, upstream: &CommitId) -> Result<Vec<CommitAuthor>> {
     let downstream: HashSet<_> = store.commits_between(&[fetched.head], upstream)?.into_iter().collect();
     let commits = store.commits_between(&[fetched.head], &fetched.target)?;
     let mut authors = Vec::new();
     for commit in commits.iter().rev().filter(|commit| downstream.contains(commit)) {
         let described = store.describe(commit)?;
         if described.parents.len() < 2 {
-            authors.push(Author { name: described.author_name, email: described.author_email });
+            authors.push(CommitAuthor { name: described.author_name, email: described.author_email });
         }
     }
     Ok(authors)

@@ -3,14 +3,14 @@
 use anyhow::Result;
 
 use crate::cli::args::Global;
-use crate::forge::{MergeRequestEdit, MergeRequestState, StateChange};
+use crate::forge::{MergeRequestEdit, MergeRequestState};
 use crate::ops::merge_request_reference::MergeRequestReference;
 use crate::ops::outcome::Effect;
 use crate::ops::session::Bot;
 use crate::ops::sync::dist_notes;
-use crate::pair::announcement::{About, News};
+use crate::pair::announcement::{AnnouncedMergeRequest, Announcement};
 use crate::pair::markers::{self, Ended};
-use crate::types::{MergeRequestIid, ProjectPath};
+use crate::types::{MergeRequestIid, ProjectPath, StateChange};
 
 /// Closes the dist-git merge request `iid`, where it is open, because its source-git merge request `of` was deleted, and
 /// says so there. One that somebody opened again stays open.
@@ -35,9 +35,9 @@ pub(crate) fn close(
     if global.dry_run {
         return Ok(Effect::Shown(format!("would close {dist_path}!{}: {}!{} is gone\n", dist.iid, of.project, of.iid)));
     }
-    if dist_notes::last(bot, dist.target_project_id, dist.iid)? != Some(News::Gone) {
-        let about = About { path: &of.project, merge_request: of.iid, url: "" };
-        dist_notes::write(bot, dist.target_project_id, dist.iid, &News::Gone, about)?;
+    if dist_notes::last(bot, dist.target_project_id, dist.iid)? != Some(Announcement::Gone) {
+        let about = AnnouncedMergeRequest { path: &of.project, merge_request: of.iid, url: "" };
+        dist_notes::write(bot, dist.target_project_id, dist.iid, &Announcement::Gone, about)?;
     }
     record.ended = Some(Ended::Closed);
     let description = markers::replace_record(&dist.description, &record);

@@ -5,8 +5,10 @@ use anyhow::Result;
 use crate::forge::{self, ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, StateFilter};
 use crate::ops::notes;
 use crate::ops::sync::Run;
-use crate::pair::commit::Author;
-use crate::pair::facts::{BranchOrigin, DistGitMergeRequest, SourceMergeRequest, SourceNote, State, Told};
+use crate::pair::commit::CommitAuthor;
+use crate::pair::facts::{
+    BranchOrigin, DistGitMergeRequest, LastAnnouncement, SourceMergeRequest, SourceNote, SourceState,
+};
 use crate::pair::title::Draft;
 use crate::pair::{branch, markers, sync_plan};
 use crate::types::{BranchName, CommitId, ProjectId, ProjectPath};
@@ -24,11 +26,11 @@ pub(crate) struct Pairing {
     pub(crate) merge_requests: Vec<DistGitMergeRequest>,
     pub(crate) left_behind: Vec<DistGitMergeRequest>,
     pub(crate) notes: Vec<SourceNote>,
-    pub(crate) told: Vec<Told>,
+    pub(crate) told: Vec<LastAnnouncement>,
 }
 
 impl Pairing {
-    /// Says whether the bot has done and said nothing about the merge request so far.
+    /// Whether the bot has done and said nothing about the merge request so far.
     pub(crate) fn is_empty(&self) -> bool {
         self.merge_requests.is_empty() && self.left_behind.is_empty() && self.notes.is_empty()
     }
@@ -137,13 +139,13 @@ impl Run<'_> {
     }
 
     /// Who wrote the commits of a merged merge request, whose branch may be gone.
-    pub(crate) fn authors_of_merged(&self) -> Result<Vec<Author>> {
+    pub(crate) fn authors_of_merged(&self) -> Result<Vec<CommitAuthor>> {
         let commits = self.bot.forge.merge_request_commits(self.source.target_project_id, self.source.iid);
         let mut authors = Vec::new();
         for commit in commits.take(COMMITS) {
             let forge::Commit { author_name, author_email, parent_ids, .. } = commit?;
             if parent_ids.len() < 2 {
-                authors.push(Author { name: author_name.into(), email: author_email.into() });
+                authors.push(CommitAuthor { name: author_name.into(), email: author_email.into() });
             }
         }
         authors.reverse();
@@ -151,7 +153,7 @@ impl Run<'_> {
     }
 }
 
-/// Says whether it matters where the branch of a merge request is: not of one that was merged, or whose branch is gone.
+/// Whether it matters where the branch of a merge request is: not of one that was merged, or whose branch is gone.
 fn may_have_moved(found: &MergeRequest) -> bool {
     found.state != MergeRequestState::Merged && found.source_project_id.is_some()
 }
@@ -165,7 +167,11 @@ pub(crate) fn source(seen: &MergeRequest, path: ProjectPath, target: BranchName,
         iid: seen.iid,
         url: seen.web_url.clone(),
         state,
-        merged_as: seen.merge_commit_sha.or(seen.squash_commit_sha).or(seen.sha).filter(|_| state == State::Merged),
+        merged_as: seen
+            .merge_commit_sha
+            .or(seen.squash_commit_sha)
+            .or(seen.sha)
+            .filter(|_| state == SourceState::Merged),
         title: seen.title.clone(),
         description: seen.description.clone(),
         draft: if seen.draft { Draft::Yes } else { Draft::No },
@@ -192,19 +198,19 @@ pub(crate) fn dist_git(seen: &MergeRequest) -> Option<DistGitMergeRequest> {
     })
 }
 
-/// Says whether title and description of a dist-git merge request are what its source-git merge request makes them.
+/// Whether title and description of a dist-git merge request are what its source-git merge request makes them.
 pub(crate) fn texts_are_current(path: &ProjectPath, of: &MergeRequest, dist: &MergeRequest) -> bool {
     let (Some(head), Ok(target), Some(dist)) = (of.sha, of.target_branch.parse(), dist_git(dist)) else { return true };
     sync_plan::texts_are_current(&source(of, path.clone(), target, head), &dist)
 }
 
-fn state_of(state: MergeRequestState) -> State {
+fn state_of(state: MergeRequestState) -> SourceState {
     match state {
-        MergeRequestState::Opened => State::Opened,
-        MergeRequestState::Merged => State::Merged,
+        MergeRequestState::Opened => SourceState::Opened,
+        MergeRequestState::Merged => SourceState::Merged,
         // It is being merged: whatever comes of that, nobody closed it.
-        MergeRequestState::Locked => State::Opened,
-        MergeRequestState::Closed | MergeRequestState::Unknown => State::Closed,
+        MergeRequestState::Locked => SourceState::Opened,
+        MergeRequestState::Closed | MergeRequestState::Unknown => SourceState::Closed,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use crate::forge::{ForgeError, Project, ProjectRef, Visibility};
+use crate::forge::{ForgeError, Project, ProjectRef};
 use crate::ops::sync::Run;
-use crate::pair::facts::{self, VisibilityOfPair};
+use crate::pair::facts::VisibilityOfPair;
+use crate::types::Visibility;
 
 /// Whether the bot's fork has to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,23 +23,23 @@ impl Run<'_> {
         // A deleted fork shows nothing that the merge request does not.
         let from = self.source.source_project_id.unwrap_or(target);
         // What GitLab does not tell is taken for what gives away most.
-        let of_source = |told: Option<Visibility>| told.map_or(facts::Visibility::Private, known);
+        let of_source = |told: Option<Visibility>| told.unwrap_or(Visibility::Private);
         let fork = self.seen_project(from.into())?;
         let source_fork = of_source(fork.as_ref().and_then(|fork| fork.visibility));
         let original = fork.and_then(|fork| fork.forked_from).filter(|original| original.id == target);
         // Nothing is less visible than what is private, and nothing more than what is public: then one answer tells all.
-        let source = if from == target || source_fork == facts::Visibility::Private {
+        let source = if from == target || source_fork == Visibility::Private {
             source_fork
         } else if let Some(told) = original.and_then(|original| original.visibility) {
-            known(told)
+            told
         } else {
             of_source(self.seen_project(target.into())?.and_then(|project| project.visibility))
         };
-        if source.min(source_fork) == facts::Visibility::Public {
-            let (dist_git, bot_fork) = (facts::Visibility::Public, facts::Visibility::Public);
+        if source.min(source_fork) == Visibility::Public {
+            let (dist_git, bot_fork) = (Visibility::Public, Visibility::Public);
             return Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork });
         }
-        let of_destination = |told: Option<Visibility>| told.map_or(facts::Visibility::Public, known);
+        let of_destination = |told: Option<Visibility>| told.unwrap_or(Visibility::Public);
         let fork = match bot_fork {
             BotFork::AsDistGit => None,
             BotFork::OfItsOwn => Some(self.seen_project((&self.fork_path()?).into())?),
@@ -51,7 +52,7 @@ impl Run<'_> {
             _ => None,
         };
         let dist_git = match told {
-            Some(told) => known(told),
+            Some(told) => told,
             None => of_destination(self.seen_project((&self.dist_path).into())?.and_then(|project| project.visibility)),
         };
         let bot_fork = fork.map_or(dist_git, |fork| of_destination(fork.and_then(|fork| fork.visibility)));
@@ -65,13 +66,5 @@ impl Run<'_> {
             Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-fn known(visibility: Visibility) -> facts::Visibility {
-    match visibility {
-        Visibility::Public => facts::Visibility::Public,
-        Visibility::Internal => facts::Visibility::Internal,
-        Visibility::Private => facts::Visibility::Private,
     }
 }

@@ -3,76 +3,12 @@
 //! Names of jobs and stages are hostile: whoever shows them makes them fit for their place.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
-use crate::types::{CommitId, PipelineId};
+use crate::types::{CiState, CommitId, PipelineId};
 
 /// The job of `ci-templates/dist-git.yml` that reports its own pipeline. While it does so it cannot have ended, so the
 /// pipeline's state is that of the others.
 pub const REPORT_JOB: &str = "source-git-bot: report";
-
-/// The state of a pipeline or a job, in GitLab's words (`Ci::HasStatus::AVAILABLE_STATUSES`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CiState {
-    /// Made, and not yet looked at.
-    Created,
-    /// Waiting for a resource group.
-    WaitingForResource,
-    /// Waiting for word from outside.
-    WaitingForCallback,
-    /// Being prepared.
-    Preparing,
-    /// Waiting for a runner.
-    Pending,
-    /// Running.
-    Running,
-    /// Ended well.
-    Success,
-    /// Ended badly.
-    Failed,
-    /// Being stopped.
-    Canceling,
-    /// Stopped.
-    Canceled,
-    /// Left out.
-    Skipped,
-    /// Waiting for a person to start it.
-    Manual,
-    /// Waiting for its time.
-    Scheduled,
-    /// A state that this program does not know.
-    #[default]
-    #[serde(other)]
-    Unknown,
-}
-
-impl CiState {
-    /// Says whether nothing comes after it, unless somebody starts the thing again.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Success | Self::Failed | Self::Canceled | Self::Skipped)
-    }
-
-    /// Returns the words that GitLab's pages use for it.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Created => "not started",
-            Self::WaitingForResource => "waiting for a resource",
-            Self::WaitingForCallback => "waiting for a callback",
-            Self::Preparing => "being prepared",
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Success => "passed",
-            Self::Failed => "failed",
-            Self::Canceling => "being canceled",
-            Self::Canceled => "canceled",
-            Self::Skipped => "skipped",
-            Self::Manual => "waiting for a person to start it",
-            Self::Scheduled => "scheduled",
-            Self::Unknown => "in a state that the bot does not know",
-        }
-    }
-}
 
 /// Whether a job's failure makes its pipeline fail (`allow_failure` in the CI configuration).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,7 +22,7 @@ pub enum OnFailure {
 
 /// A job, or a trigger job with the pipeline that it started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Job {
+pub struct CiJob {
     /// Its number: the order in which GitLab made the jobs.
     pub id: u64,
     /// Its stage.
@@ -111,7 +47,7 @@ pub struct Job {
 
 /// A pipeline with its jobs; jobs that were retried are not among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pipeline {
+pub struct CiPipeline {
     /// Its number.
     pub id: PipelineId,
     /// Its page.
@@ -125,7 +61,7 @@ pub struct Pipeline {
     /// Why there are no jobs: the CI configuration cannot be read.
     pub configuration_error: Option<String>,
     /// Its jobs and trigger jobs, in GitLab's order.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<CiJob>,
 }
 
 /// Whether any of a pipeline has run.
@@ -139,13 +75,13 @@ pub enum Begun {
 
 /// What dist-git's CI says of one source-git commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Results {
+pub struct CiResults {
     /// The source-git commit.
     pub commit: CommitId,
     /// The dist-git commit that was tested, or is to be.
     pub tested: CommitId,
     /// The newest pipeline for it, where there is one.
-    pub pipeline: Option<Pipeline>,
+    pub pipeline: Option<CiPipeline>,
     /// Whether the dist-git merge request is open.
     pub merge_request: MergeRequestIs,
 }
@@ -170,9 +106,9 @@ pub struct Composite {
     pub has_warnings: bool,
 }
 
-impl Pipeline {
+impl CiPipeline {
     /// Returns the jobs that count: all but those that report this very pipeline.
-    pub fn counted(&self) -> impl Iterator<Item = &Job> {
+    pub fn counted(&self) -> impl Iterator<Item = &CiJob> {
         self.jobs.iter().filter(|job| job.name != REPORT_JOB)
     }
 
@@ -193,7 +129,7 @@ impl Pipeline {
         let state = self.composite().state;
         let mut downstream = self.counted().flat_map(|job| &job.downstream);
         let has_settled =
-            |job: &Job| job.state.is_final() || (job.state, job.on_failure) == (CiState::Manual, OnFailure::Warns);
+            |job: &CiJob| job.state.is_final() || (job.state, job.on_failure) == (CiState::Manual, OnFailure::Warns);
         if state.is_final() && !downstream.all(has_settled) { CiState::Running } else { state }
     }
 

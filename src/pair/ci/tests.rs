@@ -48,9 +48,9 @@ fn a_state_that_is_not_known_is_taken_for_waiting() {
     assert_eq!(composite(states("teleporting", OnFailure::Fails)).unwrap().state, CiState::Pending);
 }
 
-fn pipeline(jobs: &[(&str, CiState)]) -> Pipeline {
-    let job = |(name, state): &(&str, CiState)| Job { name: (*name).to_owned(), state: *state, ..Job::default() };
-    Pipeline {
+fn pipeline(jobs: &[(&str, CiState)]) -> CiPipeline {
+    let job = |(name, state): &(&str, CiState)| CiJob { name: (*name).to_owned(), state: *state, ..CiJob::default() };
+    CiPipeline {
         id: PipelineId(1),
         url: String::new(),
         state: CiState::Running,
@@ -72,5 +72,5 @@ fn the_job_that_reports_does_not_count() {
 fn what_has_begun_is_running_between_two_jobs() {
     let between = pipeline(&[("build", CiState::Pending)]);
     assert_eq!(between.composite().state, CiState::Running);
-    assert_eq!(Pipeline { begun: Begun::No, ..between }.composite().state, CiState::Pending);
+    assert_eq!(CiPipeline { begun: Begun::No, ..between }.composite().state, CiState::Pending);
 }

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::pair::markers;
-use crate::pair::slash_command::Command;
+use crate::pair::slash_command::SlashCommand;
 
 /// The commands, in the order in which people have use for them.
-const ALL: [Command; 4] = [Command::Retest, Command::Sync, Command::Recreate, Command::Help];
+const ALL: [SlashCommand; 4] = [SlashCommand::Retest, SlashCommand::Sync, SlashCommand::Recreate, SlashCommand::Help];
 
 /// The bot's reactions to a comment, by GitLab's names for emoji.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,43 +83,43 @@ pub fn help() -> String {
     text
 }
 
-/// Says whether a note of the bot is the one that explains the commands.
+/// Whether a note of the bot is the one that explains the commands.
 pub fn is_help(body: &str) -> bool {
     body.contains(markers::HELP)
 }
 
-const fn brief(command: Command) -> &'static str {
+const fn brief(command: SlashCommand) -> &'static str {
     match command {
-        Command::Retest => "run dist-git's CI again",
-        Command::Recreate => {
+        SlashCommand::Retest => "run dist-git's CI again",
+        SlashCommand::Recreate => {
             "rebuild the dist-git merge request, discarding what people pushed to its branch, and reopen it"
         }
-        Command::Sync => "bring dist-git and this note up to date",
-        Command::Help => "explain these commands",
+        SlashCommand::Sync => "bring dist-git and this note up to date",
+        SlashCommand::Help => "explain these commands",
     }
 }
 
-const fn in_full(command: Command) -> &'static str {
+const fn in_full(command: SlashCommand) -> &'static str {
     match command {
-        Command::Retest => {
+        SlashCommand::Retest => {
             "Starts a new pipeline for the dist-git merge request, at most one in ten minutes. Where the bot may not start one, \
              its note says who can."
         }
-        Command::Recreate => {
+        SlashCommand::Recreate => {
             "Rebuilds the bot's branch in dist-git, discarding what people pushed to it. Where people closed the merge request, it \
              is reopened; where they merged it, a new one is opened."
         }
-        Command::Sync => {
+        SlashCommand::Sync => {
             "Looks at everything again, and brings dist-git and the bot's note up to date, as each push does."
         }
-        Command::Help => "Explains these commands.",
+        SlashCommand::Help => "Explains these commands.",
     }
 }
 
-const fn who(command: Command) -> &'static str {
+const fn who(command: SlashCommand) -> &'static str {
     match command {
-        Command::Retest | Command::Recreate => "Developers of this project",
-        Command::Sync | Command::Help => "Developers of this project, and who opened the merge request",
+        SlashCommand::Retest | SlashCommand::Recreate => "Developers of this project",
+        SlashCommand::Sync | SlashCommand::Help => "Developers of this project, and who opened the merge request",
     }
 }
 

@@ -26,13 +26,13 @@ const OPEN: usize = 8;
 
 /// What a note says, but for the dist-git merge request, which may be opened between plan and note.
 #[derive(Clone, Debug)]
-pub struct Note<'a> {
+pub struct PairNote<'a> {
     /// The head of the source-git merge request.
     pub commit: CommitId,
     /// The tip of its target branch that was looked at, where one was.
     pub base: Option<CommitId>,
     /// What is the case.
-    pub says: Says<'a>,
+    pub says: NoteBody<'a>,
     /// dist-git's CI results, where there is anything to say of them.
     pub results: Option<CiSection>,
     /// Who can start a pipeline, where one was asked for that the bot may not start.
@@ -61,7 +61,7 @@ pub struct UpstreamChange {
 
 /// What a note says.
 #[derive(Clone, Debug)]
-pub enum Says<'a> {
+pub enum NoteBody<'a> {
     /// dist-git holds the merge request.
     Synced {
         /// What changes there.
@@ -83,7 +83,7 @@ pub enum Says<'a> {
         /// The commit that cannot be. Of a merge request that was merged, dist-git may hold an older one.
         commit: CommitId,
         /// How dist-git was left.
-        left: Left,
+        left: DistGitState,
     },
     /// A person pushed to the bot's branch.
     PersonPushed {
@@ -116,7 +116,7 @@ pub enum Holds {
 
 /// What there is in dist-git of a merge request that cannot be synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum DistGitState {
     /// No merge request.
     Nothing,
     /// An open one, which holds what could be synced last.
@@ -146,7 +146,7 @@ pub enum Blocked {
     },
 }
 
-impl Note<'_> {
+impl PairNote<'_> {
     /// Returns the note that remembers besides what became of the first status for its commit.
     #[must_use]
     pub fn remembering(&self, statuses: Option<&StatusesState>) -> Self {
@@ -161,32 +161,32 @@ impl Note<'_> {
     pub fn render(&self, dist_git: Option<&DistGitLink>) -> String {
         let mut text = String::new();
         heading(&mut text, dist_git);
-        if let Says::Synced { report, upstream: Some(change), .. } = &self.says {
+        if let NoteBody::Synced { report, upstream: Some(change), .. } = &self.says {
             upstream_change(&mut text, change, report);
         }
         explanation(&mut text);
         // Where all is well, the results are what people look for; else what they have to fix comes first.
         let (first, last) = match &self.says {
-            Says::Synced { .. } => (self.results.as_ref(), None),
+            NoteBody::Synced { .. } => (self.results.as_ref(), None),
             _ => (None, self.results.as_ref()),
         };
         results(&mut text, first, &self.commit);
         match &self.says {
-            Says::Synced { report, holds, .. } => synced(&mut text, &self.commit, report, holds),
-            Says::NothingToSync { report } => nothing(&mut text, &self.commit, report),
-            Says::Blocked { why, commit, left } => blocked(&mut text, commit, why, *left),
-            Says::PersonPushed { branch } => person_pushed(&mut text, branch),
-            Says::SourceClosed => paragraph(
+            NoteBody::Synced { report, holds, .. } => synced(&mut text, &self.commit, report, holds),
+            NoteBody::NothingToSync { report } => nothing(&mut text, &self.commit, report),
+            NoteBody::Blocked { why, commit, left } => blocked(&mut text, commit, why, *left),
+            NoteBody::PersonPushed { branch } => person_pushed(&mut text, branch),
+            NoteBody::SourceClosed => paragraph(
                 &mut text,
                 "**This merge request was closed, and the dist-git merge request with it.** Reopen this one, and the bot opens \
                  that one again.",
             ),
-            Says::KeptOpen => paragraph(
+            NoteBody::KeptOpen => paragraph(
                 &mut text,
                 "**This merge request was closed, but the dist-git merge request was opened again there**, so the bot leaves \
                  that one alone.",
             ),
-            Says::NotHandled { target } => paragraph(
+            NoteBody::NotHandled { target } => paragraph(
                 &mut text,
                 &format!(
                     "**This merge request is for the branch {} now**, from which nothing is carried over to dist-git. A dist-git \
@@ -194,13 +194,13 @@ impl Note<'_> {
                     sanitize::code(target.as_str().as_bytes())
                 ),
             ),
-            Says::Closed => paragraph(
+            NoteBody::Closed => paragraph(
                 &mut text,
                 "**The dist-git merge request was closed there**, so the bot no longer updates it. Whoever closed it may have \
                  said why: see its comments. If this change is still wanted, a Developer of this project can have it opened again \
                  with the comment `/dist-git recreate` here.",
             ),
-            Says::Merged => paragraph(
+            NoteBody::Merged => paragraph(
                 &mut text,
                 "**The dist-git merge request was merged**: the package has this change as it stood then. What is pushed here \
                  from now on does not get there; open a new merge request for it.",
@@ -217,7 +217,7 @@ impl Note<'_> {
     }
 }
 
-/// Says whether two bodies of a note are the same but for line ends and trailing white space, which GitLab may change.
+/// Whether two bodies of a note are the same but for line ends and trailing white space, which GitLab may change.
 pub fn same(a: &str, b: &str) -> bool {
     a.trim_end().lines().map(str::trim_end).eq(b.trim_end().lines().map(str::trim_end))
 }
@@ -429,7 +429,7 @@ fn subject(subject: Option<&Subject>) -> String {
     }
 }
 
-fn blocked(text: &mut String, commit: &CommitId, why: &Blocked, left: Left) {
+fn blocked(text: &mut String, commit: &CommitId, why: &Blocked, left: DistGitState) {
     let (what, remedy) = match why {
         Blocked::Refused(refusal) => (
             format!("{}{}", subject(refusal.subject.as_ref()), sanitize::sentence(&refusal.text)),
@@ -459,9 +459,9 @@ fn blocked(text: &mut String, commit: &CommitId, why: &Blocked, left: Left) {
     paragraph(text, &format!("**Commit {} cannot be carried over:** {what}.", short(commit)));
     paragraph(text, &format!("**How to fix it:** {remedy}."));
     let left = match left {
-        Left::Nothing => "dist-git was left as it is.",
-        Left::Open => "dist-git was left as it is: its merge request still holds an earlier state of this one.",
-        Left::Closed => {
+        DistGitState::Nothing => "dist-git was left as it is.",
+        DistGitState::Open => "dist-git was left as it is: its merge request still holds an earlier state of this one.",
+        DistGitState::Closed => {
             "dist-git was left as it is: its merge request stays closed until this one can be carried over."
         }
     };

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::pair::facts::SourceNote;
 use crate::pair::note::ci_results::CiSection;
-use crate::pair::note::{DistGitLink, Says};
+use crate::pair::note::{DistGitLink, NoteBody};
 use crate::pair::{markers, sanitize};
 use crate::types::{CommitId, PipelineId};
 
 /// The least time between the newest pipeline of a merge request and one that is asked for.
 const LEAST: TimeDelta = TimeDelta::minutes(10);
 
-/// Says whether the newest pipeline of a merge request was made so lately that there is no use for another one, at
+/// Whether the newest pipeline of a merge request was made so lately that there is no use for another one, at
 /// GitLab's time `now`.
 pub fn is_too_soon(newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     newest.is_some_and(|made| now.signed_duration_since(made) < LEAST)
@@ -25,14 +25,14 @@ pub fn is_too_soon(newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
 /// The part, as a note shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunSection {
-    state: State,
+    state: RetestHintState,
     /// What people read.
     said: String,
 }
 
 /// What the bot keeps with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
+struct RetestHintState {
     /// The source-git commit that the note speaks of.
     commit: CommitId,
     /// The pipeline whose results it shows.
@@ -56,19 +56,19 @@ impl RunSection {
              {project}!{merge_request}]({url}/pipelines).{reason}",
             sanitize::code(project.as_str().as_bytes())
         );
-        Some(Self { state: State { commit, pipeline }, said })
+        Some(Self { state: RetestHintState { commit, pipeline }, said })
     }
 
     /// Returns the part that a note goes on to show: the one that it has, where it still holds.
     pub(crate) fn of_note(
         notes: &[&SourceNote],
-        says: &Says<'_>,
+        says: &NoteBody<'_>,
         commit: CommitId,
         results: Option<&CiSection>,
     ) -> Option<Self> {
         let known = Self::read(&notes.first()?.body)?;
-        let now = State { commit, pipeline: results.and_then(|results| results.state.pipeline) };
-        (matches!(says, Says::Synced { .. }) && known.state == now).then_some(known)
+        let now = RetestHintState { commit, pipeline: results.and_then(|results| results.state.pipeline) };
+        (matches!(says, NoteBody::Synced { .. }) && known.state == now).then_some(known)
     }
 
     /// Returns the part in the bot's note `body`, where it has one.
@@ -96,7 +96,7 @@ impl RunSection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pair::note::{Blocked, Left, Note};
+    use crate::pair::note::{Blocked, DistGitState, PairNote};
     use crate::types::MergeRequestIid;
 
     const COMMIT: CommitId = CommitId::from_bytes([0x1a; 20]);
@@ -109,9 +109,9 @@ mod tests {
         }
     }
 
-    fn note(run: Option<RunSection>) -> Note<'static> {
-        let says = Says::Blocked { why: &Blocked::LessVisible, commit: COMMIT, left: Left::Open };
-        Note { commit: COMMIT, base: None, says, results: None, run }
+    fn note(run: Option<RunSection>) -> PairNote<'static> {
+        let says = NoteBody::Blocked { why: &Blocked::LessVisible, commit: COMMIT, left: DistGitState::Open };
+        PairNote { commit: COMMIT, base: None, says, results: None, run }
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
         // CI results that come later stand where they would.
         let results = CiSection::waiting(COMMIT);
         let later = results.replace_in(&with, &COMMIT);
-        let expected = Note { results: Some(results), ..note(Some(run)) };
+        let expected = PairNote { results: Some(results), ..note(Some(run)) };
         assert_eq!(later, expected.render(Some(&link())));
     }
 
@@ -159,7 +159,8 @@ mod tests {
         let there =
             SourceNote { id: crate::types::NoteId(1), author: crate::types::UserId(1), body: run.replace_in(&body) };
         let report = crate::pair::note::tests::report();
-        let synced = Says::Synced { report: &report, upstream: None, holds: crate::pair::note::Holds::MergeRequest };
+        let synced =
+            NoteBody::Synced { report: &report, upstream: None, holds: crate::pair::note::Holds::MergeRequest };
         let waiting = CiSection::waiting(COMMIT);
         assert_eq!(RunSection::of_note(&[&there], &synced, COMMIT, Some(&waiting)), Some(run));
         let mut tested = waiting.clone();
@@ -167,6 +168,6 @@ mod tests {
         assert_eq!(RunSection::of_note(&[&there], &synced, COMMIT, Some(&tested)), None);
         let next = CommitId::from_bytes([2; 20]);
         assert_eq!(RunSection::of_note(&[&there], &synced, next, Some(&waiting)), None);
-        assert_eq!(RunSection::of_note(&[&there], &Says::Closed, COMMIT, Some(&waiting)), None);
+        assert_eq!(RunSection::of_note(&[&there], &NoteBody::Closed, COMMIT, Some(&waiting)), None);
     }
 }

@@ -47,17 +47,17 @@ fn link() -> DistGitLink {
     }
 }
 
-fn blocked(why: &Blocked, left: Left) -> Says<'_> {
-    Says::Blocked { why, commit: COMMIT, left }
+fn blocked(why: &Blocked, left: DistGitState) -> NoteBody<'_> {
+    NoteBody::Blocked { why, commit: COMMIT, left }
 }
 
-fn render(says: Says<'_>, dist_git: Option<&DistGitLink>) -> String {
-    Note { commit: COMMIT, says, results: None, base: None, run: None }.render(dist_git)
+fn render(says: NoteBody<'_>, dist_git: Option<&DistGitLink>) -> String {
+    PairNote { commit: COMMIT, says, results: None, base: None, run: None }.render(dist_git)
 }
 
 #[test]
 fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
-    let says = Says::Synced { report: &report(), upstream: None, holds: Holds::MergeRequest };
+    let says = NoteBody::Synced { report: &report(), upstream: None, holds: Holds::MergeRequest };
     insta::assert_snapshot!(render(says, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
@@ -112,7 +112,7 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
             .remedy("write `%autosetup -S git` in the spec file"),
     ];
     let change = UpstreamChange { from: "v0.9".to_owned(), to: "v1.0`**".to_owned() };
-    let says = Says::Synced { report: &report, upstream: Some(&change), holds: Holds::MergeRequest };
+    let says = NoteBody::Synced { report: &report, upstream: Some(&change), holds: Holds::MergeRequest };
     insta::assert_snapshot!(render(says, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
@@ -174,14 +174,14 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
 fn long_lists_are_folded_and_cut() {
     let mut report = report();
     report.patches = (0..250).map(|n| patch(&format!("{n}.patch"), PatchChange::Added, "x")).collect();
-    let note = render(Says::Synced { report: &report, upstream: None, holds: Holds::MergeRequest }, Some(&link()));
+    let note = render(NoteBody::Synced { report: &report, upstream: None, holds: Holds::MergeRequest }, Some(&link()));
     assert!(note.contains("<details><summary>250 patches change</summary>\n\n- added: `0.patch`"), "{note}");
     assert!(note.contains("- … and 150 more\n\n</details>\n\n"), "{note}");
 }
 
 #[test]
 fn a_merge_request_that_changes_nothing_opens_none() {
-    insta::assert_snapshot!(render(Says::NothingToSync { report: &report() }, None), @r#"
+    insta::assert_snapshot!(render(NoteBody::NothingToSync { report: &report() }, None), @r#"
     #### In dist-git: no merge request
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -212,7 +212,7 @@ fn a_merge_request_that_changes_nothing_opens_none() {
 fn what_cannot_be_synced_is_explained_with_its_remedy() {
     let refusal = Refusal::new("the patch `x` does not apply", "rebase the merge request onto its target branch")
         .about_file(&path("src/a|b`c.c"));
-    insta::assert_snapshot!(render(blocked(&Blocked::Refused(refusal), Left::Open), Some(&link())), @r#"
+    insta::assert_snapshot!(render(blocked(&Blocked::Refused(refusal), DistGitState::Open), Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -245,7 +245,7 @@ fn what_cannot_be_synced_is_explained_with_its_remedy() {
 fn what_is_missing_or_secret_is_explained() {
     let project = link().project;
     let branch = "c10s".parse().unwrap();
-    insta::assert_snapshot!(render(blocked(&Blocked::NoBranch { project: project.clone(), branch }, Left::Nothing), None), @r#"
+    insta::assert_snapshot!(render(blocked(&Blocked::NoBranch { project: project.clone(), branch }, DistGitState::Nothing), None), @r#"
     #### In dist-git: no merge request
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -272,7 +272,7 @@ fn what_is_missing_or_secret_is_explained() {
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
     "#);
-    insta::assert_snapshot!(render(blocked(&Blocked::NoProject { project }, Left::Nothing), None), @r#"
+    insta::assert_snapshot!(render(blocked(&Blocked::NoProject { project }, DistGitState::Nothing), None), @r#"
     #### In dist-git: no merge request
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -299,7 +299,7 @@ fn what_is_missing_or_secret_is_explained() {
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
     "#);
-    insta::assert_snapshot!(render(blocked(&Blocked::LessVisible, Left::Nothing), None), @r#"
+    insta::assert_snapshot!(render(blocked(&Blocked::LessVisible, DistGitState::Nothing), None), @r#"
     #### In dist-git: no merge request
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -331,7 +331,7 @@ fn what_is_missing_or_secret_is_explained() {
 #[test]
 fn what_people_did_in_dist_git_is_told() {
     let branch = "c9s-src-7".parse().unwrap();
-    insta::assert_snapshot!(render(Says::PersonPushed { branch }, Some(&link())), @r#"
+    insta::assert_snapshot!(render(NoteBody::PersonPushed { branch }, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -356,7 +356,7 @@ fn what_people_did_in_dist_git_is_told() {
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
-    insta::assert_snapshot!(render(Says::Closed, Some(&link())), @r#"
+    insta::assert_snapshot!(render(NoteBody::Closed, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -380,14 +380,14 @@ fn what_people_did_in_dist_git_is_told() {
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
     for (says, told) in [
-        (Says::SourceClosed, "was closed, and the dist-git merge request with it"),
-        (Says::KeptOpen, "the dist-git merge request was opened again there"),
-        (Says::NotHandled { target: "c10s".parse().unwrap() }, "for the branch `c10s` now"),
+        (NoteBody::SourceClosed, "was closed, and the dist-git merge request with it"),
+        (NoteBody::KeptOpen, "the dist-git merge request was opened again there"),
+        (NoteBody::NotHandled { target: "c10s".parse().unwrap() }, "for the branch `c10s` now"),
     ] {
         let note = render(says, Some(&link()));
         assert!(note.contains(told), "{note}");
     }
-    insta::assert_snapshot!(render(Says::Merged, Some(&link())), @r#"
+    insta::assert_snapshot!(render(NoteBody::Merged, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -414,7 +414,7 @@ fn what_people_did_in_dist_git_is_told() {
 
 #[test]
 fn the_hidden_state_is_read_back() {
-    let note = render(Says::Closed, Some(&link()));
+    let note = render(NoteBody::Closed, Some(&link()));
     let state = NoteState { commit: COMMIT, merge_request: Some(MergeRequestIid(5)), base: None };
     assert_eq!(markers::read_note(&note), Some(state));
     assert_eq!(markers::read_note("a comment of somebody"), None);
@@ -422,7 +422,7 @@ fn the_hidden_state_is_read_back() {
 
 #[test]
 fn what_gitlab_changes_in_a_body_is_no_difference() {
-    let note = render(Says::Merged, Some(&link()));
+    let note = render(NoteBody::Merged, Some(&link()));
     assert!(same(&note, &note.replace("\n\n", "\r\n\r\n")));
     assert!(same(&note, &format!("{note} \n\n")));
     assert!(!same(&note, &format!("{note}x")));

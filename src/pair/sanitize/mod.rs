@@ -373,7 +373,7 @@ fn treated(line: &str, form: Form) -> String {
     out
 }
 
-/// Says whether `c` acts on what follows it.
+/// Whether `c` acts on what follows it.
 fn acts(before: &str, c: char, rest: &str, at_start: bool) -> bool {
     let next = rest.chars().next();
     let next_is = |f: fn(char) -> bool| next.is_some_and(f);
@@ -452,7 +452,7 @@ fn closed_reference(text: &str) -> Option<usize> {
     closable_after_issue(spaced).then(|| text.len() - spaced.len())
 }
 
-/// Says whether `text` begins with a link or a JIRA key, perhaps after `issue` or `issues`.
+/// Whether `text` begins with a link or a JIRA key, perhaps after `issue` or `issues`.
 fn closable_after_issue(text: &str) -> bool {
     let after_issue = without_prefix(text, &["issues", "issue"]).map(|rest| rest.trim_start_matches([' ', '\t']));
     closable(text) || after_issue.is_some_and(closable)
@@ -484,20 +484,20 @@ fn starts_word(before: &str, c: char) -> bool {
     c.is_ascii_alphabetic() && !before.ends_with(|p: char| p.is_ascii_alphanumeric())
 }
 
-/// Says whether `text` begins with 7 to 40 hexadecimal digits and nothing that makes them a part of a host's name.
+/// Whether `text` begins with 7 to 40 hexadecimal digits and nothing that makes them a part of a host's name.
 fn is_commit_name(text: &str) -> bool {
     let digits = text.bytes().take(41).take_while(u8::is_ascii_hexdigit).count();
     (7..=40).contains(&digits)
 }
 
-/// Says whether `text`, which follows a `&`, completes an entity that is not one of the harmless.
+/// Whether `text`, which follows a `&`, completes an entity that is not one of the harmless.
 fn is_entity(text: &str) -> bool {
     let length = text.bytes().take(40).take_while(u8::is_ascii_alphanumeric).count();
     let name = text.get(..length).unwrap_or_default();
     length > 0 && text.as_bytes().get(length) == Some(&b';') && !ENTITIES.contains(&name)
 }
 
-/// Says whether `text`, which follows a `<`, completes a tag that GitLab lets through.
+/// Whether `text`, which follows a `<`, completes a tag that GitLab lets through.
 fn is_tag(text: &str) -> bool {
     let text = text.strip_prefix('/').unwrap_or(text);
     let length = text.bytes().take(16).take_while(u8::is_ascii_alphanumeric).count();

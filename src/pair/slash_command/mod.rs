@@ -44,7 +44,7 @@ const SET_APART: [&str; 15] = [
 
 /// What the bot can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum SlashCommand {
     /// To have dist-git's CI run again.
     Retest,
     /// To make dist-git's merge request anew, whatever people did there.
@@ -55,7 +55,7 @@ pub enum Command {
     Help,
 }
 
-impl Command {
+impl SlashCommand {
     /// Returns the word.
     pub const fn word(self) -> &'static str {
         match self {
@@ -69,16 +69,16 @@ impl Command {
 
 /// What a comment says to the bot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum SlashRequest {
     /// A command.
-    Command(Command),
+    Command(SlashCommand),
     /// Something that the bot does not understand.
     Unknown,
 }
 
 /// Who wrote a comment, seen from the merge request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Author {
+pub enum CommentAuthor {
     /// Somebody with the role Developer or above in the source-git project.
     Developer,
     /// Somebody without it, who opened the merge request.
@@ -98,27 +98,26 @@ pub enum NotFollowed {
     NotTheirs,
 }
 
-impl Asked {
-    /// Says whether this author may ask for it. Who may give any command may ask for help.
-    pub fn permission(self, author: Author) -> Result<(), NotFollowed> {
+impl SlashRequest {
+    /// Whether this author may ask for it. Who may give any command may ask for help.
+    pub fn permission(self, author: CommentAuthor) -> Result<(), NotFollowed> {
         match (author, self) {
-            (Author::Developer, _) => Ok(()),
-            (Author::OpenedIt, Self::Unknown | Self::Command(Command::Sync | Command::Help)) => Ok(()),
-            (Author::OpenedIt, Self::Command(Command::Retest | Command::Recreate)) | (Author::Stranger, _) => {
-                Err(NotFollowed::NotTheirs)
-            }
+            (CommentAuthor::Developer, _) => Ok(()),
+            (CommentAuthor::OpenedIt, Self::Unknown | Self::Command(SlashCommand::Sync | SlashCommand::Help)) => Ok(()),
+            (CommentAuthor::OpenedIt, Self::Command(SlashCommand::Retest | SlashCommand::Recreate))
+            | (CommentAuthor::Stranger, _) => Err(NotFollowed::NotTheirs),
         }
     }
 }
 
-/// Says whether a comment that was written then is good at GitLab's time `now`. One without a time is not.
+/// Whether a comment that was written then is good at GitLab's time `now`. One without a time is not.
 pub fn age(written: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), NotFollowed> {
     let age = written.map(|written| now.signed_duration_since(written));
     if age.is_some_and(|age| age < MAX_AGE) { Ok(()) } else { Err(NotFollowed::Old) }
 }
 
 /// Returns what the text of a comment says to the bot; nothing where it says nothing to it.
-pub fn asked(text: &str) -> Option<Asked> {
+pub fn asked(text: &str) -> Option<SlashRequest> {
     if text.len() > LONGEST {
         return None;
     }
@@ -139,7 +138,7 @@ pub fn asked(text: &str) -> Option<Asked> {
 }
 
 /// Reads a line as a command.
-fn command(line: &str) -> Option<Asked> {
+fn command(line: &str) -> Option<SlashRequest> {
     let start = line.trim_start_matches(' ');
     let (prefix, rest) = start.split_at_checked(PREFIX.len())?;
     if line.len() - start.len() > 3
@@ -150,13 +149,13 @@ fn command(line: &str) -> Option<Asked> {
     }
     let mut words = rest.split_whitespace();
     let known = match (words.next().map(str::to_lowercase).as_deref(), words.next()) {
-        (None | Some("help"), None) => Command::Help,
-        (Some("retest"), None) => Command::Retest,
-        (Some("recreate"), None) => Command::Recreate,
-        (Some("sync"), None) => Command::Sync,
-        _ => return Some(Asked::Unknown),
+        (None | Some("help"), None) => SlashCommand::Help,
+        (Some("retest"), None) => SlashCommand::Retest,
+        (Some("recreate"), None) => SlashCommand::Recreate,
+        (Some("sync"), None) => SlashCommand::Sync,
+        _ => return Some(SlashRequest::Unknown),
     };
-    Some(Asked::Command(known))
+    Some(SlashRequest::Command(known))
 }
 
 /// What the next line stands in.
@@ -189,7 +188,7 @@ enum Within {
 }
 
 impl Around {
-    /// Says whether the next line is in the author's own words; `rest` begins with it.
+    /// Whether the next line is in the author's own words; `rest` begins with it.
     fn are_own_words(&self, rest: &str) -> bool {
         let paragraph = || rest.lines().take_while(|line| !line.trim().is_empty());
         let closes = |length| paragraph().any(|line| rows_of_backticks(line).any(|row| row == length));
@@ -313,7 +312,7 @@ fn tags(line: &str, name: &str) -> (usize, usize) {
     (count("<"), count("</"))
 }
 
-/// Says whether `text` begins with a tag of this name.
+/// Whether `text` begins with a tag of this name.
 fn is_tag(text: &str, open: &str, name: &str) -> bool {
     let after = text.strip_prefix(open).and_then(|rest| rest.split_at_checked(name.len()));
     after.is_some_and(|(found, rest)| {

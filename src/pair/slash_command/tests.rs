@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use crate::pair::slash_command::*;
 
-const RETEST: Option<Asked> = Some(Asked::Command(Command::Retest));
+const RETEST: Option<SlashRequest> = Some(SlashRequest::Command(SlashCommand::Retest));
 
 #[test]
 fn case_and_white_space_do_not_matter() {
@@ -20,13 +20,13 @@ fn case_and_white_space_do_not_matter() {
         assert_eq!(asked(text), RETEST, "{text:?}");
     }
     for (text, command) in [
-        ("/dist-git sync", Command::Sync),
-        ("/dist-git recreate", Command::Recreate),
-        ("/dist-git help", Command::Help),
-        ("/dist-git", Command::Help),
-        ("/dist-git ", Command::Help),
+        ("/dist-git sync", SlashCommand::Sync),
+        ("/dist-git recreate", SlashCommand::Recreate),
+        ("/dist-git help", SlashCommand::Help),
+        ("/dist-git", SlashCommand::Help),
+        ("/dist-git ", SlashCommand::Help),
     ] {
-        assert_eq!(asked(text), Some(Asked::Command(command)), "{text:?}");
+        assert_eq!(asked(text), Some(SlashRequest::Command(command)), "{text:?}");
     }
 }
 
@@ -43,7 +43,7 @@ fn other_words_are_not_guessed_at() {
         "/dist-git re\u{200b}test",
         "/dist-git unknown\n/dist-git retest",
     ] {
-        assert_eq!(asked(text), Some(Asked::Unknown), "{text:?}");
+        assert_eq!(asked(text), Some(SlashRequest::Unknown), "{text:?}");
     }
 }
 
@@ -157,15 +157,15 @@ fn a_long_comment_asks_for_nothing() {
 #[test]
 fn a_command_needs_a_role_or_for_sync_the_merge_request() {
     for (asked, for_its_author) in [
-        (Asked::Command(Command::Retest), false),
-        (Asked::Command(Command::Recreate), false),
-        (Asked::Command(Command::Sync), true),
-        (Asked::Command(Command::Help), true),
-        (Asked::Unknown, true),
+        (SlashRequest::Command(SlashCommand::Retest), false),
+        (SlashRequest::Command(SlashCommand::Recreate), false),
+        (SlashRequest::Command(SlashCommand::Sync), true),
+        (SlashRequest::Command(SlashCommand::Help), true),
+        (SlashRequest::Unknown, true),
     ] {
-        assert_eq!(asked.permission(Author::Developer), Ok(()), "{asked:?}");
-        assert_eq!(asked.permission(Author::Stranger), Err(NotFollowed::NotTheirs), "{asked:?}");
-        assert_eq!(asked.permission(Author::OpenedIt).is_ok(), for_its_author, "{asked:?}");
+        assert_eq!(asked.permission(CommentAuthor::Developer), Ok(()), "{asked:?}");
+        assert_eq!(asked.permission(CommentAuthor::Stranger), Err(NotFollowed::NotTheirs), "{asked:?}");
+        assert_eq!(asked.permission(CommentAuthor::OpenedIt).is_ok(), for_its_author, "{asked:?}");
     }
 }
 

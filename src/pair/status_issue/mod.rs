@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::pair::cache::{Memory, Print, Trouble, TroubleKind};
+use crate::pair::cache::{Cache, PairPrint, Trouble, TroubleKind};
 use crate::pair::{markers, sanitize};
 
 /// After how many seconds a run that changed nothing says that it took place.
@@ -37,7 +37,7 @@ const REASON: usize = 300;
 
 /// What the runs of one shard leave behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub struct JobPart {
     /// Which shard, and of how many; both from 1.
     pub shard: (u32, u32),
     /// When the last run was, in seconds since 1970.
@@ -47,14 +47,14 @@ pub struct Part {
     pub behind: Option<i64>,
     /// What the settings were under which it was looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<Print>,
+    pub settings: Option<PairPrint>,
     /// How many merge requests were in which state.
     pub states: States,
     /// What is known beyond merge requests, by the first shard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub surroundings: Option<Surroundings>,
+    pub surroundings: Option<InstanceState>,
     /// What was looked at.
-    pub memory: Memory,
+    pub memory: Cache,
 }
 
 /// How many merge requests are in which state: source-git merge requests with their pairs.
@@ -77,7 +77,7 @@ pub struct States {
 
 /// What can be amiss besides merge requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Surroundings {
+pub struct InstanceState {
     /// When it was asked for, in seconds since 1970.
     pub asked: i64,
     /// When the bot's token expires; nothing where it does not, or where that is not to be known.
@@ -85,12 +85,12 @@ pub struct Surroundings {
     pub token_expires: Option<NaiveDate>,
     /// The webhooks that GitLab does not call; nothing where the token may not see them.
     #[serde(default)]
-    pub hooks: Option<Vec<Hook>>,
+    pub hooks: Option<Vec<DisabledHook>>,
 }
 
 /// A webhook that GitLab does not call any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hook {
+pub struct DisabledHook {
     /// The project or group that it belongs to.
     pub of: String,
     /// Its number.
@@ -100,13 +100,13 @@ pub struct Hook {
     pub until: Option<String>,
 }
 
-impl Part {
+impl JobPart {
     /// Reads what a note of the bot below its status issue holds.
     pub fn read(body: &str) -> Option<Self> {
         markers::read_memory(body)
     }
 
-    /// Says whether a note of the bot is such a one, also where what it holds cannot be read any more.
+    /// Whether a note of the bot is such a one, also where what it holds cannot be read any more.
     pub fn is_in(body: &str) -> bool {
         markers::has_memory(body)
     }
@@ -124,7 +124,7 @@ impl Part {
         )
     }
 
-    /// Says whether a note with `self` in the place of `old` tells something new.
+    /// Whether a note with `self` in the place of `old` tells something new.
     pub fn is_news(&self, old: &Self) -> bool {
         let silent = self.ran.saturating_sub(old.ran);
         !(0..SIGN_OF_LIFE).contains(&silent) || Self { ran: old.ran, ..self.clone() } != *old
@@ -133,11 +133,11 @@ impl Part {
 
 /// How an instance fares, by what its shards found.
 #[derive(Clone, Copy, Debug)]
-pub struct Status<'a> {
+pub struct StatusText<'a> {
     /// The instance's name.
     pub instance: &'a str,
     /// What its shards found.
-    pub parts: &'a [Part],
+    pub parts: &'a [JobPart],
     /// Where merge requests are: GitLab's address, with a slash at its end.
     pub gitlab: &'a str,
     /// The present day.
@@ -152,7 +152,7 @@ pub fn title(instance: &str) -> String {
     format!("Status of {}", sanitize::line(instance))
 }
 
-/// Says whether an issue of the bot is the status issue of an instance. Where somebody has overwritten the hidden line, the
+/// Whether an issue of the bot is the status issue of an instance. Where somebody has overwritten the hidden line, the
 /// title says so.
 pub fn is_of(title: &str, description: &str, instance: &str) -> bool {
     match markers::read_status(description) {
@@ -166,8 +166,8 @@ pub fn superseded(by: crate::types::IssueIid) -> String {
     format!("Opened at the same time as #{by}, which is the one that is kept.\n\n{}", markers::status_line(""))
 }
 
-impl Status<'_> {
-    /// Says whether something needs a person: then the issue is open.
+impl StatusText<'_> {
+    /// Whether something needs a person: then the issue is open.
     pub fn needs_a_person(&self) -> bool {
         !self.calls().lines.is_empty()
     }
@@ -193,14 +193,14 @@ impl Status<'_> {
         })
     }
 
-    fn surroundings(&self) -> Option<&Surroundings> {
+    fn surroundings(&self) -> Option<&InstanceState> {
         self.parts.iter().find_map(|part| part.surroundings.as_ref())
     }
 
     /// What a person has to see to.
     fn calls(&self) -> Calls {
         let mut calls = Vec::new();
-        if let Some(Surroundings { token_expires, hooks, .. }) = self.surroundings() {
+        if let Some(InstanceState { token_expires, hooks, .. }) = self.surroundings() {
             if let Some(day) = token_expires.filter(|day| (*day - self.today).num_days() < TOKEN_DAYS) {
                 calls.push(format!(
                     "The bot's token expires on **{day}**. Make a new one with the scope `api`, and put it into the variable \
@@ -210,8 +210,8 @@ impl Status<'_> {
             calls.extend(hooks.iter().flatten().map(|hook| self.hook(hook)));
         }
         let troubles = self.troubles();
-        let silent = |part: &&Part| self.last.is_some_and(|last| last.saturating_sub(part.ran) > SILENT);
-        calls.extend(self.parts.iter().filter(silent).map(|Part { shard: (shard, of), ran, .. }| {
+        let silent = |part: &&JobPart| self.last.is_some_and(|last| last.saturating_sub(part.ran) > SILENT);
+        calls.extend(self.parts.iter().filter(silent).map(|JobPart { shard: (shard, of), ran, .. }| {
             format!(
                 "Job {shard} of {of} has not finished since **{}**: see its last jobs in this project.",
                 moment(*ran)
@@ -230,7 +230,7 @@ impl Status<'_> {
         calls
     }
 
-    fn hook(&self, Hook { of, id, until }: &Hook) -> String {
+    fn hook(&self, DisabledHook { of, id, until }: &DisabledHook) -> String {
         let how_long = match until {
             Some(until) => format!("until {}", sanitize::code(until.as_bytes())),
             None => "permanently".to_owned(),

@@ -1,22 +1,22 @@
-use crate::pair::cache::{Hour, Key, Known};
+use crate::pair::cache::{Hour, Known, PairKey};
 use crate::pair::status_issue::*;
 
 const NOON: i64 = 1_796_644_800; // date -u -d '2026-12-07 12:00' +%s
 
-fn part(troubles: &[(&str, TroubleKind, &str, u32)]) -> Part {
-    let mut memory = Memory::default();
+fn part(troubles: &[(&str, TroubleKind, &str, u32)]) -> JobPart {
+    let mut memory = Cache::default();
     for (name, kind, why, runs) in troubles {
         for _ in 0..*runs {
             let trouble = Trouble { merge_request: (*name).to_owned(), kind: *kind, why: (*why).to_owned(), times: 0 };
-            memory.put(Key::of([*name]), Known { looked: Hour(1), print: None, trouble: Some(trouble) });
+            memory.put(PairKey::of([*name]), Known { looked: Hour(1), print: None, trouble: Some(trouble) });
         }
     }
     let states = States { in_step: 480, source_git_only: 500, ..States::default() };
-    Part { shard: (1, 1), ran: NOON, behind: None, settings: None, states, surroundings: None, memory }
+    JobPart { shard: (1, 1), ran: NOON, behind: None, settings: None, states, surroundings: None, memory }
 }
 
-fn status(parts: &[Part]) -> Status<'_> {
-    Status { instance: "production", parts, gitlab: "https://gitlab.example.com/", today: day(NOON), last: None }
+fn status(parts: &[JobPart]) -> StatusText<'_> {
+    StatusText { instance: "production", parts, gitlab: "https://gitlab.example.com/", today: day(NOON), last: None }
 }
 
 #[test]
@@ -48,12 +48,12 @@ fn what_needs_a_person_comes_first_and_what_does_not_last() {
         ("src/perl!2", TroubleKind::Refused, "the merge request conflicts with its target branch", 5),
     ]);
     part.states = States { in_step: 480, refused: 2, failed: 2, ..States::default() };
-    part.surroundings = Some(Surroundings {
+    part.surroundings = Some(InstanceState {
         asked: NOON,
         token_expires: NaiveDate::from_ymd_opt(2026, 12, 20),
         hooks: Some(vec![
-            Hook { of: "src".to_owned(), id: 12, until: None },
-            Hook { of: "src/bash".to_owned(), id: 13, until: Some("2026-12-07T13:00:00.000Z".to_owned()) },
+            DisabledHook { of: "src".to_owned(), id: 12, until: None },
+            DisabledHook { of: "src/bash".to_owned(), id: 13, until: Some("2026-12-07T13:00:00.000Z".to_owned()) },
         ]),
     });
     let parts = [part];
@@ -102,8 +102,8 @@ fn a_contributors_conflict_and_a_single_failure_call_nobody() {
 fn a_token_calls_a_person_two_weeks_before_it_expires() {
     let with = |day: u32| {
         let token_expires = NaiveDate::from_ymd_opt(2026, 12, day);
-        let surroundings = Some(Surroundings { asked: NOON, token_expires, hooks: None });
-        status(&[Part { surroundings, ..part(&[]) }]).needs_a_person()
+        let surroundings = Some(InstanceState { asked: NOON, token_expires, hooks: None });
+        status(&[JobPart { surroundings, ..part(&[]) }]).needs_a_person()
     };
     assert!(with(1) && with(7) && with(20));
     assert!(!with(21));
@@ -136,11 +136,11 @@ fn where_too_many_fail_to_name_them_all_it_says_how_many_more() {
 
 #[test]
 fn a_shard_that_does_not_finish_any_more_calls_a_person() {
-    let other = |ran| Part { shard: (2, 2), ran, ..part(&[]) };
-    let own = Part { shard: (1, 2), ..part(&[]) };
+    let other = |ran| JobPart { shard: (2, 2), ran, ..part(&[]) };
+    let own = JobPart { shard: (1, 2), ..part(&[]) };
     let with = |ran, last| {
         let parts = [own.clone(), other(ran)];
-        Status { last, ..status(&parts) }.description()
+        StatusText { last, ..status(&parts) }.description()
     };
     let said = with(NOON - 8 * 3600, Some(NOON - 900));
     assert!(said.contains("- Job 2 of 2 has not finished since **2026-12-07 04:00 UTC**: see its last jobs"), "{said}");
@@ -151,8 +151,8 @@ fn a_shard_that_does_not_finish_any_more_calls_a_person() {
 
 #[test]
 fn several_shards_make_one_text() {
-    let one = Part { shard: (1, 2), ..part(&[("src/b!1", TroubleKind::NoDistGit, "x", 1)]) };
-    let other = Part { shard: (2, 2), ..part(&[("src/a!1", TroubleKind::NoDistGit, "x", 1)]) };
+    let one = JobPart { shard: (1, 2), ..part(&[("src/b!1", TroubleKind::NoDistGit, "x", 1)]) };
+    let other = JobPart { shard: (2, 2), ..part(&[("src/a!1", TroubleKind::NoDistGit, "x", 1)]) };
     let parts = [one, other];
     let text = status(&parts).description();
     assert!(text.contains("| in step with dist-git | 960 |") && text.contains("**2 things need a person:**"));
@@ -161,13 +161,13 @@ fn several_shards_make_one_text() {
 #[test]
 fn a_note_is_read_back_and_is_no_news_for_an_hour() {
     let part = part(&[("src/a!1", TroubleKind::Refused, "it --> <!-- conflicts", 1)]);
-    assert_eq!(Part::read(&part.note()), Some(part.clone()));
-    assert_eq!(Part::read(&part.note().replace("\"ran\"", "\"run\"")), None);
-    let later = |seconds| Part { ran: NOON + seconds, ..part.clone() };
+    assert_eq!(JobPart::read(&part.note()), Some(part.clone()));
+    assert_eq!(JobPart::read(&part.note().replace("\"ran\"", "\"run\"")), None);
+    let later = |seconds| JobPart { ran: NOON + seconds, ..part.clone() };
     assert!(!later(0).is_news(&part) && !later(3599).is_news(&part));
     assert!(later(3600).is_news(&part));
-    assert!(Part { states: States::default(), ..later(1) }.is_news(&part));
-    insta::assert_snapshot!(Part { memory: Memory::default(), ..part }.note(), @r#"
+    assert!(JobPart { states: States::default(), ..later(1) }.is_news(&part));
+    insta::assert_snapshot!(JobPart { memory: Cache::default(), ..part }.note(), @r#"
     `reconcile` last ran at **2026-12-07 12:00 UTC**. While nothing changes, this is updated once an hour.
 
     A hidden part of this note remembers which merge requests are up to date. If the note is deleted, the next run takes longer and writes a new one.

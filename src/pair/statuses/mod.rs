@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::pair::ci::{CiState, Composite, Job, MergeRequestIs, OnFailure, Pipeline, Results, composite};
+use crate::pair::ci::{CiJob, CiPipeline, CiResults, Composite, MergeRequestIs, OnFailure, composite};
 use crate::pair::fingerprint::Fingerprint;
-use crate::pair::note::ci_results::Taken;
+use crate::pair::note::ci_results::Acceptance;
 use crate::pair::sanitize;
-use crate::types::{CommitId, PipelineId, UserId};
+use crate::types::{CiState, CommitId, PipelineId, UserId};
 
 /// The name of the status for the whole pipeline; those for its jobs begin with it.
 pub const NAME: &str = "dist-git";
@@ -47,7 +47,7 @@ pub enum StatusState {
 }
 
 impl StatusState {
-    /// Says whether it is an end.
+    /// Whether it is an end.
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
     }
@@ -113,7 +113,7 @@ pub enum Detail {
 
 /// Where statuses for a source-git commit are posted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub enum StatusPlace {
     /// Into a pipeline of the source-git project.
     #[serde(rename = "pipeline")]
     Pipeline {
@@ -132,7 +132,7 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl StatusPlace {
     /// Returns the commit that the statuses are posted on.
     pub const fn sha(&self) -> CommitId {
         match self {
@@ -144,9 +144,9 @@ impl Place {
 /// A stand-in for what was posted, to tell whether there is anything new to post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Print(Fingerprint);
+pub struct StatusPrint(Fingerprint);
 
-impl Print {
+impl StatusPrint {
     /// Returns the stand-in for these statuses.
     pub fn of(statuses: &[Status]) -> Self {
         Self(Fingerprint::of(&serde_json::to_string(statuses).unwrap_or_default()))
@@ -160,7 +160,7 @@ pub fn expected(url: &str) -> Status {
 
 /// Returns the statuses that `results` should show, that for the pipeline first. `merge_request` is the address of the
 /// dist-git merge request, for as long as there is no pipeline.
-pub fn wanted(results: &Results, detail: Detail, merge_request: &str) -> Vec<Status> {
+pub fn wanted(results: &CiResults, detail: Detail, merge_request: &str) -> Vec<Status> {
     let Some(pipeline) = &results.pipeline else {
         return match results.merge_request {
             MergeRequestIs::Open => vec![expected(merge_request)],
@@ -194,7 +194,7 @@ fn given_up(name: &str, url: &str, merge_request: MergeRequestIs) -> Status {
     status(name, StatusState::Canceled, why, url)
 }
 
-fn of_pipeline(pipeline: &Pipeline) -> Status {
+fn of_pipeline(pipeline: &CiPipeline) -> Status {
     let Composite { state, has_warnings } = pipeline.composite();
     let failed: Vec<_> = pipeline
         .counted()
@@ -218,7 +218,7 @@ fn of_pipeline(pipeline: &Pipeline) -> Status {
     status(NAME, StatusState::of(state), &description, &pipeline.url)
 }
 
-fn of_jobs(pipeline: &Pipeline) -> Vec<Status> {
+fn of_jobs(pipeline: &CiPipeline) -> Vec<Status> {
     let number = pipeline.counted().map(|job| 1 + job.downstream.len()).sum::<usize>();
     if number > JOBS_LIMIT {
         return of_stages(pipeline);
@@ -234,7 +234,7 @@ fn of_jobs(pipeline: &Pipeline) -> Vec<Status> {
     statuses
 }
 
-fn of_job(name: &str, job: &Job) -> Status {
+fn of_job(name: &str, job: &CiJob) -> Status {
     let (state, said) = match (job.on_failure, job.state) {
         // As in dist-git, such a job fails nothing and nothing waits for it.
         (OnFailure::Warns, CiState::Failed | CiState::Canceled) => {
@@ -254,7 +254,7 @@ fn shown(name: &str) -> String {
 }
 
 /// Returns how a job ended, with GitLab's reason for a failure.
-pub(super) fn failure(job: &Job) -> String {
+pub(super) fn failure(job: &CiJob) -> String {
     match &job.failure_reason {
         Some(reason) if job.state == CiState::Failed => {
             format!("failed ({})", shown(&reason.replace('_', " ")))
@@ -264,9 +264,9 @@ pub(super) fn failure(job: &Job) -> String {
 }
 
 /// One status for each stage, in the order of the stages.
-fn of_stages(pipeline: &Pipeline) -> Vec<Status> {
+fn of_stages(pipeline: &CiPipeline) -> Vec<Status> {
     let mut order = Vec::new();
-    let mut stages: BTreeMap<&str, Vec<&Job>> = BTreeMap::new();
+    let mut stages: BTreeMap<&str, Vec<&CiJob>> = BTreeMap::new();
     for job in pipeline.counted() {
         let jobs = stages.entry(&job.stage).or_default();
         if jobs.is_empty() {
@@ -314,7 +314,7 @@ fn unlike(names: &BTreeSet<String>, name: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Post {
     /// Where.
-    pub place: Place,
+    pub place: StatusPlace,
     /// What.
     pub status: Status,
 }
@@ -323,11 +323,11 @@ pub struct Post {
 ///
 /// `posted` are the newest statuses of each name and pipeline on the place's commit, anybody's. What the bot left open
 /// there, or in another pipeline for the commit, is ended as soon as it is known how.
-pub fn to_post(wanted: &[Status], posted: &[Posted], place: &Place, bot: UserId) -> Vec<Post> {
+pub fn to_post(wanted: &[Status], posted: &[Posted], place: &StatusPlace, bot: UserId) -> Vec<Post> {
     let own = || posted.iter().filter(|there| there.author == Some(bot) && is_ours(&there.name));
     let is_here = |there: &&Posted| match (place, there.pipeline) {
-        (Place::Pipeline { id, .. }, Some(pipeline)) => pipeline == *id,
-        (Place::Pipeline { .. }, None) | (Place::Branch { .. }, _) => true,
+        (StatusPlace::Pipeline { id, .. }, Some(pipeline)) => pipeline == *id,
+        (StatusPlace::Pipeline { .. }, None) | (StatusPlace::Branch { .. }, _) => true,
     };
     let here: BTreeMap<&str, &Posted> = own().filter(is_here).map(|there| (there.name.as_str(), there)).collect();
     let mut post = Vec::new();
@@ -350,36 +350,36 @@ pub fn to_post(wanted: &[Status], posted: &[Posted], place: &Place, bot: UserId)
         if let (Some(status), Some(id)) = (ended, there.pipeline) {
             // From running, GitLab takes a status to no such end.
             let status = if status.state == StatusState::Skipped { ended_early(there) } else { status };
-            post.push(Post { place: Place::Pipeline { id, sha: place.sha() }, status });
+            post.push(Post { place: StatusPlace::Pipeline { id, sha: place.sha() }, status });
         }
     }
     post
 }
 
-/// Says whether GitLab may take a post to a place where it refused others; `posted` are the statuses there.
-pub fn may_be_taken(post: &Post, taken: Taken, posted: &[Posted], bot: UserId) -> bool {
+/// Whether GitLab may take a post to a place where it refused others; `posted` are the statuses there.
+pub fn may_be_taken(post: &Post, taken: Acceptance, posted: &[Posted], bot: UserId) -> bool {
     let is_here = |there: &Posted| match (&post.place, there.pipeline) {
-        (Place::Pipeline { id, .. }, Some(pipeline)) => pipeline == *id,
+        (StatusPlace::Pipeline { id, .. }, Some(pipeline)) => pipeline == *id,
         _ => true,
     };
     let own = posted.iter().filter(|there| there.author == Some(bot) && there.name == post.status.name);
     let mut here = own.filter(|there| is_here(there)).map(|there| StatusState::of(there.state));
     match (taken, here.next()) {
-        (Taken::Yes, _) | (Taken::InPart, Some(_)) => true,
+        (Acceptance::Yes, _) | (Acceptance::InPart, Some(_)) => true,
         // Only a status that has not ended is changed; after an end, GitLab makes a new one.
-        (Taken::Full, Some(StatusState::Pending)) => true,
-        (Taken::Full, Some(StatusState::Running)) => post.status.state.is_final(),
+        (Acceptance::Full, Some(StatusState::Pending)) => true,
+        (Acceptance::Full, Some(StatusState::Running)) => post.status.state.is_final(),
         _ => false,
     }
 }
 
 /// Returns the posts that end what the bot left open at `place`, for a commit that dist-git does not hold any more.
-pub fn to_end(posted: &[Posted], place: &Place, bot: UserId) -> Vec<Post> {
+pub fn to_end(posted: &[Posted], place: &StatusPlace, bot: UserId) -> Vec<Post> {
     let own = posted.iter().filter(|there| there.author == Some(bot) && is_ours(&there.name));
     let open = own.filter(|there| !StatusState::of(there.state).is_final());
     let post = |there: &Posted| {
         let place = match there.pipeline {
-            Some(id) => Place::Pipeline { id, sha: place.sha() },
+            Some(id) => StatusPlace::Pipeline { id, sha: place.sha() },
             None => place.clone(),
         };
         Post { place, status: ended_early(there) }
@@ -402,7 +402,7 @@ fn ended_early(there: &Posted) -> Status {
     status(&there.name, StatusState::Canceled, "ended before its time", url)
 }
 
-/// Says whether a status of this name is one of those that the bot posts.
+/// Whether a status of this name is one of those that the bot posts.
 pub fn is_ours(name: &str) -> bool {
     name.strip_prefix(NAME).is_some_and(|rest| rest.is_empty() || rest.starts_with(SEPARATOR))
 }

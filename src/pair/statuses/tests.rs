@@ -11,17 +11,17 @@ fn commit() -> CommitId {
     "0123456789abcdef0123456789abcdef01234567".parse().unwrap()
 }
 
-fn place() -> Place {
-    Place::Pipeline { id: HERE, sha: commit() }
+fn place() -> StatusPlace {
+    StatusPlace::Pipeline { id: HERE, sha: commit() }
 }
 
-fn job(id: u64, name: &str, state: CiState) -> Job {
+fn job(id: u64, name: &str, state: CiState) -> CiJob {
     let url = format!("https://gitlab.example/rpms/hello/-/jobs/{id}");
-    Job { id, stage: "test".to_owned(), name: name.to_owned(), state, url, ..Job::default() }
+    CiJob { id, stage: "test".to_owned(), name: name.to_owned(), state, url, ..CiJob::default() }
 }
 
-fn pipeline(jobs: Vec<Job>) -> Pipeline {
-    Pipeline {
+fn pipeline(jobs: Vec<CiJob>) -> CiPipeline {
+    CiPipeline {
         id: PipelineId(11),
         url: "https://gitlab.example/rpms/hello/-/pipelines/11".to_owned(),
         state: CiState::Running,
@@ -32,19 +32,19 @@ fn pipeline(jobs: Vec<Job>) -> Pipeline {
     }
 }
 
-fn results(jobs: Vec<Job>) -> Results {
+fn results(jobs: Vec<CiJob>) -> CiResults {
     let pipeline = Some(pipeline(jobs));
-    Results { commit: commit(), tested: commit(), pipeline, merge_request: MergeRequestIs::Open }
+    CiResults { commit: commit(), tested: commit(), pipeline, merge_request: MergeRequestIs::Open }
 }
 
-fn shown(results: &Results) -> Vec<(String, StatusState, String)> {
+fn shown(results: &CiResults) -> Vec<(String, StatusState, String)> {
     let statuses = wanted(results, Detail::Jobs, "https://gitlab.example/rpms/hello/-/merge_requests/1");
     statuses.into_iter().map(|status| (status.name, status.state, status.description)).collect()
 }
 
 #[test]
 fn each_job_has_a_status_named_for_its_stage() {
-    let failed = Job { failure_reason: Some("script_failure".to_owned()), ..job(2, "rpminspect", CiState::Failed) };
+    let failed = CiJob { failure_reason: Some("script_failure".to_owned()), ..job(2, "rpminspect", CiState::Failed) };
     let found = shown(&results(vec![job(1, "build", CiState::Success), failed, job(3, "gate", CiState::Manual)]));
     let expected = [
         ("dist-git", StatusState::Pending, "waiting for a person to start it"),
@@ -65,7 +65,7 @@ fn a_failed_pipeline_names_what_failed() {
 
 #[test]
 fn what_is_allowed_to_fail_fails_nothing_and_is_waited_for_by_nothing() {
-    let warns = |id, name, state| Job { on_failure: OnFailure::Warns, ..job(id, name, state) };
+    let warns = |id, name, state| CiJob { on_failure: OnFailure::Warns, ..job(id, name, state) };
     let jobs =
         vec![warns(1, "lint", CiState::Failed), warns(2, "deploy", CiState::Manual), job(3, "build", CiState::Success)];
     let found = shown(&results(jobs));
@@ -92,7 +92,7 @@ fn names_and_descriptions_keep_to_gitlabs_limits_and_differ() {
 fn many_jobs_are_summed_up_by_stage() {
     let mut jobs: Vec<_> = (0..60).map(|id| job(id, "build", CiState::Success)).collect();
     jobs[7].state = CiState::Failed;
-    jobs.push(Job { stage: "gate".to_owned(), ..job(99, "gate", CiState::Skipped) });
+    jobs.push(CiJob { stage: "gate".to_owned(), ..job(99, "gate", CiState::Skipped) });
     let found: Vec<_> = shown(&results(jobs)).into_iter().skip(1).collect();
     let expected = [
         ("dist-git / test".to_owned(), StatusState::Failed, "1 of 60 jobs failed".to_owned()),
@@ -152,7 +152,7 @@ fn ci_state(state: StatusState) -> CiState {
 
 /// Posts as GitLab takes it, and keeps the newest of each name and pipeline.
 fn take(posted: &mut Vec<Posted>, post: &Post) {
-    let Place::Pipeline { id, .. } = post.place else { unreachable!() };
+    let StatusPlace::Pipeline { id, .. } = post.place else { unreachable!() };
     let there = posted.iter().position(|there| there.pipeline == Some(id) && there.name == post.status.name);
     let state = there.map(|at| posted[at].state);
     assert!(is_taken(state, post.status.state), "{:?} after {state:?} is refused", post.status);
@@ -174,10 +174,10 @@ fn any_state() -> impl Strategy<Value = CiState> {
     prop::sample::select(vec![Created, Pending, Running, Success, Failed, Canceled, Skipped, Manual, Unknown])
 }
 
-fn any_results() -> impl Strategy<Value = Results> {
+fn any_results() -> impl Strategy<Value = CiResults> {
     let jobs = prop::collection::vec((0_u64..4, "[abc]", any_state(), any::<bool>()), 0..4);
     (jobs, any::<bool>(), any::<bool>()).prop_map(|(jobs, is_open, has_pipeline)| {
-        let jobs = jobs.into_iter().map(|(id, name, state, warns)| Job {
+        let jobs = jobs.into_iter().map(|(id, name, state, warns)| CiJob {
             on_failure: if warns { OnFailure::Warns } else { OnFailure::Fails },
             ..job(id, &name, state)
         });
@@ -200,7 +200,7 @@ proptest! {
         let mut posted = Vec::new();
         for (results, is_elsewhere) in &history {
             let place = match is_elsewhere {
-                true => Place::Pipeline { id: ELSEWHERE, sha: commit() },
+                true => StatusPlace::Pipeline { id: ELSEWHERE, sha: commit() },
                 false => place(),
             };
             let wanted = wanted(results, Detail::Jobs, "https://gitlab.example/mr");
@@ -208,7 +208,7 @@ proptest! {
                 take(&mut posted, &post);
             }
             prop_assert_eq!(to_post(&wanted, &posted, &place, BOT), []);
-            let Place::Pipeline { id, .. } = place else { unreachable!() };
+            let StatusPlace::Pipeline { id, .. } = place else { unreachable!() };
             for status in &wanted {
                 let there = posted.iter().find(|there| there.pipeline == Some(id) && there.name == status.name);
                 let there = there.map(|there| StatusState::of(there.state));

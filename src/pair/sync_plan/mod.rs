@@ -3,35 +3,35 @@
 //! Whoever carries the steps out does so in their order: branch, merge request, status, note, which remembers what became of the status. So whatever breaks, the next plan,
 //! made from what is then there, completes it; a plan for what is as it should be has no steps.
 
-use crate::pair::announcement::News;
-use crate::pair::description::{self, Origin};
+use crate::pair::announcement::Announcement;
+use crate::pair::description::{self, DescribedOrigin};
 use crate::pair::facts::{
-    BranchOrigin, BranchState, Committer, Content, DistGitMergeRequest, Manner, Observed, SourceMergeRequest,
-    SourceNote, State, Tip, Wanted,
+    BranchOrigin, BranchState, Committer, Content, DistGitMergeRequest, SourceMergeRequest, SourceNote, SourceState,
+    SyncFacts, SyncMode, Tip, WantedContent,
 };
 use crate::pair::markers::{self, Ended, Record};
-use crate::pair::note::ci_results::{CiSection, Taken};
+use crate::pair::note::ci_results::{Acceptance, CiSection};
 use crate::pair::note::retest_hint::RunSection;
-use crate::pair::note::{self, Blocked, DistGitLink, Holds, Left, Note, Says};
-use crate::pair::state::{self, Standing};
-use crate::pair::statuses::Place;
+use crate::pair::note::{self, Blocked, DistGitLink, DistGitState, Holds, NoteBody, PairNote};
+use crate::pair::state::{self, PairState};
+use crate::pair::statuses::StatusPlace;
 use crate::pair::{commit, title};
-use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, TreeId};
+use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, StateChange, TreeId};
 
 /// What to do, and how it ends.
 #[derive(Clone, Debug)]
-pub struct Plan<'a> {
+pub struct SyncPlan<'a> {
     /// In the order in which they are to be done.
-    pub steps: Vec<Step<'a>>,
+    pub steps: Vec<SyncStep<'a>>,
     /// How `sync` ends.
-    pub outcome: Outcome,
+    pub outcome: SyncOutcome,
     /// The dist-git merge request that is there already.
     pub merge_request: Option<DistGitLink>,
 }
 
 /// One thing to do.
 #[derive(Clone, Debug)]
-pub enum Step<'a> {
+pub enum SyncStep<'a> {
     /// Commit and push to the bot's branch, by force, unless it has moved from `expected`.
     PushBranch {
         /// The branch.
@@ -63,7 +63,7 @@ pub enum Step<'a> {
         /// Which one.
         iid: MergeRequestIid,
         /// What.
-        news: News,
+        news: Announcement,
     },
     /// Change a dist-git merge request; at least one of the three.
     EditMergeRequest {
@@ -74,19 +74,19 @@ pub enum Step<'a> {
         /// The new description, where it differs.
         description: Option<String>,
         /// Whether it is closed or opened again.
-        turn: Option<Turn>,
+        turn: Option<StateChange>,
     },
     /// Write the note. A merge request that was opened by a step before is named in it.
     CreateNote {
         /// The note.
-        note: Note<'a>,
+        note: PairNote<'a>,
     },
     /// Change the note.
     EditNote {
         /// Which one.
         id: NoteId,
         /// What it says from now on.
-        note: Note<'a>,
+        note: PairNote<'a>,
     },
     /// Delete a second note.
     DeleteNote {
@@ -96,14 +96,14 @@ pub enum Step<'a> {
     /// Say on the source-git commit that dist-git's CI is to test it.
     ExpectResults {
         /// Where.
-        place: Place,
+        place: StatusPlace,
         /// Whether there may be earlier results for the same commit.
         earlier: Earlier,
     },
 }
 
-impl Step<'_> {
-    /// Says whether it shows in dist-git what is in source-git: files or texts.
+impl SyncStep<'_> {
+    /// Whether it shows in dist-git what is in source-git: files or texts.
     pub const fn shows_content(&self) -> bool {
         match self {
             Self::PushBranch { .. } | Self::OpenMergeRequest { .. } => true,
@@ -117,15 +117,6 @@ impl Step<'_> {
     }
 }
 
-/// A change of a merge request's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// It is closed.
-    Close,
-    /// It is opened again.
-    Reopen,
-}
-
 /// Whether dist-git's CI may have tested a commit before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Earlier {
@@ -137,7 +128,7 @@ pub enum Earlier {
 
 /// How `sync` ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SyncOutcome {
     /// dist-git is as it should be, once the steps are done.
     Done,
     /// The merge request cannot be synced; its note says why.
@@ -145,45 +136,45 @@ pub enum Outcome {
 }
 
 /// Returns what is to be done.
-pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
-    let standing = Standing::of(&observed.merge_requests, &observed.source, observed.bot);
-    let mut plan = Plan { steps: Vec::new(), outcome: Outcome::Done, merge_request: None };
+pub fn sync<'a>(observed: &'a SyncFacts<'a>) -> SyncPlan<'a> {
+    let standing = PairState::of(&observed.merge_requests, &observed.source, observed.bot);
+    let mut plan = SyncPlan { steps: Vec::new(), outcome: SyncOutcome::Done, merge_request: None };
     plan.merge_request = standing.merge_request().map(|merge_request| link(observed, merge_request));
     plan.steps.extend(leave_behind(observed));
     let notes = own_notes(observed);
     let says = match (&observed.content, by_people(observed, standing)) {
-        (Wanted::Closed, _) => close(observed, standing, &mut plan),
-        (Wanted::NotHandled, _) => Some(Says::NotHandled { target: observed.source.target.clone() }),
+        (WantedContent::Closed, _) => close(observed, standing, &mut plan),
+        (WantedContent::NotHandled, _) => Some(NoteBody::NotHandled { target: observed.source.target.clone() }),
         (_, Some(says)) => {
-            if matches!(says, Says::PersonPushed { .. }) {
-                plan.outcome = Outcome::CannotBeSynced;
+            if matches!(says, NoteBody::PersonPushed { .. }) {
+                plan.outcome = SyncOutcome::CannotBeSynced;
                 plan.steps.extend(open_again(observed, standing));
                 plan.steps.extend(tell_of_merge(observed, standing));
             }
             Some(says)
         }
-        (Wanted::Content(_), None) if observed.visibility.gives_away() => {
-            plan.outcome = Outcome::CannotBeSynced;
+        (WantedContent::Content(_), None) if observed.visibility.gives_away() => {
+            plan.outcome = SyncOutcome::CannotBeSynced;
             plan.steps.extend(tell_of_merge(observed, standing));
             Some(blocked(observed, standing, &Blocked::LessVisible))
         }
-        (Wanted::Blocked(why), None) => {
-            plan.outcome = Outcome::CannotBeSynced;
+        (WantedContent::Blocked(why), None) => {
+            plan.outcome = SyncOutcome::CannotBeSynced;
             plan.steps.extend(tell_of_merge(observed, standing));
             Some(blocked(observed, standing, why))
         }
-        (Wanted::Content(content), None) if is_without_effect(content, standing) => {
-            Some(Says::NothingToSync { report: content.report })
+        (WantedContent::Content(content), None) if is_without_effect(content, standing) => {
+            Some(NoteBody::NothingToSync { report: content.report })
         }
-        (Wanted::Content(content), None) => {
+        (WantedContent::Content(content), None) => {
             plan.steps.extend(tell_of_overwriting(observed, standing));
             plan.steps.extend(push(observed, content));
             plan.steps.extend(bring_up(observed, standing, notes.first().map(|note| note.id)));
             let holds = match observed.source.state {
-                State::Merged => Holds::Target(observed.source.target.clone()),
-                State::Opened | State::Closed => Holds::MergeRequest,
+                SourceState::Merged => Holds::Target(observed.source.target.clone()),
+                SourceState::Opened | SourceState::Closed => Holds::MergeRequest,
             };
-            Some(Says::Synced { report: content.report, upstream: content.upstream, holds })
+            Some(NoteBody::Synced { report: content.report, upstream: content.upstream, holds })
         }
     };
     let Some(says) = says else { return plan };
@@ -195,47 +186,47 @@ pub fn sync<'a>(observed: &'a Observed<'a>) -> Plan<'a> {
     plan.steps.extend(expectation(observed, &plan, results.as_ref()));
     let run = RunSection::of_note(&notes, &says, commit, results.as_ref());
     let base = observed.source.base.filter(|_| follows_from_commits(&says));
-    let note = Note { commit, base, says, results, run };
+    let note = PairNote { commit, base, says, results, run };
     note_steps(&mut plan, &notes, note);
     plan
 }
 
-fn blocked<'a>(observed: &Observed<'_>, standing: Standing<'_>, why: &'a Blocked) -> Says<'a> {
+fn blocked<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, why: &'a Blocked) -> NoteBody<'a> {
     let left = match standing {
-        Standing::None => Left::Nothing,
-        Standing::Open(_) => Left::Open,
-        Standing::Dormant(..) | Standing::ClosedThere(_) | Standing::MergedThere(_) => Left::Closed,
+        PairState::None => DistGitState::Nothing,
+        PairState::Open(_) => DistGitState::Open,
+        PairState::Dormant(..) | PairState::ClosedThere(_) | PairState::MergedThere(_) => DistGitState::Closed,
     };
-    Says::Blocked { why, commit: observed.source.head, left }
+    NoteBody::Blocked { why, commit: observed.source.head, left }
 }
 
-/// Says whether what a note says follows from the commits that it names. What people or their rights decide, or a tag that
+/// Whether what a note says follows from the commits that it names. What people or their rights decide, or a tag that
 /// is still missing, can change with none of these commits: then no base is written down, and nobody takes the note for
 /// current because of it.
-fn follows_from_commits(says: &Says<'_>) -> bool {
-    matches!(says, Says::Synced { .. })
+fn follows_from_commits(says: &NoteBody<'_>) -> bool {
+    matches!(says, NoteBody::Synced { .. })
 }
 
-/// Says whether no note is needed where there is none: the merge request is closed, or nothing of it was in dist-git.
-fn has_nothing_to_tell(observed: &Observed<'_>, plan: &Plan<'_>) -> bool {
+/// Whether no note is needed where there is none: the merge request is closed, or nothing of it was in dist-git.
+fn has_nothing_to_tell(observed: &SyncFacts<'_>, plan: &SyncPlan<'_>) -> bool {
     match observed.content {
-        Wanted::Closed => true,
-        Wanted::NotHandled => observed.source.state != State::Opened || plan.steps.is_empty(),
-        Wanted::Content(_) | Wanted::Blocked(_) => false,
+        WantedContent::Closed => true,
+        WantedContent::NotHandled => observed.source.state != SourceState::Opened || plan.steps.is_empty(),
+        WantedContent::Content(_) | WantedContent::Blocked(_) => false,
     }
 }
 
-/// Says whether dist-git would stay as it is, and there is no merge request that has to follow.
-fn is_without_effect(content: &Content<'_>, standing: Standing<'_>) -> bool {
-    content.tree == content.base_tree && !matches!(standing, Standing::Open(_))
+/// Whether dist-git would stay as it is, and there is no merge request that has to follow.
+fn is_without_effect(content: &Content<'_>, standing: PairState<'_>) -> bool {
+    content.tree == content.base_tree && !matches!(standing, PairState::Open(_))
 }
 
 /// Returns the commit that the note speaks of. A merge alone leaves dist-git as it is, with the commit that it was made
 /// from and the results for it.
-fn told_commit(observed: &Observed<'_>, plan: &Plan<'_>) -> CommitId {
-    let pushes = plan.steps.iter().any(|step| matches!(step, Step::PushBranch { .. }));
+fn told_commit(observed: &SyncFacts<'_>, plan: &SyncPlan<'_>) -> CommitId {
+    let pushes = plan.steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
     match &observed.branch {
-        BranchState::At(tip) if observed.source.state == State::Merged && !pushes => {
+        BranchState::At(tip) if observed.source.state == SourceState::Merged && !pushes => {
             commit::source_of(&tip.message).unwrap_or(observed.source.head)
         }
         _ => observed.source.head,
@@ -244,56 +235,59 @@ fn told_commit(observed: &Observed<'_>, plan: &Plan<'_>) -> CommitId {
 
 /// Closes the merge requests for targets that the source-git merge request had before, and those from a project where the
 /// bot's branches no longer are.
-fn leave_behind<'a>(observed: &Observed<'_>) -> Vec<Step<'a>> {
+fn leave_behind<'a>(observed: &SyncFacts<'_>) -> Vec<SyncStep<'a>> {
     let mut steps = Vec::new();
-    let left = observed.left_behind.iter().filter(|left| left.author == observed.bot && left.state == State::Opened);
+    let left =
+        observed.left_behind.iter().filter(|left| left.author == observed.bot && left.state == SourceState::Opened);
     for left in left {
         let (news, ended) = match left.branch == observed.branch_name {
-            true => (News::Moved, Ended::Moved),
-            false => (News::Retargeted { to: observed.source.target.clone() }, Ended::Retargeted),
+            true => (Announcement::Moved, Ended::Moved),
+            false => (Announcement::Retargeted { to: observed.source.target.clone() }, Ended::Retargeted),
         };
         // Whoever reopens what the bot has closed wants it open.
         if state::ended(left, &observed.source) != Some(ended) {
             steps.extend(tell(observed, left, news));
-            steps.push(turn(observed, left, Turn::Close, Some(ended)));
+            steps.push(turn(observed, left, StateChange::Close, Some(ended)));
         }
     }
     steps
 }
 
 /// Closes the merge request of one that was closed, and returns what the note says of it.
-fn close<'a>(observed: &Observed<'_>, standing: Standing<'_>, plan: &mut Plan<'_>) -> Option<Says<'a>> {
+fn close<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, plan: &mut SyncPlan<'_>) -> Option<NoteBody<'a>> {
     Some(match standing {
-        Standing::None => return None,
-        Standing::Open(current) if state::ended(current, &observed.source) == Some(Ended::Closed) => Says::KeptOpen,
-        Standing::Open(current) => {
-            plan.steps.extend(tell(observed, current, News::Closed));
-            plan.steps.push(turn(observed, current, Turn::Close, Some(Ended::Closed)));
-            Says::SourceClosed
+        PairState::None => return None,
+        PairState::Open(current) if state::ended(current, &observed.source) == Some(Ended::Closed) => {
+            NoteBody::KeptOpen
         }
-        Standing::Dormant(..) => Says::SourceClosed,
-        Standing::ClosedThere(_) => Says::Closed,
-        Standing::MergedThere(_) => Says::Merged,
+        PairState::Open(current) => {
+            plan.steps.extend(tell(observed, current, Announcement::Closed));
+            plan.steps.push(turn(observed, current, StateChange::Close, Some(Ended::Closed)));
+            NoteBody::SourceClosed
+        }
+        PairState::Dormant(..) => NoteBody::SourceClosed,
+        PairState::ClosedThere(_) => NoteBody::Closed,
+        PairState::MergedThere(_) => NoteBody::Merged,
     })
 }
 
 /// Opens the merge request, or opens it again, or changes its texts.
-fn bring_up<'a>(observed: &Observed<'_>, standing: Standing<'_>, note: Option<NoteId>) -> Vec<Step<'a>> {
+fn bring_up<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, note: Option<NoteId>) -> Vec<SyncStep<'a>> {
     let source = &observed.source;
     let again = open_again(observed, standing);
     if !again.is_empty() {
         return again;
     }
-    if let Standing::Open(current) = standing {
+    if let PairState::Open(current) = standing {
         let mut steps = Vec::new();
         if is_news_of_merge(source, current) {
-            steps.extend(tell(observed, current, News::Merged { commit: source.merged_as }));
+            steps.extend(tell(observed, current, Announcement::Merged { commit: source.merged_as }));
         }
         steps.extend(edit(source, current, note));
         return steps;
     }
     let wanted = wanted_title(source);
-    vec![Step::OpenMergeRequest {
+    vec![SyncStep::OpenMergeRequest {
         branch: observed.branch_name.clone(),
         target: source.target.clone(),
         title: wanted.clone(),
@@ -303,20 +297,20 @@ fn bring_up<'a>(observed: &Observed<'_>, standing: Standing<'_>, note: Option<No
 }
 
 /// Tells of the merge where dist-git's merge request cannot follow it; what it holds and says is left as it is.
-fn tell_of_merge<'a>(observed: &Observed<'_>, standing: Standing<'_>) -> Vec<Step<'a>> {
+fn tell_of_merge<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Vec<SyncStep<'a>> {
     let source = &observed.source;
     let current = match standing {
-        Standing::Open(current) if is_news_of_merge(source, current) => current,
+        PairState::Open(current) if is_news_of_merge(source, current) => current,
         _ => return Vec::new(),
     };
-    let told = tell(observed, current, News::MergedApart { commit: source.merged_as });
+    let told = tell(observed, current, Announcement::MergedApart { commit: source.merged_as });
     let known = state::believed(current, source).map(|known| Record { ended: ended_of(source), ..known });
     let description = known.and_then(|record| markers::replace_record(&current.description, &record));
-    let edit = |text| Step::EditMergeRequest { iid: current.iid, title: None, description: Some(text), turn: None };
+    let edit = |text| SyncStep::EditMergeRequest { iid: current.iid, title: None, description: Some(text), turn: None };
     told.into_iter().chain(description.map(edit)).collect()
 }
 
-/// Says whether the source-git merge request was merged and the dist-git one does not know it yet.
+/// Whether the source-git merge request was merged and the dist-git one does not know it yet.
 fn is_news_of_merge(source: &SourceMergeRequest, current: &DistGitMergeRequest) -> bool {
     let ended = ended_of(source);
     ended.is_some() && state::ended(current, source) != ended
@@ -324,42 +318,47 @@ fn is_news_of_merge(source: &SourceMergeRequest, current: &DistGitMergeRequest) 
 
 /// Opens a closed merge request again, where the bot closed it or somebody asks for it. GitLab does so only where its
 /// branch is there.
-fn open_again<'a>(observed: &Observed<'_>, standing: Standing<'_>) -> Vec<Step<'a>> {
+fn open_again<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Vec<SyncStep<'a>> {
     let (current, news) = match (standing, observed.manner) {
-        (Standing::Dormant(current, Ended::Retargeted), _) => (current, News::Returned),
-        (Standing::Dormant(current, _), _) => (current, News::Reopened),
-        (Standing::ClosedThere(current), Manner::Recreate) => (current, News::AskedFor),
+        (PairState::Dormant(current, Ended::Retargeted), _) => (current, Announcement::Returned),
+        (PairState::Dormant(current, _), _) => (current, Announcement::Reopened),
+        (PairState::ClosedThere(current), SyncMode::Recreate) => (current, Announcement::AskedFor),
         _ => return Vec::new(),
     };
-    if current.origin == BranchOrigin::Gone || matches!(standing, Standing::Dormant(_, Ended::Moved)) {
+    if current.origin == BranchOrigin::Gone || matches!(standing, PairState::Dormant(_, Ended::Moved)) {
         return Vec::new();
     }
     // That it was merged says more: it cannot have been without being open again.
-    let merged = observed.source.state == State::Merged && news != News::AskedFor;
-    let news = if merged { News::Merged { commit: observed.source.merged_as } } else { news };
+    let merged = observed.source.state == SourceState::Merged && news != Announcement::AskedFor;
+    let news = if merged { Announcement::Merged { commit: observed.source.merged_as } } else { news };
     let told = tell(observed, current, news);
-    told.into_iter().chain([turn(observed, current, Turn::Reopen, ended_of(&observed.source))]).collect()
+    told.into_iter().chain([turn(observed, current, StateChange::Reopen, ended_of(&observed.source))]).collect()
 }
 
 /// Tells of what people pushed, before it is overwritten.
-fn tell_of_overwriting<'a>(observed: &Observed<'_>, standing: Standing<'_>) -> Option<Step<'a>> {
+fn tell_of_overwriting<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Option<SyncStep<'a>> {
     match (&observed.branch, standing.merge_request()) {
         (BranchState::At(Tip { by: Committer::Person, commit, .. }), Some(current)) => {
-            tell(observed, current, News::Overwritten { was: *commit })
+            tell(observed, current, Announcement::Overwritten { was: *commit })
         }
         _ => None,
     }
 }
 
 /// Returns the note that tells `news`, unless it is what the bot said last.
-fn tell<'a>(observed: &Observed<'_>, of: &DistGitMergeRequest, news: News) -> Option<Step<'a>> {
+fn tell<'a>(observed: &SyncFacts<'_>, of: &DistGitMergeRequest, news: Announcement) -> Option<SyncStep<'a>> {
     let told = observed.told.iter().find(|told| told.merge_request == of.iid);
     let is_told = told.is_some_and(|told| told.news.as_ref() == Some(&news));
-    (!is_told).then_some(Step::Tell { iid: of.iid, news })
+    (!is_told).then_some(SyncStep::Tell { iid: of.iid, news })
 }
 
 /// Returns the step that opens or closes a merge request, and writes down why.
-fn turn<'a>(observed: &Observed<'_>, of: &DistGitMergeRequest, turn: Turn, ended: Option<Ended>) -> Step<'a> {
+fn turn<'a>(
+    observed: &SyncFacts<'_>,
+    of: &DistGitMergeRequest,
+    turn: StateChange,
+    ended: Option<Ended>,
+) -> SyncStep<'a> {
     let source = &observed.source;
     let wanted = wanted_title(source);
     let record = state::believed(of, source);
@@ -367,7 +366,7 @@ fn turn<'a>(observed: &Observed<'_>, of: &DistGitMergeRequest, turn: Turn, ended
     let origin = origin(source, note, &wanted, ended);
     let title = title::followed(&wanted, record.as_ref().map(|record| record.title.as_str()), &of.title);
     let description = description::following(&of.description, record.as_ref(), &origin);
-    Step::EditMergeRequest {
+    SyncStep::EditMergeRequest {
         iid: of.iid,
         title: (title != of.title).then_some(title),
         description: (!note::same(&description, &of.description)).then_some(description),
@@ -377,28 +376,28 @@ fn turn<'a>(observed: &Observed<'_>, of: &DistGitMergeRequest, turn: Turn, ended
 
 /// What the bot does because of the state of the source-git merge request, where dist-git's stays open.
 fn ended_of(source: &SourceMergeRequest) -> Option<Ended> {
-    (source.state == State::Merged).then_some(Ended::Merged)
+    (source.state == SourceState::Merged).then_some(Ended::Merged)
 }
 
 /// Returns the CI results that the note goes on to show: those that it has, unless they are no longer about what
 /// dist-git holds.
-fn results(plan: &Plan<'_>, notes: &[&SourceNote], head: CommitId, says: &Says<'_>) -> Option<CiSection> {
-    let pushes = plan.steps.iter().any(|step| matches!(step, Step::PushBranch { .. }));
+fn results(plan: &SyncPlan<'_>, notes: &[&SourceNote], head: CommitId, says: &NoteBody<'_>) -> Option<CiSection> {
+    let pushes = plan.steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
     let known = notes.first().and_then(|note| CiSection::read(&note.body));
     match (says, known) {
-        (Says::Synced { .. }, Some(known)) if !pushes && known.state.commit == head => Some(known),
-        (Says::Synced { .. }, Some(known)) => Some(known.superseded_by(head)),
-        (Says::Synced { .. }, None) => Some(CiSection::waiting(head)),
+        (NoteBody::Synced { .. }, Some(known)) if !pushes && known.state.commit == head => Some(known),
+        (NoteBody::Synced { .. }, Some(known)) => Some(known.superseded_by(head)),
+        (NoteBody::Synced { .. }, None) => Some(CiSection::waiting(head)),
         (_, known) => known,
     }
 }
 
 /// Returns the status that goes with a push, unless GitLab has refused statuses there.
-fn expectation<'a>(observed: &Observed<'_>, plan: &Plan<'_>, results: Option<&CiSection>) -> Option<Step<'a>> {
-    plan.steps.iter().find(|step| matches!(step, Step::PushBranch { .. }))?;
+fn expectation<'a>(observed: &SyncFacts<'_>, plan: &SyncPlan<'_>, results: Option<&CiSection>) -> Option<SyncStep<'a>> {
+    plan.steps.iter().find(|step| matches!(step, SyncStep::PushBranch { .. }))?;
     let place = observed.source.statuses.clone()?;
     let known = results.and_then(|results| results.state.statuses.as_ref());
-    if known.is_some_and(|known| known.place == place && known.taken == Taken::No) {
+    if known.is_some_and(|known| known.place == place && known.taken == Acceptance::No) {
         return None;
     }
     let held = match &observed.branch {
@@ -406,15 +405,15 @@ fn expectation<'a>(observed: &Observed<'_>, plan: &Plan<'_>, results: Option<&Ci
         BranchState::Missing => None,
     };
     let earlier = if held == Some(observed.source.head) { Earlier::Possible } else { Earlier::None };
-    Some(Step::ExpectResults { place, earlier })
+    Some(SyncStep::ExpectResults { place, earlier })
 }
 
-fn link(observed: &Observed<'_>, merge_request: &DistGitMergeRequest) -> DistGitLink {
+fn link(observed: &SyncFacts<'_>, merge_request: &DistGitMergeRequest) -> DistGitLink {
     DistGitLink { project: observed.dist_git.clone(), merge_request: merge_request.iid, url: merge_request.url.clone() }
 }
 
 /// Returns the bot's notes, the one that stays first.
-fn own_notes<'a>(observed: &'a Observed<'_>) -> Vec<&'a SourceNote> {
+fn own_notes<'a>(observed: &'a SyncFacts<'_>) -> Vec<&'a SourceNote> {
     let mut notes: Vec<_> = observed
         .notes
         .iter()
@@ -425,15 +424,15 @@ fn own_notes<'a>(observed: &'a Observed<'_>) -> Vec<&'a SourceNote> {
 }
 
 /// Returns what people did in dist-git that the bot respects, unless somebody asks it not to.
-fn by_people<'a>(observed: &Observed<'_>, standing: Standing<'_>) -> Option<Says<'a>> {
-    if observed.manner == Manner::Recreate {
+fn by_people<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Option<NoteBody<'a>> {
+    if observed.manner == SyncMode::Recreate {
         return None;
     }
     match (standing, &observed.branch) {
-        (Standing::MergedThere(_), _) => Some(Says::Merged),
-        (Standing::ClosedThere(_), _) => Some(Says::Closed),
+        (PairState::MergedThere(_), _) => Some(NoteBody::Merged),
+        (PairState::ClosedThere(_), _) => Some(NoteBody::Closed),
         (_, BranchState::At(Tip { by: Committer::Person, .. })) => {
-            Some(Says::PersonPushed { branch: observed.branch_name.clone() })
+            Some(NoteBody::PersonPushed { branch: observed.branch_name.clone() })
         }
         _ => None,
     }
@@ -444,14 +443,14 @@ fn wanted_title(source: &SourceMergeRequest) -> String {
 }
 
 /// Returns the push, where tree, base or message differ: each push makes dist-git's CI run again.
-fn push<'a>(observed: &Observed<'_>, content: &Content<'_>) -> Option<Step<'a>> {
+fn push<'a>(observed: &SyncFacts<'_>, content: &Content<'_>) -> Option<SyncStep<'a>> {
     let source = &observed.source;
     let message = commit::message(&wanted_title(source), &source.description, &source.authors, &source.head);
     let expected = match &observed.branch {
         BranchState::Missing => None,
         BranchState::At(tip) => {
             // Once it is merged, what there is to test is the same whatever commit it came by.
-            let same_message = source.state == State::Merged || tip.message.trim_end() == message.trim_end();
+            let same_message = source.state == SourceState::Merged || tip.message.trim_end() == message.trim_end();
             if tip.tree == content.tree && tip.parent == Some(content.base) && same_message {
                 return None;
             }
@@ -459,10 +458,10 @@ fn push<'a>(observed: &Observed<'_>, content: &Content<'_>) -> Option<Step<'a>> 
         }
     };
     let branch = observed.branch_name.clone();
-    Some(Step::PushBranch { branch, expected, tree: content.tree, parent: content.base, message })
+    Some(SyncStep::PushBranch { branch, expected, tree: content.tree, parent: content.base, message })
 }
 
-/// Says whether title and description of a dist-git merge request are what they should be.
+/// Whether title and description of a dist-git merge request are what they should be.
 pub fn texts_are_current(source: &SourceMergeRequest, current: &DistGitMergeRequest) -> bool {
     edit(source, current, None).is_none()
 }
@@ -472,8 +471,8 @@ fn origin<'a>(
     note: Option<NoteId>,
     title: &'a str,
     ended: Option<Ended>,
-) -> Origin<'a> {
-    Origin {
+) -> DescribedOrigin<'a> {
+    DescribedOrigin {
         project: source.project,
         path: &source.path,
         merge_request: source.iid,
@@ -486,21 +485,22 @@ fn origin<'a>(
 }
 
 /// Returns the change of a dist-git merge request that makes its texts what they should be.
-fn edit<'a>(source: &SourceMergeRequest, current: &DistGitMergeRequest, note: Option<NoteId>) -> Option<Step<'a>> {
+fn edit<'a>(source: &SourceMergeRequest, current: &DistGitMergeRequest, note: Option<NoteId>) -> Option<SyncStep<'a>> {
     let wanted = wanted_title(source);
     let origin = origin(source, note, &wanted, ended_of(source));
     let record = state::believed(current, source);
     let title = title::followed(&wanted, record.as_ref().map(|record| record.title.as_str()), &current.title);
     // A note's number alone is no reason to edit: it is written down when something else is.
     let known = record.as_ref().and_then(|record| record.note);
-    let unchanged = description::following(&current.description, record.as_ref(), &Origin { note: known, ..origin });
+    let unchanged =
+        description::following(&current.description, record.as_ref(), &DescribedOrigin { note: known, ..origin });
     let description = if note::same(&unchanged, &current.description) {
         None
     } else {
         Some(description::following(&current.description, record.as_ref(), &origin))
     };
     let title = (title != current.title).then_some(title);
-    (title.is_some() || description.is_some()).then_some(Step::EditMergeRequest {
+    (title.is_some() || description.is_some()).then_some(SyncStep::EditMergeRequest {
         iid: current.iid,
         title,
         description,
@@ -509,15 +509,15 @@ fn edit<'a>(source: &SourceMergeRequest, current: &DistGitMergeRequest, note: Op
 }
 
 /// Adds what is to be done about the note: one, the oldest, edited where it says something else.
-fn note_steps<'a>(plan: &mut Plan<'a>, notes: &[&SourceNote], note: Note<'a>) {
-    let opens = plan.steps.iter().any(|step| matches!(step, Step::OpenMergeRequest { .. }));
+fn note_steps<'a>(plan: &mut SyncPlan<'a>, notes: &[&SourceNote], note: PairNote<'a>) {
+    let opens = plan.steps.iter().any(|step| matches!(step, SyncStep::OpenMergeRequest { .. }));
     match notes {
-        [] => plan.steps.push(Step::CreateNote { note }),
+        [] => plan.steps.push(SyncStep::CreateNote { note }),
         [first, others @ ..] => {
             if opens || !note::same(&first.body, &note.render(plan.merge_request.as_ref())) {
-                plan.steps.push(Step::EditNote { id: first.id, note });
+                plan.steps.push(SyncStep::EditNote { id: first.id, note });
             }
-            plan.steps.extend(others.iter().map(|other| Step::DeleteNote { id: other.id }));
+            plan.steps.extend(others.iter().map(|other| SyncStep::DeleteNote { id: other.id }));
         }
     }
 }

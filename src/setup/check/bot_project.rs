@@ -2,9 +2,9 @@
 
 use crate::ci::{Template, TemplateUse};
 use crate::config::WebhookTokens;
-use crate::setup::check::finding::{Finding, Verdict, listed, summed};
+use crate::setup::check::finding::{CheckResult, Verdict, listed, summed};
 use crate::setup::instance_facts::{
-    BotProject, Facts, InstanceFile, Role, Seen, Settings, Unseen, Variable, VariablesFrom,
+    BotProjectFacts, InstanceFacts, InstanceFileFacts, Role, Settings, Unseen, Variable, VariablesFrom, Visible,
 };
 
 const VARIABLES: &str = "Settings, CI/CD, Variables";
@@ -17,12 +17,12 @@ pub(super) const NO_ONE: &str =
 /// Where job tokens are let in.
 pub(super) const JOB_TOKENS: &str = "Settings, CI/CD, Job token permissions";
 
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
     const CHECK: &str = "bot-project.found";
     let named = facts.instance.bot_project.as_ref().map(ToString::to_string).unwrap_or_default();
     let project = match &facts.bot_project {
         None => {
-            return vec![Finding::wrong(
+            return vec![CheckResult::wrong(
                 CHECK,
                 "the instance",
                 "names no project that runs the bot",
@@ -30,7 +30,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             )];
         }
         Some(Err(Unseen::NotShown)) => {
-            return vec![Finding::wrong(
+            return vec![CheckResult::wrong(
                 CHECK,
                 named,
                 format!("does not exist, or @{} is no member", facts.user),
@@ -40,11 +40,11 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
                 ),
             )];
         }
-        Some(Err(why)) => return vec![Finding::unseen(CHECK, named, why, "its members see it")],
+        Some(Err(why)) => return vec![CheckResult::unseen(CHECK, named, why, "its members see it")],
         Some(Ok(project)) => project,
     };
     let mut findings = vec![
-        Finding::right(CHECK, &project.path, "exists"),
+        CheckResult::right(CHECK, &project.path, "exists"),
         role(facts, project),
         visibility(project),
         place(facts, project),
@@ -68,27 +68,27 @@ fn who(what: &str) -> String {
     format!("its Maintainers see it: {what}")
 }
 
-fn role(facts: &Facts, project: &BotProject) -> Finding {
+fn role(facts: &InstanceFacts, project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.role";
     let bot = &facts.bot;
     match &project.role {
-        Err(why) => Finding::unseen(CHECK, &project.path, why, &who("Manage, Members")),
-        Ok(role) if role.0 == 0 => Finding::wrong(
+        Err(why) => CheckResult::unseen(CHECK, &project.path, why, &who("Manage, Members")),
+        Ok(role) if role.0 == 0 => CheckResult::wrong(
             CHECK,
             &project.path,
             format!("@{bot} is no member, and cannot write its status issue there"),
             format!("Manage, Members: give @{bot} the role Reporter"),
         ),
-        Ok(role) => Finding::right(CHECK, &project.path, format!("@{bot} is {} there", role.word())),
+        Ok(role) => CheckResult::right(CHECK, &project.path, format!("@{bot} is {} there", role.word())),
     }
 }
 
-fn visibility(project: &BotProject) -> Finding {
+fn visibility(project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.visibility";
     match project.is_private {
-        None => Finding::unseen(CHECK, &project.path, &Unseen::NotSaid, &who("Settings, General, Visibility")),
-        Some(true) => Finding::right(CHECK, &project.path, "is private"),
-        Some(false) => Finding::wrong(
+        None => CheckResult::unseen(CHECK, &project.path, &Unseen::NotSaid, &who("Settings, General, Visibility")),
+        Some(true) => CheckResult::right(CHECK, &project.path, "is private"),
+        Some(false) => CheckResult::wrong(
             CHECK,
             &project.path,
             "is not private",
@@ -98,14 +98,14 @@ fn visibility(project: &BotProject) -> Finding {
 }
 
 /// A webhook of a group around it would be called for what the bot itself does there.
-fn place(facts: &Facts, project: &BotProject) -> Finding {
+fn place(facts: &InstanceFacts, project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.place";
     let pairs = facts.instance.namespaces.pairs().iter();
     let namespaces = pairs.flat_map(|pair| [pair.source_git.as_str(), pair.dist_git.as_str()]);
     let mut groups = namespaces.chain(crate::setup::check::hooks::groups_with_ours(facts));
     match groups.find(|group| crate::setup::check::hooks::is_within(&project.path, group)) {
-        None => Finding::right(CHECK, &project.path, "is outside the groups with webhooks"),
-        Some(group) => Finding::wrong(
+        None => CheckResult::right(CHECK, &project.path, "is outside the groups with webhooks"),
+        Some(group) => CheckResult::wrong(
             CHECK,
             &project.path,
             format!("is in the group {group}, whose webhooks are called for it too"),
@@ -114,13 +114,13 @@ fn place(facts: &Facts, project: &BotProject) -> Finding {
     }
 }
 
-fn protected_branch(project: &BotProject) -> Finding {
+fn protected_branch(project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.protected-branch";
     const WHERE: &str = "Settings, Repository, Protected branches";
-    let wrong = |says: String, what: &str| Finding::wrong(CHECK, &project.path, says, format!("{WHERE}: {what}"));
+    let wrong = |says: String, what: &str| CheckResult::wrong(CHECK, &project.path, says, format!("{WHERE}: {what}"));
     let rules = match &project.protected {
         Ok(rules) => rules,
-        Err(why) => return Finding::unseen(CHECK, &project.path, why, &who(WHERE)),
+        Err(why) => return CheckResult::unseen(CHECK, &project.path, why, &who(WHERE)),
     };
     let names: Vec<_> = rules.iter().map(|rule| rule.name.clone()).collect();
     match rules.as_slice() {
@@ -136,13 +136,13 @@ fn protected_branch(project: &BotProject) -> Finding {
             format!("protects `{}` instead of its default branch", rule.name),
             "protect the default branch and no other",
         ),
-        [rule] => Finding::right(CHECK, &project.path, format!("`{}` is its one protected branch", rule.name)),
+        [rule] => CheckResult::right(CHECK, &project.path, format!("`{}` is its one protected branch", rule.name)),
         _ => wrong(format!("has several protected branches: {}", listed(&names)), "unprotect all but one"),
     }
 }
 
 /// The variables that hold secrets.
-fn secrets(facts: &Facts, project: &BotProject) -> Vec<Finding> {
+fn secrets(facts: &InstanceFacts, project: &BotProjectFacts) -> Vec<CheckResult> {
     let needed = [
         Some(("bot-project.token-variable", TOKEN)),
         (facts.instance.webhook_tokens == WebhookTokens::Required).then_some(("bot-project.webhook-secret", SECRET)),
@@ -150,16 +150,16 @@ fn secrets(facts: &Facts, project: &BotProject) -> Vec<Finding> {
     needed.into_iter().flatten().map(|(check, key)| secret(project, check, key)).collect()
 }
 
-fn secret(project: &BotProject, check: &'static str, key: &str) -> Finding {
+fn secret(project: &BotProjectFacts, check: &'static str, key: &str) -> CheckResult {
     let variables = match &project.variables {
         Ok(variables) => variables,
-        Err(why) => return Finding::unseen(check, &project.path, why, &who(VARIABLES)),
+        Err(why) => return CheckResult::unseen(check, &project.path, why, &who(VARIABLES)),
     };
     let found: Vec<&Variable> = variables.iter().filter(|variable| variable.key == key).collect();
     if found.is_empty() {
         let remedy =
             format!("{VARIABLES}: add {key}, `Masked`, `Protect variable` on, `Expand variable reference` off");
-        return Finding::wrong(check, &project.path, format!("has no variable {key}"), remedy);
+        return CheckResult::wrong(check, &project.path, format!("has no variable {key}"), remedy);
     }
     let flaws: Vec<&str> = [
         (found.iter().all(|variable| variable.protected), "is not protected", "`Protect variable` on"),
@@ -177,10 +177,10 @@ fn secret(project: &BotProject, check: &'static str, key: &str) -> Finding {
     .flat_map(|(_, says, what)| [says, what])
     .collect();
     if flaws.is_empty() {
-        return Finding::right(check, &project.path, format!("{key} is protected, masked and not expanded"));
+        return CheckResult::right(check, &project.path, format!("{key} is protected, masked and not expanded"));
     }
     let every_other = |first: usize| flaws.iter().skip(first).step_by(2).copied().collect::<Vec<_>>().join(", ");
-    Finding::wrong(
+    CheckResult::wrong(
         check,
         &project.path,
         format!("{key} {}", every_other(0)),
@@ -194,7 +194,7 @@ pub(super) fn variables_from<'a>(
     check: &'static str,
     things: &str,
     projects: impl IntoIterator<Item = (&'a String, &'a Settings)>,
-) -> Vec<Finding> {
+) -> Vec<CheckResult> {
     let verdict = |settings: &Settings| match settings.variables_from {
         None => Verdict::Unseen(Unseen::NotSaid, who(NO_ONE)),
         Some(VariablesFrom::NoOne) => Verdict::Right,
@@ -208,7 +208,7 @@ pub(super) fn variables_from<'a>(
 }
 
 /// Whose jobs reach the project: no others'.
-pub(super) fn allowed(job_tokens: &Seen<crate::setup::instance_facts::Allowlist>) -> Verdict {
+pub(super) fn allowed(job_tokens: &Visible<crate::setup::instance_facts::Allowlist>) -> Verdict {
     match job_tokens {
         Err(why) => Verdict::Unseen(why.clone(), who(JOB_TOKENS)),
         Ok(list) if !list.is_enforced => Verdict::wrong(
@@ -223,140 +223,145 @@ pub(super) fn allowed(job_tokens: &Seen<crate::setup::instance_facts::Allowlist>
     }
 }
 
-fn job_tokens(project: &BotProject) -> Finding {
+fn job_tokens(project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.job-tokens";
     match allowed(&project.job_tokens) {
-        Verdict::Right => Finding::right(CHECK, &project.path, "is closed to the job tokens of other projects"),
-        Verdict::Wrong(says, remedy) => Finding::wrong(CHECK, &project.path, says, remedy),
-        Verdict::Unseen(why, who) => Finding::unseen(CHECK, &project.path, &why, &who),
+        Verdict::Right => CheckResult::right(CHECK, &project.path, "is closed to the job tokens of other projects"),
+        Verdict::Wrong(says, remedy) => CheckResult::wrong(CHECK, &project.path, says, remedy),
+        Verdict::Unseen(why, who) => CheckResult::unseen(CHECK, &project.path, &why, &who),
     }
 }
 
-fn schedule(project: &BotProject) -> Finding {
+fn schedule(project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.schedule";
     const WHERE: &str = "Build, Pipeline schedules";
     let schedules = match &project.schedules {
         Ok(schedules) => schedules,
-        Err(why) => return Finding::unseen(CHECK, &project.path, why, &who(WHERE)),
+        Err(why) => return CheckResult::unseen(CHECK, &project.path, why, &who(WHERE)),
     };
     let branch = project.branch().unwrap_or_default();
     let on_it: Vec<_> = schedules.iter().filter(|schedule| schedule.branch == branch).collect();
     let remedy = format!("{WHERE}: make one for `{branch}`, every 15 minutes or so (`*/15 * * * *`), and activate it");
     if on_it.iter().any(|schedule| schedule.active) {
-        Finding::right(CHECK, &project.path, format!("a schedule runs on `{branch}`"))
+        CheckResult::right(CHECK, &project.path, format!("a schedule runs on `{branch}`"))
     } else if on_it.is_empty() {
         let says = format!("has no schedule for `{branch}`, so that nothing makes good what webhooks miss");
-        Finding::wrong(CHECK, &project.path, says, remedy)
+        CheckResult::wrong(CHECK, &project.path, says, remedy)
     } else {
         let says = "its schedule is inactive, so that nothing makes good what webhooks miss";
-        Finding::wrong(CHECK, &project.path, says, format!("{WHERE}: edit it, and tick `Activated`"))
+        CheckResult::wrong(CHECK, &project.path, says, format!("{WHERE}: edit it, and tick `Activated`"))
     }
 }
 
-fn runner(project: &BotProject) -> Finding {
+fn runner(project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.runner";
     const WHERE: &str = "Settings, CI/CD, Runners";
     let runners = match &project.runners {
         Ok(runners) => runners,
-        Err(why) => return Finding::unseen(CHECK, &project.path, why, &who(WHERE)),
+        Err(why) => return CheckResult::unseen(CHECK, &project.path, why, &who(WHERE)),
     };
     let own: Vec<_> = runners.iter().filter(|runner| runner.is_own).collect();
     if own.iter().any(|runner| runner.is_online) {
-        Finding::right(CHECK, &project.path, "a runner of its own is online")
+        CheckResult::right(CHECK, &project.path, "a runner of its own is online")
     } else if own.is_empty() {
         let remedy = format!("{WHERE}: `Create project runner`, with a tag that its `.gitlab-ci.yml` names");
-        Finding::wrong(CHECK, &project.path, "has no runner of its own", remedy)
+        CheckResult::wrong(CHECK, &project.path, "has no runner of its own", remedy)
     } else {
         let remedy = format!("start gitlab-runner on its machine again, or resume it: {WHERE}");
-        Finding::wrong(CHECK, &project.path, "no runner of its own is online", remedy)
+        CheckResult::wrong(CHECK, &project.path, "no runner of its own is online", remedy)
     }
 }
 
 /// What its CI file includes: the template, in the version of this program.
-fn includes(facts: &Facts, project: &BotProject) -> Vec<Finding> {
+fn includes(facts: &InstanceFacts, project: &BotProjectFacts) -> Vec<CheckResult> {
     const CHECK: &str = "bot-project.include";
     let path = &project.path;
     let remedy = "see ci-templates/examples/bot-project.gitlab-ci.yml";
     let uses = match &project.includes {
         Ok(Some(Ok(uses))) => uses,
         Ok(Some(Err(why))) => {
-            return vec![Finding::wrong(CHECK, path, format!("its CI file cannot be read: {why}"), remedy)];
+            return vec![CheckResult::wrong(CHECK, path, format!("its CI file cannot be read: {why}"), remedy)];
         }
-        Ok(None) => return vec![Finding::wrong(CHECK, path, "has no `.gitlab-ci.yml` on its branch", remedy)],
-        Err(why) => return vec![Finding::unseen(CHECK, path, why, "its Reporters see it: `.gitlab-ci.yml`")],
+        Ok(None) => return vec![CheckResult::wrong(CHECK, path, "has no `.gitlab-ci.yml` on its branch", remedy)],
+        Err(why) => return vec![CheckResult::unseen(CHECK, path, why, "its Reporters see it: `.gitlab-ci.yml`")],
     };
     let Some(used) = uses.iter().find(|used| used.template == Template::Bot) else {
-        return vec![Finding::wrong(CHECK, path, "its CI file does not include ci-templates/bot.yml", remedy)];
+        return vec![CheckResult::wrong(CHECK, path, "its CI file does not include ci-templates/bot.yml", remedy)];
     };
     vec![
-        Finding::right(CHECK, path, format!("includes bot.yml of {}", used.project)),
+        CheckResult::right(CHECK, path, format!("includes bot.yml of {}", used.project)),
         template_version(facts, path, used),
         image_version(facts, path, used),
     ]
 }
 
-fn template_version(facts: &Facts, path: &str, used: &TemplateUse) -> Finding {
+fn template_version(facts: &InstanceFacts, path: &str, used: &TemplateUse) -> CheckResult {
     const CHECK: &str = "bot-project.template-version";
     let program = &facts.program;
     let remedy = format!("in its `.gitlab-ci.yml`, set `ref: v{program}`, or update this program");
     match (&used.reference, used.version()) {
         (Some(reference), Some(version)) if version == program => {
-            Finding::right(CHECK, path, format!("the template is {reference}, as this program"))
+            CheckResult::right(CHECK, path, format!("the template is {reference}, as this program"))
         }
         (Some(reference), Some(_)) => {
-            Finding::wrong(CHECK, path, format!("the template is {reference}, this program is {program}"), remedy)
+            CheckResult::wrong(CHECK, path, format!("the template is {reference}, this program is {program}"), remedy)
         }
         // A commit is as good; whether it is this version's cannot be told from it.
         (Some(reference), None) if used.is_pinned() => {
-            Finding::right(CHECK, path, format!("the template is pinned to the commit {reference}"))
+            CheckResult::right(CHECK, path, format!("the template is pinned to the commit {reference}"))
         }
         (Some(reference), None) => {
-            Finding::wrong(CHECK, path, format!("the template is `{reference}`, whatever that is today"), remedy)
+            CheckResult::wrong(CHECK, path, format!("the template is `{reference}`, whatever that is today"), remedy)
         }
-        (None, _) => Finding::wrong(CHECK, path, "the template is of no particular version", remedy),
+        (None, _) => CheckResult::wrong(CHECK, path, "the template is of no particular version", remedy),
     }
 }
 
-fn image_version(facts: &Facts, path: &str, used: &TemplateUse) -> Finding {
+fn image_version(facts: &InstanceFacts, path: &str, used: &TemplateUse) -> CheckResult {
     const CHECK: &str = "bot-project.image-version";
     let program = &facts.program;
     let remedy = format!("in its `.gitlab-ci.yml`, give the input `image` the tag `{program}`");
     match (used.image(), used.image_version()) {
         (Some(_), Some(version)) if version == program => {
-            Finding::right(CHECK, path, format!("the image is {version}, as this program"))
+            CheckResult::right(CHECK, path, format!("the image is {version}, as this program"))
         }
         (Some(_), Some(version)) => {
-            Finding::wrong(CHECK, path, format!("the image is {version}, this program is {program}"), remedy)
+            CheckResult::wrong(CHECK, path, format!("the image is {version}, this program is {program}"), remedy)
         }
-        (Some(image), None) if image.contains("@sha256:") => Finding::unseen(
+        (Some(image), None) if image.contains("@sha256:") => CheckResult::unseen(
             CHECK,
             path,
             &Unseen::NotSaid,
             "the image is named by its digest: compare it with that in the release's notes",
         ),
-        (Some(_), None) => Finding::wrong(CHECK, path, "the image is of no particular version", remedy),
-        (None, _) => Finding::wrong(CHECK, path, "the input `image` is missing", remedy),
+        (Some(_), None) => CheckResult::wrong(CHECK, path, "the image is of no particular version", remedy),
+        (None, _) => CheckResult::wrong(CHECK, path, "the input `image` is missing", remedy),
     }
 }
 
-fn instance_file(project: &BotProject) -> Finding {
+fn instance_file(project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.instance-file";
     let path = &project.path;
     match &project.instance_file {
-        Err(why) => Finding::unseen(CHECK, path, why, "its Reporters see it: the file that the input `instance` names"),
-        Ok(InstanceFile::Missing(name)) => Finding::wrong(
+        Err(why) => {
+            CheckResult::unseen(CHECK, path, why, "its Reporters see it: the file that the input `instance` names")
+        }
+        Ok(InstanceFileFacts::Missing(name)) => CheckResult::wrong(
             CHECK,
             path,
             format!("has no file `{name}`, which the input `instance` names"),
             format!("commit the instance file as `{name}` to its protected branch"),
         ),
-        Ok(InstanceFile::Bad(name, why)) => {
-            Finding::wrong(CHECK, path, format!("`{name}` cannot be used: {why}"), format!("correct `{name}` there"))
+        Ok(InstanceFileFacts::Bad(name, why)) => CheckResult::wrong(
+            CHECK,
+            path,
+            format!("`{name}` cannot be used: {why}"),
+            format!("correct `{name}` there"),
+        ),
+        Ok(InstanceFileFacts::Read(name, keys)) if keys.is_empty() => {
+            CheckResult::right(CHECK, path, format!("`{name}` there is the instance in use"))
         }
-        Ok(InstanceFile::Read(name, keys)) if keys.is_empty() => {
-            Finding::right(CHECK, path, format!("`{name}` there is the instance in use"))
-        }
-        Ok(InstanceFile::Read(name, keys)) => Finding::wrong(
+        Ok(InstanceFileFacts::Read(name, keys)) => CheckResult::wrong(
             CHECK,
             path,
             format!("`{name}` there differs from the instance in use: `{}`", keys.join("`, `")),

@@ -1,22 +1,23 @@
 //! The packages: each has its place in dist-git, and source-git's CI is read from where the bot's template is.
 
-use crate::setup::check::finding::{Finding, Verdict, listed, summed};
-use crate::setup::instance_facts::{Facts, Looked, Package, Seen, Unseen};
+use crate::setup::check::finding::{CheckResult, Verdict, listed, summed};
+use crate::setup::instance_facts::{InstanceFacts, Looked, PackageOverview, Unseen, Visible};
 
 /// Where a source-git project's CI file is, for the rest of the tree is upstream's.
 pub const CI_FILE: &str = ".distro/.gitlab-ci.yml";
 
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
     const CHECK: &str = "packages.listed";
     const WHO: &str = "members of the group see them";
     let packages = match &facts.packages {
         Ok(packages) => packages,
-        Err(why) => return vec![Finding::unseen(CHECK, "packages", why, WHO)],
+        Err(why) => return vec![CheckResult::unseen(CHECK, "packages", why, WHO)],
     };
-    let mut findings: Vec<_> = packages.unlisted.iter().map(|(of, why)| Finding::unseen(CHECK, of, why, WHO)).collect();
+    let mut findings: Vec<_> =
+        packages.unlisted.iter().map(|(of, why)| CheckResult::unseen(CHECK, of, why, WHO)).collect();
     let Looked { at, of } = packages.branches;
     if packages.all.is_empty() && packages.unlisted.is_empty() {
-        findings.push(Finding::wrong(
+        findings.push(CheckResult::wrong(
             CHECK,
             "packages",
             format!("none of {of} source-git projects has a branch that `targets` of the instance names"),
@@ -26,7 +27,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     }
     if !packages.all.is_empty() {
         let says = format!("{} of {of} projects are handled; the branches of {at} were listed", packages.all.len());
-        findings.push(Finding::right(CHECK, "packages", says));
+        findings.push(CheckResult::right(CHECK, "packages", says));
     }
     findings.extend(dist_git(&packages.all, packages.dist_git.as_ref()));
     findings.extend(branches(&packages.all, packages.dist_git.as_ref()));
@@ -34,8 +35,8 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn dist_git(packages: &[Package], unseen: Option<&Unseen>) -> Vec<Finding> {
-    let verdict = |package: &Package| match unseen {
+fn dist_git(packages: &[PackageOverview], unseen: Option<&Unseen>) -> Vec<CheckResult> {
+    let verdict = |package: &PackageOverview| match unseen {
         Some(why) => Verdict::Unseen(why.clone(), "members of the dist-git group see it".to_owned()),
         None => Verdict::of(
             package.has_dist_git,
@@ -47,8 +48,8 @@ fn dist_git(packages: &[Package], unseen: Option<&Unseen>) -> Vec<Finding> {
     summed("packages.dist-git", "packages", "the dist-git project is there", all)
 }
 
-fn branches(packages: &[Package], unseen: Option<&Unseen>) -> Vec<Finding> {
-    let verdict = |package: &Package| match unseen {
+fn branches(packages: &[PackageOverview], unseen: Option<&Unseen>) -> Vec<CheckResult> {
+    let verdict = |package: &PackageOverview| match unseen {
         Some(why) => Verdict::Unseen(why.clone(), "members of the dist-git group see it".to_owned()),
         None => Verdict::of(
             package.missing_branches.is_empty(),
@@ -61,8 +62,8 @@ fn branches(packages: &[Package], unseen: Option<&Unseen>) -> Vec<Finding> {
     summed("packages.branches", "packages", "dist-git has each branch that is handled", all)
 }
 
-fn ci_file(packages: &[Package]) -> Vec<Finding> {
-    let verdict = |file: &Seen<String>, has_template: &Seen<bool>| match (file, has_template) {
+fn ci_file(packages: &[PackageOverview]) -> Vec<CheckResult> {
+    let verdict = |file: &Visible<String>, has_template: &Visible<bool>| match (file, has_template) {
         (_, Err(Unseen::NotAsked)) => None,
         (_, Ok(false)) => None,
         (Err(why), _) | (_, Err(why)) => {

@@ -10,7 +10,7 @@ const NAMED: usize = 5;
 /// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum CheckState {
     /// As it has to be.
     Right,
     /// Not to be seen with this token.
@@ -19,7 +19,7 @@ pub enum State {
     Wrong,
 }
 
-impl State {
+impl CheckState {
     /// Returns the word for it.
     pub const fn word(self) -> &'static str {
         match self {
@@ -32,11 +32,11 @@ impl State {
 
 /// What a check came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct CheckResult {
     /// Which check: `token.scope`. Scripts go by it.
     pub check: &'static str,
     /// How it is.
-    pub state: State,
+    pub state: CheckState,
     /// What it is about: a project, a webhook, several of them.
     pub subject: String,
     /// What is the case.
@@ -46,9 +46,9 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
-impl Finding {
+impl CheckResult {
     pub(super) fn right(check: &'static str, subject: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { check, state: State::Right, subject: subject.into(), says: says.into(), remedy: None }
+        Self { check, state: CheckState::Right, subject: subject.into(), says: says.into(), remedy: None }
     }
 
     pub(super) fn wrong(
@@ -58,7 +58,7 @@ impl Finding {
         remedy: impl Into<String>,
     ) -> Self {
         let remedy = Some(remedy.into());
-        Self { check, state: State::Wrong, subject: subject.into(), says: says.into(), remedy }
+        Self { check, state: CheckState::Wrong, subject: subject.into(), says: says.into(), remedy }
     }
 
     /// For what was not seen; `who` can see it, and where: `its Maintainers see it: Settings, Webhooks`.
@@ -69,7 +69,7 @@ impl Finding {
             Unseen::NotAsked => ("not asked for, because what it belongs to was not seen".to_owned(), who.to_owned()),
             Unseen::Failed(why) => (why.clone(), "run it again later".to_owned()),
         };
-        Self { check, state: State::Unseen, subject: subject.into(), says, remedy: Some(remedy) }
+        Self { check, state: CheckState::Unseen, subject: subject.into(), says, remedy: Some(remedy) }
     }
 }
 
@@ -102,7 +102,7 @@ pub(super) fn summed(
     things: &str,
     is_right: &str,
     verdicts: impl IntoIterator<Item = (String, Verdict)>,
-) -> Vec<Finding> {
+) -> Vec<CheckResult> {
     let mut kinds: Vec<(Verdict, Vec<String>)> = Vec::new();
     for (name, verdict) in verdicts {
         match kinds.iter_mut().find(|(kind, _)| *kind == verdict) {
@@ -114,10 +114,12 @@ pub(super) fn summed(
     let mut findings = Vec::new();
     for (verdict, names) in kinds {
         match verdict {
-            Verdict::Right if are_all_right => findings.push(Finding::right(check, counted(&names, things), is_right)),
+            Verdict::Right if are_all_right => {
+                findings.push(CheckResult::right(check, counted(&names, things), is_right));
+            }
             Verdict::Right => {}
-            Verdict::Wrong(says, remedy) => findings.push(Finding::wrong(check, listed(&names), says, remedy)),
-            Verdict::Unseen(why, who) => findings.push(Finding::unseen(check, listed(&names), &why, &who)),
+            Verdict::Wrong(says, remedy) => findings.push(CheckResult::wrong(check, listed(&names), says, remedy)),
+            Verdict::Unseen(why, who) => findings.push(CheckResult::unseen(check, listed(&names), &why, &who)),
         }
     }
     findings
@@ -162,7 +164,7 @@ mod tests {
         let told: Vec<_> = found.iter().map(|found| (found.subject.as_str(), found.says.as_str())).collect();
         assert_eq!(told, [("b, d", "x"), ("c", "y")]);
         let well = ["a", "b"].map(|name| (name.to_owned(), Verdict::Right));
-        assert_eq!(summed("x.y", "things", "are well", well), [Finding::right("x.y", "2 things", "are well")]);
+        assert_eq!(summed("x.y", "things", "are well", well), [CheckResult::right("x.y", "2 things", "are well")]);
         assert_eq!(summed("x.y", "things", "are well", []), []);
     }
 }

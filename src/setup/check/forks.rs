@@ -2,8 +2,10 @@
 //! and no door out of them is open.
 
 use crate::setup::check::bot_project::{JOB_TOKENS, allowed, variables_from};
-use crate::setup::check::finding::{Finding, Verdict, listed, summed};
-use crate::setup::instance_facts::{Facts, Fork, Package, Role, Runner, Seen, Unseen, Variable};
+use crate::setup::check::finding::{CheckResult, Verdict, listed, summed};
+use crate::setup::instance_facts::{
+    ForkOverview, InstanceFacts, PackageOverview, Role, Runner, Unseen, Variable, Visible,
+};
 
 /// What may be known to everybody whose code runs.
 const HARMLESS: [&str; 8] = [
@@ -19,16 +21,16 @@ const HARMLESS: [&str; 8] = [
 
 const MAINTAINERS: &str = "its Maintainers see it";
 
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
     if facts.instance.forks == crate::config::Forks::DistGit {
         return Vec::new();
     }
     let forks = match &facts.forks {
         Ok(forks) => &forks.all,
-        Err(why) => return vec![Finding::unseen("forks.settings", "forks", why, "the bot's user sees them")],
+        Err(why) => return vec![CheckResult::unseen("forks.settings", "forks", why, "the bot's user sees them")],
     };
     let mut findings = Vec::new();
-    let each = |check: &'static str, right: &str, verdict: &dyn Fn(&Fork) -> Verdict| {
+    let each = |check: &'static str, right: &str, verdict: &dyn Fn(&ForkOverview) -> Verdict| {
         summed(check, "forks looked at", right, forks.iter().map(|fork| (fork.path.clone(), verdict(fork))))
     };
     findings.extend(each("forks.job-token-push", "job tokens cannot push", &job_token_push));
@@ -41,7 +43,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn job_token_push(fork: &Fork) -> Verdict {
+fn job_token_push(fork: &ForkOverview) -> Verdict {
     let remedy = format!("{JOB_TOKENS}: switch `Allow Git push requests to the repository` off");
     match fork.settings.job_token_push {
         None => Verdict::Unseen(Unseen::NotSaid, format!("{MAINTAINERS}: {JOB_TOKENS}")),
@@ -49,7 +51,7 @@ fn job_token_push(fork: &Fork) -> Verdict {
     }
 }
 
-fn variables(variables: &Seen<Vec<Variable>>) -> Verdict {
+fn variables(variables: &Visible<Vec<Variable>>) -> Verdict {
     const WHERE: &str = "Settings, CI/CD, Variables";
     let variables = match variables {
         Ok(variables) => variables,
@@ -65,21 +67,21 @@ fn variables(variables: &Seen<Vec<Variable>>) -> Verdict {
 }
 
 /// Where the pipelines of the bot's merge requests run: in dist-git where the bot may start them there and it lets forks.
-fn runs_in_dist_git(package: &Package) -> bool {
+fn runs_in_dist_git(package: &PackageOverview) -> bool {
     let may = package.dist_role.as_ref().is_ok_and(|role| *role >= Role::DEVELOPER);
     let lets = package.dist_settings.as_ref().is_ok_and(|settings| settings.fork_pipelines != Some(false));
     may && lets
 }
 
-fn runners(facts: &Facts, forks: &[Fork]) -> Vec<Finding> {
+fn runners(facts: &InstanceFacts, forks: &[ForkOverview]) -> Vec<CheckResult> {
     const WHERE: &str = "Settings, CI/CD, Runners";
-    let in_dist_git = |fork: &Fork| {
+    let in_dist_git = |fork: &ForkOverview| {
         let name = fork.path.rsplit('/').next();
         let packages = facts.packages.iter().flat_map(|packages| &packages.all);
         let mut of_it = packages.filter(|package| package.dist_git.rsplit('/').next() == name);
         of_it.any(runs_in_dist_git)
     };
-    let verdict = |runners: &Seen<Vec<Runner>>| match runners {
+    let verdict = |runners: &Visible<Vec<Runner>>| match runners {
         Err(why) => Verdict::Unseen(why.clone(), format!("{MAINTAINERS}: {WHERE}")),
         Ok(runners) => Verdict::of(
             runners.iter().any(|runner| runner.is_online),
@@ -91,7 +93,7 @@ fn runners(facts: &Facts, forks: &[Fork]) -> Vec<Finding> {
     let mut findings =
         summed("forks.runners", "forks looked at", "pipelines run there, and runners take the jobs", here);
     if findings.is_empty() && !forks.is_empty() {
-        findings.push(Finding::right("forks.runners", "pipelines", "run in dist-git"));
+        findings.push(CheckResult::right("forks.runners", "pipelines", "run in dist-git"));
     }
     findings
 }

@@ -1,51 +1,54 @@
 //! GitLab itself: its version, and how many requests it still takes.
 
-use crate::setup::check::finding::Finding;
-use crate::setup::instance_facts::{Facts, Unseen};
+use crate::setup::check::finding::CheckResult;
+use crate::setup::instance_facts::{InstanceFacts, Unseen};
 
 /// From this version on a trigger still works where nobody may set variables of a pipeline: its payload, which is one, is
 /// let through (GitLab's issue 557381, merge request 204230).
 const NEEDED: (u32, u32) = (18, 4);
 
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
     let mut findings = vec![version(facts)];
     findings.extend(rate_limit(facts));
     findings
 }
 
-fn version(facts: &Facts) -> Finding {
+fn version(facts: &InstanceFacts) -> CheckResult {
     const CHECK: &str = "gitlab.version";
     let version = match &facts.gitlab {
         Ok(version) => version,
-        Err(why) => return Finding::unseen(CHECK, "GitLab", why, "anybody who is signed in sees it: Help, Help"),
+        Err(why) => return CheckResult::unseen(CHECK, "GitLab", why, "anybody who is signed in sees it: Help, Help"),
     };
     match version.release {
-        Some(release) if release >= NEEDED => Finding::right(CHECK, "GitLab", version.text.clone()),
-        Some(_) => Finding::wrong(
+        Some(release) if release >= NEEDED => CheckResult::right(CHECK, "GitLab", version.text.clone()),
+        Some(_) => CheckResult::wrong(
             CHECK,
             "GitLab",
             format!("{} refuses triggers where nobody may set pipeline variables", version.text),
             "its administrator: update it to 18.4 or later",
         ),
-        None => {
-            Finding::unseen(CHECK, "GitLab", &Unseen::NotSaid, "its administrator knows: it has to be 18.4 or later")
-        }
+        None => CheckResult::unseen(
+            CHECK,
+            "GitLab",
+            &Unseen::NotSaid,
+            "its administrator knows: it has to be 18.4 or later",
+        ),
     }
 }
 
-fn rate_limit(facts: &Facts) -> Option<Finding> {
+fn rate_limit(facts: &InstanceFacts) -> Option<CheckResult> {
     const CHECK: &str = "gitlab.rate-limit";
     let limit = facts.rate_limit.filter(|rate| rate.limit > 0)?;
     let says = format!("{} of {} requests are left in this period", limit.remaining, limit.limit);
     // A tenth: what two runs of `reconcile` over a large instance need.
     Some(if limit.remaining.saturating_mul(10) < limit.limit {
-        Finding::wrong(
+        CheckResult::wrong(
             CHECK,
             "GitLab",
             says,
             "run `reconcile` more rarely or with fewer `--jobs`, and let nobody else use the bot's user",
         )
     } else {
-        Finding::right(CHECK, "GitLab", says)
+        CheckResult::right(CHECK, "GitLab", says)
     })
 }

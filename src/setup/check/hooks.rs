@@ -6,8 +6,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::config::WebhookTokens;
-use crate::setup::check::finding::{Finding, Verdict, summed};
-use crate::setup::instance_facts::{Alert, BotProject, Facts, Hook, HookPlace, PlaceKind, Unseen};
+use crate::setup::check::finding::{CheckResult, Verdict, summed};
+use crate::setup::instance_facts::{Alert, BotProjectFacts, HookFacts, HookPlace, InstanceFacts, PlaceKind, Unseen};
 use crate::setup::webhook;
 use crate::types::ProjectId;
 
@@ -30,7 +30,7 @@ const WHERE: &str = "Settings, Webhooks";
 /// A webhook that starts the bot, or was meant to.
 struct Ours<'a> {
     place: &'a HookPlace,
-    hook: &'a Hook,
+    hook: &'a HookFacts,
 }
 
 impl Ours<'_> {
@@ -43,8 +43,8 @@ impl Ours<'_> {
     }
 }
 
-/// Says whether a webhook starts the bot, or was meant to: by what it sends, or where.
-pub fn is_ours(hook: &Hook, bot_project: Option<&BotProject>) -> bool {
+/// Whether a webhook starts the bot, or was meant to: by what it sends, or where.
+pub fn is_ours(hook: &HookFacts, bot_project: Option<&BotProjectFacts>) -> bool {
     let sends = hook.template.as_deref().is_some_and(|template| template.contains(KEY));
     let address = hook.url.split('?').next().unwrap_or_default();
     let triggers = |project: &str| {
@@ -55,15 +55,15 @@ pub fn is_ours(hook: &Hook, bot_project: Option<&BotProject>) -> bool {
 }
 
 /// How an address can name a project.
-fn names_of(project: &BotProject) -> [String; 3] {
+fn names_of(project: &BotProjectFacts) -> [String; 3] {
     [project.id.to_string(), project.path.replace('/', "%2F"), project.path.replace('/', "%2f")]
 }
 
-fn bot_project(facts: &Facts) -> Option<&BotProject> {
+fn bot_project(facts: &InstanceFacts) -> Option<&BotProjectFacts> {
     facts.bot_project.as_ref().and_then(|project| project.as_ref().ok())
 }
 
-fn ours(facts: &Facts) -> Vec<Ours<'_>> {
+fn ours(facts: &InstanceFacts) -> Vec<Ours<'_>> {
     let project = bot_project(facts);
     let places = facts.hooks.iter();
     let all = places.flat_map(|place| place.hooks.iter().flatten().map(move |hook| Ours { place, hook }));
@@ -71,17 +71,17 @@ fn ours(facts: &Facts) -> Vec<Ours<'_>> {
 }
 
 /// Returns the groups that have webhooks of ours.
-pub(super) fn groups_with_ours(facts: &Facts) -> impl Iterator<Item = &str> {
+pub(super) fn groups_with_ours(facts: &InstanceFacts) -> impl Iterator<Item = &str> {
     let groups = ours(facts).into_iter().filter(|ours| ours.place.kind == PlaceKind::Group);
     groups.map(|ours| ours.place.of.as_str()).collect::<Vec<_>>().into_iter()
 }
 
-/// Says whether a project or group is `group`, or somewhere in it.
+/// Whether a project or group is `group`, or somewhere in it.
 pub(super) fn is_within(path: &str, group: &str) -> bool {
     path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
     let mut findings = Vec::new();
     findings.extend(called_for(facts, "hooks.merge-requests", MERGE_REQUESTS, "merge requests"));
     findings.extend(called_for(facts, "hooks.comments", COMMENTS, "comments"));
@@ -103,7 +103,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
 }
 
 /// Whether each source-git namespace has a webhook for an event: of a group around it, or of each of its projects.
-fn called_for(facts: &Facts, check: &'static str, event: &str, what: &str) -> Vec<Finding> {
+fn called_for(facts: &InstanceFacts, check: &'static str, event: &str, what: &str) -> Vec<CheckResult> {
     let ours = ours(facts);
     let box_name = if event == COMMENTS { "Comments" } else { "Merge request events" };
     let remedy = format!(
@@ -149,13 +149,13 @@ fn called_for(facts: &Facts, check: &'static str, event: &str, what: &str) -> Ve
 }
 
 /// Returns the address that a webhook has to have, without its token.
-fn wanted(gitlab: &Url, project: &BotProject) -> Option<String> {
+fn wanted(gitlab: &Url, project: &BotProjectFacts) -> Option<String> {
     let branch = project.branch()?.parse().ok()?;
     Some(webhook::trigger_url(gitlab, ProjectId(project.id), &branch))
 }
 
 /// The address is never told: somebody may have written a token into it.
-fn address(facts: &Facts, hook: &Hook) -> Verdict {
+fn address(facts: &InstanceFacts, hook: &HookFacts) -> Verdict {
     let gitlab = &facts.instance.gitlab.url;
     let known = bot_project(facts).and_then(|project| Some((project, wanted(gitlab, project)?)));
     let Some((project, wanted)) = known else {
@@ -199,7 +199,7 @@ fn address(facts: &Facts, hook: &Hook) -> Verdict {
     }
 }
 
-fn events(hook: &Hook) -> Verdict {
+fn events(hook: &HookFacts) -> Verdict {
     let is_on = |event: &str| hook.events.contains(event);
     if is_on(PIPELINES) {
         return Verdict::wrong(
@@ -229,7 +229,7 @@ fn events(hook: &Hook) -> Verdict {
     )
 }
 
-fn template(facts: &Facts, hook: &Hook) -> Verdict {
+fn template(facts: &InstanceFacts, hook: &HookFacts) -> Verdict {
     let wants_token = facts.instance.webhook_tokens == WebhookTokens::Required;
     let remedy = format!(
         "{WHERE}, `Custom webhook template`: that of ci-templates/examples/bot-project.gitlab-ci.yml{}",
@@ -251,12 +251,12 @@ fn template(facts: &Facts, hook: &Hook) -> Verdict {
     )
 }
 
-fn tls(hook: &Hook) -> Verdict {
+fn tls(hook: &HookFacts) -> Verdict {
     let remedy = format!("{WHERE}: switch `Enable SSL verification` on");
     Verdict::of(hook.verifies_tls, "does not verify certificates: its token could go to anybody", &remedy)
 }
 
-fn alert(hook: &Hook) -> Verdict {
+fn alert(hook: &HookFacts) -> Verdict {
     let remedy = format!("{WHERE}: see under `Recent events` what failed, mend that, and press Test");
     match &hook.alert {
         Alert::Called => Verdict::Right,
@@ -265,7 +265,7 @@ fn alert(hook: &Hook) -> Verdict {
     }
 }
 
-fn deliveries(hook: &Hook) -> Verdict {
+fn deliveries(hook: &HookFacts) -> Verdict {
     let deliveries = match &hook.deliveries {
         Ok(deliveries) => deliveries,
         Err(why) => return Verdict::Unseen(why.clone(), format!("{WHERE}, `Recent events`, shows them")),
@@ -289,7 +289,7 @@ fn deliveries(hook: &Hook) -> Verdict {
 }
 
 /// A project's own webhook beside its group's starts everything twice.
-fn once(ours: &[Ours<'_>]) -> Vec<Finding> {
+fn once(ours: &[Ours<'_>]) -> Vec<CheckResult> {
     let is_double = |own: &&Ours<'_>| {
         let kind = |ours: &Ours<'_>| match (ours.is_for(MERGE_REQUESTS), ours.is_for(COMMENTS)) {
             (true, false) => Some(MERGE_REQUESTS),
@@ -314,7 +314,7 @@ fn once(ours: &[Ours<'_>]) -> Vec<Finding> {
 
 /// One trigger token for each webhook, so that one can be revoked; of two users, because GitLab counts the pipelines that a
 /// user's tokens start in a minute.
-fn tokens(facts: &Facts, hooks: usize) -> Vec<Finding> {
+fn tokens(facts: &InstanceFacts, hooks: usize) -> Vec<CheckResult> {
     const EACH: &str = "hooks.tokens";
     const OWNERS: &str = "hooks.token-owners";
     const TOKENS: &str = "Settings, CI/CD, Pipeline trigger tokens";
@@ -324,7 +324,7 @@ fn tokens(facts: &Facts, hooks: usize) -> Vec<Finding> {
         Ok(triggers) => triggers,
         Err(why) => {
             let who = format!("its Maintainers see it: {TOKENS}");
-            return vec![Finding::unseen(EACH, path, why, &who), Finding::unseen(OWNERS, path, why, &who)];
+            return vec![CheckResult::unseen(EACH, path, why, &who), CheckResult::unseen(OWNERS, path, why, &who)];
         }
     };
     let owners: BTreeSet<_> = triggers.iter().filter_map(|trigger| trigger.owner.as_deref()).collect();
@@ -332,15 +332,15 @@ fn tokens(facts: &Facts, hooks: usize) -> Vec<Finding> {
     if number < hooks {
         let says = format!("has fewer trigger tokens ({number}) than webhooks ({hooks}), so that some share one");
         let remedy = format!("{TOKENS}: add one for each webhook, by two users, and put it there");
-        return vec![Finding::wrong(EACH, path, says, remedy)];
+        return vec![CheckResult::wrong(EACH, path, says, remedy)];
     }
-    let each = Finding::right(EACH, path, format!("has {number} trigger tokens for {hooks} webhooks"));
+    let each = CheckResult::right(EACH, path, format!("has {number} trigger tokens for {hooks} webhooks"));
     let of_two = if hooks > 1 && owners.len() < 2 {
         let says = "all trigger tokens are of one user: a flood of comments uses up that user's pipelines of a minute";
         let remedy = format!("let another Maintainer make the token of the webhook for comments ({TOKENS})");
-        Finding::wrong(OWNERS, path, says, remedy)
+        CheckResult::wrong(OWNERS, path, says, remedy)
     } else {
-        Finding::right(OWNERS, path, format!("the trigger tokens are of {} users", owners.len()))
+        CheckResult::right(OWNERS, path, format!("the trigger tokens are of {} users", owners.len()))
     };
     vec![each, of_two]
 }

@@ -12,8 +12,8 @@ use crate::setup::webhook;
 const GITLAB: &str = "https://gitlab.com/api/v4/projects/42/ref/main/trigger/pipeline";
 use crate::setup::instance_facts::*;
 
-fn hook(id: u64, event: &str) -> Hook {
-    Hook {
+fn hook(id: u64, event: &str) -> HookFacts {
+    HookFacts {
         id,
         url: webhook::hook_url(GITLAB),
         masked: BTreeSet::from(["token".to_owned()]),
@@ -25,14 +25,14 @@ fn hook(id: u64, event: &str) -> Hook {
     }
 }
 
-fn place(of: &str, kind: PlaceKind, hooks: Seen<Vec<Hook>>) -> HookPlace {
+fn place(of: &str, kind: PlaceKind, hooks: Visible<Vec<HookFacts>>) -> HookPlace {
     HookPlace { of: of.to_owned(), kind, hooks }
 }
 
-fn bot_project() -> BotProject {
+fn bot_project() -> BotProjectFacts {
     let include = "include: {project: g/b, ref: v0.1.0, file: /ci-templates/bot.yml, inputs: {image: 'x/y:0.1.0'}}";
     let trigger = |owner: &str| Trigger { owner: Some(owner.to_owned()) };
-    BotProject {
+    BotProjectFacts {
         id: 42,
         path: "ops/bot".to_owned(),
         is_private: Some(true),
@@ -53,13 +53,13 @@ fn bot_project() -> BotProject {
         runners: Ok(vec![Runner { is_own: true, is_online: true }]),
         triggers: Ok(vec![trigger("one"), trigger("other")]),
         includes: Ok(Some(template_uses(include.as_bytes()))),
-        instance_file: Ok(InstanceFile::Read("instance.yaml".to_owned(), Vec::new())),
+        instance_file: Ok(InstanceFileFacts::Read("instance.yaml".to_owned(), Vec::new())),
     }
 }
 
 /// What is seen of an instance that is right.
-fn sound() -> Facts {
-    let package = Package {
+fn sound() -> InstanceFacts {
+    let package = PackageOverview {
         source_git: "redhat/centos-stream/src/hello".to_owned(),
         dist_git: "redhat/centos-stream/rpms/hello".to_owned(),
         has_dist_git: true,
@@ -70,7 +70,7 @@ fn sound() -> Facts {
         dist_role: Ok(Role(0)),
         dist_settings: Ok(Settings::default()),
     };
-    let fork = Fork {
+    let fork = ForkOverview {
         path: "bot/hello".to_owned(),
         settings: Settings {
             variables_from: Some(VariablesFrom::NoOne),
@@ -82,7 +82,7 @@ fn sound() -> Facts {
         runners: Ok(vec![Runner { is_own: false, is_online: true }]),
     };
     let hooks = vec![hook(1, "merge_requests_events"), hook(2, "note_events")];
-    Facts {
+    InstanceFacts {
         program: "0.1.0".to_owned(),
         now: DateTime::from_timestamp(1_796_644_800, 0).unwrap(), // 2026-12-07 12:00
         instance: Instance {
@@ -91,45 +91,45 @@ fn sound() -> Facts {
         },
         bot: "bot".to_owned(),
         user: "bot".to_owned(),
-        token: Ok(Token { scopes: BTreeSet::from(["api".to_owned()]), expires: None }),
+        token: Ok(TokenFacts { scopes: BTreeSet::from(["api".to_owned()]), expires: None }),
         gitlab: Ok(GitlabVersion { text: "18.4.0".to_owned(), release: Some((18, 4)) }),
         rate_limit: Some(RateLimit { limit: 2000, remaining: 1990 }),
         bot_project: Some(Ok(bot_project())),
         hooks: vec![place("redhat/centos-stream/src", PlaceKind::Group, Ok(hooks))],
-        packages: Ok(Packages {
+        packages: Ok(PackagesOverview {
             all: vec![package],
             unlisted: Vec::new(),
             branches: Looked { at: 1, of: 1 },
             dist_git: None,
         }),
-        forks: Ok(Forks { all: vec![fork] }),
+        forks: Ok(ForksOverview { all: vec![fork] }),
     }
 }
 
-fn of(facts: &Facts, state: State) -> Vec<(&'static str, String)> {
+fn of(facts: &InstanceFacts, state: CheckState) -> Vec<(&'static str, String)> {
     let findings = judge(facts).into_iter().filter(|finding| finding.state == state);
     findings.map(|finding| (finding.check, finding.says)).collect()
 }
 
 /// The checks that are wrong where one thing is changed.
-fn wrong(change: impl FnOnce(&mut Facts)) -> Vec<&'static str> {
+fn wrong(change: impl FnOnce(&mut InstanceFacts)) -> Vec<&'static str> {
     let mut facts = sound();
     change(&mut facts);
-    of(&facts, State::Wrong).into_iter().map(|(check, _)| check).collect()
+    of(&facts, CheckState::Wrong).into_iter().map(|(check, _)| check).collect()
 }
 
-fn change_project(facts: &mut Facts, change: impl FnOnce(&mut BotProject)) {
+fn change_project(facts: &mut InstanceFacts, change: impl FnOnce(&mut BotProjectFacts)) {
     change(facts.bot_project.as_mut().unwrap().as_mut().unwrap());
 }
 
-fn first_hook(facts: &mut Facts) -> &mut Hook {
+fn first_hook(facts: &mut InstanceFacts) -> &mut HookFacts {
     &mut facts.hooks[0].hooks.as_mut().unwrap()[0]
 }
 
 #[test]
 fn what_is_right_is_neither_wrong_nor_unseen() {
-    assert_eq!(of(&sound(), State::Wrong), []);
-    assert_eq!(of(&sound(), State::Unseen), []);
+    assert_eq!(of(&sound(), CheckState::Wrong), []);
+    assert_eq!(of(&sound(), CheckState::Unseen), []);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_bot_project_in_a_hooked_group_is_out_of_place() {
         assert_eq!(wrong(|facts| change_project(facts, |p| p.path = path.to_owned())), ["bot-project.place"]);
     }
     // A webhook of a group around counts, and its name's beginning alone does not.
-    let around = |facts: &mut Facts, path: &str| {
+    let around = |facts: &mut InstanceFacts, path: &str| {
         facts.hooks[0].of = "redhat".to_owned();
         change_project(facts, |project| project.path = path.to_owned());
     };
@@ -159,12 +159,12 @@ fn a_token_is_told_two_weeks_before_it_expires_and_one_that_may_do_anything_at_o
     let expiring = |day: u32| {
         wrong(|facts| {
             let expires = chrono::NaiveDate::from_ymd_opt(2026, 12, day);
-            facts.token = facts.token.clone().map(|token| Token { expires, ..token });
+            facts.token = facts.token.clone().map(|token| TokenFacts { expires, ..token });
         })
     };
     assert_eq!(expiring(20), ["token.expiry"]);
     assert_eq!(expiring(21), [""; 0]);
-    let with_sudo = |facts: &mut Facts| _ = facts.token.as_mut().unwrap().scopes.insert("sudo".to_owned());
+    let with_sudo = |facts: &mut InstanceFacts| _ = facts.token.as_mut().unwrap().scopes.insert("sudo".to_owned());
     assert_eq!(wrong(with_sudo), ["token.scope"]);
 }
 
@@ -177,28 +177,28 @@ fn a_commit_pins_a_template_and_a_digest_an_image() {
     );
     let mut facts = sound();
     change_project(&mut facts, |project| project.includes = Ok(Some(template_uses(yaml.as_bytes()))));
-    assert_eq!(of(&facts, State::Wrong), []);
-    let unseen: Vec<_> = of(&facts, State::Unseen).into_iter().map(|(check, _)| check).collect();
+    assert_eq!(of(&facts, CheckState::Wrong), []);
+    let unseen: Vec<_> = of(&facts, CheckState::Unseen).into_iter().map(|(check, _)| check).collect();
     assert_eq!(unseen, ["bot-project.image-version"]);
 }
 
 #[test]
 fn a_group_around_or_each_project_can_have_the_webhooks() {
-    let hooks = |facts: &Facts| facts.hooks[0].hooks.clone();
+    let hooks = |facts: &InstanceFacts| facts.hooks[0].hooks.clone();
     let mut facts = sound();
     facts.hooks = vec![
         place("redhat/centos-stream/src", PlaceKind::Group, Ok(Vec::new())),
         place("redhat", PlaceKind::Group, hooks(&facts)),
     ];
-    assert_eq!(of(&facts, State::Wrong), []);
+    assert_eq!(of(&facts, CheckState::Wrong), []);
     facts.hooks[1] = place("redhat/centos-stream/src/hello", PlaceKind::Project, hooks(&sound()));
-    assert_eq!(of(&facts, State::Wrong), []);
+    assert_eq!(of(&facts, CheckState::Wrong), []);
     facts.hooks.push(place("redhat/centos-stream/src/other", PlaceKind::Project, Ok(Vec::new())));
-    let checks: Vec<_> = of(&facts, State::Wrong).into_iter().map(|(check, _)| check).collect();
+    let checks: Vec<_> = of(&facts, CheckState::Wrong).into_iter().map(|(check, _)| check).collect();
     assert_eq!(checks, ["hooks.merge-requests", "hooks.comments"]);
     // Somebody else may see what is missing here.
     facts.hooks[0].hooks = Err(Unseen::NotShown);
-    assert_eq!(of(&facts, State::Wrong), []);
+    assert_eq!(of(&facts, CheckState::Wrong), []);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn no_address_is_shown_for_it_may_hold_a_token() {
 
 #[test]
 fn a_webhook_that_is_not_the_bots_is_nobodys_business_here() {
-    let other = Hook {
+    let other = HookFacts {
         url: "https://ci.example.com/hook".to_owned(),
         template: None,
         verifies_tls: false,
@@ -246,9 +246,9 @@ fn a_webhook_that_is_not_the_bots_is_nobodys_business_here() {
 
 #[test]
 fn where_the_bot_pushes_to_dist_git_it_has_to_be_developer_and_has_no_forks() {
-    let pushes = |facts: &mut Facts| facts.instance.forks = crate::config::Forks::DistGit;
+    let pushes = |facts: &mut InstanceFacts| facts.instance.forks = crate::config::Forks::DistGit;
     assert_eq!(wrong(pushes), ["role.dist-git"]);
-    let may = |facts: &mut Facts| {
+    let may = |facts: &mut InstanceFacts| {
         pushes(facts);
         facts.packages.as_mut().unwrap().all[0].dist_role = Ok(Role::DEVELOPER);
         facts.forks.as_mut().unwrap().all[0].settings.job_token_push = Some(true);

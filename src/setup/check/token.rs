@@ -2,8 +2,8 @@
 
 use crate::config::Forks;
 use crate::pair::status_issue::TOKEN_DAYS;
-use crate::setup::check::finding::{Finding, Verdict, summed};
-use crate::setup::instance_facts::{Facts, Role, Seen, Unseen};
+use crate::setup::check::finding::{CheckResult, Verdict, summed};
+use crate::setup::instance_facts::{InstanceFacts, Role, Unseen, Visible};
 
 /// What the bot needs, and implies all lesser ones.
 const NEEDED: &str = "api";
@@ -17,53 +17,53 @@ const NEW_TOKEN: &str = "log in as the bot's user and make a token with the scop
 const WHO: &str = "run `source-git-bot doctor` with the bot's own token, in a job of the bot project";
 
 /// Returns the one thing to say where GitLab does not know the token.
-pub fn unknown_token() -> Finding {
-    Finding::wrong("token.user", "the token", "GitLab does not know it: it is wrong, expired or revoked", NEW_TOKEN)
+pub fn unknown_token() -> CheckResult {
+    CheckResult::wrong("token.user", "the token", "GitLab does not know it: it is wrong, expired or revoked", NEW_TOKEN)
 }
 
 /// Returns the one thing to say where the token does not even tell whose it is.
-pub fn weak_token() -> Finding {
-    Finding::wrong("token.scope", "the token", "lacks the scope `api`", NEW_TOKEN)
+pub fn weak_token() -> CheckResult {
+    CheckResult::wrong("token.scope", "the token", "lacks the scope `api`", NEW_TOKEN)
 }
 
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
     let mut findings = vec![user(facts), scope(facts), expiry(facts)];
     findings.extend(source_git(facts));
     findings.extend(dist_git(facts));
     findings
 }
 
-fn is_the_bots(facts: &Facts) -> bool {
+fn is_the_bots(facts: &InstanceFacts) -> bool {
     facts.user == facts.bot
 }
 
 /// The bot's token, where this is it.
-fn token(facts: &Facts) -> Seen<&crate::setup::instance_facts::Token> {
+fn token(facts: &InstanceFacts) -> Visible<&crate::setup::instance_facts::TokenFacts> {
     if is_the_bots(facts) { facts.token.as_ref().map_err(Clone::clone) } else { Err(Unseen::NotSaid) }
 }
 
-fn user(facts: &Facts) -> Finding {
+fn user(facts: &InstanceFacts) -> CheckResult {
     let says = if is_the_bots(facts) {
         format!("is @{}'s", facts.user)
     } else {
         format!("is @{}'s, and the bot's user is @{}", facts.user, facts.bot)
     };
-    Finding::right("token.user", "the token", says)
+    CheckResult::right("token.user", "the token", says)
 }
 
-fn scope(facts: &Facts) -> Finding {
+fn scope(facts: &InstanceFacts) -> CheckResult {
     const CHECK: &str = "token.scope";
     let token = match token(facts) {
         Ok(token) => token,
-        Err(why) => return Finding::unseen(CHECK, "the bot's token", &why, WHO),
+        Err(why) => return CheckResult::unseen(CHECK, "the bot's token", &why, WHO),
     };
     let too_much: Vec<_> = TOO_MUCH.iter().filter(|scope| token.scopes.contains(**scope)).copied().collect();
     if !token.scopes.contains(NEEDED) {
-        Finding::wrong(CHECK, "the bot's token", "lacks the scope `api`", NEW_TOKEN)
+        CheckResult::wrong(CHECK, "the bot's token", "lacks the scope `api`", NEW_TOKEN)
     } else if too_much.is_empty() {
-        Finding::right(CHECK, "the bot's token", "has the scope `api`")
+        CheckResult::right(CHECK, "the bot's token", "has the scope `api`")
     } else {
-        Finding::wrong(
+        CheckResult::wrong(
             CHECK,
             "the bot's token",
             format!("has more than it needs: `{}`", too_much.join("`, `")),
@@ -72,13 +72,13 @@ fn scope(facts: &Facts) -> Finding {
     }
 }
 
-fn expiry(facts: &Facts) -> Finding {
+fn expiry(facts: &InstanceFacts) -> CheckResult {
     const CHECK: &str = "token.expiry";
     let token = match token(facts) {
         Ok(token) => token,
-        Err(why) => return Finding::unseen(CHECK, "the bot's token", &why, WHO),
+        Err(why) => return CheckResult::unseen(CHECK, "the bot's token", &why, WHO),
     };
-    let Some(day) = token.expires else { return Finding::right(CHECK, "the bot's token", "does not expire") };
+    let Some(day) = token.expires else { return CheckResult::right(CHECK, "the bot's token", "does not expire") };
     let days = (day - facts.now.date_naive()).num_days();
     let says = match days {
         ..0 => format!("expired on {day}"),
@@ -88,16 +88,16 @@ fn expiry(facts: &Facts) -> Finding {
         _ => format!("expires on {day}"),
     };
     if days < TOKEN_DAYS {
-        Finding::wrong(CHECK, "the bot's token", says, NEW_TOKEN)
+        CheckResult::wrong(CHECK, "the bot's token", says, NEW_TOKEN)
     } else {
-        Finding::right(CHECK, "the bot's token", says)
+        CheckResult::right(CHECK, "the bot's token", says)
     }
 }
 
 /// The bot posts commit statuses there, which takes a Developer.
-fn source_git(facts: &Facts) -> Vec<Finding> {
+fn source_git(facts: &InstanceFacts) -> Vec<CheckResult> {
     let Ok(packages) = &facts.packages else { return Vec::new() };
-    let verdict = |role: &Seen<Role>| match role {
+    let verdict = |role: &Visible<Role>| match role {
         Err(Unseen::NotAsked) => None,
         Err(why) => Some(Verdict::Unseen(why.clone(), "its Maintainers see it: Manage, Members".to_owned())),
         Ok(role) if *role >= Role::DEVELOPER => Some(Verdict::Right),
@@ -117,11 +117,11 @@ fn source_git(facts: &Facts) -> Vec<Finding> {
 
 /// Every pipeline of a merge request of the bot runs what a contributor wrote: as a Developer of dist-git the bot would have
 /// it run there, with dist-git's variables and runners.
-fn dist_git(facts: &Facts) -> Vec<Finding> {
+fn dist_git(facts: &InstanceFacts) -> Vec<CheckResult> {
     let Ok(packages) = &facts.packages else { return Vec::new() };
     let pushes = facts.instance.forks == Forks::DistGit;
     let bot = &facts.bot;
-    let verdict = |role: &Seen<Role>| match role {
+    let verdict = |role: &Visible<Role>| match role {
         Err(Unseen::NotAsked) => None,
         Err(why) => Some(Verdict::Unseen(why.clone(), "its Maintainers see it: Manage, Members".to_owned())),
         Ok(role) => Some(match (pushes, *role >= Role::DEVELOPER) {

@@ -3,10 +3,10 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::forge::{ANY_ENVIRONMENT, AccessLevel, HookEvent, Variable, VariableType, Webhook};
-use crate::setup::package_facts::{Proofs, Repository};
+use crate::setup::package_facts::{Proofs, RepositoryFacts};
 use crate::setup::plan::Planner;
-use crate::setup::step::{Actor, Change, Need, Place, Setting, Step, TokenUse, Which};
-use crate::setup::todo::Left;
+use crate::setup::step::{Actor, Need, SetupChange, SetupPlace, SetupSetting, SetupStep, Side, TokenUse};
+use crate::setup::todo::Todo;
 use crate::setup::webhook::{self, HookKind, TOKEN_PART};
 
 /// The variables of a job that calls the bot.
@@ -19,8 +19,8 @@ impl Planner<'_> {
     pub(super) fn report_job(&mut self) {
         let seen = self.seen;
         let (place, path) = match &seen.fork {
-            Some(fork) => (Place::Fork, &fork.path),
-            None => (Place::Repository(Which::DistGit), &seen.dist_git.path),
+            Some(fork) => (SetupPlace::Fork, &fork.path),
+            None => (SetupPlace::Repository(Side::DistGit), &seen.dist_git.path),
         };
         let proof = match &seen.proofs {
             Proofs::Made { report, .. } => Some(report),
@@ -42,13 +42,13 @@ impl Planner<'_> {
             Proofs::NotAsked | Proofs::NoSecret => None,
         };
         let there = seen.source_variables.as_deref().unwrap_or_default();
-        let place = Place::Repository(Which::SourceGit);
+        let place = SetupPlace::Repository(Side::SourceGit);
         self.variables(place, &seen.source_git.path, there, TokenUse::SourceJob, proof);
     }
 
     fn variables(
         &mut self,
-        place: Place,
+        place: SetupPlace,
         path: &crate::types::ProjectPath,
         there: &[Variable],
         usage: TokenUse,
@@ -57,11 +57,11 @@ impl Planner<'_> {
         let seen = self.seen;
         let Some(url) = &seen.hub.trigger_url else { return };
         let mut wanted =
-            vec![(TRIGGER_URL, Setting::Value(url.as_str().into())), (TRIGGER_TOKEN, Setting::Token(usage))];
-        wanted.extend(proof.map(|proof| (WEBHOOK_TOKEN, Setting::Value(proof.clone()))));
+            vec![(TRIGGER_URL, SetupSetting::Value(url.as_str().into())), (TRIGGER_TOKEN, SetupSetting::Token(usage))];
+        wanted.extend(proof.map(|proof| (WEBHOOK_TOKEN, SetupSetting::Value(proof.clone()))));
         wanted.extend(seen.reach.iter().map(|reach| {
             let value = reach.value.clone();
-            (reach.key, if reach.is_file { Setting::File(value) } else { Setting::Plain(value) })
+            (reach.key, if reach.is_file { SetupSetting::File(value) } else { SetupSetting::Plain(value) })
         }));
         for (key, setting) in wanted {
             let now = there.iter().find(|now| now.key == key && now.environment_scope == ANY_ENVIRONMENT);
@@ -70,42 +70,42 @@ impl Planner<'_> {
                     self.present(format!("{path}: the variable {key}"));
                     continue;
                 }
-                Some(_) => Change::Alter,
-                None => Change::Make,
+                Some(_) => SetupChange::Alter,
+                None => SetupChange::Make,
             };
-            if let Setting::Token(usage) = setting {
+            if let SetupSetting::Token(usage) = setting {
                 self.token(usage, place);
             }
-            self.step(Step::SetVariable { place, path: path.clone(), key, change, setting });
+            self.step(SetupStep::SetVariable { place, path: path.clone(), key, change, setting });
         }
     }
 
     /// Whether a variable is as it is to be. A token that is not known here may be a good one.
-    fn is_right(&self, now: &Variable, setting: &Setting) -> bool {
+    fn is_right(&self, now: &Variable, setting: &SetupSetting) -> bool {
         let same = |wanted: &SecretString| {
             now.value.as_ref().is_none_or(|value| value.expose_secret() == wanted.expose_secret())
         };
         let (is_value, kind) = match setting {
-            Setting::Value(value) | Setting::Plain(value) => (same(value), VariableType::EnvVar),
-            Setting::File(value) => (same(value), VariableType::File),
-            Setting::Token(usage) => {
+            SetupSetting::Value(value) | SetupSetting::Plain(value) => (same(value), VariableType::EnvVar),
+            SetupSetting::File(value) => (same(value), VariableType::File),
+            SetupSetting::Token(usage) => {
                 let known = self.seen.tokens.get(usage).and_then(|seen| seen.token.as_ref());
                 (known.is_none_or(same), VariableType::EnvVar)
             }
         };
-        let hides = now.masked || matches!(setting, Setting::File(_) | Setting::Plain(_));
+        let hides = now.masked || matches!(setting, SetupSetting::File(_) | SetupSetting::Plain(_));
         is_value && now.variable_type == kind && now.raw && !now.protected && hides
     }
 
     /// Sees to it that there is a trigger token.
-    fn token(&mut self, usage: TokenUse, at: Place) {
+    fn token(&mut self, usage: TokenUse, at: SetupPlace) {
         let hub = &self.seen.hub;
         let description = self.description(usage);
         match self.seen.tokens.get(&usage) {
             Some(seen) if seen.token.is_some() => {}
             Some(seen) => {
                 self.missing.0.insert(Need::Token(usage));
-                self.left(Left::undone(format!(
+                self.left(Todo::undone(format!(
                     "the trigger token `{description}` in {} is @{}'s, and GitLab shows it to nobody else: run this with \
                      their token, or revoke it there and run this again",
                     hub.path, seen.owner
@@ -113,7 +113,7 @@ impl Planner<'_> {
             }
             None => {
                 let by = self.maker(usage);
-                self.step(Step::CreateTriggerToken { usage, at, by, hub: hub.path.clone(), description });
+                self.step(SetupStep::CreateTriggerToken { usage, at, by, hub: hub.path.clone(), description });
             }
         }
     }
@@ -145,7 +145,7 @@ impl Planner<'_> {
     pub(super) fn webhooks(&mut self) {
         let seen = self.seen;
         let Some(trigger_url) = &seen.hub.trigger_url else {
-            self.left(Left::undone(format!(
+            self.left(Todo::undone(format!(
                 "neither @{} nor @{} sees {}, or it has no branch: a Maintainer or Owner of it can give them the role \
                  Maintainer; then run this again, for webhooks and variables",
                 seen.operator, seen.bot, seen.hub.path
@@ -156,7 +156,7 @@ impl Planner<'_> {
             Proofs::NotAsked => None,
             Proofs::Made { hooks, .. } => Some(hooks),
             Proofs::NoSecret => {
-                self.left(Left::undone(
+                self.left(Todo::undone(
                     "the instance requires webhook tokens, and there is no secret to make them with: set \
                      SGB_WEBHOOK_SECRET and run this again, for webhooks and for the variable SGB_WEBHOOK_TOKEN",
                 ));
@@ -177,7 +177,7 @@ impl Planner<'_> {
         let knows = |kind| seen.tokens.contains_key(&TokenUse::Hook(kind));
         let counts = made || HookKind::ALL.into_iter().all(knows);
         if merge_requests == comments && counts {
-            self.left(Left::for_a_person(format!(
+            self.left(Todo::for_a_person(format!(
                 "the trigger tokens of both webhooks are @{merge_requests}'s. GitLab limits how many pipelines one user's \
                  tokens start in a minute, so that a flood of comments keeps merge requests waiting for `reconcile`. \
                  Revoke `{}`, remove that webhook, and have another Maintainer of {} run this with an SGB_OPERATOR_TOKEN of \
@@ -191,7 +191,7 @@ impl Planner<'_> {
     /// One webhook; says whether this is the one to see to it.
     fn webhook(&mut self, kind: HookKind, wanted: &Wanted<'_>, has_proof: bool) -> bool {
         let seen = self.seen;
-        let Repository { path, .. } = &seen.source_git;
+        let RepositoryFacts { path, .. } = &seen.source_git;
         let group = path.namespace();
         if let Some((around, _)) = seen.hooks_around.iter().find(|(_, hook)| wanted.is_for(kind, hook)) {
             self.present(format!("{around}: the webhook for {kind}"));
@@ -204,14 +204,14 @@ impl Planner<'_> {
                 return false;
             }
             let of_project = wanted.found(kind, seen.project_hooks.iter().flatten());
-            self.set_webhook(Place::Repository(Which::SourceGit), path.as_str(), kind, of_project, wanted);
+            self.set_webhook(SetupPlace::Repository(Side::SourceGit), path.as_str(), kind, of_project, wanted);
             return true;
         }
         if seen.group_hooks.is_some() {
-            self.set_webhook(Place::Group, group, kind, wanted.found(kind, of_group), wanted);
+            self.set_webhook(SetupPlace::Group, group, kind, wanted.found(kind, of_group), wanted);
             return true;
         }
-        let left = Left::for_a_person(format!(
+        let left = Todo::for_a_person(format!(
             "an Owner of the group {group} adds a webhook for {kind}, if there is none (Settings, Webhooks; @{} may not see \
              them)",
             seen.operator
@@ -231,7 +231,14 @@ impl Planner<'_> {
         false
     }
 
-    fn set_webhook(&mut self, place: Place, path: &str, kind: HookKind, now: Option<&Webhook>, wanted: &Wanted<'_>) {
+    fn set_webhook(
+        &mut self,
+        place: SetupPlace,
+        path: &str,
+        kind: HookKind,
+        now: Option<&Webhook>,
+        wanted: &Wanted<'_>,
+    ) {
         if now.is_some_and(|hook| wanted.is_right(hook)) {
             self.present(format!("{path}: the webhook for {kind}"));
             return;
@@ -240,7 +247,7 @@ impl Planner<'_> {
         if !now.is_some_and(|hook| wanted.keeps_token(hook)) {
             self.token(TokenUse::Hook(kind), place);
         }
-        self.step(Step::SetWebhook {
+        self.step(SetupStep::SetWebhook {
             place,
             path: path.to_owned(),
             kind,

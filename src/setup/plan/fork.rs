@@ -2,10 +2,10 @@
 //! a trigger token, and its jobs may do nothing.
 
 use crate::forge::{OverrideRole, ProjectEdit, ProjectSettings};
-use crate::setup::package_facts::{Fork, JobTokens};
+use crate::setup::package_facts::{ForkFacts, JobTokens};
 use crate::setup::plan::Planner;
-use crate::setup::step::{Need, Place, Step};
-use crate::setup::todo::Left;
+use crate::setup::step::{Need, SetupPlace, SetupStep};
+use crate::setup::todo::Todo;
 
 /// Returns the settings that make a fork safe: nobody sets its pipelines' variables, which count more than all others, and
 /// its job tokens push nowhere.
@@ -31,11 +31,11 @@ pub fn unsafe_in(project: &ProjectSettings) -> ProjectEdit<'static> {
 }
 
 /// Returns what is left where other projects' jobs reach a fork.
-pub fn open_to_jobs(fork: &str, job_tokens: &JobTokens) -> Option<Left> {
+pub fn open_to_jobs(fork: &str, job_tokens: &JobTokens) -> Option<Todo> {
     if job_tokens.scope.inbound_enabled && job_tokens.let_in.is_empty() {
         return None;
     }
-    let left = Left::for_a_person(format!(
+    let left = Todo::for_a_person(format!(
         "jobs of other projects reach {fork}: in its Settings, CI/CD, Job token permissions, the bot's user sets"
     ));
     let left = left.with("access", "Only this project and any groups and projects in the allowlist");
@@ -44,16 +44,16 @@ pub fn open_to_jobs(fork: &str, job_tokens: &JobTokens) -> Option<Left> {
 
 impl Planner<'_> {
     pub(super) fn fork(&mut self) {
-        let Some(Fork { path, there }) = &self.seen.fork else { return };
+        let Some(ForkFacts { path, there }) = &self.seen.fork else { return };
         let of = self.seen.dist_git.path.clone();
         let Some(there) = there else {
-            self.step(Step::CreateFork { path: path.clone(), of });
-            self.step(Step::EditSettings { place: Place::Fork, path: path.clone(), settings: safe() });
+            self.step(SetupStep::CreateFork { path: path.clone(), of });
+            self.step(SetupStep::EditSettings { place: SetupPlace::Fork, path: path.clone(), settings: safe() });
             return;
         };
         if !there.is_fork {
             self.missing.0.insert(Need::Fork);
-            self.left(Left::undone(format!(
+            self.left(Todo::undone(format!(
                 "{path} is no fork of {of}: @{} moves it out of the way, or the instance's `forks` name another place",
                 self.seen.bot
             )));
@@ -63,7 +63,7 @@ impl Planner<'_> {
         let settings = unsafe_in(&there.settings);
         match settings.is_empty() {
             true => self.present(format!("{path}: settings")),
-            false => self.step(Step::EditSettings { place: Place::Fork, path: path.clone(), settings }),
+            false => self.step(SetupStep::EditSettings { place: SetupPlace::Fork, path: path.clone(), settings }),
         }
         let open = there.job_tokens.as_ref().and_then(|tokens| open_to_jobs(path.as_str(), tokens));
         if let Some(left) = open {

@@ -11,20 +11,20 @@ mod repository;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::forge::AccessLevel;
-use crate::setup::ci_file::Package;
-use crate::setup::package_facts::{Observed, Repository};
-use crate::setup::step::{Actor, Need, Place, Step, Which};
-use crate::setup::todo::Left;
+use crate::setup::ci_file::CiFilePackage;
+use crate::setup::package_facts::{PackageFacts, RepositoryFacts};
+use crate::setup::step::{Actor, Need, SetupPlace, SetupStep, Side};
+use crate::setup::todo::Todo;
 
 /// What to do.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub struct SetupPlan {
     /// The writes, in their order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SetupStep>,
     /// What was there already.
     pub present: Vec<String>,
     /// What is left to a person.
-    pub left: Vec<Left>,
+    pub left: Vec<Todo>,
 }
 
 /// What is missing, because a step was not done that had to come first.
@@ -33,19 +33,19 @@ pub struct Missing(BTreeSet<Need>);
 
 impl Missing {
     /// Notes that a step was not done.
-    pub fn note(&mut self, step: &Step) {
+    pub fn note(&mut self, step: &SetupStep) {
         self.0.extend(step.provides());
     }
 
-    /// Says whether a step cannot be done therefore.
-    pub fn blocks(&self, step: &Step) -> bool {
+    /// Whether a step cannot be done therefore.
+    pub fn blocks(&self, step: &SetupStep) -> bool {
         step.needs().iter().any(|need| self.0.contains(need))
     }
 }
 
 /// Returns what to do.
-pub fn plan(seen: &Observed) -> Plan {
-    let mut planner = Planner { seen, plan: Plan::default(), missing: Missing::default() };
+pub fn plan(seen: &PackageFacts) -> SetupPlan {
+    let mut planner = Planner { seen, plan: SetupPlan::default(), missing: Missing::default() };
     planner.repository(&seen.source_git);
     planner.repository(&seen.dist_git);
     planner.ci_files();
@@ -59,13 +59,13 @@ pub fn plan(seen: &Observed) -> Plan {
 }
 
 struct Planner<'a> {
-    seen: &'a Observed,
-    plan: Plan,
+    seen: &'a PackageFacts,
+    plan: SetupPlan,
     missing: Missing,
 }
 
 impl<'a> Planner<'a> {
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: SetupStep) {
         self.plan.steps.push(step);
     }
 
@@ -73,20 +73,20 @@ impl<'a> Planner<'a> {
         self.plan.present.push(what);
     }
 
-    fn left(&mut self, left: Left) {
+    fn left(&mut self, left: Todo) {
         self.plan.left.push(left);
     }
 
     /// Whose the CI file is.
-    fn package(&self) -> Package<'a> {
-        Package {
+    fn package(&self) -> CiFilePackage<'a> {
+        CiFilePackage {
             source_git: self.seen.source_git.path.namespace(),
             dist_git: self.seen.dist_git.path.namespace(),
             instance: self.seen.preset,
         }
     }
 
-    const fn both(&self) -> [&'a Repository; 2] {
+    const fn both(&self) -> [&'a RepositoryFacts; 2] {
         [&self.seen.source_git, &self.seen.dist_git]
     }
 
@@ -107,9 +107,9 @@ impl<'a> Planner<'a> {
         if self.seen.is_handled {
             return;
         }
-        let Observed { hub, source_git, .. } = self.seen;
+        let PackageFacts { hub, source_git, .. } = self.seen;
         self.left(
-            Left::for_a_person(format!(
+            Todo::for_a_person(format!(
                 "the instance handles no merge request of {}: add to the list `targets` of {} in {} (a file without that \
                  list has its preset's, which it then has to repeat)",
                 source_git.path, hub.instance_file, hub.path
@@ -120,7 +120,7 @@ impl<'a> Planner<'a> {
 
     /// Takes away what a right is missing for, as far as GitLab tells roles, and what cannot be done without it.
     fn keep_to_rights(&mut self) {
-        let mut lacking: BTreeMap<(Actor, String, Place), Vec<String>> = BTreeMap::new();
+        let mut lacking: BTreeMap<(Actor, String, SetupPlace), Vec<String>> = BTreeMap::new();
         let mut blocked = Vec::new();
         for step in std::mem::take(&mut self.plan.steps) {
             if self.missing.blocks(&step) {
@@ -140,27 +140,27 @@ impl<'a> Planner<'a> {
                 "@{name} needs the role Maintainer in {path}, which a Maintainer or Owner of it can give; then run this \
                  again, for"
             );
-            let is_peoples = !self.is_copy() && matches!(place, Place::Repository(_));
-            let left = if is_peoples { Left::for_a_person(what) } else { Left::undone(what) };
-            self.left(steps.into_iter().fold(left, Left::line));
+            let is_peoples = !self.is_copy() && matches!(place, SetupPlace::Repository(_));
+            let left = if is_peoples { Todo::for_a_person(what) } else { Todo::undone(what) };
+            self.left(steps.into_iter().fold(left, Todo::line));
         }
         if !blocked.is_empty() {
-            self.left(blocked.into_iter().fold(Left::undone("what has to come first is missing for"), Left::line));
+            self.left(blocked.into_iter().fold(Todo::undone("what has to come first is missing for"), Todo::line));
         }
     }
 
     /// The role of whoever does a step, as far as it is known.
-    fn role(&self, step: &Step) -> Option<AccessLevel> {
+    fn role(&self, step: &SetupStep) -> Option<AccessLevel> {
         match (step.place(), step.actor()) {
-            (Place::Hub, Actor::Operator) => Some(self.seen.hub.operator),
-            (Place::Hub, Actor::Bot) => Some(self.seen.hub.bot),
-            (Place::Repository(which), _) => {
+            (SetupPlace::Hub, Actor::Operator) => Some(self.seen.hub.operator),
+            (SetupPlace::Hub, Actor::Bot) => Some(self.seen.hub.bot),
+            (SetupPlace::Repository(which), _) => {
                 let [source_git, dist_git] = self.both();
-                let repository = if which == Which::SourceGit { source_git } else { dist_git };
+                let repository = if which == Side::SourceGit { source_git } else { dist_git };
                 repository.project.as_ref()?.access
             }
-            (Place::Fork, _) => self.seen.fork.as_ref()?.there.as_ref()?.settings.access,
-            (Place::Group, _) => None,
+            (SetupPlace::Fork, _) => self.seen.fork.as_ref()?.there.as_ref()?.settings.access,
+            (SetupPlace::Group, _) => None,
         }
     }
 }

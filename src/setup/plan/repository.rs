@@ -1,15 +1,15 @@
 //! The two repositories of a package that is a copy: projects, branches, settings, CI files, protection.
 
-use crate::forge::{FeatureAccess, FileChange, ProjectEdit, ProjectSettings};
+use crate::forge::{FeatureAccess, FileActionKind, ProjectEdit, ProjectSettings};
 use crate::setup::ci_file::{DIST_GIT_PATH, SOURCE_GIT_PATH};
-use crate::setup::package_facts::{CiFile, Original, Repository};
+use crate::setup::package_facts::{CiFile, OriginalFacts, RepositoryFacts};
 use crate::setup::plan::Planner;
-use crate::setup::step::{Need, Place, Step, Which, counted};
-use crate::setup::todo::Left;
+use crate::setup::step::{Need, SetupPlace, SetupStep, Side, counted};
+use crate::setup::todo::Todo;
 use crate::types::{BranchName, CommitId};
 
 impl Planner<'_> {
-    pub(super) fn repository(&mut self, repository: &Repository) {
+    pub(super) fn repository(&mut self, repository: &RepositoryFacts) {
         let Some(original) = &repository.original else {
             self.present(format!("{}: the project", repository.path));
             return;
@@ -22,10 +22,10 @@ impl Planner<'_> {
         self.default_branch(repository, original);
     }
 
-    fn new_project(&mut self, repository: &Repository, original: &Original) {
-        let Repository { which, path, .. } = repository;
+    fn new_project(&mut self, repository: &RepositoryFacts, original: &OriginalFacts) {
+        let RepositoryFacts { which, path, .. } = repository;
         match repository.namespace {
-            Some(namespace) => self.step(Step::CreateProject {
+            Some(namespace) => self.step(SetupStep::CreateProject {
                 which: *which,
                 path: path.clone(),
                 namespace,
@@ -35,7 +35,7 @@ impl Planner<'_> {
             None => {
                 let namespace = path.namespace();
                 self.missing.0.insert(Need::Project(*which));
-                self.left(Left::undone(format!(
+                self.left(Todo::undone(format!(
                     "@{} does not see the group {namespace}, or there is none: making {path} there takes the role \
                      Developer or Maintainer, as the group is set, which an Owner of it can give",
                     self.seen.operator
@@ -44,18 +44,18 @@ impl Planner<'_> {
         }
     }
 
-    fn settings(&mut self, repository: &Repository, original: &Original, project: &ProjectSettings) {
-        let Repository { which, path, .. } = repository;
+    fn settings(&mut self, repository: &RepositoryFacts, original: &OriginalFacts, project: &ProjectSettings) {
+        let RepositoryFacts { which, path, .. } = repository;
         self.present(format!("{path}: the project"));
         if project.archived == Some(true) {
             self.missing.0.insert(Need::Project(*which));
-            self.left(Left::undone(format!("{path} is archived: an Owner of it can take it back")));
+            self.left(Todo::undone(format!("{path} is archived: an Owner of it can take it back")));
             return;
         }
         let shows_more = project.visibility.is_some_and(|visibility| visibility > original.visibility);
         if shows_more && original.refs.keys().any(|name| !repository.refs.contains_key(name)) {
             self.missing.0.insert(Need::Project(*which));
-            self.left(Left::undone(format!(
+            self.left(Todo::undone(format!(
                 "more people can see {path} than {}, so that nothing more is copied: a Maintainer can set its visibility to \
                  that of the original",
                 original.path
@@ -63,7 +63,7 @@ impl Planner<'_> {
             return;
         }
         if shows_more {
-            self.left(Left::for_a_person(format!(
+            self.left(Todo::for_a_person(format!(
                 "more people can see {path} than {}: a Maintainer can set its visibility to that of the original, if \
                  that was not meant",
                 original.path
@@ -72,12 +72,16 @@ impl Planner<'_> {
         let settings = missing(&wanted(*which), project);
         match settings.is_empty() {
             true => self.present(format!("{path}: settings")),
-            false => self.step(Step::EditSettings { place: Place::Repository(*which), path: path.clone(), settings }),
+            false => self.step(SetupStep::EditSettings {
+                place: SetupPlace::Repository(*which),
+                path: path.clone(),
+                settings,
+            }),
         }
     }
 
-    fn refs(&mut self, repository: &Repository, original: &Original) {
-        let Repository { which, path, refs: there, .. } = repository;
+    fn refs(&mut self, repository: &RepositoryFacts, original: &OriginalFacts) {
+        let RepositoryFacts { which, path, refs: there, .. } = repository;
         let first = original.default_branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
         let mut refs: Vec<(String, CommitId)> = original.refs.iter().map(|(name, id)| (name.clone(), *id)).collect();
         // What is pushed to an empty project first becomes the branch that a clone checks out.
@@ -95,23 +99,23 @@ impl Planner<'_> {
             self.present(format!("{path}: {}", counted(present.iter().copied())));
         }
         if !other.is_empty() {
-            let left = Left::for_a_person(format!(
+            let left = Todo::for_a_person(format!(
                 "not all that {} has is in {path}: people have changed it there, or it was changed in the original since. \
                  It stays as it is; merge by hand what is wanted, of",
                 original.path
             ));
-            self.left(other.into_iter().fold(left, Left::line));
+            self.left(other.into_iter().fold(left, Todo::line));
         }
         refs.retain(|(name, _)| !is_there(name) && !is_kept_out(name));
         if !refs.is_empty() {
             let from = original.path.clone();
             let is_empty = there.is_empty();
-            self.step(Step::CopyRefs { which: *which, path: path.clone(), from, is_empty, refs });
+            self.step(SetupStep::CopyRefs { which: *which, path: path.clone(), from, is_empty, refs });
         }
     }
 
-    fn default_branch(&mut self, repository: &Repository, original: &Original) {
-        let Repository { which, path, refs, .. } = repository;
+    fn default_branch(&mut self, repository: &RepositoryFacts, original: &OriginalFacts) {
+        let RepositoryFacts { which, path, refs, .. } = repository;
         let Some(wanted) = &original.default_branch else { return };
         let Ok(branch) = wanted.parse::<BranchName>() else { return };
         let has = |branch: &str| refs.contains_key(&format!("refs/heads/{branch}"));
@@ -120,7 +124,7 @@ impl Planner<'_> {
         if now == Some(wanted) || !repository.will_have(wanted) || (has(wanted) && now.is_some_and(has)) {
             return;
         }
-        self.step(Step::SetDefaultBranch { which: *which, path: path.clone(), branch });
+        self.step(SetupStep::SetDefaultBranch { which: *which, path: path.clone(), branch });
     }
 
     /// The CI files on all branches that are maintained, and their protection.
@@ -130,7 +134,7 @@ impl Planner<'_> {
         }
         let seen = self.seen;
         if seen.maintained.is_empty() {
-            self.left(Left::for_a_person(format!(
+            self.left(Todo::for_a_person(format!(
                 "no branch is maintained yet: none that {} and {} have in common has `.distro/source-git.yaml` in \
                  source-git. Add that, then run this again",
                 seen.source_git.path, seen.dist_git.path
@@ -138,7 +142,7 @@ impl Planner<'_> {
             return;
         }
         if let Err(lacking) = &seen.templates {
-            self.left(Left::undone(format!(
+            self.left(Todo::undone(format!(
                 "where the CI templates are is not known, so that no CI file can be written: of the CI file of {}, {lacking}. \
                  Mend that, or name them with `--templates PROJECT@REF` and `--image IMAGE`",
                 seen.hub.path
@@ -151,7 +155,7 @@ impl Planner<'_> {
             }
         }
         if !seen.not_carried.is_empty() {
-            let left = Left::for_a_person(
+            let left = Todo::for_a_person(
                 "`files_to_sync` in `.distro/source-git.yaml` does not name the CI file, so that changes of it in merge \
                  requests do not get to dist-git; add `- src: .distro/.gitlab-ci.yml` with `dest: .gitlab-ci.yml` on",
             );
@@ -159,25 +163,25 @@ impl Planner<'_> {
         }
     }
 
-    fn ci_file(&mut self, repository: &Repository, branch: &BranchName) {
+    fn ci_file(&mut self, repository: &RepositoryFacts, branch: &BranchName) {
         let Ok(templates) = &self.seen.templates else { return };
-        let Repository { which, path, .. } = repository;
+        let RepositoryFacts { which, path, .. } = repository;
         let package = self.package();
         let text = package.ci_file(templates);
         let file = match which {
-            Which::SourceGit => SOURCE_GIT_PATH,
-            Which::DistGit => DIST_GIT_PATH,
+            Side::SourceGit => SOURCE_GIT_PATH,
+            Side::DistGit => DIST_GIT_PATH,
         };
         let change = match repository.ci_files.get(branch).unwrap_or(&CiFile::Missing) {
-            CiFile::Missing => FileChange::Create,
+            CiFile::Missing => FileActionKind::Create,
             CiFile::Original(there) | CiFile::Other(there) if *there == text.as_bytes() => {
                 self.present(format!("{path}: {file} on {branch}"));
                 return;
             }
-            CiFile::Original(_) => FileChange::Update,
-            CiFile::Other(there) if package.wrote(there) => FileChange::Update,
+            CiFile::Original(_) => FileActionKind::Update,
+            CiFile::Other(there) if package.wrote(there) => FileActionKind::Update,
             CiFile::Other(_) => {
-                self.left(Left::for_a_person(format!(
+                self.left(Todo::for_a_person(format!(
                     "{path} has a {file} of somebody's own on {branch}. It stays as it is; whether it includes the bot's \
                      templates is theirs to see to"
                 )));
@@ -185,25 +189,25 @@ impl Planner<'_> {
             }
         };
         let (path, branch) = (path.clone(), branch.clone());
-        self.step(Step::CommitCiFile { which: *which, path, branch, file, change, text });
+        self.step(SetupStep::CommitCiFile { which: *which, path, branch, file, change, text });
     }
 
-    fn protection(&mut self, repository: &Repository, branch: &BranchName) {
-        let Repository { which, path, protected, .. } = repository;
+    fn protection(&mut self, repository: &RepositoryFacts, branch: &BranchName) {
+        let RepositoryFacts { which, path, protected, .. } = repository;
         let is_protected = protected.iter().flatten().any(|rule| matches(rule, branch.as_str()));
         match is_protected {
             true => self.present(format!("{path}: protection of {branch}")),
-            false => self.step(Step::Protect { which: *which, path: path.clone(), branch: branch.clone() }),
+            false => self.step(SetupStep::Protect { which: *which, path: path.clone(), branch: branch.clone() }),
         }
     }
 }
 
 /// The settings of a copy.
-fn wanted(which: Which) -> ProjectEdit<'static> {
+fn wanted(which: Side) -> ProjectEdit<'static> {
     ProjectEdit {
         ci_config_path: match which {
-            Which::SourceGit => Some(SOURCE_GIT_PATH),
-            Which::DistGit => None,
+            Side::SourceGit => Some(SOURCE_GIT_PATH),
+            Side::DistGit => None,
         },
         merge_requests_access_level: Some(FeatureAccess::Enabled),
         builds_access_level: Some(FeatureAccess::Enabled),
@@ -262,10 +266,10 @@ mod tests {
             r#"{"id": 1, "path_with_namespace": "g/p", "ci_config_path": ".distro/.gitlab-ci.yml",
                 "merge_requests_access_level": "private", "builds_access_level": "enabled", "forking_access_level": "disabled"}"#,
         );
-        let edit = missing(&wanted(Which::SourceGit), &own);
+        let edit = missing(&wanted(Side::SourceGit), &own);
         assert_eq!(edit, ProjectEdit { forking_access_level: Some(FeatureAccess::Enabled), ..ProjectEdit::default() });
         let bare = project(r#"{"id": 1, "path_with_namespace": "g/p"}"#);
-        assert_eq!(missing(&wanted(Which::SourceGit), &bare).ci_config_path, Some(SOURCE_GIT_PATH));
-        assert!(missing(&wanted(Which::DistGit), &bare).is_empty(), "what GitLab does not tell is not guessed");
+        assert_eq!(missing(&wanted(Side::SourceGit), &bare).ci_config_path, Some(SOURCE_GIT_PATH));
+        assert!(missing(&wanted(Side::DistGit), &bare).is_empty(), "what GitLab does not tell is not guessed");
     }
 }

@@ -60,12 +60,12 @@ impl FilterRules {
             .map(Self)
     }
 
-    /// Says whether the sender leaves `name` out; below a hidden directory it does not look at all.
+    /// Whether the sender leaves `name` out; below a hidden directory it does not look at all.
     pub(super) fn hides(&self, name: &[u8], kind: Kind) -> bool {
         self.excludes(Side::Sender, name, kind)
     }
 
-    /// Says whether the receiver keeps `name` where the sender has no such name.
+    /// Whether the receiver keeps `name` where the sender has no such name.
     pub(super) fn protects(&self, name: &[u8], kind: Kind) -> bool {
         self.excludes(Side::Receiver, name, kind)
     }

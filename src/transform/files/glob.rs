@@ -8,7 +8,7 @@ use bstr::{BStr, BString, ByteSlice as _};
 use crate::transform::files::tree::{self, Entry};
 use crate::types::{FileMode, FileTree, RepoPath};
 
-/// Says whether `text` holds a wildcard.
+/// Whether `text` holds a wildcard.
 pub(super) fn has_wildcard(text: &[u8]) -> bool {
     text.find_byteset(b"*?[").is_some()
 }

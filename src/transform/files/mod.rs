@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use bstr::{BStr, BString, ByteSlice as _};
 
 use crate::transform::files::filter::FilterRules;
-pub use crate::transform::files::sync::{ReceiverFiles, Synced, sync};
+pub use crate::transform::files::sync::{CopiedFiles, ReceiverFiles, sync};
 use crate::types::finding::quoted;
 use crate::types::path::PathError;
 use crate::types::{Refusal, RepoPath};
@@ -54,7 +54,7 @@ pub enum Delete {
 
 /// One item of `files_to_sync`, as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SyncItem {
+pub struct CopyItem {
     /// Paths or globs in source-git. A trailing slash means the contents of a directory, not itself.
     ///
     /// A path whose last component does not exist is ignored; as with rsync, the directory that it is in, and one
@@ -72,7 +72,7 @@ pub struct SyncItem {
 
 /// The items of `files_to_sync`, with their paths known to stay inside and their filter rules understood.
 #[derive(Clone, Debug)]
-pub struct SyncPlan {
+pub struct CopyPlan {
     items: Vec<PlannedItem>,
 }
 
@@ -96,13 +96,13 @@ pub enum SourcesNeeded {
     TopLevel(BTreeSet<RepoPath>),
 }
 
-impl SyncPlan {
+impl CopyPlan {
     /// Checks `items`.
     ///
     /// Refused are absolute paths, paths that leave their repository by `..` or enter `.git`, NUL bytes, and filter
     /// rules that read files, have modifiers or clear the list.
-    pub fn parse(items: &[SyncItem]) -> Result<Self, Refusal> {
-        let total = |count: fn(&SyncItem) -> usize| items.iter().map(count).fold(0, usize::saturating_add);
+    pub fn parse(items: &[CopyItem]) -> Result<Self, Refusal> {
+        let total = |count: fn(&CopyItem) -> usize| items.iter().map(count).fold(0, usize::saturating_add);
         if total(|item| item.src.len()) > MOST_SOURCES {
             return Err(Refusal::new(
                 format!("files_to_sync has more than {MOST_SOURCES} source paths"),
@@ -165,7 +165,7 @@ impl SyncPlan {
 }
 
 impl PlannedItem {
-    fn parse(item: &SyncItem, number: usize) -> Result<Self, Refusal> {
+    fn parse(item: &CopyItem, number: usize) -> Result<Self, Refusal> {
         let path =
             |key, text: &BString| GivenPath::parse(text.as_bstr()).map_err(|why| bad_path(number, key, text, &why));
         if let Some(src) = item.src.iter().find(|src| src.is_empty()) {

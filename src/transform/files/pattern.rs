@@ -98,7 +98,7 @@ impl Wildcard {
         Some(Self { steps, last_gap: gap })
     }
 
-    /// Says whether the pattern matches all of the joined `parts`, from one of the places that `start` allows.
+    /// Whether the pattern matches all of the joined `parts`, from one of the places that `start` allows.
     pub(super) fn matches(&self, parts: &[&[u8]], start: Start) -> bool {
         // Most names are ruled out by their last byte: `*.patch`.
         if let (Gap::None, Some((_, unit))) = (self.last_gap, self.steps.last())

@@ -6,7 +6,7 @@ use bstr::{BStr, BString, ByteSlice as _};
 
 use crate::transform::files::filter::{FilterRules, Kind};
 use crate::transform::files::tree::{self, Entry};
-use crate::transform::files::{Delete, Form, GivenPath, MakePath, PlannedItem, SyncPlan, glob};
+use crate::transform::files::{CopyPlan, Delete, Form, GivenPath, MakePath, PlannedItem, glob};
 use crate::types::{File, FileMode, FileTree, Finding, Refusal, RepoPath, Subject};
 
 /// Whether dist-git's own CI files, `sources` and top-level `.git*` are part of the transfer.
@@ -21,7 +21,7 @@ pub enum ReceiverFiles {
 
 /// What [`fn@sync`] returns.
 #[derive(Clone, Debug)]
-pub struct Synced {
+pub struct CopiedFiles {
     /// The files of dist-git after the transfer.
     pub files: FileTree,
     /// For each file of source-git that is in `files` because an item put it there: all its places in dist-git.
@@ -36,11 +36,11 @@ pub struct Synced {
 /// directory must be, a directory with files in the way of a file where they are not to be deleted, a `src` below a
 /// directory that does not exist; and paths through symbolic links, and submodules in the way.
 pub fn sync(
-    plan: &SyncPlan,
+    plan: &CopyPlan,
     source: &FileTree,
     dist: &FileTree,
     receiver_files: ReceiverFiles,
-) -> Result<Synced, Refusal> {
+) -> Result<CopiedFiles, Refusal> {
     let mut state = State {
         files: dist.clone(),
         origins: BTreeMap::new(),
@@ -407,7 +407,7 @@ impl<'a> State<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Synced {
+    fn finish(mut self) -> CopiedFiles {
         self.findings.extend(self.kept.into_iter().map(|(path, what)| {
             Finding::note(format!("dist-git's own stays: files_to_sync would have {what} it"))
                 .about(Subject::File(path))
@@ -416,7 +416,7 @@ impl<'a> State<'a> {
         for (path, origin) in self.origins {
             placed.entry(origin.clone()).or_default().push(path);
         }
-        Synced { files: self.files, placed, findings: self.findings }
+        CopiedFiles { files: self.files, placed, findings: self.findings }
     }
 }
 

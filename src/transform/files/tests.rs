@@ -25,24 +25,29 @@ fn tree(list: &[&str]) -> FileTree {
         .collect()
 }
 
-fn item(src: &[&str], dest: &str) -> SyncItem {
-    SyncItem { src: src.iter().map(|src| BString::from(*src)).collect(), dest: dest.into(), ..SyncItem::default() }
+fn item(src: &[&str], dest: &str) -> CopyItem {
+    CopyItem { src: src.iter().map(|src| BString::from(*src)).collect(), dest: dest.into(), ..CopyItem::default() }
 }
 
-fn with_filters(filters: &[&str], item: SyncItem) -> SyncItem {
-    SyncItem { filters: filters.iter().map(|filter| BString::from(*filter)).collect(), ..item }
+fn with_filters(filters: &[&str], item: CopyItem) -> CopyItem {
+    CopyItem { filters: filters.iter().map(|filter| BString::from(*filter)).collect(), ..item }
 }
 
-fn run(items: &[SyncItem], source: &[&str], dist: &[&str], receiver_files: ReceiverFiles) -> Result<Synced, Refusal> {
-    sync(&SyncPlan::parse(items)?, &tree(source), &tree(dist), receiver_files)
+fn run(
+    items: &[CopyItem],
+    source: &[&str],
+    dist: &[&str],
+    receiver_files: ReceiverFiles,
+) -> Result<CopiedFiles, Refusal> {
+    sync(&CopyPlan::parse(items)?, &tree(source), &tree(dist), receiver_files)
 }
 
-fn carry(items: &[SyncItem], source: &[&str], dist: &[&str]) -> Result<Synced, Refusal> {
+fn carry(items: &[CopyItem], source: &[&str], dist: &[&str]) -> Result<CopiedFiles, Refusal> {
     run(items, source, dist, ReceiverFiles::Carried)
 }
 
-fn parse_error(item: SyncItem) -> String {
-    SyncPlan::parse(&[item]).unwrap_err().to_string()
+fn parse_error(item: CopyItem) -> String {
+    CopyPlan::parse(&[item]).unwrap_err().to_string()
 }
 
 #[test]
@@ -65,7 +70,7 @@ fn a_path_stays_inside_its_repository() {
         assert!(text.contains("`dest`") && text.contains(what), "{dest}: {text}");
     }
     for src in ["./x", "a//x", ".distro/../x", "a/b/../../x", "./", "..x"] {
-        assert!(SyncPlan::parse(&[item(&[src], "")]).is_ok(), "{src}");
+        assert!(CopyPlan::parse(&[item(&[src], "")]).is_ok(), "{src}");
     }
 }
 
@@ -77,14 +82,14 @@ fn a_filter_is_checked_before_anything_is_read() {
 #[test]
 fn there_are_only_so_many_sources_and_filters() {
     let many = |count| vec![BString::from("- x"); count];
-    assert!(SyncPlan::parse(&[SyncItem { filters: many(500), ..item(&["a"], ".") }]).is_ok());
-    assert!(parse_error(SyncItem { filters: many(501), ..item(&["a"], ".") }).contains("500"));
-    assert!(parse_error(SyncItem { src: many(251), ..item(&[], ".") }).contains("250"));
+    assert!(CopyPlan::parse(&[CopyItem { filters: many(500), ..item(&["a"], ".") }]).is_ok());
+    assert!(parse_error(CopyItem { filters: many(501), ..item(&["a"], ".") }).contains("500"));
+    assert!(parse_error(CopyItem { src: many(251), ..item(&[], ".") }).contains("250"));
 }
 
 #[test]
 fn only_what_items_read_is_needed() {
-    let needed = |src: &[&str]| SyncPlan::parse(&[item(src, ".")]).unwrap().sources_needed();
+    let needed = |src: &[&str]| CopyPlan::parse(&[item(src, ".")]).unwrap().sources_needed();
     let top = |names: &[&str]| SourcesNeeded::TopLevel(names.iter().map(|name| path(name)).collect());
     assert_eq!(needed(&[".distro/", "docs/*.md", "x/../README"]), top(&[".distro", "README", "docs"]));
     assert_eq!(needed(&[]), top(&[]));
@@ -95,7 +100,7 @@ fn only_what_items_read_is_needed() {
 
 #[test]
 fn patches_leave_out_what_is_carried() {
-    let pathspecs = |src: &[&str]| SyncPlan::parse(&[item(src, ".")]).unwrap().excluded_pathspecs();
+    let pathspecs = |src: &[&str]| CopyPlan::parse(&[item(src, ".")]).unwrap().excluded_pathspecs();
     assert_eq!(pathspecs(&[".distro/", "./a/../b"]), [":(exclude,literal).distro", ":(exclude,literal)b"]);
     assert_eq!(pathspecs(&["./"]), [":(exclude,literal)."]);
     assert_eq!(
@@ -149,14 +154,14 @@ fn a_hidden_directory_is_not_descended() {
 #[test]
 fn a_protected_file_keeps_its_directory() {
     let delete =
-        SyncItem { delete: Delete::Extraneous, ..with_filters(&["P keep", "R old", "- own"], item(&["a/"], ".")) };
+        CopyItem { delete: Delete::Extraneous, ..with_filters(&["P keep", "R old", "- own"], item(&["a/"], ".")) };
     let dist = &["d/keep", "d/old", "d/e/keep", "d/f/old", "own/x", "y"];
     assert_eq!(carry(&[delete], &["a/x"], dist).unwrap().files, tree(&["x", "d/keep", "d/e/keep", "own/x"]));
 }
 
 #[test]
 fn deletion_stays_inside_transferred_directories() {
-    let delete = |src: &[&str]| SyncItem { delete: Delete::Extraneous, ..item(src, ".") };
+    let delete = |src: &[&str]| CopyItem { delete: Delete::Extraneous, ..item(src, ".") };
     let dist = &["b/old", "b/c/old", "old"];
     assert_eq!(carry(&[delete(&["a/b"])], &["a/b/x"], dist).unwrap().files, tree(&["b/x", "old"]));
     assert_eq!(carry(&[delete(&["a/b/x"])], &["a/b/x"], dist).unwrap().files, tree(&["b/old", "b/c/old", "old", "x"]));
@@ -165,7 +170,7 @@ fn deletion_stays_inside_transferred_directories() {
 
 #[test]
 fn later_items_see_what_earlier_ones_left() {
-    let items = [item(&["a/"], "."), item(&["x"], "d"), SyncItem { delete: Delete::Extraneous, ..item(&["b/"], "d") }];
+    let items = [item(&["a/"], "."), item(&["x"], "d"), CopyItem { delete: Delete::Extraneous, ..item(&["b/"], "d") }];
     let synced = carry(&items, &["a/d/y", "b/z", "x"], &[]).unwrap();
     assert_eq!(synced.files, tree(&["d/z"]));
     assert_eq!(synced.placed, [(path("b/z"), vec![path("d/z")])].into());
@@ -183,7 +188,7 @@ fn each_place_of_a_source_file_is_told() {
 fn links_and_modes_are_kept() {
     let mut source = tree(&["a/link=>x", "a/x"]);
     source.get_mut(&path("a/x")).unwrap().mode = FileMode::Executable;
-    let plan = SyncPlan::parse(&[item(&["a/"], ".")]).unwrap();
+    let plan = CopyPlan::parse(&[item(&["a/"], ".")]).unwrap();
     let synced = sync(&plan, &source, &tree(&["x=other", "link"]), ReceiverFiles::Carried).unwrap();
     assert_eq!(synced.files.get(&path("x")), source.get(&path("a/x")));
     assert_eq!(synced.files.get(&path("link")), source.get(&path("a/link")));
@@ -241,7 +246,7 @@ fn what_rsync_fails_at_is_refused_with_a_remedy() {
 
 #[test]
 fn the_receiver_keeps_its_own_files() {
-    let everything = SyncItem { delete: Delete::Extraneous, ..item(&[".distro/"], ".") };
+    let everything = CopyItem { delete: Delete::Extraneous, ..item(&[".distro/"], ".") };
     let source = &[
         ".distro/.gitlab-ci.yml=evil",
         ".distro/.gitattributes=new",
@@ -293,7 +298,7 @@ fn many_files_and_filters_are_no_trouble() {
     let filters: Vec<_> = (0..20).map(|n| format!("- *a*a*{n}*.patch")).collect();
     let filters: Vec<_> = filters.iter().map(String::as_str).collect();
     let plan =
-        SyncPlan::parse(&[SyncItem { delete: Delete::Extraneous, ..with_filters(&filters, item(&["d/"], ".")) }]);
+        CopyPlan::parse(&[CopyItem { delete: Delete::Extraneous, ..with_filters(&filters, item(&["d/"], ".")) }]);
     let synced = sync(&plan.unwrap(), &source, &source, ReceiverFiles::Carried).unwrap();
     assert_eq!(synced.files.len(), 10_000);
 }

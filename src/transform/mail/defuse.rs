@@ -90,14 +90,14 @@ fn is_taken_for_mail_or_diff(line: &[u8]) -> bool {
         || is_taken_for_mail(line)
 }
 
-/// Says whether `git am` ends the message here: `---` alone, or followed by a space and a name.
+/// Whether `git am` ends the message here: `---` alone, or followed by a space and a name.
 fn is_taken_for_separator(line: &[u8]) -> bool {
     let is_space = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
     let Some(rest) = line.strip_prefix(b"---") else { return false };
     rest.iter().all(is_space) || matches!(rest, [b' ', name, ..] if !is_space(name))
 }
 
-/// Says whether a mail may begin here: the line that git writes, or any `From ` with a time of day, which is a little
+/// Whether a mail may begin here: the line that git writes, or any `From ` with a time of day, which is a little
 /// more than what `git am` takes for one.
 fn is_taken_for_mail(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"From ") else { return false };
@@ -106,7 +106,7 @@ fn is_taken_for_mail(line: &[u8]) -> bool {
     names_commit || rest.windows(3).any(is_time)
 }
 
-/// Says whether `git am` takes the first line of a body for a header, which would change author, date or subject.
+/// Whether `git am` takes the first line of a body for a header, which would change author, date or subject.
 fn is_taken_for_header(line: &[u8]) -> bool {
     let named = |name: &[u8]| {
         line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))

@@ -77,7 +77,7 @@ fn below_another(mut paths: Vec<&RepoPath>) -> BTreeSet<&RepoPath> {
     below
 }
 
-/// Says whether git puts this name in quotes (git-config(1), `core.quotePath`).
+/// Whether git puts this name in quotes (git-config(1), `core.quotePath`).
 fn is_quoted(path: &[u8]) -> bool {
     path.iter().any(|b| !(0x20..0x7f).contains(b) || matches!(b, b'"' | b'\\'))
 }
@@ -148,12 +148,12 @@ impl Search {
     }
 }
 
-/// Says whether `line` begins with `mark` and a blank.
+/// Whether `line` begins with `mark` and a blank.
 fn marks(line: &[u8], mark: &[u8]) -> bool {
     line.strip_prefix(mark).is_some_and(|rest| rest.starts_with(b" ") || rest.starts_with(b"\t"))
 }
 
-/// Says whether `line` is a command of ed or of a normal diff, such as `12,15d` or `3c3,4`.
+/// Whether `line` is a command of ed or of a normal diff, such as `12,15d` or `3c3,4`.
 fn is_command(line: &[u8]) -> bool {
     let rest = line.trim_start_with(|c| c.is_ascii_digit() || c == ',');
     let [letter, rest @ ..] = rest else { return false };

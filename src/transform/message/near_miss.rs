@@ -132,7 +132,7 @@ fn token_for(key: &str) -> Option<Token> {
     }
 }
 
-/// Says whether two keys differ in nothing but case, dashes, underscores and spaces.
+/// Whether two keys differ in nothing but case, dashes, underscores and spaces.
 fn same_letters(written: &[u8], token: &str) -> bool {
     fn letters(text: &[u8]) -> impl Iterator<Item = u8> {
         text.iter().filter(|b| !b"-_ ".contains(b)).map(u8::to_ascii_lowercase)

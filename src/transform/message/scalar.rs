@@ -62,7 +62,7 @@ pub(super) fn read(key: &Key, value: &[u8]) -> Result<BString, Refusal> {
     }
 }
 
-/// Says whether `line` is what YAML begins a block scalar with: `|`, `>-`, `|2+` and the like.
+/// Whether `line` is what YAML begins a block scalar with: `|`, `>-`, `|2+` and the like.
 fn is_block_mark(line: &[u8]) -> bool {
     let marks = line.trim().strip_prefix(b"|").or_else(|| line.trim().strip_prefix(b">"));
     marks.is_some_and(|marks| marks.iter().all(|b| b"+-".contains(b) || b.is_ascii_digit()))

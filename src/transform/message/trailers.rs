@@ -72,7 +72,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Says whether `line` ends the message for `git interpret-trailers` and `git am`: three dashes and white space.
+/// Whether `line` ends the message for `git interpret-trailers` and `git am`: three dashes and white space.
 pub(super) fn is_divider(line: &[u8]) -> bool {
     line.strip_prefix(b"---").is_some_and(|rest| rest.first().copied().is_none_or(is_space))
 }

@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice as _};
 
 use crate::transform::spec::comment::comment_line;
 use crate::transform::spec::entries::{Entries, HIGHEST, SpecPatch, Unknown};
-use crate::transform::spec::insert::{Like, NoPlace, Place, place, tag_line};
+use crate::transform::spec::insert::{InsertionPlace, Like, NoPlace, place, tag_line};
 use crate::transform::spec::lines::{Line, Lines};
 use crate::transform::spec::macros::Macros;
 use crate::transform::spec::prep::{Applies, ApplyStyle};
@@ -92,7 +92,7 @@ pub fn add_patches(spec: &[u8], spec_path: &RepoPath, patches: &[NewPatch], digi
     let mut edit = Edit {
         path: spec_path,
         digits,
-        place: Place::List { after: 0 },
+        place: InsertionPlace::List { after: 0 },
         prep: ApplyStyle::read(&lines, &macros),
         applies: Applies::Not,
         highest: entries.highest,
@@ -152,7 +152,7 @@ struct Number {
 struct Edit<'a> {
     path: &'a RepoPath,
     digits: u8,
-    place: Place<'a>,
+    place: InsertionPlace<'a>,
     prep: ApplyStyle,
     applies: Applies,
     highest: Option<u32>,
@@ -174,11 +174,11 @@ impl Edit<'_> {
             .about_file(self.path));
         }
         self.check_id(patch, next)?;
-        if matches!(self.place, Place::List { .. }) {
+        if matches!(self.place, InsertionPlace::List { .. }) {
             return Ok(self.listed(patch, next, entries));
         }
         let implied = match self.place {
-            Place::Tags { like: Like::Patch(tag), .. } => tag.digits.is_empty(),
+            InsertionPlace::Tags { like: Like::Patch(tag), .. } => tag.digits.is_empty(),
             _ => self.digits == 0,
         };
         if patch.number.is_none()
@@ -302,8 +302,8 @@ impl Edit<'_> {
             let comment = patch.comment.iter().flat_map(|text| text.split(|b| *b == b'\n'));
             added.extend(comment.map(|line| comment_line(line).into()));
             added.push(match self.place {
-                Place::List { .. } => patch.file_name.to_vec(),
-                Place::Tags { like, .. } => {
+                InsertionPlace::List { .. } => patch.file_name.to_vec(),
+                InsertionPlace::Tags { like, .. } => {
                     let width = match like {
                         Like::Patch(tag) => tag.digits.len(),
                         Like::Other(_) => usize::from(self.digits.min(WIDEST)),
@@ -314,8 +314,8 @@ impl Edit<'_> {
             });
         }
         let after = match self.place {
-            Place::List { after } => Some(after),
-            Place::Tags { after, .. } => after,
+            InsertionPlace::List { after } => Some(after),
+            InsertionPlace::Tags { after, .. } => after,
         };
         let mut insertions = vec![Insertion::new(lines, after, &added)];
         let by_line: Vec<_> = numbered.iter().filter(|(_, number)| number.line).collect();

@@ -129,7 +129,7 @@ impl<'a> Arguments<'a> {
         out
     }
 
-    /// Says whether the option is given.
+    /// Whether the option is given.
     pub(super) fn has(&self, name: u8) -> bool {
         self.options.iter().any(|(option, _)| *option == name)
     }
@@ -139,7 +139,7 @@ impl<'a> Arguments<'a> {
         self.options.iter().rev().find(|(option, _)| *option == name).and_then(|(_, value)| *value)
     }
 
-    /// Says whether a macro among the arguments shows `text`, as in `%{?without_patches:-N}`.
+    /// Whether a macro among the arguments shows `text`, as in `%{?without_patches:-N}`.
     pub(super) fn may_hold(&self, text: &[u8]) -> bool {
         self.macros.iter().any(|word| word.contains_str(text))
     }

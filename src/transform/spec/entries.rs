@@ -34,7 +34,7 @@ impl SpecPatch {
         self.name.exact()
     }
 
-    /// Says whether this may be the file `file_name`: surely, or because of a macro that only rpm can expand.
+    /// Whether this may be the file `file_name`: surely, or because of a macro that only rpm can expand.
     pub fn may_be(&self, file_name: &[u8]) -> bool {
         self.name.may_be(file_name)
     }
@@ -365,7 +365,7 @@ fn tag_within(text: &[u8]) -> Option<Tag<'_>> {
     })
 }
 
-/// Says whether Lua code seems to write Patch tags: `Patch` in a string, but not the table `patches` nor `%patch`.
+/// Whether Lua code seems to write Patch tags: `Patch` in a string, but not the table `patches` nor `%patch`.
 fn lua_tag(text: &[u8]) -> bool {
     find_patch(text).any(|at| {
         let before = at.checked_sub(1).and_then(|before| text.get(before));

@@ -5,7 +5,7 @@ use crate::transform::spec::lines::{Line, Lines, Role, Section};
 
 /// Where the names of further patches go.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
+pub(super) enum InsertionPlace<'a> {
     /// As tags, after the line of this index, in the manner of another tag.
     Tags { after: Option<usize>, like: Like<'a> },
     /// As lines of `%patchlist`, after the line of this index.
@@ -39,7 +39,7 @@ pub(super) enum NoPlace {
 /// With Patch tags: after the last of them, because `%autosetup` and `%autopatch` take patches in the order of the
 /// text, not of their numbers (`patch_nums` in rpm's `macros.in`). With a `%patchlist` below them: at its end.
 /// With neither: after the last Source tag, else after the last tag.
-pub(super) fn place<'a>(lines: &Lines<'a>, entries: &Entries<'a>) -> Result<Place<'a>, NoPlace> {
+pub(super) fn place<'a>(lines: &Lines<'a>, entries: &Entries<'a>) -> Result<InsertionPlace<'a>, NoPlace> {
     let in_list = |at: usize| lines.lines.get(at).is_some_and(|line| line.section == Section::Patchlist);
     let begins = |at: usize| lines.lines.get(at).is_some_and(|line| line.role == Role::Header);
     let list = (0..lines.lines.len())
@@ -49,7 +49,7 @@ pub(super) fn place<'a>(lines: &Lines<'a>, entries: &Entries<'a>) -> Result<Plac
     if let Some(list) = list
         && last.is_none_or(|last| in_list(last) || last < list)
     {
-        return end_of_list(lines, list).map(|after| Place::List { after });
+        return end_of_list(lines, list).map(|after| InsertionPlace::List { after });
     }
     let patch_tag = entries.entries.iter().rev().find_map(|entry| match entry.form {
         Form::Tag(tag) => Some(tag),
@@ -69,7 +69,7 @@ pub(super) fn place<'a>(lines: &Lines<'a>, entries: &Entries<'a>) -> Result<Plac
     };
     let tags_go = |section| matches!(section, Section::Preamble | Section::Package);
     match outside(lines, reference, tags_go) {
-        Ok(after) => Ok(Place::Tags { after: Some(after), like }),
+        Ok(after) => Ok(InsertionPlace::Tags { after: Some(after), like }),
         Err(NoPlace::Straddles(line)) => {
             // The condition holds the header of another section: before it is the only place left, which is one
             // only where no patch that rpm counts itself comes later.
@@ -79,7 +79,11 @@ pub(super) fn place<'a>(lines: &Lines<'a>, entries: &Entries<'a>) -> Result<Plac
                 after.is_none_or(|at| entry.line > at)
                     && !matches!(entry.form, Form::Tag(tag) if !tag.digits.is_empty())
             });
-            if here && !counted_later { Ok(Place::Tags { after, like }) } else { Err(NoPlace::Straddles(line)) }
+            if here && !counted_later {
+                Ok(InsertionPlace::Tags { after, like })
+            } else {
+                Err(NoPlace::Straddles(line))
+            }
         }
         Err(reason) => Err(reason),
     }

@@ -23,7 +23,7 @@ pub(super) enum Section {
 }
 
 impl Section {
-    /// Says whether rpm reads tags or patch names there.
+    /// Whether rpm reads tags or patch names there.
     pub(super) const fn holds_patches(self) -> bool {
         matches!(self, Self::Preamble | Self::Package | Self::Patchlist)
     }
@@ -75,7 +75,7 @@ impl Line<'_> {
         self.start.saturating_add(self.text.len()).saturating_add(self.end.len())
     }
 
-    /// Says whether it holds nothing to see.
+    /// Whether it holds nothing to see.
     pub(super) fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
     }
@@ -324,7 +324,7 @@ fn role_of(text: &[u8]) -> Role {
     }
 }
 
-/// Says whether `text` begins with `word` and a blank, or is `word`.
+/// Whether `text` begins with `word` and a blank, or is `word`.
 pub(super) fn begins_with_word(text: &[u8], word: &[u8]) -> bool {
     text.strip_prefix(word).is_some_and(|rest| rest.first().is_none_or(|b| matches!(b, b' ' | b'\t')))
 }

@@ -52,7 +52,7 @@ impl<'a> Macros<'a> {
         macros
     }
 
-    /// Says whether the spec defines `name` at all.
+    /// Whether the spec defines `name` at all.
     pub(super) fn knows(&self, name: &[u8]) -> bool {
         self.bodies.contains_key(name)
     }
@@ -158,7 +158,7 @@ impl Pattern {
         self
     }
 
-    /// Says whether the text may be `text`.
+    /// Whether the text may be `text`.
     pub(super) fn may_be(&self, text: &[u8]) -> bool {
         let [first, middle @ .., last] = self.parts.as_slice() else {
             return self.parts.first().is_some_and(|all| all == text);

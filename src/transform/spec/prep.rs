@@ -37,12 +37,12 @@ pub struct Way {
 }
 
 impl Way {
-    /// Says whether file names as in `strip` are found.
+    /// Whether file names as in `strip` are found.
     pub fn finds(&self, strip: Strip) -> bool {
         self.strip == Some(strip.level())
     }
 
-    /// Says whether changes of binary files are applied.
+    /// Whether changes of binary files are applied.
     pub fn takes_binary(&self) -> bool {
         matches!(self.tool, Tool::GitApply | Tool::GitAm)
     }
@@ -141,7 +141,7 @@ impl ApplyStyle {
         self.steps.iter().filter(meant).map(|step| step.way).filter(|way| seen.insert(*way)).collect()
     }
 
-    /// Says whether `%prep` speaks of patch files itself, as in `patch -p1 < %{PATCH3}` or a loop over `%{patches}`,
+    /// Whether `%prep` speaks of patch files itself, as in `patch -p1 < %{PATCH3}` or a loop over `%{patches}`,
     /// so that it may apply more than [`ApplyStyle::ways`] tells.
     pub const fn by_hand(&self) -> bool {
         self.by_hand
@@ -160,12 +160,12 @@ impl ApplyStyle {
         }
     }
 
-    /// Says whether there is a line that applies patches by number, to go by.
+    /// Whether there is a line that applies patches by number, to go by.
     pub(super) fn applies_by_line(&self) -> bool {
         self.steps.iter().any(|step| step.manner.is_some())
     }
 
-    /// Says whether all patches are applied: by a line that is always there, or by one in each branch of a condition.
+    /// Whether all patches are applied: by a line that is always there, or by one in each branch of a condition.
     fn takes_all(&self, lines: &Lines<'_>) -> bool {
         let all = || self.steps.iter().filter(|step| step.which.is_all());
         if all().any(|step| step.sure) {
@@ -197,7 +197,7 @@ impl ApplyStyle {
         self.ranges().rev().find_map(|which| which.from(floor))
     }
 
-    /// Says whether the patch of this number is applied, as far as that can be seen, without a line of its own.
+    /// Whether the patch of this number is applied, as far as that can be seen, without a line of its own.
     pub(super) fn covers(&self, number: u32) -> bool {
         self.ranges().any(|which| which.has(number))
     }

@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::pair::ci::{CiState, Job, MergeRequestIs, OnFailure, Pipeline, Results};
-use crate::pair::statuses::{self, Place, Print};
+use crate::pair::ci::{CiJob, CiPipeline, CiResults, MergeRequestIs, OnFailure};
+use crate::pair::statuses::{self, StatusPlace, StatusPrint};
 use crate::pair::{markers, sanitize};
-use crate::types::{CommitId, PipelineId};
+use crate::types::{CiState, CommitId, PipelineId};
 
 /// How many jobs a table lists; a longer one ends in their number.
 const LISTED: usize = 100;
@@ -60,25 +60,25 @@ pub struct CiSectionState {
     pub statuses: Option<StatusesState>,
     /// Where statuses of older commits may still be open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_open: Vec<Place>,
+    pub left_open: Vec<StatusPlace>,
 }
 
 /// What became of the statuses of a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusesState {
     /// Where they are.
-    pub place: Place,
+    pub place: StatusPlace,
     /// Which they are.
-    pub print: Print,
+    pub print: StatusPrint,
     /// Whether GitLab took them.
-    #[serde(default, skip_serializing_if = "Taken::is_yes")]
-    pub taken: Taken,
+    #[serde(default, skip_serializing_if = "Acceptance::is_yes")]
+    pub taken: Acceptance,
 }
 
 /// Whether GitLab took the bot's statuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Taken {
+pub enum Acceptance {
     /// It did.
     #[default]
     Yes,
@@ -90,7 +90,7 @@ pub enum Taken {
     No,
 }
 
-impl Taken {
+impl Acceptance {
     fn is_yes(&self) -> bool {
         *self == Self::Yes
     }
@@ -117,14 +117,14 @@ impl CiSection {
         let mut next = Self::waiting(commit);
         next.state.left_open = self.state.left_open_beside(commit);
         if self.state.commit == commit {
-            next.state.statuses = self.state.statuses.filter(|statuses| statuses.taken == Taken::No);
+            next.state.statuses = self.state.statuses.filter(|statuses| statuses.taken == Acceptance::No);
         }
         next
     }
 
     /// Returns the section that shows `results`; `statuses` is what became of the statuses.
-    pub fn of(results: &Results, statuses: Option<StatusesState>) -> Self {
-        let Results { commit, tested, pipeline, merge_request } = results;
+    pub fn of(results: &CiResults, statuses: Option<StatusesState>) -> Self {
+        let CiResults { commit, tested, pipeline, merge_request } = results;
         let mut section = match (pipeline, merge_request) {
             (Some(pipeline), _) => Self {
                 state: CiSectionState {
@@ -171,9 +171,9 @@ impl CiSection {
 
 impl CiSectionState {
     /// Returns where statuses may still be open once the results are those for `commit`.
-    pub fn left_open_beside(&self, commit: CommitId) -> Vec<Place> {
+    pub fn left_open_beside(&self, commit: CommitId) -> Vec<StatusPlace> {
         let is_open = self.commit != commit && !self.state.is_some_and(CiState::is_final);
-        let own = self.statuses.iter().filter(|statuses| is_open && statuses.taken != Taken::No);
+        let own = self.statuses.iter().filter(|statuses| is_open && statuses.taken != Acceptance::No);
         let mut places: Vec<_> = self.left_open.iter().chain(own.map(|statuses| &statuses.place)).cloned().collect();
         places.dedup();
         let too_many = places.len().saturating_sub(LEFT_OPEN);
@@ -181,7 +181,7 @@ impl CiSectionState {
     }
 }
 
-fn said(commit: &CommitId, pipeline: &Pipeline) -> String {
+fn said(commit: &CommitId, pipeline: &CiPipeline) -> String {
     let made = pipeline.composite();
     let state = match made.state {
         CiState::Success if made.has_warnings => "passed with warnings",
@@ -228,9 +228,9 @@ fn said(commit: &CommitId, pipeline: &Pipeline) -> String {
 
 /// A line of the table.
 struct Row<'a> {
-    job: &'a Job,
+    job: &'a CiJob,
     /// The trigger job whose pipeline it is in.
-    within: Option<&'a Job>,
+    within: Option<&'a CiJob>,
 }
 
 /// What comes first in the table: what people have to look at.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use crate::pair::ci::Begun;
 use crate::pair::note::ci_results::*;
-use crate::pair::note::{Note, Says};
+use crate::pair::note::{NoteBody, PairNote};
 
 fn commit(digit: char) -> CommitId {
     digit.to_string().repeat(40).parse().unwrap()
@@ -12,20 +12,20 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
     Some(text.parse().unwrap())
 }
 
-fn job(id: u64, name: &str, state: CiState) -> Job {
-    Job {
+fn job(id: u64, name: &str, state: CiState) -> CiJob {
+    CiJob {
         id,
         stage: "test".to_owned(),
         name: name.to_owned(),
         state,
         url: format!("https://gitlab.com/rpms/hello/-/jobs/{id}"),
         seconds: Some(192),
-        ..Job::default()
+        ..CiJob::default()
     }
 }
 
-fn results(jobs: Vec<Job>) -> Results {
-    let pipeline = Pipeline {
+fn results(jobs: Vec<CiJob>) -> CiResults {
+    let pipeline = CiPipeline {
         id: PipelineId(4711),
         url: "https://gitlab.com/rpms/hello/-/pipelines/4711".to_owned(),
         state: CiState::Running,
@@ -34,18 +34,23 @@ fn results(jobs: Vec<Job>) -> Results {
         configuration_error: None,
         jobs,
     };
-    Results { commit: commit('a'), tested: commit('d'), pipeline: Some(pipeline), merge_request: MergeRequestIs::Open }
+    CiResults {
+        commit: commit('a'),
+        tested: commit('d'),
+        pipeline: Some(pipeline),
+        merge_request: MergeRequestIs::Open,
+    }
 }
 
-fn some_results() -> Results {
-    let failed = Job { failure_reason: Some("script_failure".to_owned()), ..job(3, "rpminspect", CiState::Failed) };
-    let lint = Job { on_failure: OnFailure::Warns, ..job(2, "lint", CiState::Failed) };
-    let build = Job {
+fn some_results() -> CiResults {
+    let failed = CiJob { failure_reason: Some("script_failure".to_owned()), ..job(3, "rpminspect", CiState::Failed) };
+    let lint = CiJob { on_failure: OnFailure::Warns, ..job(2, "lint", CiState::Failed) };
+    let build = CiJob {
         seconds: Some(3725),
-        downstream: vec![Job { changed_at: time("2026-03-04T05:08:00+00:00"), ..job(9, "x86_64", CiState::Success) }],
+        downstream: vec![CiJob { changed_at: time("2026-03-04T05:08:00+00:00"), ..job(9, "x86_64", CiState::Success) }],
         ..job(1, "build", CiState::Success)
     };
-    let tests = Job { seconds: None, ..job(4, "tests", CiState::Skipped) };
+    let tests = CiJob { seconds: None, ..job(4, "tests", CiState::Skipped) };
     results(vec![build, lint, failed, tests])
 }
 
@@ -96,7 +101,7 @@ fn a_broken_ci_configuration_is_named() {
 fn hostile_names_stay_in_their_cell() {
     for name in ["a|b", "a\\|b", "`|`", "\n| x |", "</details>", "<!-- source-git-bot v1: ci end -->", "@all", "/close"]
     {
-        let jobs = vec![Job { stage: name.to_owned(), ..job(1, name, CiState::Success) }];
+        let jobs = vec![CiJob { stage: name.to_owned(), ..job(1, name, CiState::Success) }];
         let section = CiSection::of(&results(jobs), None);
         let text = section.text(&commit('a'));
         let row = text.lines().find(|line| line.contains("/-/jobs/1")).unwrap();
@@ -115,7 +120,8 @@ fn an_address_that_markdown_would_misread_is_no_link() {
 #[test]
 fn a_note_keeps_its_results_and_gets_others() {
     let (first, second) = (CiSection::of(&some_results(), None), CiSection::of(&results(Vec::new()), None));
-    let note = Note { commit: commit('a'), says: Says::Closed, results: None, base: None, run: None }.render(None);
+    let note =
+        PairNote { commit: commit('a'), says: NoteBody::Closed, results: None, base: None, run: None }.render(None);
     let with = first.replace_in(&note, &commit('a'));
     assert_eq!(CiSection::read(&with).unwrap(), first);
     assert_eq!(markers::read_note(&with), markers::read_note(&note));

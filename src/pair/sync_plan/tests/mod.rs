@@ -1,8 +1,8 @@
-use crate::pair::facts::{Told, Visibility, VisibilityOfPair};
+use crate::pair::facts::{LastAnnouncement, VisibilityOfPair};
 use crate::pair::sync_plan::*;
 use crate::pair::title::Draft;
 use crate::transform::report::{AppliedBySpec, FORMAT, MergeReport, ProofReport, Report, Upstream};
-use crate::types::{ProjectId, Refusal, UserId};
+use crate::types::{ProjectId, Refusal, UserId, Visibility};
 
 const BOT: UserId = UserId(1);
 const PERSON: UserId = UserId(2);
@@ -35,29 +35,29 @@ fn report() -> Report {
     }
 }
 
-fn content(report: &Report) -> Wanted<'_> {
-    Wanted::Content(Content { tree: tree(2), base: commit_id(1), base_tree: tree(1), report, upstream: None })
+fn content(report: &Report) -> WantedContent<'_> {
+    WantedContent::Content(Content { tree: tree(2), base: commit_id(1), base_tree: tree(1), report, upstream: None })
 }
 
 /// What dist-git should hold, to be changed.
-fn held<'a, 'b>(observed: &'b mut Observed<'a>) -> &'b mut Content<'a> {
+fn held<'a, 'b>(observed: &'b mut SyncFacts<'a>) -> &'b mut Content<'a> {
     match &mut observed.content {
-        Wanted::Content(content) => content,
+        WantedContent::Content(content) => content,
         _ => panic!("there is no content"),
     }
 }
 
 /// A merge request that nothing was done for yet.
-fn observed(report: &Report) -> Observed<'_> {
+fn observed(report: &Report) -> SyncFacts<'_> {
     let visibility = Visibility::Public;
-    Observed {
+    SyncFacts {
         bot: BOT,
         source: SourceMergeRequest {
             project: ProjectId(11),
             path: "src/hello".parse().unwrap(),
             iid: MergeRequestIid(7),
             url: "https://gitlab.example/src/hello/-/merge_requests/7".to_owned(),
-            state: State::Opened,
+            state: SourceState::Opened,
             merged_as: None,
             title: "Fix it".to_owned(),
             description: "It was broken.".to_owned(),
@@ -83,15 +83,15 @@ fn observed(report: &Report) -> Observed<'_> {
         told: Vec::new(),
         labels: vec!["source-git".to_owned()],
         content: content(report),
-        manner: Manner::Follow,
+        manner: SyncMode::Follow,
     }
 }
 
 /// Does the steps to what was observed, as GitLab would.
-fn done(observed: &mut Observed<'_>, steps: &[Step<'_>]) {
+fn done(observed: &mut SyncFacts<'_>, steps: &[SyncStep<'_>]) {
     let project = observed.dist_git.clone();
     for step in steps {
-        let opened = |observed: &Observed<'_>| {
+        let opened = |observed: &SyncFacts<'_>| {
             observed.merge_requests.last().map(|merge_request| DistGitLink {
                 project: project.clone(),
                 merge_request: merge_request.iid,
@@ -99,7 +99,7 @@ fn done(observed: &mut Observed<'_>, steps: &[Step<'_>]) {
             })
         };
         match step {
-            Step::PushBranch { expected, tree, parent, message, .. } => {
+            SyncStep::PushBranch { expected, tree, parent, message, .. } => {
                 let at = match &observed.branch {
                     BranchState::Missing => None,
                     BranchState::At(tip) => Some(tip.commit),
@@ -109,48 +109,50 @@ fn done(observed: &mut Observed<'_>, steps: &[Step<'_>]) {
                 observed.branch =
                     BranchState::At(Tip { commit: commit_id(20), by: Committer::Bot, parent, tree: *tree, message });
             }
-            Step::OpenMergeRequest { title, description, .. } => observed.merge_requests.push(DistGitMergeRequest {
-                iid: MergeRequestIid(if observed.left_behind.is_empty() { 5 } else { 6 }),
-                url: "https://gitlab.example/rpms/hello/-/merge_requests/5".to_owned(),
-                author: BOT,
-                state: State::Opened,
-                closed_by: None,
-                branch: observed.branch_name.clone(),
-                origin: BranchOrigin::There,
-                title: title.clone(),
-                description: description.clone(),
-            }),
-            Step::Tell { iid, news } => {
-                observed.told.retain(|told| told.merge_request != *iid);
-                observed.told.push(Told { merge_request: *iid, news: Some(news.clone()) });
+            SyncStep::OpenMergeRequest { title, description, .. } => {
+                observed.merge_requests.push(DistGitMergeRequest {
+                    iid: MergeRequestIid(if observed.left_behind.is_empty() { 5 } else { 6 }),
+                    url: "https://gitlab.example/rpms/hello/-/merge_requests/5".to_owned(),
+                    author: BOT,
+                    state: SourceState::Opened,
+                    closed_by: None,
+                    branch: observed.branch_name.clone(),
+                    origin: BranchOrigin::There,
+                    title: title.clone(),
+                    description: description.clone(),
+                });
             }
-            Step::EditMergeRequest { iid, title, description, turn } => {
+            SyncStep::Tell { iid, news } => {
+                observed.told.retain(|told| told.merge_request != *iid);
+                observed.told.push(LastAnnouncement { merge_request: *iid, news: Some(news.clone()) });
+            }
+            SyncStep::EditMergeRequest { iid, title, description, turn } => {
                 let mut all = observed.merge_requests.iter_mut().chain(&mut observed.left_behind);
                 let found = all.find(|m| m.iid == *iid).unwrap();
                 match turn {
-                    Some(Turn::Close) => (found.state, found.closed_by) = (State::Closed, Some(BOT)),
-                    Some(Turn::Reopen) => (found.state, found.closed_by) = (State::Opened, None),
+                    Some(StateChange::Close) => (found.state, found.closed_by) = (SourceState::Closed, Some(BOT)),
+                    Some(StateChange::Reopen) => (found.state, found.closed_by) = (SourceState::Opened, None),
                     None => {}
                 }
                 found.title = title.clone().unwrap_or(found.title.clone());
                 found.description = description.clone().unwrap_or(found.description.clone());
             }
-            Step::CreateNote { note } => {
+            SyncStep::CreateNote { note } => {
                 let body = note.render(opened(observed).as_ref());
                 observed.notes.push(SourceNote { id: NoteId(30), author: BOT, body });
             }
-            Step::EditNote { id, note } => {
+            SyncStep::EditNote { id, note } => {
                 let body = note.render(opened(observed).as_ref());
                 observed.notes.iter_mut().find(|n| n.id == *id).unwrap().body = body;
             }
-            Step::DeleteNote { id } => observed.notes.retain(|n| n.id != *id),
-            Step::ExpectResults { .. } => {}
+            SyncStep::DeleteNote { id } => observed.notes.retain(|n| n.id != *id),
+            SyncStep::ExpectResults { .. } => {}
         }
     }
 }
 
 /// Plans, does it, and shows that nothing is left to do.
-fn settle(observed: &mut Observed<'_>) -> (Vec<String>, Outcome) {
+fn settle(observed: &mut SyncFacts<'_>) -> (Vec<String>, SyncOutcome) {
     let before = observed.clone();
     let plan = sync(&before);
     done(observed, &plan.steps);
@@ -160,23 +162,23 @@ fn settle(observed: &mut Observed<'_>) -> (Vec<String>, Outcome) {
     (names(&plan), plan.outcome)
 }
 
-fn names(plan: &Plan<'_>) -> Vec<String> {
-    let name = |step: &Step<'_>| match step {
-        Step::PushBranch { .. } => "push".to_owned(),
-        Step::OpenMergeRequest { .. } => "open".to_owned(),
-        Step::Tell { news, .. } => format!("tell {news:?}"),
-        Step::EditMergeRequest { turn: Some(turn), .. } => format!("{turn:?}"),
-        Step::EditMergeRequest { title, description, .. } => {
+fn names(plan: &SyncPlan<'_>) -> Vec<String> {
+    let name = |step: &SyncStep<'_>| match step {
+        SyncStep::PushBranch { .. } => "push".to_owned(),
+        SyncStep::OpenMergeRequest { .. } => "open".to_owned(),
+        SyncStep::Tell { news, .. } => format!("tell {news:?}"),
+        SyncStep::EditMergeRequest { turn: Some(turn), .. } => format!("{turn:?}"),
+        SyncStep::EditMergeRequest { title, description, .. } => {
             format!(
                 "edit{}{}",
                 if title.is_some() { " title" } else { "" },
                 if description.is_some() { " description" } else { "" }
             )
         }
-        Step::CreateNote { .. } => "note".to_owned(),
-        Step::EditNote { .. } => "edit note".to_owned(),
-        Step::DeleteNote { id } => format!("delete note {id}"),
-        Step::ExpectResults { earlier, .. } => format!("expect results, earlier {earlier:?}"),
+        SyncStep::CreateNote { .. } => "note".to_owned(),
+        SyncStep::EditNote { .. } => "edit note".to_owned(),
+        SyncStep::DeleteNote { id } => format!("delete note {id}"),
+        SyncStep::ExpectResults { earlier, .. } => format!("expect results, earlier {earlier:?}"),
     };
     plan.steps.iter().map(name).collect()
 }
@@ -185,7 +187,7 @@ fn names(plan: &Plan<'_>) -> Vec<String> {
 fn a_merge_request_first_seen_gets_its_pair() {
     let report = report();
     let mut observed = observed(&report);
-    assert_eq!(settle(&mut observed), (vec!["push".into(), "open".into(), "note".into()], Outcome::Done));
+    assert_eq!(settle(&mut observed), (vec!["push".into(), "open".into(), "note".into()], SyncOutcome::Done));
     assert!(observed.notes[0].body.contains("(https://gitlab.example/rpms/hello/-/merge_requests/5)"));
 }
 
@@ -243,13 +245,13 @@ fn a_push_or_a_decision_of_a_person_in_dist_git_is_respected() {
     let mut pushed = synced.clone();
     let BranchState::At(tip) = &mut pushed.branch else { panic!() };
     tip.by = Committer::Person;
-    assert_eq!(settle(&mut pushed), (vec!["edit note".to_owned()], Outcome::CannotBeSynced));
+    assert_eq!(settle(&mut pushed), (vec!["edit note".to_owned()], SyncOutcome::CannotBeSynced));
     assert!(pushed.notes[0].body.contains("Somebody pushed"));
 
-    for (state, says) in [(State::Closed, "was closed there"), (State::Merged, "was merged")] {
+    for (state, says) in [(SourceState::Closed, "was closed there"), (SourceState::Merged, "was merged")] {
         let mut decided = synced.clone();
         decided.merge_requests[0].state = state;
-        assert_eq!(settle(&mut decided), (vec!["edit note".to_owned()], Outcome::Done));
+        assert_eq!(settle(&mut decided), (vec!["edit note".to_owned()], SyncOutcome::Done));
         assert!(decided.notes[0].body.contains(says));
     }
 }
@@ -260,16 +262,16 @@ fn what_cannot_be_synced_leaves_dist_git_as_it_is() {
     let mut synced = observed(&report);
     settle(&mut synced);
     for mut observed in [observed(&report), synced] {
-        observed.content = Wanted::Blocked(Blocked::Refused(Refusal::new("it conflicts", "rebase it")));
+        observed.content = WantedContent::Blocked(Blocked::Refused(Refusal::new("it conflicts", "rebase it")));
         let (steps, outcome) = settle(&mut observed);
         assert!(["note", "edit note"].contains(&&*steps.concat()), "{steps:?}");
-        assert_eq!(outcome, Outcome::CannotBeSynced);
+        assert_eq!(outcome, SyncOutcome::CannotBeSynced);
         assert!(observed.notes[0].body.contains("it conflicts.\n\n**How to fix it:** rebase it."));
         // The tag that it lacks may come without anybody pushing here: nobody takes the note for current.
         assert_eq!(markers::read_note(&observed.notes[0].body).unwrap().base, None);
         // Mended, it is synced after all.
         observed.content = content(&report);
-        assert_eq!(settle(&mut observed).1, Outcome::Done);
+        assert_eq!(settle(&mut observed).1, SyncOutcome::Done);
         assert!(observed.notes[0].body.contains("The dist-git merge request holds"));
     }
 }
@@ -289,7 +291,7 @@ fn nothing_is_shown_to_more_people_than_may_see_it() {
         let (steps, outcome) = settle(&mut observed);
         let expected: &[&str] = if shown { &["push", "open", "note"] } else { &["note"] };
         assert_eq!(steps, expected);
-        assert_eq!(outcome == Outcome::Done, shown);
+        assert_eq!(outcome == SyncOutcome::Done, shown);
     }
 }
 
@@ -298,7 +300,7 @@ fn a_merge_request_without_effect_opens_none() {
     let report = report();
     let mut observed = observed(&report);
     held(&mut observed).tree = tree(1);
-    assert_eq!(settle(&mut observed), (vec!["note".to_owned()], Outcome::Done));
+    assert_eq!(settle(&mut observed), (vec!["note".to_owned()], SyncOutcome::Done));
     assert!(observed.notes[0].body.contains("changes nothing in dist-git"));
 }
 
@@ -329,8 +331,11 @@ fn an_open_merge_request_comes_before_a_closed_one() {
     let report = report();
     let mut observed = observed(&report);
     settle(&mut observed);
-    let closed =
-        DistGitMergeRequest { iid: MergeRequestIid(9), state: State::Closed, ..observed.merge_requests[0].clone() };
+    let closed = DistGitMergeRequest {
+        iid: MergeRequestIid(9),
+        state: SourceState::Closed,
+        ..observed.merge_requests[0].clone()
+    };
     observed.merge_requests.push(closed);
     assert_eq!(sync(&observed).merge_request.unwrap().merge_request, MergeRequestIid(5));
 }
