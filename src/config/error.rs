@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::types::error::{Error, UsageError};
 use crate::types::text::printable;
 
 /// A configuration that cannot be used: exit code 2. Or, among the doubts of an [`Examined`](crate::config::Examined) one,
@@ -54,6 +55,12 @@ impl ConfigError {
     /// Returns what to do about it, where that does not follow from the text.
     pub fn hint(&self) -> Option<&str> {
         self.remedy.as_deref()
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        UsageError { text: error.to_string(), hint: error.remedy }.into()
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use reqwest::Certificate;
 
-use crate::forge::ForgeError;
+use crate::types::error::ForgeError;
 
 /// Where systems keep all authorities in one file: Debian, Alpine and Arch; Fedora and its kin, of late and before;
 /// openSUSE; macOS.

@@ -5,7 +5,8 @@ use gitlab::api::projects::repository::branches::{Branch as GetBranch, CreateBra
 use serde::Deserialize;
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, ProjectRef, endpoint, or_default};
+use crate::forge::{Forge, ProjectRef, endpoint, or_default};
+use crate::types::error::ForgeError;
 use crate::types::{BranchName, CommitId, ProjectId};
 
 /// A branch.

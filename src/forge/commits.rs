@@ -7,7 +7,8 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method, QueryParams};
 use gitlab::api::projects::repository::commits::{Commit as GetCommit, CommitReferences, CommitRefsType};
 use serde::Deserialize;
 
-use crate::forge::{Commit, Forge, ForgeError, ProjectRef, decode, endpoint, or_default};
+use crate::forge::{Commit, Forge, ProjectRef, decode, endpoint, or_default};
+use crate::types::error::ForgeError;
 use crate::types::{CommitId, ProjectId};
 
 /// One item of GitLab's list.

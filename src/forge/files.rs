@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, ProjectRef};
+use crate::forge::{Forge, ProjectRef};
+use crate::types::error::ForgeError;
 use crate::types::{BranchName, CommitId};
 
 /// What happens to a file in a commit.

@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::forge::transport::Answer;
-use crate::forge::{Forge, ForgeError, PAGES_LIMIT, decode};
+use crate::forge::{Forge, PAGES_LIMIT, decode};
+use crate::types::error::ForgeError;
 use crate::types::text::printable;
 use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 

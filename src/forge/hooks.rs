@@ -11,8 +11,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, or_default};
+use crate::forge::{Forge, or_default};
 use crate::types::ProjectPath;
+use crate::types::error::ForgeError;
 
 /// How many deliveries a page has: more are refused ("Get events for a given hook id" in GitLab's API).
 const DELIVERIES_PER_PAGE: u64 = 20;

@@ -8,7 +8,8 @@ use gitlab::api::projects::issues as api;
 use gitlab::api::projects::issues::notes as notes_api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, ForgeError, Note, User, endpoint, or_default};
+use crate::forge::{Forge, Note, User, endpoint, or_default};
+use crate::types::error::ForgeError;
 use crate::types::{IssueIid, NoteId, ProjectPath, StateChange, UserId};
 
 /// An issue.

@@ -4,7 +4,8 @@ use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, ProjectRef, or_default};
+use crate::forge::{Forge, ProjectRef, or_default};
+use crate::types::error::ForgeError;
 use crate::types::{ProjectId, ProjectPath};
 
 /// How far a project's doors are open to job tokens.

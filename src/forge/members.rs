@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use gitlab::api::endpoint_prelude::{Endpoint, Method};
 use serde::Deserialize;
 
-use crate::forge::{AccessLevel, Forge, ForgeError, or_default};
+use crate::forge::{AccessLevel, Forge, or_default};
+use crate::types::error::ForgeError;
 use crate::types::{ProjectId, UserId};
 
 /// A user's membership of a project, of itself, through a group or by invitation.

@@ -8,7 +8,8 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method};
 use gitlab::api::projects::merge_requests as api;
 use serde::{Deserialize, Serialize};
 
-use crate::forge::{Forge, ForgeError, Pipeline, ProjectRef, User, endpoint, if_known, or_default};
+use crate::forge::{Forge, Pipeline, ProjectRef, User, endpoint, if_known, or_default};
+use crate::types::error::ForgeError;
 use crate::types::{CommitId, MergeRequestId, MergeRequestIid, ProjectId, ProjectPath, StateChange, UserId};
 
 /// A merge request.

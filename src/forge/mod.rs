@@ -43,7 +43,6 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::types::ProjectPath;
 use chrono::{DateTime, Utc};
 use gitlab::api::Endpoint;
 use reqwest::Url;
@@ -51,9 +50,12 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::forge::transport::{Answer, NextPage, Transport};
+use crate::types::ProjectPath;
+use crate::types::error::ForgeError;
+
 pub use crate::forge::awards::{Award, AwardId};
 pub use crate::forge::branches::Branch;
-pub use crate::forge::error::{Failure, ForgeError};
 pub use crate::forge::files::{CommitAuthor, FileAction, FileActionKind};
 pub use crate::forge::graphql::{BRANCH_TIPS_AT_ONCE, HeadPipelineOf, PipelineGlance};
 pub use crate::forge::hooks::{HookEvent, HookOwner, NewWebhook, Webhook, WebhookDelivery};
@@ -78,8 +80,6 @@ pub use crate::forge::triggers::TriggerAddress;
 pub use crate::forge::user::{AccessToken, CurrentUser, User};
 pub use crate::forge::variables::{ANY_ENVIRONMENT, NewVariable, Variable, VariableType, VariablesOf};
 pub use crate::forge::version::GitlabVersion;
-
-use crate::forge::transport::{Answer, NextPage, Transport};
 
 /// How many items a page of a list has: GitLab's maximum.
 const PER_PAGE: u64 = 100;

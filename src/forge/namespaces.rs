@@ -4,8 +4,9 @@ use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, ProjectSettings, if_known, or_default};
+use crate::forge::{Forge, ProjectSettings, if_known, or_default};
 use crate::types::Visibility;
+use crate::types::error::ForgeError;
 
 /// What can hold projects.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

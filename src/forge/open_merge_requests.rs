@@ -6,8 +6,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use gitlab::api::common::NameOrId;
 use gitlab::api::endpoint_prelude::{Endpoint, Method, QueryParams};
 
-use crate::forge::{Forge, ForgeError, MergeRequest};
+use crate::forge::{Forge, MergeRequest};
 use crate::types::UserId;
+use crate::types::error::ForgeError;
 
 /// Which merge requests, of all that the token's user may see.
 enum MergeRequestsOf {

@@ -5,7 +5,8 @@ use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, ProjectRef, User, if_known, or_default};
+use crate::forge::{Forge, ProjectRef, User, if_known, or_default};
+use crate::types::error::ForgeError;
 
 /// A pipeline schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

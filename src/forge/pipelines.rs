@@ -9,10 +9,9 @@ use gitlab::api::projects::merge_requests::pipelines::MergeRequestPipelines;
 use gitlab::api::projects::pipelines as api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, ForgeError, ProjectRef, endpoint, if_known, or_default};
-use crate::types::{CommitId, MergeRequestIid, PipelineId, ProjectId};
-
-use crate::types::CiState;
+use crate::forge::{Forge, ProjectRef, endpoint, if_known, or_default};
+use crate::types::error::ForgeError;
+use crate::types::{CiState, CommitId, MergeRequestIid, PipelineId, ProjectId};
 
 /// A pipeline, as lists and other things show it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::forge::projects::RawPermissions;
 use crate::forge::request::RawRequest;
-use crate::forge::{AccessLevel, Forge, ForgeError, ProjectRef, endpoint, if_known, or_default};
+use crate::forge::{AccessLevel, Forge, ProjectRef, endpoint, if_known, or_default};
+use crate::types::error::ForgeError;
 use crate::types::{ProjectId, ProjectPath, Visibility};
 
 /// Who may use a part of a project (`merge_requests_access_level` and the like).

@@ -8,8 +8,8 @@ use gitlab::api::endpoint_prelude::{BodyError, Endpoint, FormParams, Method};
 use gitlab::api::projects::Project as GetProject;
 use serde::{Deserialize, Serialize};
 
-use crate::forge::error::Failure;
-use crate::forge::{Forge, ForgeError, endpoint, or_default};
+use crate::forge::{Forge, endpoint, or_default};
+use crate::types::error::{Failure, ForgeError};
 use crate::types::text::printable;
 use crate::types::{ProjectId, ProjectPath, Visibility};
 

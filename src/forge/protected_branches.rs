@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::forge::request::RawRequest;
-use crate::forge::{AccessLevel, Forge, ForgeError, ProjectRef, or_default};
+use crate::forge::{AccessLevel, Forge, ProjectRef, or_default};
 use crate::types::UserId;
+use crate::types::error::ForgeError;
 
 /// A rule for the branches of a name or pattern. Where several fit a branch, the most permissive one counts ("Protected
 /// branches" in GitLab's documentation).

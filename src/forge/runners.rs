@@ -4,7 +4,8 @@ use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, ProjectRef, or_default};
+use crate::forge::{Forge, ProjectRef, or_default};
+use crate::types::error::ForgeError;
 
 /// Whose jobs a runner takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]

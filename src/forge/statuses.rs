@@ -6,7 +6,8 @@ use gitlab::api::endpoint_prelude::{BodyError, Endpoint, FormParams, Method};
 use gitlab::api::projects::repository::commits as api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, ForgeError, User, endpoint, or_default};
+use crate::forge::{Forge, User, endpoint, or_default};
+use crate::types::error::ForgeError;
 use crate::types::{CiState, CommitId, PipelineId, ProjectId};
 
 /// A commit status, posted or a job's.

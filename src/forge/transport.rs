@@ -19,9 +19,10 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Proxy, Url, redirect, retry};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::forge::error::{Failure, ForgeError, sentence};
+use crate::forge::error::{from_refusal, sentence};
 use crate::forge::retry::{Gate, RetryPolicy, RetryStep, TransportTrouble, retry_after};
 use crate::forge::{Connection, RateLimit, TokenKind, Writes, authorities};
+use crate::types::error::{Failure, ForgeError};
 use crate::types::text::printable;
 
 /// The longest answer that is read, in bytes. A page of 100 merge requests with the longest descriptions that GitLab
@@ -316,7 +317,7 @@ impl Transport {
         failure.message = sentence(&self.masked(body));
         match TransportTrouble::from_answer(status.as_u16(), &call.path, failure.retry_after) {
             Some(trouble) => Try::Trouble(trouble, failure),
-            None => Try::Refused(ForgeError::from_refusal(failure, location)),
+            None => Try::Refused(from_refusal(failure, location)),
         }
     }
 

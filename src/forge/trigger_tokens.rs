@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, ProjectRef, User, if_known, or_default};
+use crate::forge::{Forge, ProjectRef, User, if_known, or_default};
+use crate::types::error::ForgeError;
 
 /// A trigger token: it starts pipelines in one project, as its owner.
 #[derive(Clone, Debug, Deserialize)]

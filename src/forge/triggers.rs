@@ -8,8 +8,9 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::forge::{Forge, ForgeError};
+use crate::forge::Forge;
 use crate::types::PipelineId;
+use crate::types::error::ForgeError;
 
 /// Where a pipeline is started: GitLab's trigger URL in the form that names the branch or tag in its path, which is
 /// the one for webhooks ("Trigger pipelines with the API" in GitLab's documentation).

@@ -6,8 +6,9 @@ use gitlab::api::users::CurrentUser as GetCurrentUser;
 use serde::Deserialize;
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, endpoint, or_default};
+use crate::forge::{Forge, endpoint, or_default};
 use crate::types::UserId;
+use crate::types::error::ForgeError;
 
 /// A user, as GitLab shows one in other things.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

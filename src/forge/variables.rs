@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, or_default};
+use crate::forge::{Forge, or_default};
 use crate::types::ProjectPath;
+use crate::types::error::ForgeError;
 
 /// The scope of a variable that jobs with any environment, and with none, get.
 pub const ANY_ENVIRONMENT: &str = "*";

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, or_default};
+use crate::forge::{Forge, or_default};
+use crate::types::error::ForgeError;
 
 /// A GitLab's version.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

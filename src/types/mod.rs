@@ -3,6 +3,7 @@
 //! Nothing here uses another room, and nothing reads or writes anything.
 
 pub mod ci_state;
+pub mod error;
 pub mod finding;
 pub mod gitlab;
 pub mod object_id;
