@@ -8,8 +8,9 @@ use clap::Parser as _;
 use source_git_bot::cli::args::Cli;
 use source_git_bot::cli::dispatch;
 use source_git_bot::cli::exit::ExitStatus;
+use source_git_bot::cli::printer::Printer;
 use source_git_bot::cli::terminal;
-use source_git_bot::ops::Surroundings;
+use source_git_bot::ops::ProcessContext;
 use tracing::Level;
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -41,12 +42,14 @@ fn main() -> ExitCode {
         .with_target(false)
         .without_time()
         .init();
-    let surroundings =
-        Surroundings { search_path, variables, paint: terminal::stdout_paint(cli.global.color, no_color) };
-    match dispatch::run(&cli, &surroundings) {
+    let context = ProcessContext { search_path, variables };
+    let printer = Printer::new(cli.global.output, terminal::stdout_paint(cli.global.color, no_color));
+    match dispatch::run(&cli, &context, &printer) {
         Ok(()) => ExitStatus::Done.into(),
         Err(error) => {
             terminal::complain(&terminal::error_lines(&error, complaints));
+            // Nothing can be done about a standard output that cannot be written.
+            drop(printer.print_error(&error));
             ExitStatus::of(&error).into()
         }
     }

@@ -2,11 +2,12 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::cli::terminal::Color;
+use crate::ops::reconcile::scope::{Shard, Since};
 use crate::transform::message;
 
 /// Keeps source-git and dist-git repositories of RPM packages in step.
@@ -19,7 +20,7 @@ pub struct Cli {
 
     /// What goes for all commands.
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalArgs,
 }
 
 const EXIT_STATUS: &str = "Exit status: 0 done, or nothing to do; 1 failed; 2 bad usage or configuration; \
@@ -27,7 +28,7 @@ const EXIT_STATUS: &str = "Exit status: 0 done, or nothing to do; 1 failed; 2 ba
 
 /// Options of all commands.
 #[derive(Clone, Debug, Args)]
-pub struct Global {
+pub struct GlobalArgs {
     /// Show what would be done, and do nothing
     #[arg(long, global = true)]
     pub dry_run: bool,
@@ -65,7 +66,7 @@ pub enum Output {
 
 /// What stands above a new patch in the spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum PatchComments {
+pub enum PatchCommentsArg {
     /// Nothing but a `Patch-status`
     None,
     /// The first line of the commit message
@@ -75,12 +76,12 @@ pub enum PatchComments {
     Message,
 }
 
-impl From<PatchComments> for message::PatchComments {
-    fn from(comments: PatchComments) -> Self {
+impl From<PatchCommentsArg> for message::PatchComments {
+    fn from(comments: PatchCommentsArg) -> Self {
         match comments {
-            PatchComments::None => Self::None,
-            PatchComments::Subject => Self::Subject,
-            PatchComments::Message => Self::Message,
+            PatchCommentsArg::None => Self::None,
+            PatchCommentsArg::Subject => Self::Subject,
+            PatchCommentsArg::Message => Self::Message,
         }
     }
 }
@@ -89,37 +90,37 @@ impl From<PatchComments> for message::PatchComments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Open or update the dist-git merge request of a source-git merge request
-    Sync(Sync),
+    Sync(SyncArgs),
     /// Bring dist-git's CI results to the source-git merge request
-    Report(Report),
+    Report(ReportArgs),
     /// Handle an event from a webhook or a job: sync or report what it names
-    Event(Event),
+    Event(EventArgs),
     /// Look at every merge request of the instance, and bring up to date what is behind
-    Reconcile(Reconcile),
+    Reconcile(ReconcileArgs),
     /// Start a new pipeline for the dist-git merge request of a source-git merge request
-    Retest(Retest),
+    Retest(RetestArgs),
     /// Rebuild a dist-git merge request, discarding what people pushed to its branch
-    Recreate(Recreate),
+    Recreate(RecreateArgs),
     /// Check whether an instance is set up right, and say what to do where it is not
-    Doctor(Doctor),
+    Doctor(DoctorArgs),
     /// From a job, ask the bot project to look at the job's pipeline or merge request
-    Notify(Notify),
+    Notify(NotifyArgs),
     /// Put a package under the instance's care: projects, the bot's fork, webhooks
-    Onboard(Onboard),
+    Onboard(OnboardArgs),
     /// Turn a source-git clone's commit into patches, spec and files of a dist-git clone
-    UpdateDistGit(UpdateDistGit),
+    UpdateDistGit(UpdateDistGitArgs),
     /// Make the token that webhooks of a namespace or project carry, or check one
-    WebhookToken(WebhookToken),
+    WebhookToken(WebhookTokenArgs),
     /// Show the settings of an instance and where each comes from, or check them
-    Config(Config),
+    Config(ConfigArgs),
     /// Print the completions for a shell
-    Completions(Completions),
+    Completions(CompletionsArgs),
 }
 
 /// Arguments of `sync`.
 #[derive(Debug, Args)]
 #[command(after_help = SYNC_HELP)]
-pub struct Sync {
+pub struct SyncArgs {
     /// The source-git merge request, by its address or as `group/project!7`; in its own pipeline it is known
     #[arg(long, value_name = "URL|PATH!IID")]
     pub merge_request: Option<String>,
@@ -128,7 +129,7 @@ pub struct Sync {
 /// Arguments of `retest`.
 #[derive(Debug, Args)]
 #[command(after_help = RETEST_HELP)]
-pub struct Retest {
+pub struct RetestArgs {
     /// The source-git merge request, by its address or as `group/project!7`; in its own pipeline it is known
     #[arg(long, value_name = "URL|PATH!IID")]
     pub merge_request: Option<String>,
@@ -140,7 +141,7 @@ const RETEST_HELP: &str = "At most one pipeline in ten minutes is started for a 
 /// Arguments of `recreate`.
 #[derive(Debug, Args)]
 #[command(after_help = RECREATE_HELP)]
-pub struct Recreate {
+pub struct RecreateArgs {
     /// The source-git merge request, by its address or as `group/project!7`; in its own pipeline it is known
     #[arg(long, value_name = "URL|PATH!IID")]
     pub merge_request: Option<String>,
@@ -152,7 +153,7 @@ const RECREATE_HELP: &str = "The bot's branch is rebuilt, discarding what people
 /// Arguments of `event`.
 #[derive(Debug, Args)]
 #[command(after_help = EVENT_HELP)]
-pub struct Event {
+pub struct EventArgs {
     /// The file with the event's payload; in a triggered pipeline, TRIGGER_PAYLOAD names it
     #[arg(long, value_name = "FILE")]
     pub payload: Option<PathBuf>,
@@ -164,13 +165,13 @@ const EVENT_HELP: &str = "The token of the bot's user is read from the variable 
 /// Arguments of `reconcile`.
 #[derive(Debug, Args)]
 #[command(after_help = SYNC_HELP)]
-pub struct Reconcile {
+pub struct ReconcileArgs {
     /// End after this many merge requests were changed, and leave the others for the next run
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub max_changes: Option<u32>,
 
     /// Only what has changed since then: a day (2026-11-22), a time (2026-11-22T18:00:00Z), or how long ago (90m, 2h, 3d)
-    #[arg(long, value_name = "TIME", value_parser = since)]
+    #[arg(long, value_name = "TIME", value_parser = Since::from_str)]
     pub since: Option<Since>,
 
     /// Only the merge requests of this source-git project; may be given several times
@@ -178,7 +179,7 @@ pub struct Reconcile {
     pub only: Vec<String>,
 
     /// Only the Kth of N parts of the projects; in a job that GitLab runs in parallel, that job's part
-    #[arg(long, value_name = "K/N", value_parser = shard)]
+    #[arg(long, value_name = "K/N", value_parser = Shard::from_str)]
     pub shard: Option<Shard>,
 
     /// How many projects to work on at a time
@@ -186,77 +187,10 @@ pub struct Reconcile {
     pub jobs: u32,
 }
 
-/// A moment that somebody names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
-    /// This one.
-    At(DateTime<Utc>),
-    /// So long ago.
-    Ago(TimeDelta),
-}
-
-impl Since {
-    /// Returns the moment, where it is `now`.
-    pub fn moment(self, now: DateTime<Utc>) -> DateTime<Utc> {
-        match self {
-            Self::At(moment) => moment,
-            Self::Ago(ago) => now.checked_sub_signed(ago).unwrap_or(DateTime::<Utc>::MIN_UTC),
-        }
-    }
-}
-
-fn since(text: &str) -> Result<Since, String> {
-    let wrong =
-        || "must be a day (2026-11-22), a time (2026-11-22T18:00:00Z), or how long ago (90m, 2h, 3d)".to_owned();
-    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Ok(Since::At(moment.to_utc()));
-    }
-    if let Ok(day) = text.parse::<NaiveDate>() {
-        return Ok(Since::At(day.and_time(NaiveTime::MIN).and_utc()));
-    }
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let number = text.strip_suffix(unit).and_then(|number| number.parse::<u32>().ok()).ok_or_else(wrong)?;
-    let minutes = match unit {
-        'm' => 1,
-        'h' => 60,
-        'd' => 24 * 60,
-        'w' => 7 * 24 * 60,
-        _ => return Err(wrong()),
-    };
-    TimeDelta::try_minutes(i64::from(number) * minutes).map(Since::Ago).ok_or_else(wrong)
-}
-
-/// One of several parts of the work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    /// Which, from 1.
-    pub index: u32,
-    /// Of how many.
-    pub total: u32,
-}
-
-impl Default for Shard {
-    /// All of it.
-    fn default() -> Self {
-        Self { index: 1, total: 1 }
-    }
-}
-
-/// Reads `K/N`. GitLab runs up to 200 jobs in parallel.
-pub fn shard(text: &str) -> Result<Shard, String> {
-    let numbers = text.split_once('/').and_then(|(index, total)| Some((index.parse().ok()?, total.parse().ok()?)));
-    match numbers {
-        Some((index, total)) if (1..=200).contains(&total) && (1..=total).contains(&index) => {
-            Ok(Shard { index, total })
-        }
-        _ => Err("must be `K/N` with K from 1 to N, and N at most 200".to_owned()),
-    }
-}
-
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = DOCTOR_HELP)]
-pub struct Doctor {
+pub struct DoctorArgs {
     /// The name of the bot's user, where the token is somebody else's
     #[arg(long, value_name = "USER")]
     pub bot: Option<String>,
@@ -273,7 +207,7 @@ const DOCTOR_HELP: &str = "Nothing is written. Most settings are shown to Mainta
 /// Arguments of `notify`.
 #[derive(Debug, Args)]
 #[command(after_help = NOTIFY_HELP)]
-pub struct Notify {
+pub struct NotifyArgs {
     /// The number of the project whose pipeline to look at, instead of the job's own
     #[arg(long, value_name = "ID", requires = "pipeline", value_parser = value_parser!(u64).range(GITLAB_IDS))]
     pub project: Option<u64>,
@@ -292,7 +226,7 @@ const NOTIFY_HELP: &str = "The bot project's trigger URL is read from the variab
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 #[command(after_help = SYNC_HELP)]
-pub struct Report {
+pub struct ReportArgs {
     /// A pipeline of dist-git or of the bot's fork, by its address; in its own jobs it is known
     #[arg(long, value_name = "URL|PATH", conflicts_with = "merge_request")]
     pub pipeline: Option<String>,
@@ -307,7 +241,7 @@ const SYNC_HELP: &str = "The token of the bot's user is read from the variable S
 /// Arguments of `onboard`.
 #[derive(Debug, Args)]
 #[command(after_help = ONBOARD_HELP)]
-pub struct Onboard {
+pub struct OnboardArgs {
     /// The package, by the name of its projects
     pub package: String,
 
@@ -331,7 +265,7 @@ const ONBOARD_HELP: &str = "The token of the bot's user is read from the variabl
 /// Arguments of `update-dist-git`.
 #[derive(Debug, Args)]
 #[command(after_help = UPDATE_DIST_GIT_HELP)]
-pub struct UpdateDistGit {
+pub struct UpdateDistGitArgs {
     /// The source-git clone; the commit that is checked out is read, never the work tree
     pub source_git: PathBuf,
 
@@ -352,7 +286,7 @@ pub struct UpdateDistGit {
 
     /// What to write above each new patch in the spec
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    pub patch_comments: PatchComments,
+    pub patch_comments: PatchCommentsArg,
 
     /// Accepted for packit's sake; changes nothing
     #[arg(short, long)]
@@ -365,7 +299,7 @@ const UPDATE_DIST_GIT_HELP: &str = "The commit gets the trailer `From-source-git
 /// Arguments of `webhook-token`.
 #[derive(Debug, Args)]
 #[command(after_help = WEBHOOK_TOKEN_HELP)]
-pub struct WebhookToken {
+pub struct WebhookTokenArgs {
     /// The group or user whose projects it is for, those in subgroups too, by its whole path
     #[arg(required_unless_present = "verify")]
     pub namespace: Option<String>,
@@ -389,7 +323,7 @@ const WEBHOOK_TOKEN_HELP: &str = "The secret is read from the variable SGB_WEBHO
 /// Arguments of `config`.
 #[derive(Debug, Args)]
 #[command(after_help = CONFIG_HELP)]
-pub struct Config {
+pub struct ConfigArgs {
     /// Instead of showing the instance, name everything that is wrong in it, and what looks like a mistake
     #[arg(long)]
     pub validate: bool,
@@ -409,7 +343,7 @@ const CONFIG_HELP: &str = "What is shown is an instance file itself. Nothing is 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 #[command(after_help = COMPLETIONS_HELP)]
-pub struct Completions {
+pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
@@ -417,32 +351,3 @@ pub struct Completions {
 
 const COMPLETIONS_HELP: &str = "For bash, the output goes into the file `~/.local/share/bash-completion/completions/source-git-bot`; for fish, into \
     `~/.config/fish/completions/source-git-bot.fish`; for zsh, into `_source-git-bot` in a directory of `$fpath`.";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_a_day_a_time_or_how_long_ago() {
-        let now = DateTime::parse_from_rfc3339("2026-11-22T18:00:00Z").unwrap().to_utc();
-        let at = |text: &str| since(text).unwrap().moment(now).to_rfc3339();
-        assert_eq!(at("2026-11-20"), "2026-11-20T00:00:00+00:00");
-        assert_eq!(at("2026-11-20T12:30:00+02:00"), "2026-11-20T10:30:00+00:00");
-        assert_eq!(at("90m"), "2026-11-22T16:30:00+00:00");
-        assert_eq!((at("2h"), at("3d")), (at("120m"), at("72h")));
-        assert_eq!(at("1w"), "2026-11-15T18:00:00+00:00");
-        assert!(since("4000000000w").unwrap().moment(now) < now);
-        assert!(Since::Ago(TimeDelta::MAX).moment(now) < now);
-        for bad in ["", "h", "2", "2y", "-2h", "yesterday", "2026-13-01", "2é"] {
-            assert!(since(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_shard_is_one_of_some() {
-        assert_eq!(shard("2/4").unwrap(), Shard { index: 2, total: 4 });
-        for bad in ["", "1", "0/4", "5/4", "1/0", "1/201", "a/b", "1/4/2"] {
-            assert!(shard(bad).is_err(), "{bad}");
-        }
-    }
-}

@@ -1,11 +1,9 @@
 //! Which pair of merge requests a report is about. What was named is checked against the instance first, and what is
 //! found has to be the bot's own.
 use crate::config::Forks;
-use crate::forge::{MergeRequest, MergeRequestQuery, MergeRequestState, Pipeline, StateFilter};
-use crate::ops::merge_request_reference::MergeRequestReference;
-use crate::ops::pipeline_reference::PipelineReference;
-use crate::ops::report::{Asked, Pair};
-use crate::ops::session::Bot;
+use crate::forge::{MergeRequest, MergeRequestQuery, MergeRequestState, Note, Pipeline, StateFilter};
+use crate::ops::reference::{MergeRequestReference, PipelineReference};
+use crate::ops::session::Session;
 use crate::pair::report_plan::RememberedResults;
 use crate::pair::{branch, markers};
 use crate::types::error::{ForgeError, Result};
@@ -14,22 +12,45 @@ use crate::types::{BranchName, MergeRequestIid, ProjectPath};
 /// The most of the bot's merge requests from one branch that are looked at.
 const LOOKED_AT: usize = 100;
 
+/// What names a pair.
+#[derive(Clone, Debug)]
+pub(crate) enum PairReference {
+    /// A pipeline in dist-git or in one of the bot's forks.
+    Pipeline(PipelineReference),
+    /// A source-git merge request.
+    MergeRequest(MergeRequestReference),
+}
+
+/// A source-git merge request and the dist-git merge request that was found for it.
+pub(crate) struct Pair {
+    pub(crate) source_path: ProjectPath,
+    pub(crate) source: MergeRequest,
+    pub(crate) dist_path: ProjectPath,
+    pub(crate) dist: MergeRequest,
+    /// The bot's note on the source-git merge request, where somebody has read it already.
+    pub(crate) note: Option<Note>,
+    /// Whether the statuses are as the note remembers them.
+    pub(crate) memory: RememberedResults,
+    /// The pipeline that was named; nothing for the newest.
+    pub(crate) pipeline: Option<Pipeline>,
+}
+
 /// Finds the pair; nothing, with a line in the log, where there is none.
-pub(crate) fn pair(bot: &Bot, asked: &Asked) -> Result<Option<Pair>> {
-    match asked {
-        Asked::MergeRequest(reference) => of_source(bot, reference),
-        Asked::Pipeline(reference) => of_pipeline(bot, reference),
+pub(crate) fn find(session: &Session, reference: &PairReference) -> Result<Option<Pair>> {
+    match reference {
+        PairReference::MergeRequest(reference) => of_source(session, reference),
+        PairReference::Pipeline(reference) => of_pipeline(session, reference),
     }
 }
 
-fn of_source(bot: &Bot, reference: &MergeRequestReference) -> Result<Option<Pair>> {
+fn of_source(session: &Session, reference: &MergeRequestReference) -> Result<Option<Pair>> {
     let MergeRequestReference { project, iid } = reference;
-    let Some(dist_path) = bot.instance.namespaces.dist_git_of(project.as_str()) else { return Ok(None) };
+    let Some(dist_path) = session.instance.namespaces.dist_git_of(project.as_str()) else { return Ok(None) };
     let dist_path: ProjectPath = dist_path.parse()?;
-    let source = bot.forge.merge_request(project, *iid)?;
+    let source = session.forge.merge_request(project, *iid)?;
     let target: BranchName = source.target_branch.parse()?;
     let branch = branch::name(&target, source.iid)?;
-    let Some(dist) = by_branch(bot, &dist_path, &branch)? else {
+    let Some(dist) = by_branch(session, &dist_path, &branch)? else {
         tracing::info!("{project}!{iid} has no dist-git merge request: nothing to report");
         return Ok(None);
     };
@@ -44,17 +65,17 @@ fn of_source(bot: &Bot, reference: &MergeRequestReference) -> Result<Option<Pair
     }))
 }
 
-fn of_pipeline(bot: &Bot, reference: &PipelineReference) -> Result<Option<Pair>> {
+fn of_pipeline(session: &Session, reference: &PipelineReference) -> Result<Option<Pair>> {
     let PipelineReference { project, pipeline: id } = reference;
-    let is_dist_git = bot.instance.namespaces.source_git_of(project.as_str()).is_some();
-    if !is_dist_git && !may_be_fork(bot, project)? {
-        let name = &bot.instance.name;
+    let is_dist_git = session.instance.namespaces.source_git_of(project.as_str()).is_some();
+    if !is_dist_git && !may_be_fork(session, project)? {
+        let name = &session.instance.name;
         tracing::info!(
             "{project} is neither a dist-git project of the instance {name} nor a fork of the bot: nothing to do"
         );
         return Ok(None);
     }
-    let pipeline = match bot.forge.pipeline(project, *id) {
+    let pipeline = match session.forge.pipeline(project, *id) {
         Err(ForgeError::NotFoundOrNoAccess(_)) => {
             tracing::info!("there is no pipeline {id} in {project} any more: nothing to report");
             return Ok(None);
@@ -62,13 +83,13 @@ fn of_pipeline(bot: &Bot, reference: &PipelineReference) -> Result<Option<Pair>>
         found => found?,
     };
     let found = match (is_dist_git, merge_request_of(&pipeline.reference)) {
-        (true, Some(iid)) => Some((project.clone(), bot.forge.merge_request(project, iid)?)),
+        (true, Some(iid)) => Some((project.clone(), session.forge.merge_request(project, iid)?)),
         (_, Some(_)) => None,
         (true, None) => match pipeline.reference.parse() {
-            Ok(branch) => by_branch(bot, project, &branch)?.map(|dist| (project.clone(), dist)),
+            Ok(branch) => by_branch(session, project, &branch)?.map(|dist| (project.clone(), dist)),
             Err(_) => None,
         },
-        (false, None) => by_fork(bot, project, &pipeline)?,
+        (false, None) => by_fork(session, project, &pipeline)?,
     };
     // Anybody may have a branch of that name, in dist-git itself or in a fork.
     let is_its = |dist: &MergeRequest| {
@@ -79,28 +100,28 @@ fn of_pipeline(bot: &Bot, reference: &PipelineReference) -> Result<Option<Pair>>
         tracing::info!("pipeline {id} belongs to no merge request of the bot: nothing to report");
         return Ok(None);
     };
-    of_dist(bot, dist_path, dist, Some(pipeline))
+    of_dist(session, dist_path, dist, Some(pipeline))
 }
 
 /// Completes the pair of a dist-git merge request, which has to be the bot's own and agree with its record.
 pub(crate) fn of_dist(
-    bot: &Bot,
+    session: &Session,
     dist_path: ProjectPath,
     dist: MergeRequest,
     pipeline: Option<Pipeline>,
 ) -> Result<Option<Pair>> {
     let named = dist.source_branch.parse().ok().and_then(|name| branch::parse(&name));
-    let source_path = bot.instance.namespaces.source_git_of(dist_path.as_str());
+    let source_path = session.instance.namespaces.source_git_of(dist_path.as_str());
     let (Some((target, iid)), Some(source_path)) = (named, source_path) else {
         tracing::info!("{dist_path}!{} is not made from a source-git merge request: nothing to report", dist.iid);
         return Ok(None);
     };
-    if dist.author.id != bot.myself()?.user.id || dist.target_branch != target.as_str() {
+    if dist.author.id != session.myself()?.user.id || dist.target_branch != target.as_str() {
         tracing::info!("{dist_path}!{} is not the bot's own: nothing to report", dist.iid);
         return Ok(None);
     }
     let source_path: ProjectPath = source_path.parse()?;
-    let source = match bot.forge.merge_request(&source_path, iid) {
+    let source = match session.forge.merge_request(&source_path, iid) {
         Err(ForgeError::NotFoundOrNoAccess(_)) => {
             tracing::info!("{source_path}!{iid} is not there any more: nothing to report");
             return Ok(None);
@@ -123,23 +144,23 @@ pub(crate) fn of_dist(
 }
 
 /// Reads a pair again that has changed since.
-pub(crate) fn again(bot: &Bot, pair: Pair) -> Result<Pair> {
+pub(crate) fn again(session: &Session, pair: Pair) -> Result<Pair> {
     let pipeline = match &pair.pipeline {
         None => None,
-        Some(pipeline) => match bot.forge.pipeline(pipeline.project_id, pipeline.id) {
+        Some(pipeline) => match session.forge.pipeline(pipeline.project_id, pipeline.id) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => None,
             found => Some(found?),
         },
     };
-    let source = bot.forge.merge_request(&pair.source_path, pair.source.iid)?;
-    let dist = bot.forge.merge_request(&pair.dist_path, pair.dist.iid)?;
+    let source = session.forge.merge_request(&pair.source_path, pair.source.iid)?;
+    let dist = session.forge.merge_request(&pair.dist_path, pair.dist.iid)?;
     Ok(Pair { source, dist, pipeline, note: None, ..pair })
 }
 
 /// Whether a project may be one of the bot's forks, by its path.
-fn may_be_fork(bot: &Bot, project: &ProjectPath) -> Result<bool> {
-    Ok(match &bot.instance.forks {
-        Forks::BotUser => project.namespace() == bot.myself()?.user.username,
+fn may_be_fork(session: &Session, project: &ProjectPath) -> Result<bool> {
+    Ok(match &session.instance.forks {
+        Forks::BotUser => project.namespace() == session.myself()?.user.username,
         Forks::Group(group) => project.namespace() == group.as_str(),
         Forks::DistGit => false,
     })
@@ -154,18 +175,18 @@ fn merge_request_of(reference: &str) -> Option<MergeRequestIid> {
 }
 
 /// Finds the bot's merge request from `branch`: the open one, else the newest.
-fn by_branch(bot: &Bot, dist_path: &ProjectPath, branch: &BranchName) -> Result<Option<MergeRequest>> {
+fn by_branch(session: &Session, dist_path: &ProjectPath, branch: &BranchName) -> Result<Option<MergeRequest>> {
     if branch::parse(branch).is_none() {
         return Ok(None);
     }
     let query = MergeRequestQuery {
         source_branch: Some(branch.as_str()),
         target_branch: None,
-        author: Some(bot.myself()?.user.id),
+        author: Some(session.myself()?.user.id),
         state: StateFilter::Any,
     };
     let mut best: Option<MergeRequest> = None;
-    for found in bot.forge.merge_requests(dist_path, query).take(LOOKED_AT) {
+    for found in session.forge.merge_requests(dist_path, query).take(LOOKED_AT) {
         let found = match found {
             Err(ForgeError::NotFoundOrNoAccess(_)) => return Ok(None),
             found => found?,
@@ -180,21 +201,21 @@ fn by_branch(bot: &Bot, dist_path: &ProjectPath, branch: &BranchName) -> Result<
 
 /// Finds the merge request of a pipeline that ran in a fork. Which project the fork is of follows from its name in most
 /// cases, and is asked else.
-fn by_fork(bot: &Bot, fork: &ProjectPath, pipeline: &Pipeline) -> Result<Option<(ProjectPath, MergeRequest)>> {
+fn by_fork(session: &Session, fork: &ProjectPath, pipeline: &Pipeline) -> Result<Option<(ProjectPath, MergeRequest)>> {
     let Ok(branch) = pipeline.reference.parse::<BranchName>() else { return Ok(None) };
-    for pair in bot.instance.namespaces.pairs() {
+    for pair in session.instance.namespaces.pairs() {
         let dist_path: ProjectPath = format!("{}/{}", pair.dist_git, fork.name()).parse()?;
-        let found = by_branch(bot, &dist_path, &branch)?;
+        let found = by_branch(session, &dist_path, &branch)?;
         if let Some(dist) = found.filter(|dist| dist.source_project_id == Some(pipeline.project_id)) {
             return Ok(Some((dist_path, dist)));
         }
     }
-    let forked_from = bot.forge.project(pipeline.project_id)?.forked_from;
+    let forked_from = session.forge.project(pipeline.project_id)?.forked_from;
     let Some(dist_path) = forked_from.and_then(|parent| parent.path) else { return Ok(None) };
-    if bot.instance.namespaces.source_git_of(dist_path.as_str()).is_none() {
+    if session.instance.namespaces.source_git_of(dist_path.as_str()).is_none() {
         return Ok(None);
     }
-    Ok(by_branch(bot, &dist_path, &branch)?.map(|dist| (dist_path, dist)))
+    Ok(by_branch(session, &dist_path, &branch)?.map(|dist| (dist_path, dist)))
 }
 
 #[cfg(test)]

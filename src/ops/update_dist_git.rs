@@ -4,39 +4,54 @@
 //! into dist-git's work tree and index; commits it where a message is given.
 
 use std::collections::HashMap;
-use std::io::Read as _;
-use std::path::Path;
+use std::path::PathBuf;
 
-use crate::cli::args::{Global, Output, UpdateDistGit};
-use crate::cli::render::transformation;
 use crate::git::work_tree::{self, Changes, Purpose};
 use crate::git::{Git, LocalRepository, Store};
-use crate::ops::Surroundings;
-use crate::ops::generate::{self, Generated, Request};
+use crate::ops::ProcessContext;
+use crate::ops::generate::diffs::{self, FileDiff};
+use crate::ops::generate::{self, GenerateRequest, Generated};
+use crate::ops::session::Mode;
 use crate::transform::config::PackageConfig;
 use crate::transform::files::ReceiverFiles;
-use crate::transform::report::Upstream;
+use crate::transform::message::PatchComments;
+use crate::transform::report::{Report, Upstream};
 use crate::types::Refusal;
-use crate::types::error::{Context as _, Result, UsageError, bail};
+use crate::types::error::{Result, UsageError, bail};
 
-/// The longest commit message that is read from a file.
-const MESSAGE_LIMIT: u64 = 1 << 20;
+/// Which clones, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct UpdateDistGitRequest {
+    pub(crate) source_git: PathBuf,
+    pub(crate) dist_git: PathBuf,
+    /// The message of the commit, where one is to be made.
+    pub(crate) message: Option<Vec<u8>>,
+    /// What the downstream commits sit on, instead of what the package configuration says.
+    pub(crate) upstream_ref: Option<String>,
+    /// What to write above new patches in the spec.
+    pub(crate) comments: PatchComments,
+}
+
+/// What was done, or would be.
+#[derive(Debug)]
+pub(crate) struct Updated {
+    pub(crate) report: Report,
+    /// What changes line by line; in a dry run only.
+    pub(crate) diffs: Vec<FileDiff>,
+}
 
 /// What is to be done to dist-git.
 #[derive(Debug)]
-struct Plan {
+struct UpdatePlan {
     generated: Generated,
     changes: Changes,
-    /// The message of the commit, where one is to be made.
-    message: Option<Vec<u8>>,
 }
 
-/// Runs the command.
-pub(crate) fn run(arguments: &UpdateDistGit, global: &Global, surroundings: &Surroundings) -> Result<()> {
-    let message = read_message(arguments)?;
-    let git = Git::find(&surroundings.search_path)?;
-    let source_git = LocalRepository::open(&git, &arguments.source_git, "source-git")?;
-    let dist_git = LocalRepository::open(&git, &arguments.dist_git, "dist-git")?;
+/// Brings dist-git up to date with source-git.
+pub(crate) fn update_dist_git(request: &UpdateDistGitRequest, context: &ProcessContext, mode: Mode) -> Result<Updated> {
+    let git = Git::find(&context.search_path)?;
+    let source_git = LocalRepository::open(&git, &request.source_git, "source-git")?;
+    let dist_git = LocalRepository::open(&git, &request.dist_git, "dist-git")?;
     if source_git.top == dist_git.top {
         bail!(UsageError::new(
             format!("{} is named both as source-git and as dist-git", source_git.top.display()),
@@ -46,65 +61,58 @@ pub(crate) fn run(arguments: &UpdateDistGit, global: &Global, surroundings: &Sur
     let mut store = Store::create(&git)?;
     store.borrow(&[source_git.objects.clone(), dist_git.objects.clone()], &source_git.shallow)?;
 
-    let plan = plan(&store, &source_git, &dist_git, arguments, message)?;
-    if global.dry_run {
-        return transformation::print(
-            &store,
-            &plan.generated,
-            transformation::Diffs::Shown,
-            global.output,
-            surroundings.paint,
-        );
-    }
-    apply(&plan, &store, &source_git, &dist_git)?;
-    if !global.quiet || global.output == Output::Json {
-        transformation::print(
-            &store,
-            &plan.generated,
-            transformation::Diffs::Hidden,
-            global.output,
-            surroundings.paint,
-        )?;
-    }
-    Ok(())
+    let plan = plan(&store, &source_git, &dist_git, request)?;
+    let diffs = match mode {
+        Mode::DryRun => diffs::diffs(&store, &plan.generated)?,
+        Mode::Apply => {
+            apply(&plan, request.message.as_deref(), &store, &source_git, &dist_git)?;
+            Vec::new()
+        }
+    };
+    Ok(Updated { report: plan.generated.report, diffs })
 }
 
 fn plan(
     store: &Store,
     source_git: &LocalRepository,
     dist_git: &LocalRepository,
-    arguments: &UpdateDistGit,
-    message: Option<Vec<u8>>,
-) -> Result<Plan> {
+    request: &UpdateDistGitRequest,
+) -> Result<UpdatePlan> {
     let (config, findings) = generate::read_config(store, &source_git.head)?;
     let generated = generate::generate(
         store,
-        Request {
+        GenerateRequest {
             config: &config,
             findings,
             source: source_git.head,
             known_as: source_git.head,
             originals: HashMap::new(),
-            upstream: resolve(store, source_git, &config, arguments.upstream_ref.as_deref())?,
+            upstream: resolve(store, source_git, &config, request.upstream_ref.as_deref())?,
             shallow: &source_git.shallow,
             dist_git: store.tree_of(&dist_git.head)?,
-            comments: arguments.patch_comments.into(),
+            comments: request.comments,
             receiver_files: ReceiverFiles::Carried,
         },
     )?;
     let changes = work_tree::changes(&generated.before, &generated.after);
-    let purpose = if message.is_some() { Purpose::Commit } else { Purpose::Write };
+    let purpose = if request.message.is_some() { Purpose::Commit } else { Purpose::Write };
     work_tree::check(dist_git, &generated.before, &changes, purpose)?;
-    Ok(Plan { generated, changes, message })
+    Ok(UpdatePlan { generated, changes })
 }
 
-fn apply(plan: &Plan, store: &Store, source_git: &LocalRepository, dist_git: &LocalRepository) -> Result<()> {
+fn apply(
+    plan: &UpdatePlan,
+    message: Option<&[u8]>,
+    store: &Store,
+    source_git: &LocalRepository,
+    dist_git: &LocalRepository,
+) -> Result<()> {
     if plan.changes.is_empty() {
         return Ok(());
     }
     work_tree::write(dist_git, store, &plan.changes)?;
     tracing::info!("files written into {}: {}", dist_git.directory.display(), plan.changes.len());
-    if let Some(message) = &plan.message {
+    if let Some(message) = message {
         work_tree::commit(dist_git, &source_git.head, message)?;
         tracing::info!("committed them");
     }
@@ -131,30 +139,4 @@ fn resolve(
         bail!(Refusal::new(text, "fetch it, or set `upstream_ref` to a tag, a branch or a full commit id"));
     };
     Ok(Upstream { name: found.name, commit })
-}
-
-fn read_message(arguments: &UpdateDistGit) -> Result<Option<Vec<u8>>> {
-    let message = match (&arguments.message, &arguments.file) {
-        (Some(message), _) => message.clone().into_bytes(),
-        (None, Some(path)) => read_file(path).with_context(|| format!("reading the message in {}", path.display()))?,
-        (None, None) => return Ok(None),
-    };
-    if message.trim_ascii().is_empty() {
-        bail!(UsageError::new("the commit message is empty", "say what changes and why"));
-    }
-    Ok(Some(message))
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>> {
-    let mut message = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().take(MESSAGE_LIMIT + 1).read_to_end(&mut message)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(MESSAGE_LIMIT + 1).read_to_end(&mut message))
-    };
-    let size = read.map_err(|error| UsageError::new(error.to_string(), "name a file that can be read"))?;
-    if size as u64 > MESSAGE_LIMIT {
-        bail!(UsageError::new(format!("it has more than {MESSAGE_LIMIT} bytes"), "shorten it"));
-    }
-    Ok(message)
 }

@@ -1,6 +1,6 @@
 //! The report: what changes in dist-git, what was proven, and what a person should know.
 //!
-//! As data it is the output of `--output json`; docs/json-output.md describes the format, whose version is [`FORMAT`].
+//! As data it is the output of `--output json`; docs/json-output.md describes the format.
 //! `commands::show` shows it to people.
 
 use bstr::BString;
@@ -9,14 +9,9 @@ use serde::{Serialize, Serializer};
 use crate::types::text::printable;
 use crate::types::{CommitId, FileTree, Finding, RepoPath, TreeId};
 
-/// The version of the report's format: raised whenever a reader of the previous one could be misled.
-pub const FORMAT: u32 = 1;
-
 /// What the transformation did and found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// [`FORMAT`].
-    pub format: u32,
     /// The package's name, where the configuration has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,

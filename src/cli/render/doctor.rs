@@ -1,10 +1,10 @@
 //! The table of what was found, and the same as data.
+
 use serde::Serialize;
 
-use crate::cli::args::Output;
-use crate::cli::terminal::{self, Paint};
+use crate::cli::terminal::Paint;
+use crate::ops::doctor::Diagnosis;
 use crate::setup::check::{CheckResult, CheckState};
-use crate::types::error::{Context as _, Result};
 use crate::types::text::printable_whole;
 
 /// How many characters a line of the table has: what fits beside the times in a job's log.
@@ -16,86 +16,83 @@ const STATES: usize = 6;
 /// The order of the states: what is wrong comes last, where a log ends and a terminal stands.
 const ORDER: [CheckState; 3] = [CheckState::Right, CheckState::Unseen, CheckState::Wrong];
 
-/// What is shown.
-pub(crate) struct Shown<'a> {
-    pub(crate) instance: &'a str,
-    pub(crate) findings: Vec<CheckResult>,
-    pub(crate) requests: u64,
+/// How many findings there are of each state.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct Counts {
+    pub(crate) right: usize,
+    pub(crate) unseen: usize,
+    pub(crate) wrong: usize,
 }
 
 #[derive(Serialize)]
-struct Json<'a> {
-    format: u32,
+struct JsonDiagnosis<'a> {
     instance: &'a str,
-    right: usize,
-    unseen: usize,
-    wrong: usize,
-    findings: Vec<CheckResult>,
+    #[serde(flatten)]
+    counts: Counts,
+    findings: &'a [CheckResult],
     requests: u64,
 }
 
-impl Shown<'_> {
-    pub(crate) fn print(mut self, output: Output, paint: Paint) -> Result<()> {
-        for finding in &mut self.findings {
-            // Projects, users and webhooks are called what their owners like.
-            for text in [Some(&mut finding.subject), Some(&mut finding.says), finding.remedy.as_mut()] {
-                text.into_iter().for_each(|text| *text = printable_whole(text.as_bytes()));
-            }
+/// Counts the findings.
+pub(crate) fn counts(diagnosis: &Diagnosis) -> Counts {
+    let [right, unseen, wrong] =
+        ORDER.map(|state| diagnosis.findings.iter().filter(|finding| finding.state == state).count());
+    Counts { right, unseen, wrong }
+}
+
+/// Returns the diagnosis with names that do not steer a terminal: projects, users and webhooks are called what their owners
+/// like.
+pub(crate) fn printable(mut diagnosis: Diagnosis) -> Diagnosis {
+    for finding in &mut diagnosis.findings {
+        for text in [Some(&mut finding.subject), Some(&mut finding.says), finding.remedy.as_mut()] {
+            text.into_iter().for_each(|text| *text = printable_whole(text.as_bytes()));
         }
-        let text = match output {
-            Output::Text => self.text(paint),
-            Output::Json => self.json()?,
-        };
-        terminal::print(&text).context("writing to standard output")
     }
+    diagnosis
+}
 
-    fn number(&self, state: CheckState) -> usize {
-        self.findings.iter().filter(|finding| finding.state == state).count()
+/// Returns the table as data.
+pub(crate) fn data(diagnosis: &Diagnosis) -> impl Serialize + '_ {
+    JsonDiagnosis {
+        instance: &diagnosis.instance,
+        counts: counts(diagnosis),
+        findings: &diagnosis.findings,
+        requests: diagnosis.requests,
     }
+}
 
-    fn text(&self, paint: Paint) -> String {
-        let checks = self.findings.iter().map(|finding| finding.check.len()).max().unwrap_or_default();
-        let margin = STATES.saturating_add(checks).saturating_add(4);
-        let width = WIDTH.saturating_sub(margin);
-        let mut text = String::new();
-        for state in ORDER {
-            for finding in self.findings.iter().filter(|finding| finding.state == state) {
-                let word = format!("{:STATES$}", state.word());
-                let word = match state {
-                    CheckState::Right => paint.green(word),
-                    CheckState::Unseen => paint.yellow(word),
-                    CheckState::Wrong => paint.red(paint.bold(word)),
-                };
-                let said = wrapped(&format!("{}: {}", finding.subject, finding.says), width);
-                let remedy = finding.remedy.iter().flat_map(|remedy| wrapped(remedy, width.saturating_sub(3)));
-                let remedy = remedy.enumerate().map(|(n, line)| {
-                    let mark = if n == 0 { "-> " } else { "   " };
-                    if state == CheckState::Wrong {
-                        format!("{mark}{line}")
-                    } else {
-                        paint.dim(format!("{mark}{line}"))
-                    }
-                });
-                for (number, line) in said.into_iter().chain(remedy).enumerate() {
-                    match number {
-                        0 => text.push_str(&format!("{word}  {:checks$}  {line}\n", finding.check)),
-                        _ => text.push_str(&format!("{:margin$}{line}\n", "")),
-                    }
+/// Returns the table as text.
+pub(crate) fn text(diagnosis: &Diagnosis, paint: Paint) -> String {
+    let checks = diagnosis.findings.iter().map(|finding| finding.check.len()).max().unwrap_or_default();
+    let margin = STATES.saturating_add(checks).saturating_add(4);
+    let width = WIDTH.saturating_sub(margin);
+    let mut text = String::new();
+    for state in ORDER {
+        for finding in diagnosis.findings.iter().filter(|finding| finding.state == state) {
+            let word = format!("{:STATES$}", state.word());
+            let word = match state {
+                CheckState::Right => paint.green(word),
+                CheckState::Unseen => paint.yellow(word),
+                CheckState::Wrong => paint.red(paint.bold(word)),
+            };
+            let said = wrapped(&format!("{}: {}", finding.subject, finding.says), width);
+            let remedy = finding.remedy.iter().flat_map(|remedy| wrapped(remedy, width.saturating_sub(3)));
+            let remedy = remedy.enumerate().map(|(n, line)| {
+                let mark = if n == 0 { "-> " } else { "   " };
+                if state == CheckState::Wrong { format!("{mark}{line}") } else { paint.dim(format!("{mark}{line}")) }
+            });
+            for (number, line) in said.into_iter().chain(remedy).enumerate() {
+                match number {
+                    0 => text.push_str(&format!("{word}  {:checks$}  {line}\n", finding.check)),
+                    _ => text.push_str(&format!("{:margin$}{line}\n", "")),
                 }
             }
         }
-        let counts = [(CheckState::Right, "right"), (CheckState::Unseen, "unseen"), (CheckState::Wrong, "wrong")];
-        let counts = counts.map(|(state, words)| format!("{} {words}", self.number(state)));
-        text.push_str(&format!("{}: {}; {} requests\n", self.instance, counts.join(", "), self.requests));
-        text
     }
-
-    fn json(self) -> Result<String> {
-        let [right, unseen, wrong] = ORDER.map(|state| self.number(state));
-        let Self { instance, findings, requests } = self;
-        let json = Json { format: 1, instance, right, unseen, wrong, findings, requests };
-        Ok(serde_json::to_string_pretty(&json).context("writing JSON")? + "\n")
-    }
+    let Counts { right, unseen, wrong } = counts(diagnosis);
+    let counts = [format!("{right} right"), format!("{unseen} unseen"), format!("{wrong} wrong")];
+    text.push_str(&format!("{}: {}; {} requests\n", diagnosis.instance, counts.join(", "), diagnosis.requests));
+    text
 }
 
 /// Breaks a text between its words into lines of so many characters. A longer word, such as an address, stays whole.

@@ -1,8 +1,9 @@
-//! Text for people and JSON for programs, of what operations return: one file for each command.
+//! Text for people and data for programs, of what operations return: one file for each command.
 
 pub(crate) mod change;
 pub(crate) mod doctor;
 pub(crate) mod onboard;
+pub(crate) mod preview;
 pub(crate) mod reconcile;
 pub(crate) mod report;
 pub(crate) mod sync;

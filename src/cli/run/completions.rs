@@ -2,12 +2,11 @@
 use clap::CommandFactory as _;
 use clap_complete::generate;
 
-use crate::cli::args::{self, Cli};
-use crate::cli::terminal;
-use crate::types::error::{Context as _, Result};
+use crate::cli::Invocation;
+use crate::cli::args::{Cli, CompletionsArgs};
+use crate::types::error::Result;
 
-/// Runs the command.
-pub(crate) fn run(arguments: &args::Completions) -> Result<()> {
+pub(crate) fn run(arguments: &CompletionsArgs, invocation: &Invocation<'_>) -> Result<()> {
     let mut script = Vec::new();
     let mut command = Cli::command();
     let name = command.get_name().to_owned();
@@ -16,5 +15,5 @@ pub(crate) fn run(arguments: &args::Completions) -> Result<()> {
     // For bash, clap_complete 4.6 writes the hyphens of the program's name in one way where it finds out what is being
     // typed, and in another where it looks that up: then it completes nothing behind a command (clap issue 6421).
     let script = script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"));
-    terminal::print(&script).context("writing to standard output")
+    invocation.printer.print_as_it_is(&script)
 }

@@ -9,16 +9,13 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use yaml_serde::Value;
 
-use crate::cli::args::{self, Global, Output};
-use crate::cli::terminal::{self, Paint};
+use crate::cli::args::ConfigArgs;
+use crate::cli::printer::{self, Printer};
+use crate::cli::{Invocation, terminal};
 use crate::config::{self, ConfigError, Environment, Examined, Instance, Origin, PRESETS, Setting};
-use crate::ops::Surroundings;
 use crate::ops::session::DEFAULT_INSTANCE;
 use crate::types::error::{Context as _, Result, UsageError, bail};
 use crate::types::text::{is_unseen, printable};
-
-/// The format of the JSON output.
-const FORMAT: u8 = 1;
 
 /// The column, from 0, that origins are put into at most; a longer line has its own behind it.
 const ORIGIN_COLUMN: usize = 60;
@@ -34,30 +31,29 @@ enum NamedBy {
     Nobody,
 }
 
-/// Runs the command.
-pub(crate) fn run(arguments: &args::Config, global: &Global, surroundings: &Surroundings) -> Result<()> {
+pub(crate) fn run(arguments: &ConfigArgs, invocation: &Invocation<'_>) -> Result<()> {
     if arguments.schema {
-        return print(&json(&config::schema())?);
+        return invocation.printer.print_as_it_is(&printer::escaped(&config::schema())?);
     }
     if arguments.list {
-        return list(global.output);
+        return list(invocation.printer);
     }
-    let environment = Environment::read(surroundings.variables.clone())?;
-    let (name, named_by) = match (&global.instance, &environment.instance) {
+    let environment = Environment::read(invocation.context.variables.clone())?;
+    let (name, named_by) = match (&invocation.global.instance, &environment.instance) {
         (Some(name), _) => (&**name, NamedBy::Option),
         (None, Some(name)) => (&**name, NamedBy::Variable),
         (None, None) => (DEFAULT_INSTANCE, NamedBy::Nobody),
     };
     let examined = Instance::examine(name, &environment);
     if arguments.validate {
-        let (errors, doubts) = match &examined {
+        let (errors, doubts): (Vec<_>, Vec<_>) = match &examined {
             Ok(examined) => (Vec::new(), examined.doubts.iter().collect()),
             Err(errors) => (errors.iter().collect(), Vec::new()),
         };
-        return validate(name, &errors, doubts, global.output, surroundings.paint);
+        return validate(name, &errors, &doubts, invocation.printer);
     }
     match examined {
-        Ok(examined) => show(&examined, named_by, global.output),
+        Ok(examined) => show(&examined, named_by, invocation.printer),
         Err(errors) => {
             if !errors.others.is_empty() {
                 tracing::error!("`config --validate` names {} more errors", errors.others.len());
@@ -67,10 +63,9 @@ pub(crate) fn run(arguments: &args::Config, global: &Global, surroundings: &Surr
     }
 }
 
-fn show(examined: &Examined, named_by: NamedBy, output: Output) -> Result<()> {
+fn show(examined: &Examined, named_by: NamedBy, printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
     struct Shown<'a> {
-        format: u8,
         instance: &'a str,
         named_by: NamedBy,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,33 +79,26 @@ fn show(examined: &Examined, named_by: NamedBy, output: Output) -> Result<()> {
     }
     let name = &examined.instance.name;
     let preset = examined.preset.map(|preset| preset.name);
-    match output {
-        Output::Text => {
-            let what = match preset {
-                Some(preset) if preset == name => "a preset".to_owned(),
-                Some(preset) => format!("a file that extends the preset {preset}"),
-                None => "a file that extends no preset".to_owned(),
-            };
-            let by = match named_by {
-                NamedBy::Option => "named by --instance",
-                NamedBy::Variable => "named by SGB_INSTANCE",
-                NamedBy::Nobody => "which is taken where neither --instance nor SGB_INSTANCE names one",
-            };
-            let head = format!("# {}: {what}, {by}\n", printable(name.as_bytes()));
-            print(&(head + &yaml(&examined.settings)?))
-        }
-        Output::Json => print(&json(&Shown {
-            format: FORMAT,
-            instance: name,
-            named_by,
-            preset,
-            settings: examined
-                .settings
-                .iter()
-                .map(|Setting { key, value, origin }| (*key, ShownSetting { value, origin }))
-                .collect(),
-        })?),
-    }
+    let what = match preset {
+        Some(preset) if preset == name => "a preset".to_owned(),
+        Some(preset) => format!("a file that extends the preset {preset}"),
+        None => "a file that extends no preset".to_owned(),
+    };
+    let by = match named_by {
+        NamedBy::Option => "named by --instance",
+        NamedBy::Variable => "named by SGB_INSTANCE",
+        NamedBy::Nobody => "which is taken where neither --instance nor SGB_INSTANCE names one",
+    };
+    let head = format!("# {}: {what}, {by}\n", printable(name.as_bytes()));
+    let text = head + &yaml(&examined.settings)?;
+    let settings = examined.settings.iter();
+    let data = Shown {
+        instance: name,
+        named_by,
+        preset,
+        settings: settings.map(|Setting { key, value, origin }| (*key, ShownSetting { value, origin })).collect(),
+    };
+    printer.print(&data, |_| text)
 }
 
 /// Returns the settings as an instance file that extends nothing, with comments that tell where each comes from.
@@ -157,10 +145,9 @@ fn entry(indent: &str, name: &str, value: &Value) -> Result<String> {
     Ok(text.lines().fold(String::new(), |lines, line| lines + indent + line + "\n"))
 }
 
-fn list(output: Output) -> Result<()> {
+fn list(printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
-    struct Listed {
-        format: u8,
+    struct ListedPresets {
         presets: Vec<ListedPreset>,
     }
     #[derive(Serialize)]
@@ -169,60 +156,42 @@ fn list(output: Output) -> Result<()> {
         about: &'static str,
     }
     let presets = PRESETS.iter().map(|preset| ListedPreset { name: preset.name, about: preset.about });
-    match output {
-        Output::Text => {
-            let width = PRESETS.iter().map(|preset| preset.name.len()).max().unwrap_or_default();
-            print(
-                &presets.fold(String::new(), |text, ListedPreset { name, about }| {
-                    text + &format!("{name:width$}  {about}\n")
-                }),
-            )
-        }
-        Output::Json => print(&json(&Listed { format: FORMAT, presets: presets.collect() })?),
-    }
+    let width = PRESETS.iter().map(|preset| preset.name.len()).max().unwrap_or_default();
+    let line = |ListedPreset { name, about }: &ListedPreset| format!("{name:width$}  {about}\n");
+    let data = ListedPresets { presets: presets.collect() };
+    printer.print(&data, |_| data.presets.iter().map(line).collect())
 }
 
-fn validate(
-    name: &str,
-    errors: &[&ConfigError],
-    doubts: Vec<&ConfigError>,
-    output: Output,
-    paint: Paint,
-) -> Result<()> {
+fn validate(name: &str, errors: &[&ConfigError], doubts: &[&ConfigError], printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
     struct Judged<'a> {
-        format: u8,
         instance: &'a str,
         good: bool,
         errors: &'a [&'a ConfigError],
-        doubts: Vec<&'a ConfigError>,
+        doubts: &'a [&'a ConfigError],
     }
     let shown = printable(name.as_bytes());
-    match output {
-        Output::Text => {
-            let mut text = String::new();
-            for (label, found) in [(paint.red("error"), errors), (paint.yellow("warning"), &doubts)] {
-                for one in found {
-                    writeln!(text, "{label}: {one}")?;
-                    if let Some(hint) = one.hint() {
-                        writeln!(text, "  {}: {hint}", paint.cyan("hint"))?;
-                    }
+    let data = Judged { instance: name, good: errors.is_empty(), errors, doubts };
+    printer.print(&data, |paint| {
+        let mut text = String::new();
+        for (label, found) in [(paint.red("error"), errors), (paint.yellow("warning"), doubts)] {
+            for one in found {
+                text.push_str(&format!("{label}: {one}\n"));
+                if let Some(hint) = one.hint() {
+                    text.push_str(&format!("  {}: {hint}\n", paint.cyan("hint")));
                 }
             }
-            if errors.is_empty() {
-                let warnings = match doubts.len() {
-                    0 => String::new(),
-                    1 => ", with a warning".to_owned(),
-                    number => format!(", with {number} warnings"),
-                };
-                writeln!(text, "{shown} can be used{warnings}")?;
-            }
-            print(&text)?;
         }
-        Output::Json => {
-            print(&json(&Judged { format: FORMAT, instance: name, good: errors.is_empty(), errors, doubts })?)?;
+        if errors.is_empty() {
+            let warnings = match doubts.len() {
+                0 => String::new(),
+                1 => ", with a warning".to_owned(),
+                number => format!(", with {number} warnings"),
+            };
+            text.push_str(&format!("{shown} can be used{warnings}\n"));
         }
-    }
+        text
+    })?;
     if errors.is_empty() {
         return Ok(());
     }
@@ -233,14 +202,6 @@ fn validate(
     ))
 }
 
-fn json(data: &impl Serialize) -> Result<String> {
-    Ok(terminal::escaped(&serde_json::to_string_pretty(data).context("writing JSON")?) + "\n")
-}
-
-fn print(text: &str) -> Result<()> {
-    terminal::print(text).context("writing to standard output")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,7 +209,7 @@ mod tests {
     #[test]
     fn what_steers_a_terminal_is_escaped_and_still_the_same_text() {
         let value = Value::from("a\u{202e}b\u{e0001}\n");
-        let json = json(&value).unwrap();
+        let json = printer::escaped(&value).unwrap();
         assert_eq!(json, "\"a\\u202eb\\udb40\\udc01\\n\"\n");
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), "a\u{202e}b\u{e0001}\n");
         assert_eq!(entry("  ", "branch", &value).unwrap(), "  branch: \"a\\u202eb\\udb40\\udc01\\n\"\n");

@@ -7,10 +7,9 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
 use crate::ci::Notice;
-use crate::cli::args::{self, Global};
+use crate::cli::Invocation;
+use crate::cli::args::NotifyArgs;
 use crate::forge::{TokenKind, TriggerAddress};
-use crate::ops::Surroundings;
-use crate::ops::session::Setting;
 use crate::setup::webhook_token::UnverifiedToken;
 use crate::types::error::{NoCredentials, Result, UsageError, bail};
 
@@ -19,26 +18,25 @@ const KEY: &str = "source_git_bot";
 
 /// The notice, with the token for instances that require one.
 #[derive(Serialize)]
-struct Sent<'a> {
+struct SentNotice<'a> {
     #[serde(flatten)]
     notice: &'a Notice,
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_token: Option<&'a str>,
 }
 
-/// Runs the command.
-pub(crate) fn run(arguments: &args::Notify, global: &Global, surroundings: &Surroundings) -> Result<()> {
-    let setting = Setting::read(global, surroundings)?;
+pub(crate) fn run(arguments: &NotifyArgs, invocation: &Invocation<'_>) -> Result<()> {
+    let settings = invocation.settings()?;
     let notice = match arguments.project.zip(arguments.pipeline) {
         Some((project, pipeline)) => Notice::of_pipeline(project, pipeline),
-        None => Notice::of_job(&surroundings.variables).ok_or_else(|| {
+        None => Notice::of_job(&invocation.context.variables).ok_or_else(|| {
             UsageError::new(
                 "this is no GitLab job, so there is nothing to tell the bot",
                 "call it from a job, or name a pipeline with `--project` and `--pipeline`",
             )
         })?,
     };
-    let environment = setting.environment();
+    let environment = settings.environment();
     let Some(token) = environment.trigger_token.clone() else { bail!(NoCredentials::TriggerToken) };
     let Some(address) = &environment.trigger_url else {
         bail!(UsageError::new(
@@ -46,7 +44,7 @@ pub(crate) fn run(arguments: &args::Notify, global: &Global, surroundings: &Surr
             "set it to the bot project's trigger URL: GITLAB/api/v4/projects/ID/ref/BRANCH/trigger/pipeline"
         ));
     };
-    let address = TriggerAddress::parse(address, &setting.instance.gitlab.url).map_err(|why| {
+    let address = TriggerAddress::parse(address, &settings.instance.gitlab.url).map_err(|why| {
         UsageError::new(
             format!("SGB_TRIGGER_URL {why}"),
             "see the trigger tokens in the CI/CD settings of the bot project",
@@ -60,12 +58,12 @@ pub(crate) fn run(arguments: &args::Notify, global: &Global, surroundings: &Surr
             "set it to what `source-git-bot webhook-token NAMESPACE [PROJECT]` prints, or to nothing"
         ));
     }
-    if global.dry_run {
+    if invocation.global.dry_run {
         tracing::info!("would ask the bot to look at {}", notice.subject());
         return Ok(());
     }
-    let sent = Sent { notice: &notice, webhook_token };
-    let pipeline = setting.forge(token, TokenKind::Trigger, global)?.trigger(&address, KEY, &sent)?;
+    let sent = SentNotice { notice: &notice, webhook_token };
+    let pipeline = settings.forge(token, TokenKind::Trigger, invocation.mode())?.trigger(&address, KEY, &sent)?;
     tracing::info!("asked the bot to look at {}: its pipeline {pipeline} does", notice.subject());
     Ok(())
 }

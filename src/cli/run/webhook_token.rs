@@ -12,24 +12,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use crate::cli::args::{self, Global, Output};
-use crate::cli::terminal;
+use crate::cli::Invocation;
+use crate::cli::args::WebhookTokenArgs;
+use crate::cli::printer::Printer;
 use crate::config::Environment;
-use crate::ops::Surroundings;
+use crate::ops::ProcessContext;
 use crate::setup::webhook_token::{LENGTH_LIMIT, SECRET_LENGTH, Secret, TokenError, TokenScope, UnverifiedToken};
 use crate::types::error::{Context as _, Error, Result, UsageError, bail};
 
 /// The longest secret in a file, in bytes.
 const SECRET_LIMIT: usize = 4 << 10;
 
-/// The format of the JSON output.
-const FORMAT: u8 = 1;
-
-/// Runs the command.
-pub(crate) fn run(arguments: &args::WebhookToken, global: &Global, surroundings: &Surroundings) -> Result<()> {
+pub(crate) fn run(arguments: &WebhookTokenArgs, invocation: &Invocation<'_>) -> Result<()> {
     let asked = arguments.namespace.as_deref().map(|namespace| scope(namespace, arguments.project.as_deref()));
     let asked = asked.transpose()?;
-    let secret = secret(arguments.secret_file.as_deref(), surroundings)?;
+    let secret = secret(arguments.secret_file.as_deref(), invocation.context)?;
     if secret.is_short() {
         tracing::warn!(
             "the secret is shorter than {SECRET_LENGTH} bytes, the least for HS256 (RFC 7518): with one token at hand it \
@@ -37,18 +34,17 @@ pub(crate) fn run(arguments: &args::WebhookToken, global: &Global, surroundings:
         );
     }
     match (&arguments.verify, asked) {
-        (Some(token), asked) => verify(&given(token)?, asked.as_ref(), &secret, global),
-        (None, Some(scope)) => make(&scope, &secret, global),
+        (Some(token), asked) => verify(&given(token)?, asked.as_ref(), &secret, invocation.printer),
+        (None, Some(scope)) => make(&scope, &secret, invocation.printer),
         (None, None) => {
             bail!(UsageError::new("no namespace is named", "name the group or user whose projects the token is for"))
         }
     }
 }
 
-fn make(scope: &TokenScope, secret: &Secret, global: &Global) -> Result<()> {
+fn make(scope: &TokenScope, secret: &Secret, printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
-    struct Made<'a> {
-        format: u8,
+    struct MadeToken<'a> {
         namespace: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         project: Option<&'a str>,
@@ -56,17 +52,13 @@ fn make(scope: &TokenScope, secret: &Secret, global: &Global) -> Result<()> {
     }
     let token = secret.sign(scope);
     let token = token.expose_secret();
-    show(
-        global,
-        format!("{token}\n"),
-        &Made { format: FORMAT, namespace: scope.namespace().as_str(), project: scope.project(), token },
-    )
+    let data = MadeToken { namespace: scope.namespace().as_str(), project: scope.project(), token };
+    printer.print_token(&data, format!("{token}\n"))
 }
 
-fn verify(token: &str, asked: Option<&TokenScope>, secret: &Secret, global: &Global) -> Result<()> {
+fn verify(token: &str, asked: Option<&TokenScope>, secret: &Secret, printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
-    struct Found<'a> {
-        format: u8,
+    struct FoundToken<'a> {
         namespace: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         project: Option<&'a str>,
@@ -85,30 +77,18 @@ fn verify(token: &str, asked: Option<&TokenScope>, secret: &Secret, global: &Glo
         (Ok(_), _) => None,
     };
     let text = format!("for        {}\nsignature  {signature}\n", words(scope));
-    show(
-        global,
-        text,
-        &Found {
-            format: FORMAT,
-            namespace: scope.namespace().as_str(),
-            project: scope.project(),
-            signature,
-            good: problem.is_none(),
-            problem: problem.clone(),
-        },
-    )?;
+    let data = FoundToken {
+        namespace: scope.namespace().as_str(),
+        project: scope.project(),
+        signature,
+        good: problem.is_none(),
+        problem: problem.clone(),
+    };
+    printer.print(&data, |_| text)?;
     match problem {
         Some(problem) => Err(Error::msg(problem).context("the token is not good")),
         None => Ok(()),
     }
-}
-
-fn show(global: &Global, text: String, data: &impl Serialize) -> Result<()> {
-    let text = match global.output {
-        Output::Text => text,
-        Output::Json => serde_json::to_string_pretty(data).context("writing JSON")? + "\n",
-    };
-    terminal::print_token(&text).context("writing to standard output")
 }
 
 fn words(scope: &TokenScope) -> String {
@@ -133,7 +113,7 @@ fn given(token: &str) -> Result<String> {
 }
 
 /// Returns the secret: of this file, else of the environment.
-fn secret(file: Option<&Path>, surroundings: &Surroundings) -> Result<Secret> {
+fn secret(file: Option<&Path>, context: &ProcessContext) -> Result<Secret> {
     let missing = |text: String| {
         UsageError::new(
             text,
@@ -141,7 +121,7 @@ fn secret(file: Option<&Path>, surroundings: &Surroundings) -> Result<Secret> {
         )
     };
     let Some(path) = file else {
-        let secret = Environment::read(surroundings.variables.clone())?.webhook_secret.and_then(Secret::new);
+        let secret = Environment::read(context.variables.clone())?.webhook_secret.and_then(Secret::new);
         return Ok(secret.ok_or_else(|| missing("there is no secret for webhook tokens".to_owned()))?);
     };
     let text = File::open(path).map_err(Error::from).and_then(|file| text_of(file, SECRET_LIMIT));

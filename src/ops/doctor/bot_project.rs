@@ -19,14 +19,14 @@ const INSTANCE: &str = "instance.yaml";
 
 /// Looks at the project that the instance names.
 pub(crate) fn observe(look: &Look<'_>) -> Result<Option<Visible<BotProjectFacts>>> {
-    let Some(named) = &look.bot.instance.bot_project else { return Ok(None) };
+    let Some(named) = &look.session.instance.bot_project else { return Ok(None) };
     look.at("the bot project");
     let path: ProjectPath = named.as_str().parse()?;
-    let shown = match look.seen(look.bot.forge.project_settings(&path))? {
+    let shown = match look.seen(look.session.forge.project_settings(&path))? {
         Ok(shown) => shown,
         Err(why) => return Ok(Some(Err(why))),
     };
-    let forge = &look.bot.forge;
+    let forge = &look.session.forge;
     let of = ProjectRef::Id(shown.id);
     let protected = look.listed(forge.protected_branches(of))?;
     let schedules = look.listed(forge.pipeline_schedules(of))?;
@@ -63,7 +63,7 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<Option<Visible<BotProjectFacts>
     {
         let name = used.instance().unwrap_or(INSTANCE);
         project.instance_file = match look.seen(forge.raw_file(of, &branch, name))? {
-            Ok(content) => Ok(instance_file::compare(name, content, &look.bot.instance)?),
+            Ok(content) => Ok(instance_file::compare(name, content, &look.session.instance)?),
             Err(why) => Err(why),
         };
     }
@@ -98,7 +98,7 @@ fn schedule(schedule: &forge::PipelineSchedule) -> Schedule {
 
 /// The variables of a project: what they are called and how they are kept. Their values go no further than this.
 pub(crate) fn variables(look: &Look<'_>, project: &ProjectPath) -> Result<Visible<Vec<Variable>>> {
-    let variables = look.listed(look.bot.forge.variables(VariablesOf::Project(project)))?;
+    let variables = look.listed(look.session.forge.variables(VariablesOf::Project(project)))?;
     let known = |variable: forge::Variable| {
         let forge::Variable { key, protected, masked, raw, variable_type, environment_scope, .. } = variable;
         let is_file = variable_type == VariableType::File;
@@ -109,7 +109,7 @@ pub(crate) fn variables(look: &Look<'_>, project: &ProjectPath) -> Result<Visibl
 
 /// Who may use a job token with a project.
 pub(crate) fn job_tokens(look: &Look<'_>, project: &ProjectSettings) -> Result<Visible<Allowlist>> {
-    let forge = &look.bot.forge;
+    let forge = &look.session.forge;
     let scope = match look.seen(forge.job_token_scope(project.id))? {
         Ok(scope) => scope,
         Err(why) => return Ok(Err(why)),
@@ -125,7 +125,7 @@ pub(crate) fn job_tokens(look: &Look<'_>, project: &ProjectSettings) -> Result<V
 
 /// The runners that take a project's jobs.
 pub(crate) fn runners(look: &Look<'_>, project: ProjectRef<'_>) -> Result<Visible<Vec<Runner>>> {
-    let runners = look.listed(look.bot.forge.runners_of_project(project))?;
+    let runners = look.listed(look.session.forge.runners_of_project(project))?;
     let known = |runner: &forge::Runner| Runner {
         is_own: runner.runner_type == RunnerType::ProjectType,
         is_online: !runner.is_paused && (runner.is_online == Some(true) || runner.status == "online"),

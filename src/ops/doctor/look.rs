@@ -3,9 +3,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use crate::cli::args;
 use crate::forge::ProjectSettings;
-use crate::ops::session::Bot;
+use crate::ops::session::Session;
 use crate::setup::instance_facts::{Role, Unseen, Visible};
 use crate::types::error::{ForgeError, Result, UsageError, bail};
 use crate::types::{ProjectId, UserId};
@@ -18,7 +17,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 /// Somebody who looks at an instance.
 pub(crate) struct Look<'a> {
-    pub(crate) bot: &'a Bot,
+    pub(crate) session: &'a Session,
     /// The name of the token's user.
     pub(crate) user: String,
     /// The name of the bot's user, which may be another.
@@ -33,25 +32,25 @@ pub(crate) struct Look<'a> {
 
 impl<'a> Look<'a> {
     /// Asks who the token's user and the bot's are.
-    pub(crate) fn new(bot: &'a Bot, arguments: &args::Doctor) -> Result<Self> {
-        let myself = bot.myself()?.user.clone();
-        let acting = match &arguments.bot {
+    pub(crate) fn new(session: &'a Session, bot: Option<&str>, packages: usize) -> Result<Self> {
+        let myself = session.myself()?.user.clone();
+        let acting = match bot {
             None => myself.clone(),
-            Some(name) => match bot.forge.user_named(name)? {
+            Some(name) => match session.forge.user_named(name)? {
                 Some(user) => user,
                 None => bail!(UsageError::new(
-                    format!("there is no user {name} on {}", bot.instance.gitlab.url),
+                    format!("there is no user {name} on {}", session.instance.gitlab.url),
                     "give `--bot` the name of the bot's user, as in `@name`"
                 )),
             },
         };
         Ok(Self {
-            bot,
+            session,
             is_the_bot: acting.id == myself.id,
             user: myself.username,
             bot_name: acting.username,
             bot_id: acting.id,
-            packages: usize::try_from(arguments.packages).unwrap_or(usize::MAX),
+            packages,
             failures: Cell::new(0),
             said: Cell::new(Instant::now()),
         })
@@ -60,7 +59,7 @@ impl<'a> Look<'a> {
     /// Says what is being looked at, where nothing was said for a while.
     pub(crate) fn at(&self, what: &str) {
         if self.said.get().elapsed() >= SILENCE {
-            tracing::info!("looking at {what}, after {} requests", self.bot.forge.requests());
+            tracing::info!("looking at {what}, after {} requests", self.session.forge.requests());
             self.said.set(Instant::now());
         }
     }
@@ -102,7 +101,7 @@ impl<'a> Look<'a> {
     pub(crate) fn role(&self, id: ProjectId, settings: Option<&ProjectSettings>) -> Result<Visible<Role>> {
         match settings.and_then(|settings| settings.access).filter(|_| self.is_the_bot) {
             Some(access) => Ok(Ok(Role(access.0))),
-            None => Ok(self.seen(self.bot.forge.role(id, self.bot_id))?.map(|access| Role(access.0))),
+            None => Ok(self.seen(self.session.forge.role(id, self.bot_id))?.map(|access| Role(access.0))),
         }
     }
 

@@ -24,7 +24,7 @@ const EVENTS: [HookEvent; 2] = [HookEvent::MergeRequests, HookEvent::Comments];
 
 /// Looks at everything.
 pub(crate) fn observe(look: &Look<'_>) -> Result<InstanceFacts> {
-    let forge = &look.bot.forge;
+    let forge = &look.session.forge;
     let token = if look.is_the_bot() { look.seen(forge.access_token())? } else { Err(Unseen::NotAsked) };
     let gitlab = look.seen(forge.version())?;
     let bot_project = bot_project::observe(look)?;
@@ -39,7 +39,7 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<InstanceFacts> {
     Ok(InstanceFacts {
         program: env!("CARGO_PKG_VERSION").to_owned(),
         now: forge.server_time().unwrap_or_else(|| DateTime::<Utc>::from(SystemTime::now())),
-        instance: look.bot.instance.clone(),
+        instance: look.session.instance.clone(),
         bot: look.bot_name.clone(),
         user: look.user.clone(),
         token: token.map(|token| TokenFacts { scopes: token.scopes.into_iter().collect(), expires: token.expires_at }),
@@ -60,7 +60,7 @@ fn hooks(
 ) -> Result<Vec<HookPlace>> {
     look.at("webhooks");
     let mut places = Vec::new();
-    for NamespacePair { source_git, .. } in look.bot.instance.namespaces.pairs() {
+    for NamespacePair { source_git, .. } in look.session.instance.namespaces.pairs() {
         let mut lacking: Vec<_> = EVENTS.iter().map(|event| event.setting().to_owned()).collect();
         let mut group = Some(source_git.as_str());
         while let Some(path) = group.filter(|_| !lacking.is_empty()) {
@@ -97,9 +97,9 @@ fn place(
 ) -> Result<HookPlace> {
     look.at(path);
     let mut hooks =
-        look.listed(look.bot.forge.webhooks(owner))?.map(|all| all.into_iter().map(hook).collect::<Vec<_>>());
+        look.listed(look.session.forge.webhooks(owner))?.map(|all| all.into_iter().map(hook).collect::<Vec<_>>());
     for hook in hooks.iter_mut().flatten().filter(|hook| is_ours(hook, bot_project)) {
-        let newest = look.bot.forge.webhook_deliveries(owner, hook.id).take(DELIVERIES);
+        let newest = look.session.forge.webhook_deliveries(owner, hook.id).take(DELIVERIES);
         hook.deliveries = look.listed(newest)?.map(|all| all.iter().map(status).collect());
     }
     Ok(HookPlace { of: path.to_owned(), kind, hooks })

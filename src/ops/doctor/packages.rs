@@ -33,7 +33,7 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<(Visible<PackagesOverview>, Vis
     let unseen_names = branches(look, &mut candidates, &mut packages.branches)?;
     candidates.retain(|candidate| !candidate.branches.is_empty());
     candidates.sort_by(|one, other| one.shown.path.as_str().cmp(other.shown.path.as_str()));
-    if let Some(test_package) = &look.bot.instance.test_package {
+    if let Some(test_package) = &look.session.instance.test_package {
         // What an operator tries things on is looked into in any case.
         candidates.sort_by_key(|candidate| candidate.shown.path.name() != test_package);
     }
@@ -69,11 +69,11 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<(Visible<PackagesOverview>, Vis
 /// The projects of the source-git namespaces that take changes.
 fn candidates(look: &Look<'_>, packages: &mut PackagesOverview) -> Result<Vec<Candidate>> {
     let mut candidates = Vec::new();
-    let namespaces = &look.bot.instance.namespaces;
+    let namespaces = &look.session.instance.namespaces;
     for pair in namespaces.pairs() {
         let group = pair.source_git.as_str();
         look.at(group);
-        match look.listed(look.bot.forge.projects_of_group(group))? {
+        match look.listed(look.session.forge.projects_of_group(group))? {
             Err(why) => packages.unlisted.push((group.to_owned(), why)),
             Ok(all) => {
                 for shown in all.into_iter().filter(|shown| shown.archived != Some(true)) {
@@ -90,7 +90,7 @@ fn candidates(look: &Look<'_>, packages: &mut PackagesOverview) -> Result<Vec<Ca
 /// Finds the branches that are handled: those of some projects are listed, and looked for in all of them. Returns why that
 /// was not possible.
 fn branches(look: &Look<'_>, candidates: &mut [Candidate], looked: &mut Looked) -> Result<Option<Unseen>> {
-    let targets = &look.bot.instance.targets;
+    let targets = &look.session.instance.targets;
     let mut names = BTreeSet::new();
     for candidate in candidates.iter_mut() {
         let default = candidate.shown.default_branch.as_ref().and_then(|name| name.parse::<BranchName>().ok());
@@ -105,7 +105,7 @@ fn branches(look: &Look<'_>, candidates: &mut [Candidate], looked: &mut Looked) 
         if is_for_any_branch(look, path) {
             continue;
         }
-        if let Ok(listed) = look.listed(look.bot.forge.branch_names(candidate.shown.id))? {
+        if let Ok(listed) = look.listed(look.session.forge.branch_names(candidate.shown.id))? {
             looked.at = looked.at.saturating_add(1);
             names.extend(listed.into_iter().filter(|name| targets.handle(path, name.as_str())));
         }
@@ -118,7 +118,7 @@ fn branches(look: &Look<'_>, candidates: &mut [Candidate], looked: &mut Looked) 
             is_new && !is_for_any_branch(look, path) && targets.handle(path, name.as_str())
         };
         let paths: Vec<_> = candidates.iter().filter(|one| is_asked(one)).map(|one| one.shown.path.clone()).collect();
-        let tips = match look.seen(look.bot.forge.branch_tips(&paths, &name))? {
+        let tips = match look.seen(look.session.forge.branch_tips(&paths, &name))? {
             Ok(tips) => tips,
             Err(why) => return Ok(Some(why)),
         };
@@ -133,7 +133,7 @@ fn branches(look: &Look<'_>, candidates: &mut [Candidate], looked: &mut Looked) 
 /// Whether every branch of a project is handled. Then many are upstream's, and only the default branch is one that
 /// dist-git has to have. No branch is called nothing, so only a pattern for any name takes that.
 fn is_for_any_branch(look: &Look<'_>, project: &str) -> bool {
-    look.bot.instance.targets.handle(project, "")
+    look.session.instance.targets.handle(project, "")
 }
 
 /// Returns the dist-git projects that there are, with those of the branches that they have.
@@ -148,7 +148,7 @@ fn dist_git<'a>(
         look.at(&format!("branches {name} in dist-git"));
         let of_it = candidates.iter().filter(|candidate| candidate.branches.contains(name));
         let paths: Vec<_> = of_it.map(|candidate| candidate.dist_git.clone()).collect();
-        let tips = match look.seen(look.bot.forge.branch_tips(&paths, name))? {
+        let tips = match look.seen(look.session.forge.branch_tips(&paths, name))? {
             Ok(tips) => tips,
             Err(why) => return Ok(Err(why)),
         };
@@ -163,7 +163,7 @@ fn dist_git<'a>(
 
 /// What takes requests for this package alone.
 fn look_into(look: &Look<'_>, candidate: &Candidate, package: &mut PackageOverview) -> Result<()> {
-    let forge = &look.bot.forge;
+    let forge = &look.session.forge;
     let shown = look.seen(forge.project_settings(candidate.shown.id))?;
     package.source_role = look.role(candidate.shown.id, shown.as_ref().ok())?;
     package.ci_file = shown.map(|shown| shown.ci_config_path.unwrap_or_default());
@@ -191,12 +191,12 @@ fn look_into(look: &Look<'_>, candidate: &Candidate, package: &mut PackageOvervi
 /// The bot's fork for a package; nothing where there is none yet: it is made with the first merge request.
 fn fork(look: &Look<'_>, candidate: &Candidate) -> Result<Option<ForkOverview>> {
     let name = candidate.dist_git.name();
-    let path: ProjectPath = match &look.bot.instance.forks {
+    let path: ProjectPath = match &look.session.instance.forks {
         config::Forks::DistGit => return Ok(None),
         config::Forks::BotUser => format!("{}/{name}", look.bot_name).parse()?,
         config::Forks::Group(group) => format!("{group}/{name}").parse()?,
     };
-    let Ok(shown) = look.seen(look.bot.forge.project_settings(&path))? else { return Ok(None) };
+    let Ok(shown) = look.seen(look.session.forge.project_settings(&path))? else { return Ok(None) };
     Ok(Some(ForkOverview {
         path: shown.path.to_string(),
         settings: settings(&shown),

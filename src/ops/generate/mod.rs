@@ -1,6 +1,7 @@
 //! Turns a source-git commit into dist-git files, inside a store: reads with git, decides with `transform`, proves with
 //! git. Nothing outside the store changes; what is done with the outcome is up to the command.
 
+pub(crate) mod diffs;
 mod proven_series;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,7 +17,7 @@ use crate::transform::dist_git::{self, Inputs, Outputs, SpecPlace};
 use crate::transform::files::{self, CopyPlan, ReceiverFiles, SourcesNeeded};
 use crate::transform::message::PatchComments;
 use crate::transform::report::{
-    self, AppliedBySpec, FORMAT, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
+    self, AppliedBySpec, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
 };
 use crate::transform::series::{PatchPlace, SeriesPatch};
 use crate::types::error::{Result, bail};
@@ -25,7 +26,7 @@ use crate::types::{CommitId, File, FileTree, Finding, Refusal, RepoPath, Subject
 
 /// What to turn into what.
 #[derive(Debug)]
-pub(crate) struct Request<'a> {
+pub(crate) struct GenerateRequest<'a> {
     /// The package configuration of the source commit.
     pub(crate) config: &'a PackageConfig,
     /// What the configuration had to say.
@@ -73,7 +74,7 @@ pub(crate) fn read_config(store: &Store, source: &CommitId) -> Result<(PackageCo
 }
 
 /// Turns the source commit into dist-git's files.
-pub(crate) fn generate(store: &Store, request: Request<'_>) -> Result<Generated> {
+pub(crate) fn generate(store: &Store, request: GenerateRequest<'_>) -> Result<Generated> {
     let config = request.config;
     let mut findings = request.findings;
     let plan = CopyPlan::parse(&config.files_to_sync)?;
@@ -125,7 +126,6 @@ pub(crate) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     let in_series = proven.series.iter().map(|patch| place.patch(&patch.file_name));
     let in_series: BTreeSet<_> = in_series.collect::<Result<_, _>>()?;
     let report = Report {
-        format: FORMAT,
         package: config.package_name.clone(),
         source: request.known_as,
         upstream: request.upstream,

@@ -9,7 +9,7 @@ use crate::forge::{
     ANY_ENVIRONMENT, AccessLevel, FileAction, HookOwner, NewFork, NewProject, NewProtection, NewVariable, NewWebhook,
     ProjectEdit, ProjectSettings, VariableType, VariablesOf,
 };
-use crate::ops::onboard::Run;
+use crate::ops::onboard::OnboardRun;
 use crate::setup::package_facts::PackageFacts;
 use crate::setup::plan::calls::event;
 use crate::setup::plan::fork::{open_to_jobs, unsafe_in};
@@ -22,7 +22,7 @@ use crate::types::error::{Context as _, Error, ForgeError, RemoteError, Result, 
 
 /// What came of a run.
 #[derive(Debug, Default)]
-pub(crate) struct Done {
+pub(crate) struct OnboardSteps {
     /// What was done.
     pub(crate) done: Vec<String>,
     /// What would be, in a dry run, or was to be when the run ended.
@@ -33,7 +33,7 @@ pub(crate) struct Done {
     pub(crate) left: Vec<Todo>,
 }
 
-impl Done {
+impl OnboardSteps {
     /// What a dry run shows.
     pub(crate) fn planned(plan: SetupPlan) -> Self {
         let planned = plan.steps.iter().map(ToString::to_string).collect();
@@ -46,11 +46,11 @@ struct Made {
     tokens: BTreeMap<TokenUse, SecretString>,
 }
 
-impl Run<'_> {
+impl OnboardRun<'_> {
     /// Does the steps. Where one ends the run, that comes with what was done until then.
-    pub(crate) fn apply(&self, seen: &PackageFacts, plan: SetupPlan) -> (Done, Result<()>) {
+    pub(crate) fn apply(&self, seen: &PackageFacts, plan: SetupPlan) -> (OnboardSteps, Option<Error>) {
         let SetupPlan { steps, present, left } = plan;
-        let mut done = Done { present, left, ..Done::default() };
+        let mut done = OnboardSteps { present, left, ..OnboardSteps::default() };
         let known = seen.tokens.iter().filter_map(|(usage, seen)| Some((*usage, seen.token.clone()?)));
         let mut made = Made { tokens: known.collect() };
         let mut missing = Missing::default();
@@ -75,7 +75,7 @@ impl Run<'_> {
                 Err(error) => {
                     let error = error.context(format!("{step}"));
                     done.planned = std::iter::once(step).chain(steps).map(|step| step.to_string()).collect();
-                    return (done, Err(error));
+                    return (done, Some(error));
                 }
             }
         }
@@ -83,7 +83,7 @@ impl Run<'_> {
             let left = Todo::undone("what has to come first is missing for");
             done.left.push(blocked.into_iter().fold(left, Todo::line));
         }
-        (done, Ok(()))
+        (done, None)
     }
 
     /// Does one step; returns what it leaves to a person.
@@ -196,7 +196,7 @@ impl Run<'_> {
     }
 
     fn create_fork(&self, path: &ProjectPath, of: &ProjectPath) -> Result<()> {
-        let forge = &self.bot.forge;
+        let forge = &self.session.forge;
         let namespace = Some(path.namespace()).filter(|namespace| *namespace != self.bot_name());
         // Nothing is said of who may see it: as many as may see the original, or fewer.
         let fork = forge.create_fork(of, NewFork { namespace, name: None, visibility: None })?;
@@ -205,7 +205,7 @@ impl Run<'_> {
     }
 
     fn bot_name(&self) -> String {
-        self.bot.myself().map(|myself| myself.user.username.clone()).unwrap_or_default()
+        self.session.myself().map(|myself| myself.user.username.clone()).unwrap_or_default()
     }
 
     /// What is left where GitLab refused a step.

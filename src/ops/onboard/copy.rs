@@ -1,14 +1,14 @@
 //! Copies a repository's branches and tags, in portions, so that one sees how far it is and an interruption loses little.
 use crate::ci::LogSection;
 use crate::git::Store;
-use crate::ops::onboard::Run;
+use crate::ops::onboard::OnboardRun;
 use crate::types::error::{Context as _, Result};
 use crate::types::{CommitId, ProjectPath};
 
 /// How many branches and tags one push makes.
 const PORTION: usize = 250;
 
-impl Run<'_> {
+impl OnboardRun<'_> {
     /// Copies what is missing; the first `alone` of `refs` by themselves, for an empty project takes what is pushed to it
     /// first for the branch that a clone checks out.
     pub(crate) fn copy(
@@ -18,7 +18,7 @@ impl Run<'_> {
         refs: &[(String, CommitId)],
         alone: usize,
     ) -> Result<()> {
-        let _section = LogSection::begin(self.bot.log, "copy", &format!("copying {from} to {to}"));
+        let _section = LogSection::begin(self.session.log, "copy", &format!("copying {from} to {to}"));
         let store = Store::create(self.git)?;
         let names: Vec<&str> = refs.iter().map(|(name, _)| name.as_str()).collect();
         tracing::info!("fetching {} branches and tags of {from}; a long history takes its time", names.len());

@@ -6,64 +6,68 @@
 pub(crate) mod apply;
 pub(crate) mod copy;
 pub(crate) mod observe;
+
 use secrecy::SecretString;
 
-use crate::cli::args::{self, Global};
-use crate::cli::render::onboard as onboard_render;
 use crate::config::{CopyOf, Instance, NamespacePair, Pauses};
 use crate::forge::{Forge, TokenKind};
 use crate::git::Git;
 use crate::git::remote::{Access, Remote};
-use crate::ops::Surroundings;
-use crate::ops::session::{Bot, Setting};
+use crate::ops::onboard::apply::OnboardSteps;
+use crate::ops::session::{Mode, Session, SessionSettings};
 use crate::setup::ci_file::Templates;
 use crate::setup::package::PackageName;
 use crate::setup::plan;
 use crate::setup::step::Actor;
-use crate::setup::todo::Why;
 use crate::types::ProjectPath;
-use crate::types::error::{NoCredentials, Result, UsageError, bail};
+use crate::types::error::{Error, NoCredentials, Result, UsageError, bail};
 use crate::types::finding::quoted;
 
-/// Runs the command.
-pub(crate) fn run(arguments: &args::Onboard, global: &Global, surroundings: &Surroundings) -> Result<()> {
-    let package: PackageName = arguments.package.parse().map_err(|error| {
-        UsageError::new(
-            format!("{} {error}", quoted(arguments.package.as_bytes())),
-            "name the package as GitLab has it in its projects' addresses, such as `bash` or `python3.12`: letters, \
-               digits, `_`, `-` and `.`",
-        )
-    })?;
-    let setting = Setting::read(global, surroundings)?;
-    let templates = named_templates(arguments)?;
-    let projects = Projects::of(&package, &setting.instance, arguments.namespace.as_deref())?;
-    let environment = setting.environment();
+/// Which package to put under an instance's care.
+#[derive(Clone, Debug)]
+pub(crate) struct OnboardRequest {
+    pub(crate) package: PackageName,
+    /// The source-git namespace that it is in, where the instance has several.
+    pub(crate) namespace: Option<String>,
+    /// Where the package's CI file has the templates from; else as the bot project.
+    pub(crate) templates: Option<Templates>,
+}
+
+/// What came of it.
+pub(crate) struct Onboarded {
+    /// The instance's short name.
+    pub(crate) instance: String,
+    pub(crate) projects: Projects,
+    pub(crate) steps: OnboardSteps,
+    /// What ended the run before all was done.
+    pub(crate) error: Option<Error>,
+}
+
+/// Puts a package under the instance's care.
+pub(crate) fn onboard(request: &OnboardRequest, settings: SessionSettings, mode: Mode) -> Result<Onboarded> {
+    let projects = Projects::of(&request.package, &settings.instance, request.namespace.as_deref())?;
+    let environment = settings.environment();
     let secret = environment.webhook_secret.clone();
     let operator_token = environment.operator_token.clone();
     if environment.token.is_none() {
         bail!(NoCredentials::AccessToken);
     }
-    let operator = operator_token.clone().map(|token| setting.forge(token, TokenKind::Access, global)).transpose()?;
-    let bot = setting.connect(global)?;
-    let git = Git::find(&surroundings.search_path)?;
-    let run = Run { bot: &bot, operator: operator.as_ref(), operator_token, git: &git, projects };
-    let seen = run.observe(templates, secret.as_ref())?;
+    let operator = operator_token.clone().map(|token| settings.forge(token, TokenKind::Access, mode)).transpose()?;
+    let session = settings.connect(mode)?;
+    let git = session.git()?;
+    let run = OnboardRun { session: &session, operator: operator.as_ref(), operator_token, git, projects };
+    let seen = run.observe(request.templates.clone(), secret.as_ref())?;
     let plan = plan::plan(&seen);
-    let (done, ended) = if global.dry_run { (apply::Done::planned(plan), Ok(())) } else { run.apply(&seen, plan) };
-    let shown =
-        onboard_render::Shown { package: &package, instance: &bot.instance, projects: &run.projects, done: &done };
-    shown.print(global, surroundings.paint)?;
-    ended?;
-    let undone = done.left.iter().filter(|left| left.why == Why::Undone).count();
-    if undone > 0 {
-        bail!("{package} is not under the bot's care yet: not all could be done, see above");
-    }
-    Ok(())
+    let (steps, error) = match mode {
+        Mode::DryRun => (OnboardSteps::planned(plan), None),
+        Mode::Apply => run.apply(&seen, plan),
+    };
+    Ok(Onboarded { instance: session.instance.short_name(), projects: run.projects, steps, error })
 }
 
 /// What one run works with.
-struct Run<'a> {
-    bot: &'a Bot,
+struct OnboardRun<'a> {
+    session: &'a Session,
     /// Whoever sets up; nothing where the bot's user does everything.
     operator: Option<&'a Forge>,
     operator_token: Option<SecretString>,
@@ -125,38 +129,28 @@ fn pair<'a>(instance: &'a Instance, namespace: Option<&str>) -> Result<&'a Names
     }
 }
 
-/// Reads where the templates are, where the command line says that.
-fn named_templates(arguments: &args::Onboard) -> Result<Option<Templates>> {
-    let Some((templates, image)) = arguments.templates.as_deref().zip(arguments.image.as_deref()) else {
-        return Ok(None);
-    };
-    let (project, reference) = templates.rsplit_once('@').unwrap_or((templates, ""));
-    let templates = Templates::new(project, reference, image).map_err(|text| UsageError::new(text, "give both: `--templates group/source-git-bot@v0.1.0 --image registry.example.com/group/source-git-bot:0.1.0`"))?;
-    Ok(Some(templates))
-}
-
-impl Run<'_> {
+impl OnboardRun<'_> {
     /// GitLab as whoever sets up sees it.
     fn operator(&self) -> &Forge {
-        self.operator.unwrap_or(&self.bot.forge)
+        self.operator.unwrap_or(&self.session.forge)
     }
 
     fn forge(&self, actor: Actor) -> &Forge {
         match actor {
             Actor::Operator => self.operator(),
-            Actor::Bot => &self.bot.forge,
+            Actor::Bot => &self.session.forge,
         }
     }
 
     /// A repository as whoever sets up reaches it.
     fn remote(&self, role: &'static str, project: &ProjectPath) -> Remote {
-        let gitlab = &self.bot.instance.gitlab;
+        let gitlab = &self.session.instance.gitlab;
         let access = Access {
-            token: Some(self.operator_token.clone().unwrap_or_else(|| self.bot.token.clone())),
+            token: Some(self.operator_token.clone().unwrap_or_else(|| self.session.token.clone())),
             ca_file: gitlab.ca_file.clone(),
             proxy: gitlab.proxy.clone(),
             timeout: gitlab.timeout,
-            first_pause: match self.bot.pauses {
+            first_pause: match self.session.pauses {
                 Pauses::Taken => crate::ops::sync::FETCH_PAUSE,
                 Pauses::Skipped => std::time::Duration::ZERO,
             },

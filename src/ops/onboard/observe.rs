@@ -11,7 +11,7 @@ use crate::forge::{
     AccessLevel, FeatureAccess, Forge, HookOwner, ProjectSettings, TriggerToken, Variable, VariablesOf, Webhook,
 };
 use crate::git::Store;
-use crate::ops::onboard::{Projects, Run};
+use crate::ops::onboard::{OnboardRun, Projects};
 use crate::setup::ci_file::{DIST_GIT_PATH, SOURCE_GIT_PATH, Templates, is_carried};
 use crate::setup::package_facts::{
     CiFile, ForkFacts, ForkThere, Hub, JobTokens, OriginalFacts, PackageFacts, Proofs, Reach, RepositoryFacts,
@@ -37,12 +37,13 @@ const PRESETS: [&str; 3] = ["production", "staging", "centos-stream-staging"];
 /// The most variables, webhooks, tokens or rules of one project that are looked at.
 const LOOKED_AT: usize = 1000;
 
-impl Run<'_> {
+impl OnboardRun<'_> {
     /// Looks at everything. Writes nothing.
     pub(crate) fn observe(&self, templates: Option<Templates>, secret: Option<&SecretString>) -> Result<PackageFacts> {
         let Projects { source_git, dist_git, originals, hub } = &self.projects;
-        let _section = LogSection::begin(self.bot.log, "onboard", &format!("looking at {source_git} and {dist_git}"));
-        let bot = self.bot.myself()?.user.username.clone();
+        let _section =
+            LogSection::begin(self.session.log, "onboard", &format!("looking at {source_git} and {dist_git}"));
+        let bot = self.session.myself()?.user.username.clone();
         let operator = match self.operator {
             Some(operator) => operator.current_user()?.user.username,
             None => bot.clone(),
@@ -59,7 +60,7 @@ impl Run<'_> {
         let mut dist = self.repository(&store, Side::DistGit, dist_git, of_dist)?;
         let fork = self.fork(dist_git)?;
         let branches = branches(&source);
-        let handles = |branch: &String| self.bot.instance.targets.handle(source_git.as_str(), branch);
+        let handles = |branch: &String| self.session.instance.targets.handle(source_git.as_str(), branch);
         let is_handled = branches.iter().any(handles);
         let mut maintained = Vec::new();
         let mut not_carried = Vec::new();
@@ -84,7 +85,7 @@ impl Run<'_> {
         let calls_the_bot = self.calls_the_bot(&source, &maintained)?;
         let report = fork.as_ref().map_or(dist_git, |fork| &fork.path).clone();
         let report_variables = match &fork {
-            Some(ForkFacts { there: Some(there), .. }) if there.is_fork => variables(&self.bot.forge, &report)?,
+            Some(ForkFacts { there: Some(there), .. }) if there.is_fork => variables(&self.session.forge, &report)?,
             Some(_) => None,
             None => variables(self.operator(), &report)?,
         };
@@ -99,10 +100,10 @@ impl Run<'_> {
         let is_copy = originals.is_some();
         let hooks_of = if is_copy { source_git.as_str() } else { source_git.namespace() };
         Ok(PackageFacts {
-            preset: preset(&self.bot.instance, is_copy),
+            preset: preset(&self.session.instance, is_copy),
             tokens: self.tokens(&hub, |usage| description(usage, hooks_of, source_git.as_str(), report.as_str()))?,
-            proofs: proofs(&self.bot.instance, secret, source_git, is_copy, &report)?,
-            reach: reach(&self.bot.instance)?,
+            proofs: proofs(&self.session.instance, secret, source_git, is_copy, &report)?,
+            reach: reach(&self.session.instance)?,
             group_hooks: self.hooks(HookOwner::Group(source_git.namespace()))?,
             hooks_around: self.hooks_around(source_git.namespace())?,
             operator,
@@ -126,12 +127,12 @@ impl Run<'_> {
     fn hub(&self, path: &ProjectPath) -> Result<(Hub, Result<Vec<u8>, String>)> {
         let mine = seen(self.operator().project_settings(path))?;
         let bots = match self.operator {
-            Some(_) => seen(self.bot.forge.project_settings(path))?,
+            Some(_) => seen(self.session.forge.project_settings(path))?,
             None => mine.clone(),
         };
         let role = |settings: &Option<ProjectSettings>| settings.as_ref().and_then(|s| s.access).unwrap_or_default();
         let (operator, bot) = (role(&mine), role(&bots));
-        let reader = if mine.is_some() { self.operator() } else { &self.bot.forge };
+        let reader = if mine.is_some() { self.operator() } else { &self.session.forge };
         let settings = mine.or(bots);
         let branch: Option<BranchName> =
             settings.as_ref().and_then(|settings| settings.default_branch.as_deref()?.parse().ok());
@@ -140,7 +141,7 @@ impl Run<'_> {
         let Some((settings, branch)) = settings.zip(branch) else {
             return Ok((hub, Err("it cannot be read".to_owned())));
         };
-        hub.trigger_url = Some(trigger_url(&self.bot.instance.gitlab.url, settings.id, &branch));
+        hub.trigger_url = Some(trigger_url(&self.session.instance.gitlab.url, settings.id, &branch));
         let yaml = match reader.raw_file(path, &branch, HUB_CI) {
             Ok(Some(yaml)) => yaml,
             Ok(None) => return Ok((hub, Err(format!("there is none on {branch}")))),
@@ -292,10 +293,10 @@ impl Run<'_> {
     }
 
     fn fork(&self, dist_git: &ProjectPath) -> Result<Option<ForkFacts>> {
-        if self.bot.instance.forks == Forks::DistGit {
+        if self.session.instance.forks == Forks::DistGit {
             return Ok(None);
         }
-        let (path, forge) = (self.bot.fork_of(dist_git)?, &self.bot.forge);
+        let (path, forge) = (self.session.fork_of(dist_git)?, &self.session.forge);
         let Some(settings) = seen(forge.project_settings(&path))? else {
             return Ok(Some(ForkFacts { path, there: None }));
         };
@@ -313,7 +314,7 @@ impl Run<'_> {
 
     /// How far a project of the bot's is open to other projects' jobs.
     pub(crate) fn job_tokens(&self, path: &ProjectPath, settings: &ProjectSettings) -> Result<Option<JobTokens>> {
-        let forge = &self.bot.forge;
+        let forge = &self.session.forge;
         let scope = match forge.job_token_scope(path) {
             Ok(scope) => scope,
             Err(ForgeError::Forbidden(_) | ForgeError::NotFoundOrNoAccess(_)) => return Ok(None),
@@ -347,7 +348,7 @@ impl Run<'_> {
         hub: &Hub,
         description: impl Fn(TokenUse) -> String,
     ) -> Result<BTreeMap<TokenUse, TriggerTokenSeen>> {
-        let viewers = [(self.operator, hub.operator), (Some(&self.bot.forge), hub.bot)];
+        let viewers = [(self.operator, hub.operator), (Some(&self.session.forge), hub.bot)];
         let mut found = BTreeMap::new();
         for (forge, role) in viewers {
             let Some(forge) = forge.filter(|_| role >= AccessLevel::MAINTAINER) else { continue };

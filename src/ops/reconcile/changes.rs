@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 
 use crate::ci::LogSection;
 use crate::forge::{BRANCH_TIPS_AT_ONCE, HeadPipelineOf, MergeRequest, PipelineGlance};
-use crate::ops::reconcile::list::Found;
-use crate::ops::session::Bot;
+use crate::ops::reconcile::found::Found;
+use crate::ops::session::Session;
 use crate::pair::cache::PairPrint;
 use crate::types::error::ForgeError;
 use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
@@ -25,10 +25,11 @@ pub(crate) struct HeadPipelines(BTreeMap<(ProjectPath, MergeRequestIid), Option<
 impl HeadPipelines {
     /// Asks for those of all merge requests of the instance. Where a list cannot be had, those in it are not known; an
     /// error only where none can.
-    pub(crate) fn ask(bot: &Bot) -> Result<Self, ForgeError> {
-        let groups = bot.instance.namespaces.pairs().iter().map(|pair| pair.source_git.as_str());
-        let of_groups = groups.map(|group| (format!("of the group {group}"), bot.forge.head_pipelines_of_group(group)));
-        let of_myself = || ("of the bot's user".to_owned(), bot.forge.head_pipelines_of_myself());
+    pub(crate) fn ask(session: &Session) -> Result<Self, ForgeError> {
+        let groups = session.instance.namespaces.pairs().iter().map(|pair| pair.source_git.as_str());
+        let of_groups =
+            groups.map(|group| (format!("of the group {group}"), session.forge.head_pipelines_of_group(group)));
+        let of_myself = || ("of the bot's user".to_owned(), session.forge.head_pipelines_of_myself());
         let mut all = BTreeMap::new();
         let (mut answered, mut failed) = (false, Vec::new());
         for (whose, list) in of_groups.chain(std::iter::once_with(of_myself)) {
@@ -74,18 +75,18 @@ impl HeadPipelines {
 }
 
 /// See the module.
-pub(crate) struct Seen {
+pub(crate) struct ReconcileSeen {
     pipelines: HeadPipelines,
     /// The tips of target branches, with paths in small letters: GitLab does not tell the case of names apart, and answers
     /// with its own.
     tips: BTreeMap<(String, String), Option<CommitId>>,
 }
 
-impl Seen {
+impl ReconcileSeen {
     /// Asks for all that is to be known of these; an error also where this GitLab cannot tell.
-    pub(crate) fn ask(bot: &Bot, found: &[Found]) -> Result<Self, ForgeError> {
-        let _section = LogSection::begin(bot.log, "changes", "looking for what has changed");
-        let pipelines = HeadPipelines::ask(bot)?;
+    pub(crate) fn ask(session: &Session, found: &[Found]) -> Result<Self, ForgeError> {
+        let _section = LogSection::begin(session.log, "changes", "looking for what has changed");
+        let pipelines = HeadPipelines::ask(session)?;
         let mut branches: BTreeMap<BranchName, BTreeSet<ProjectPath>> = BTreeMap::new();
         for found in found {
             let Some(target) = target(found) else { continue };
@@ -93,7 +94,7 @@ impl Seen {
             projects.insert(found.source_path.clone());
             projects.insert(found.dist_path.clone());
         }
-        Ok(Self { pipelines, tips: tips(bot, branches) })
+        Ok(Self { pipelines, tips: tips(session, branches) })
     }
 
     /// Returns what stands for all that was seen of a merge request and its pair; nothing where something of it may change
@@ -132,7 +133,7 @@ impl Seen {
 
 /// Asks for the tips of branches. Of projects that GitLab cannot tell about nothing is known, not even that they lack one.
 fn tips(
-    bot: &Bot,
+    session: &Session,
     branches: BTreeMap<BranchName, BTreeSet<ProjectPath>>,
 ) -> BTreeMap<(String, String), Option<CommitId>> {
     let mut tips = BTreeMap::new();
@@ -143,7 +144,7 @@ fn tips(
             if failures >= FAILURES {
                 return tips;
             }
-            match bot.forge.branch_tips(projects, &branch) {
+            match session.forge.branch_tips(projects, &branch) {
                 Ok(there) => {
                     tips.extend(projects.iter().map(|project| (name(project, branch.as_str()), None)));
                     tips.extend(there.into_iter().map(|(project, tip)| (name(&project, branch.as_str()), tip)));
@@ -164,7 +165,7 @@ fn tips(
 }
 
 fn target(found: &Found) -> Option<BranchName> {
-    found.names().map(|(.., target)| target)
+    found.pair_name().map(|(.., target)| target)
 }
 
 fn name(project: &ProjectPath, branch: &str) -> (String, String) {

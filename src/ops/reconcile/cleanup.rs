@@ -7,14 +7,13 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::ci::LogSection;
-use crate::cli::args::Global;
-use crate::cli::render::reconcile::Line;
 use crate::forge::MergeRequestState;
-use crate::ops::outcome::Effect;
-use crate::ops::reconcile::list::{self, Found, Unlisted};
-use crate::ops::reconcile::scope::Bounds;
-use crate::ops::reconcile::summary::Tally;
-use crate::ops::session::Bot;
+use crate::ops::outcome::{Outcome, Preview};
+use crate::ops::reconcile::found::{Found, SeenTo};
+use crate::ops::reconcile::list::{self, FailedLists};
+use crate::ops::reconcile::scope::ReconcileScope;
+use crate::ops::reconcile::summary::{SummaryLine, Tally};
+use crate::ops::session::Session;
 use crate::types::error::{ForgeError, Result};
 use crate::types::{BranchName, ProjectId, ProjectPath};
 
@@ -41,33 +40,24 @@ impl Lately {
     }
 }
 
-/// Whether a run has seen to all that ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SeenTo {
-    /// It has.
-    All,
-    /// Something failed, or was left: no list of open merge requests would bring it up again.
-    InPart,
-}
-
 /// Adds the bot's dist-git merge requests that ended lately, where no open one takes their place, and the source-git merge
 /// requests that were merged lately, where there is no pair among all these. A list that fails holds up nothing: the next
 /// run looks as far back.
 pub(crate) fn add(
-    bot: &Bot,
-    bounds: &Bounds,
+    session: &Session,
+    scope: &ReconcileScope,
     lately: Lately,
-    unlisted: &Unlisted,
+    failed_lists: &FailedLists,
     found: &mut Vec<Found>,
     tally: &mut Tally,
 ) -> Result<SeenTo> {
-    let _section = LogSection::begin(bot.log, "list_ended", "listing what ended lately");
-    let mut known: BTreeSet<_> = found.iter().filter_map(Found::names).collect();
+    let _section = LogSection::begin(session.log, "list_ended", "listing what ended lately");
+    let mut known: BTreeSet<_> = found.iter().filter_map(Found::pair_name).collect();
     let mut add = |ended: Option<Found>| {
-        let new = ended.filter(|e| bounds.include(&e.source_path) && !unlisted.hold(e.source_path.as_str()));
-        found.extend(new.filter(|ended| ended.names().is_some_and(|names| known.insert(names))));
+        let new = ended.filter(|e| scope.include(&e.source_path) && !failed_lists.cover(e.source_path.as_str()));
+        found.extend(new.filter(|ended| ended.pair_name().is_some_and(|names| known.insert(names))));
     };
-    let mut seen_to = if unlisted.is_none() { SeenTo::All } else { SeenTo::InPart };
+    let mut seen_to = if failed_lists.is_none() { SeenTo::All } else { SeenTo::InPart };
     let mut failed = |of: &str, what: String, error: ForgeError| {
         if error.concerns_every_request() {
             return Err(error);
@@ -76,18 +66,19 @@ pub(crate) fn add(
         tally.all_failed(of, what, error.into());
         Ok(())
     };
-    let mut ended = bot.forge.merge_requests_ended_since(bot.myself()?.user.id, lately.since).take(LISTED);
-    if let Err(error) = ended.try_for_each(|dist| dist.map(|dist| add(list::of_dist_git(bot, dist)))) {
+    let mut ended = session.forge.merge_requests_ended_since(session.myself()?.user.id, lately.since).take(LISTED);
+    if let Err(error) = ended.try_for_each(|dist| dist.map(|dist| add(list::of_dist_git(session, dist)))) {
         failed("dist-git", "listing the bot's merge requests that ended in dist-git".to_owned(), error)?;
     }
-    for pair in bot.instance.namespaces.pairs() {
+    for pair in session.instance.namespaces.pairs() {
         let group = pair.source_git.as_str();
         // The list of what is open has told so already.
-        if unlisted.hold(group) {
+        if failed_lists.cover(group) {
             continue;
         }
-        let mut merged = bot.forge.merge_requests_merged_in_group(group, lately.since).take(LISTED);
-        if let Err(error) = merged.try_for_each(|source| source.map(|source| add(list::of_source_git(bot, source)))) {
+        let mut merged = session.forge.merge_requests_merged_in_group(group, lately.since).take(LISTED);
+        if let Err(error) = merged.try_for_each(|source| source.map(|source| add(list::of_source_git(session, source))))
+        {
             failed(group, format!("listing what was merged in the group {group}"), error)?;
         }
     }
@@ -98,36 +89,35 @@ pub(crate) fn add(
 /// `found` is all that is open. A branch that cannot be removed keeps no other: only where GitLab was not to be had the next
 /// run is to try again.
 pub(crate) fn remove_branches(
-    bot: &Bot,
-    bounds: &Bounds,
+    session: &Session,
+    scope: &ReconcileScope,
     lately: Lately,
-    unlisted: &Unlisted,
+    failed_lists: &FailedLists,
     found: &[(ProjectPath, BranchName)],
-    global: &Global,
     tally: &mut Tally,
 ) -> Result<SeenTo> {
-    let _section = LogSection::begin(bot.log, "branches", "removing branches that nobody needs any more");
-    let kept = TimeDelta::days(i64::from(bot.instance.keep_branches));
+    let _section = LogSection::begin(session.log, "branches", "removing branches that nobody needs any more");
+    let kept = TimeDelta::days(i64::from(session.instance.keep_branches));
     let (after, before) = (lately.since - kept, lately.now - kept);
     let mut seen_to = SeenTo::All;
     let mut seen = BTreeSet::new();
-    let listed = bot.forge.merge_requests_changed_between(bot.myself()?.user.id, after, before);
+    let listed = session.forge.merge_requests_changed_between(session.myself()?.user.id, after, before);
     for dist in listed.take(LISTED) {
         let dist = dist?;
         let has_ended = matches!(dist.state, MergeRequestState::Closed | MergeRequestState::Merged);
         let (true, Some(home)) = (has_ended, dist.source_project_id) else { continue };
-        let Some(ended) = list::of_dist_git(bot, dist) else { continue };
+        let Some(ended) = list::of_dist_git(session, dist) else { continue };
         let Some(branch) = ended.branch() else { continue };
         let is_open = found.contains(&(ended.dist_path.clone(), branch.clone()));
-        let is_needed = is_open || unlisted.hold(ended.source_path.as_str());
-        if is_needed || !bounds.include(&ended.source_path) || !seen.insert((home, branch.clone())) {
+        let is_needed = is_open || failed_lists.cover(ended.source_path.as_str());
+        if is_needed || !scope.include(&ended.source_path) || !seen.insert((home, branch.clone())) {
             continue;
         }
-        match remove(bot, home, &branch, &ended.name(), global) {
+        match remove(session, home, &branch, &ended.name()) {
             Ok(None) => {}
-            Ok(Some(effect)) => {
-                let mut line = Line::new(ended.name());
-                line.note("removed its branch", &effect);
+            Ok(Some(outcome)) => {
+                let mut line = SummaryLine::new(ended.name());
+                line.note("removed its branch", outcome);
                 tally.summary.lines.push(line);
             }
             Err(error) => {
@@ -136,7 +126,7 @@ pub(crate) fn remove_branches(
                     seen_to = SeenTo::InPart;
                 }
                 let error = error.context(format!("removing the branch {branch}"));
-                tally.failed(Line::new(ended.name()), &ended.dist_path, error);
+                tally.failed(SummaryLine::new(ended.name()), &ended.dist_path, error);
                 if tally.is_hopeless() {
                     return Ok(SeenTo::InPart);
                 }
@@ -147,20 +137,20 @@ pub(crate) fn remove_branches(
 }
 
 /// Removes a branch, where it is there and the bot's.
-fn remove(bot: &Bot, home: ProjectId, branch: &BranchName, name: &str, global: &Global) -> Result<Option<Effect>> {
-    let there = match bot.forge.branch(home, branch) {
+fn remove(session: &Session, home: ProjectId, branch: &BranchName, name: &str) -> Result<Option<Outcome>> {
+    let there = match session.forge.branch(home, branch) {
         Err(ForgeError::NotFoundOrNoAccess(_)) => None,
         there => there?,
     };
     // What somebody else pushed last is theirs to remove.
     let Some(there) = there else { return Ok(None) };
-    if there.committer_email != bot.person()?.email {
+    if there.committer_email != session.identity()?.email {
         return Ok(None);
     }
-    if global.dry_run {
-        return Ok(Some(Effect::Shown(format!("would remove the branch {branch}\n"))));
+    if session.is_dry_run() {
+        return Ok(Some(Outcome::Preview(Preview::RemoveBranch { branch: branch.to_string() })));
     }
-    bot.forge.delete_branch(home, branch)?;
+    session.forge.delete_branch(home, branch)?;
     tracing::info!("removed the branch {branch} of {name}");
-    Ok(Some(Effect::Written))
+    Ok(Some(Outcome::Written))
 }

@@ -1,86 +1,98 @@
-//! `reconcile`: looks at every merge request of the instance, and brings what is behind up to date.
+//! `reconcile`: looks at every merge request of the instance, and brings up to date what is behind.
 //!
-//! The guarantee behind everything that events set off: an event that was lost is made good here. What it does for one
-//! merge request is what `sync` and `report` do; one that fails does not keep the others waiting. What a run found in order
-//! the next need not look at while lists show it unchanged.
+//! The guarantee behind everything that events set off: missed events are caught up here. What it does for one merge
+//! request is what `sync` and `report` do; one that fails does not keep the others waiting. What a run found up to date the
+//! next need not look at while lists show it unchanged.
 
 mod changes;
 mod cleanup;
+mod found;
 mod list;
 mod one;
-mod scope;
+pub mod scope;
 mod status_issue;
-mod summary;
+pub(crate) mod summary;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
 use crate::ci::Log;
-use crate::cli::args::{self, Global};
-use crate::cli::render::reconcile as reconcile_render;
-use crate::cli::render::reconcile::{Line, WhyLeft};
-use crate::git::Git;
-use crate::ops::Surroundings;
-use crate::ops::reconcile::changes::{HeadPipelines, Seen};
-use crate::ops::reconcile::cleanup::{Lately, SeenTo};
-use crate::ops::reconcile::list::{Found, Listed};
+use crate::ops::reconcile::changes::{HeadPipelines, ReconcileSeen};
+use crate::ops::reconcile::cleanup::Lately;
+use crate::ops::reconcile::found::{Found, FoundKind, SeenTo};
+use crate::ops::reconcile::list::Listed;
 use crate::ops::reconcile::one::{Depth, Reconciling, Tips};
-use crate::ops::reconcile::scope::Bounds;
+use crate::ops::reconcile::scope::{ReconcileRequest, ReconcileScope};
 use crate::ops::reconcile::status_issue::{Ran, Watch};
-use crate::ops::reconcile::summary::{Kind, Tally};
-use crate::ops::reconcile::workers::Came;
-use crate::ops::session::{Bot, Setting};
+use crate::ops::reconcile::summary::{Summary, SummaryLine, Tally, WhyLeft};
+use crate::ops::reconcile::workers::Cause;
+use crate::ops::session::{Mode, Session, SessionSettings};
 use crate::ops::sync::Unsynced;
 use crate::pair::cache::{Hour, Known, PairKey, PairPrint, Trouble, TroubleKind};
 use crate::types::ProjectPath;
-use crate::types::error::{ForgeError, Result};
+use crate::types::error::{Error, ForgeError, Result};
 
-/// Runs the command.
-pub(crate) fn run(arguments: &args::Reconcile, global: &Global, surroundings: &Surroundings) -> Result<()> {
-    let now = DateTime::<Utc>::from(SystemTime::now());
-    let setting = Setting::read(global, surroundings)?;
-    let bounds = Bounds::read(arguments, &setting.job, &setting.instance, now)?;
-    let mut bot = setting.connect(global)?;
-    let git = Git::find(&surroundings.search_path)?;
+/// What a run came to.
+pub(crate) struct Reconciled {
+    pub(crate) summary: Summary,
+    /// What it ends with.
+    pub(crate) error: Option<Error>,
+}
+
+/// Reconciles what is asked for.
+///
+/// # Errors
+///
+/// What keeps a run from looking at anything; what befalls single merge requests is in [`Reconciled`].
+pub(crate) fn reconcile(
+    request: &ReconcileRequest,
+    settings: SessionSettings,
+    mode: Mode,
+    now: DateTime<Utc>,
+) -> Result<Reconciled> {
+    let scope = ReconcileScope::read(request, &settings.job, &settings.instance, now)?;
+    let mut session = settings.connect(mode)?;
+    // Without git nothing can be brought up to date.
+    session.git()?;
     let mut tally = Tally::default();
-    let mut watch = if bounds.are_chosen() { None } else { tally.watched(&bot, Watch::read(&bot, &bounds, now))? };
-    let Listed { found, unlisted } = list::all(&bot, &bounds, &mut tally)?;
-    let mut found = chosen(&bot, &bounds, found);
+    let mut watch =
+        if scope.are_chosen() { None } else { tally.watched(&session, Watch::read(&session, &scope, now))? };
+    let Listed { found, failed_lists } = list::all(&session, &scope, &mut tally)?;
+    let mut found = chosen(&session, &scope, found);
     let open: Vec<_> = found.iter().filter_map(|found| Some((found.dist_path.clone(), found.branch()?))).collect();
     let listed = found.len();
     // What a person chose says nothing of the whole.
-    let lately = (!bounds.are_chosen()).then(|| Lately::new(watch.as_ref().and_then(Watch::last_run), now));
+    let lately = (!scope.are_chosen()).then(|| Lately::new(watch.as_ref().and_then(Watch::last_run), now));
     // Where no list could be had, the others would fail alike.
-    let lately = lately.filter(|_| !unlisted.are_all(&bot.instance));
+    let lately = lately.filter(|_| !failed_lists.are_all(&session.instance));
     let listed_to = match lately {
-        Some(lately) => cleanup::add(&bot, &bounds, lately, &unlisted, &mut found, &mut tally)?,
+        Some(lately) => cleanup::add(&session, &scope, lately, &failed_lists, &mut found, &mut tally)?,
         None => SeenTo::InPart,
     };
     let keys: Vec<_> = found.iter().map(Found::key).collect();
     let projects = projects(&found);
-    let tasks = tasks(&bot, watch.as_ref(), found, &mut tally);
-    tracing::info!("{} to look at, {} unchanged", reconcile_render::count(tasks.len()), tally.summary.unchanged);
+    let tasks = tasks(&session, watch.as_ref(), found, &mut tally);
+    tracing::info!("{} to look at, {} unchanged", summary::count(tasks.len()), tally.summary.unchanged);
 
     let queues = queues(tasks, watch.as_ref());
-    let workers = usize::try_from(bounds.jobs).unwrap_or(1).min(queues.len());
+    let workers = usize::try_from(scope.jobs).unwrap_or(1).min(queues.len());
     if workers > 1 {
         // Sections of several at a time would be folded into each other.
-        bot.log = Log::Plain;
+        session.log = Log::Plain;
     }
     let tips = Tips::default();
     let total = queues.iter().map(Vec::len).sum();
     let hour = Hour::of(now);
-    let work = Work { bot: &bot, git: &git, global, surroundings, bounds: &bounds, tips: &tips, hour, total };
+    let work = ReconcileWork { session: &session, scope: &scope, tips: &tips, hour, total };
     let tally = work.all(queues, workers, tally);
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut seen_to = tally.seen_to(keys.iter().skip(listed).copied());
-    if let Some(lately) = lately.filter(|_| !tally.is_hopeless() && !bounds.is_time_up()) {
-        match cleanup::remove_branches(&bot, &bounds, lately, &unlisted, &open, global, &mut tally) {
+    if let Some(lately) = lately.filter(|_| !tally.is_hopeless() && !scope.is_time_up()) {
+        match cleanup::remove_branches(&session, &scope, lately, &failed_lists, &open, &mut tally) {
             Ok(SeenTo::All) => {}
             Ok(SeenTo::InPart) => seen_to = SeenTo::InPart,
             Err(error) => {
@@ -99,16 +111,16 @@ pub(crate) fn run(arguments: &args::Reconcile, global: &Global, surroundings: &S
         for (key, known) in std::mem::take(&mut tally.outcomes) {
             watch.put(key, known);
         }
-        let ran = Ran { keys: &keys, projects: &projects, unlisted: &unlisted, states: tally.states, seen_to };
-        let written = watch.write(&bot, ran, global.dry_run);
-        tally.summary.status_issue = tally.watched(&bot, written)?;
+        let ran = Ran { keys: &keys, projects: &projects, failed_lists: &failed_lists, states: tally.states, seen_to };
+        let written = watch.write(&session, ran);
+        tally.summary.status_issue = tally.watched(&session, written)?;
     }
-    tally.summary.requests = bot.forge.requests();
-    tally.summary.print(global.output, surroundings.paint)?;
-    match tally.error {
-        None => Ok(()),
-        Some(error) => Err(error.context(tally.summary.failure())),
-    }
+    tally.summary.requests = session.forge.requests();
+    // Several were looked at at a time: they are shown in the order in which they were found.
+    tally.summary.lines.sort_by_key(|line| line.place);
+    let Tally { summary, error, .. } = tally;
+    let error = error.map(|error| error.context(summary.failure()));
+    Ok(Reconciled { summary, error })
 }
 
 /// The projects of both sides, those of a pair beside each other.
@@ -119,9 +131,9 @@ fn projects(found: &[Found]) -> Vec<ProjectPath> {
 }
 
 /// Picks out what has changed since the moment that a person named.
-fn chosen(bot: &Bot, bounds: &Bounds, found: Vec<Found>) -> Vec<Found> {
-    let Some(since) = bounds.since else { return found };
-    let pipelines = HeadPipelines::ask(bot).unwrap_or_else(|error| {
+fn chosen(session: &Session, scope: &ReconcileScope, found: Vec<Found>) -> Vec<Found> {
+    let Some(since) = scope.since else { return found };
+    let pipelines = HeadPipelines::ask(session).unwrap_or_else(|error| {
         without_graphql(&error);
         HeadPipelines::default()
     });
@@ -144,8 +156,8 @@ struct Task {
 }
 
 /// Sorts out what needs no look, and counts it.
-fn tasks(bot: &Bot, watch: Option<&Watch>, found: Vec<Found>, tally: &mut Tally) -> Vec<Task> {
-    let seen = watch.and_then(|_| Seen::ask(bot, &found).inspect_err(without_graphql).ok());
+fn tasks(session: &Session, watch: Option<&Watch>, found: Vec<Found>, tally: &mut Tally) -> Vec<Task> {
+    let seen = watch.and_then(|_| ReconcileSeen::ask(session, &found).inspect_err(without_graphql).ok());
     let mut tasks = Vec::new();
     for (place, found) in found.into_iter().enumerate() {
         let key = found.key();
@@ -156,7 +168,7 @@ fn tasks(bot: &Bot, watch: Option<&Watch>, found: Vec<Found>, tally: &mut Tally)
             if is_refused {
                 tally.states.refused = tally.states.refused.saturating_add(1);
             } else {
-                tally.count(Kind::of(&found));
+                tally.count(FoundKind::of(&found));
             }
         } else {
             let depth = watch.map_or(Depth::WhatChanged, |watch| watch.depth(key, print));
@@ -185,32 +197,29 @@ fn queues(tasks: Vec<Task>, watch: Option<&Watch>) -> Vec<Vec<Task>> {
 }
 
 /// What all workers share.
-struct Work<'a> {
-    bot: &'a Bot,
-    git: &'a Git,
-    global: &'a Global,
-    surroundings: &'a Surroundings,
-    bounds: &'a Bounds,
+struct ReconcileWork<'a> {
+    session: &'a Session,
+    scope: &'a ReconcileScope,
     tips: &'a Tips,
     hour: Hour,
     total: usize,
 }
 
-impl Work<'_> {
+impl ReconcileWork<'_> {
     fn all(&self, queues: Vec<Vec<Task>>, workers: usize, tally: Tally) -> Mutex<Tally> {
         let tally = Mutex::new(tally);
-        let (begun, is_over) = (AtomicUsize::new(0), AtomicBool::new(self.bounds.is_time_up()));
-        let left = workers::work(queues, workers, self.bounds.max_changes, &is_over, |task| {
+        let (begun, is_over) = (AtomicUsize::new(0), AtomicBool::new(self.scope.is_time_up()));
+        let left = workers::work(queues, workers, self.scope.max_changes, &is_over, |task| {
             let number = begun.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             let name = task.found.name();
             tracing::info!("[{number} of {}] {name}", self.total);
             // Lines of several at a time stand between each other: each says what it is about.
             let _span = (workers > 1).then(|| tracing::info_span!("", of = %name).entered());
-            let came = self.one(task, name, &tally);
-            if locked(&tally).is_hopeless() || self.bounds.is_time_up() {
+            let cause = self.one(task, name, &tally);
+            if locked(&tally).is_hopeless() || self.scope.is_time_up() {
                 is_over.store(true, Ordering::Release);
             }
-            came
+            cause
         });
         {
             let mut tally = locked(&tally);
@@ -225,16 +234,16 @@ impl Work<'_> {
         tally
     }
 
-    fn one(&self, task: Task, name: String, tally: &Mutex<Tally>) -> Came {
-        let Work { bot, git, global, surroundings, tips, .. } = *self;
+    fn one(&self, task: Task, name: String, tally: &Mutex<Tally>) -> Cause {
+        let Self { session, tips, .. } = *self;
         let Task { found, key, print, depth, place } = task;
         let project = found.source_path.clone();
-        let mut line = Line { place, ..Line::new(name) };
-        let kind = Kind::of(&found);
-        let outcome = (Reconciling { bot, git, global, surroundings, tips, depth }).one(found, &mut line);
+        let mut line = SummaryLine { place, ..SummaryLine::new(name) };
+        let kind = FoundKind::of(&found);
+        let outcome = (Reconciling { session, tips, depth }).one(found, &mut line);
         // Where one was made, there are two now.
-        let kind = if kind == Kind::SourceGitOnly && !line.did.is_empty() { Kind::Pair } else { kind };
-        let came = if line.did.is_empty() { Came::OfNothing } else { Came::OfAChange };
+        let kind = if kind == FoundKind::SourceGitOnly && !line.did.is_empty() { FoundKind::Pair } else { kind };
+        let cause = if line.did.is_empty() { Cause::Unchanged } else { Cause::Changed };
         let trouble = |kind, why: String| Trouble { merge_request: line.merge_request.clone(), kind, why, times: 0 };
         let (trouble, print) = match &outcome {
             Ok(None) => (None, print),
@@ -243,7 +252,7 @@ impl Work<'_> {
             Err(error) => (Some(trouble(TroubleKind::Failed, format!("{error:#}"))), None),
         };
         // What was written is to be looked at once more: the next look says whether it is as it should be.
-        let print = print.filter(|_| came == Came::OfNothing && !line.goes_on);
+        let print = print.filter(|_| cause == Cause::Unchanged && !line.goes_on);
         // A whole look that failed is yet to be had.
         let looked = if outcome.is_err() && depth == Depth::Whole { Hour::NEVER } else { self.hour };
         let mut tally = locked(tally);
@@ -256,7 +265,7 @@ impl Work<'_> {
             Ok(Some(unsynced)) => tally.refused(line, unsynced.refusal()),
             Err(error) => tally.failed(line, &project, error),
         }
-        came
+        cause
     }
 }
 

@@ -1,18 +1,108 @@
 //! How far a run goes, as its arguments and its job say.
 
+use std::str::FromStr;
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use crate::ci::JobContext;
-use crate::cli::args::{self, Shard};
 use crate::config::Instance;
 use crate::pair::cache::PairKey;
 use crate::types::ProjectPath;
-use crate::types::error::{Result, UsageError, bail};
+use crate::types::error::{UsageError, bail};
 
-/// See the module.
-pub(crate) struct Bounds {
+/// What a person or a job asks a run to do.
+#[derive(Clone, Debug)]
+pub struct ReconcileRequest {
+    /// See [`ReconcileScope::max_changes`].
+    pub max_changes: Option<u32>,
+    /// Only what has changed since then.
+    pub since: Option<Since>,
+    /// Only the merge requests of these source-git projects, by their paths.
+    pub only: Vec<String>,
+    /// Which part of the projects; else that of the job.
+    pub shard: Option<Shard>,
+    /// How many projects at a time.
+    pub jobs: u32,
+}
+
+/// A moment that somebody names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// This one.
+    At(DateTime<Utc>),
+    /// So long ago.
+    Ago(TimeDelta),
+}
+
+impl Since {
+    /// Returns the moment, where it is `now`.
+    pub fn moment(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::At(moment) => moment,
+            Self::Ago(ago) => now.checked_sub_signed(ago).unwrap_or(DateTime::<Utc>::MIN_UTC),
+        }
+    }
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || "must be a day (2026-11-22), a time (2026-11-22T18:00:00Z), or how long ago (90m, 2h, 3d)".to_owned();
+        if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Self::At(moment.to_utc()));
+        }
+        if let Ok(day) = text.parse::<NaiveDate>() {
+            return Ok(Self::At(day.and_time(NaiveTime::MIN).and_utc()));
+        }
+        let unit = text.chars().last().ok_or_else(wrong)?;
+        let number = text.strip_suffix(unit).and_then(|number| number.parse::<u32>().ok()).ok_or_else(wrong)?;
+        let minutes = match unit {
+            'm' => 1,
+            'h' => 60,
+            'd' => 24 * 60,
+            'w' => 7 * 24 * 60,
+            _ => return Err(wrong()),
+        };
+        TimeDelta::try_minutes(i64::from(number) * minutes).map(Self::Ago).ok_or_else(wrong)
+    }
+}
+
+/// One of several parts of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which, from 1.
+    pub index: u32,
+    /// Of how many.
+    pub total: u32,
+}
+
+impl Default for Shard {
+    /// All of it.
+    fn default() -> Self {
+        Self { index: 1, total: 1 }
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    /// Reads `K/N`. GitLab runs up to 200 jobs in parallel.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(index, total)| Some((index.parse().ok()?, total.parse().ok()?)));
+        match numbers {
+            Some((index, total)) if (1..=200).contains(&total) && (1..=total).contains(&index) => {
+                Ok(Self { index, total })
+            }
+            _ => Err("must be `K/N` with K from 1 to N, and N at most 200".to_owned()),
+        }
+    }
+}
+
+/// How far a run goes.
+pub(crate) struct ReconcileScope {
     /// After how many changes to end.
     pub(crate) max_changes: Option<u32>,
     /// Only what has changed since then.
@@ -27,16 +117,16 @@ pub(crate) struct Bounds {
     pub(crate) until: Option<Instant>,
 }
 
-impl Bounds {
+impl ReconcileScope {
     /// Reads arguments and job, which speak of this instance.
     pub(crate) fn read(
-        arguments: &args::Reconcile,
+        request: &ReconcileRequest,
         job: &JobContext,
         instance: &Instance,
         now: DateTime<Utc>,
-    ) -> Result<Self> {
+    ) -> crate::types::error::Result<Self> {
         let mut only = Vec::new();
-        for name in &arguments.only {
+        for name in &request.only {
             let path = name.parse::<ProjectPath>();
             let Some(path) = path.ok().filter(|path| instance.namespaces.dist_git_of(path.as_str()).is_some()) else {
                 bail!(UsageError::new(
@@ -49,13 +139,13 @@ impl Bounds {
             }
         }
         // What a job's variables say is GitLab's, or else nobody's business: then there is one part.
-        let of_job = || job.node.as_deref().and_then(|node| args::shard(node).ok());
+        let of_job = || job.node.as_deref().and_then(|node| node.parse().ok());
         Ok(Self {
-            max_changes: arguments.max_changes,
-            since: arguments.since.map(|since| since.moment(now)),
+            max_changes: request.max_changes,
+            since: request.since.map(|since| since.moment(now)),
             only,
-            shard: arguments.shard.or_else(of_job).unwrap_or_default(),
-            jobs: arguments.jobs,
+            shard: request.shard.or_else(of_job).unwrap_or_default(),
+            jobs: request.jobs,
             until: job.time_to_begin(now).and_then(|left| Instant::now().checked_add(left)),
         })
     }
@@ -83,8 +173,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_moment_is_a_day_a_time_or_how_long_ago() {
+        let now = DateTime::parse_from_rfc3339("2026-11-22T18:00:00Z").unwrap().to_utc();
+        let at = |text: &str| text.parse::<Since>().unwrap().moment(now).to_rfc3339();
+        assert_eq!(at("2026-11-20"), "2026-11-20T00:00:00+00:00");
+        assert_eq!(at("2026-11-20T12:30:00+02:00"), "2026-11-20T10:30:00+00:00");
+        assert_eq!(at("90m"), "2026-11-22T16:30:00+00:00");
+        assert_eq!((at("2h"), at("3d")), (at("120m"), at("72h")));
+        assert_eq!(at("1w"), "2026-11-15T18:00:00+00:00");
+        assert!("4000000000w".parse::<Since>().unwrap().moment(now) < now);
+        assert!(Since::Ago(TimeDelta::MAX).moment(now) < now);
+        for bad in ["", "h", "2", "2y", "-2h", "yesterday", "2026-13-01", "2é"] {
+            assert!(bad.parse::<Since>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_shard_is_one_of_some() {
+        assert_eq!("2/4".parse::<Shard>().unwrap(), Shard { index: 2, total: 4 });
+        for bad in ["", "1", "0/4", "5/4", "1/0", "1/201", "a/b", "1/4/2"] {
+            assert!(bad.parse::<Shard>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn each_project_is_in_one_of_the_parts_and_the_parts_are_about_as_large() {
-        let parts = (1..=4).map(|index| Bounds {
+        let parts = (1..=4).map(|index| ReconcileScope {
             max_changes: None,
             since: None,
             only: Vec::new(),

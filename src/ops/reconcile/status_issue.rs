@@ -10,11 +10,12 @@ use chrono::{DateTime, Utc};
 
 use crate::ci::LogSection;
 use crate::forge::{HookOwner, Issue, IssueEdit, Note, Webhook};
-use crate::ops::reconcile::cleanup::{self, SeenTo};
-use crate::ops::reconcile::list::Unlisted;
+use crate::ops::reconcile::cleanup;
+use crate::ops::reconcile::found::SeenTo;
+use crate::ops::reconcile::list::FailedLists;
 use crate::ops::reconcile::one::Depth;
-use crate::ops::reconcile::scope::Bounds;
-use crate::ops::session::Bot;
+use crate::ops::reconcile::scope::ReconcileScope;
+use crate::ops::session::Session;
 use crate::pair::cache::{Cache, Hour, Known, PairKey, PairPrint};
 use crate::pair::status_issue::{self, DisabledHook, InstanceState, JobPart, States, StatusText};
 use crate::types::error::{ForgeError, Result};
@@ -64,7 +65,7 @@ pub(crate) struct Ran<'a> {
     /// Their projects.
     pub(crate) projects: &'a [ProjectPath],
     /// Those that could not be found.
-    pub(crate) unlisted: &'a Unlisted,
+    pub(crate) failed_lists: &'a FailedLists,
     pub(crate) states: States,
     /// Of what ended.
     pub(crate) seen_to: SeenTo,
@@ -81,27 +82,27 @@ struct Notes {
 
 impl Watch {
     /// Reads what earlier runs left in the bot project, where the instance names one.
-    pub(crate) fn read(bot: &Bot, bounds: &Bounds, now: DateTime<Utc>) -> Result<Option<Self>> {
-        let Some(project) = &bot.instance.bot_project else {
+    pub(crate) fn read(session: &Session, scope: &ReconcileScope, now: DateTime<Utc>) -> Result<Option<Self>> {
+        let Some(project) = &session.instance.bot_project else {
             tracing::info!("the instance names no `bot_project`: nothing is remembered, and everything is looked at");
             return Ok(None);
         };
-        let _section = LogSection::begin(bot.log, "status", "reading the status issue");
+        let _section = LogSection::begin(session.log, "status", "reading the status issue");
         let mut watch = Self {
             project: project.as_str().parse()?,
-            instance: bot.instance.short_name(),
-            shard: (bounds.shard.index, bounds.shard.total),
+            instance: session.instance.short_name(),
+            shard: (scope.shard.index, scope.shard.total),
             now,
             issue: None,
             surplus: Vec::new(),
             notes: Notes::default(),
             memory: Cache::default(),
-            settings: settings(bot),
+            settings: settings(session),
             last: None,
             put: Vec::new(),
         };
-        watch.find_issue(bot)?;
-        watch.read_notes(bot)?;
+        watch.find_issue(session)?;
+        watch.read_notes(session)?;
         watch.last = watch.own().map(|(_, part)| part.ran);
         let own = watch.own().map(|(_, part)| (part.settings, part.memory.clone()));
         let (settings, memory) = own.unwrap_or_default();
@@ -113,12 +114,12 @@ impl Watch {
     }
 
     /// Finds the issue among the bot's own: whatever others write counts for nothing.
-    fn find_issue(&mut self, bot: &Bot) -> Result<()> {
+    fn find_issue(&mut self, session: &Session) -> Result<()> {
         let mut found = Vec::new();
-        for issue in bot.forge.issues_by(&self.project, bot.myself()?.user.id) {
+        for issue in session.forge.issues_by(&self.project, session.myself()?.user.id) {
             let issue = issue?;
             let is_of = status_issue::is_of(&issue.title, &issue.description, &self.instance);
-            if issue.author.id == bot.myself()?.user.id && is_of {
+            if issue.author.id == session.myself()?.user.id && is_of {
                 found.push(issue);
             }
         }
@@ -128,12 +129,12 @@ impl Watch {
         Ok(())
     }
 
-    fn read_notes(&mut self, bot: &Bot) -> Result<()> {
+    fn read_notes(&mut self, session: &Session) -> Result<()> {
         self.notes = Notes::default();
         let Some(issue) = &self.issue else { return Ok(()) };
-        for note in bot.forge.issue_comments(&self.project, issue.iid).take(NOTES) {
+        for note in session.forge.issue_comments(&self.project, issue.iid).take(NOTES) {
             let Note { id, body, author, system, .. } = note?;
-            if author.id != bot.myself()?.user.id || system {
+            if author.id != session.myself()?.user.id || system {
                 continue;
             }
             let Some(part) = JobPart::read(&body) else {
@@ -196,18 +197,18 @@ impl Watch {
 
     /// Writes what the next runs need and people are to know, where that has changed; in a dry run, returns the text that
     /// the issue would get. What was found is all that is remembered, and what may be there of what could not be listed.
-    pub(crate) fn write(&mut self, bot: &Bot, ran: Ran<'_>, dry_run: bool) -> Result<Option<String>> {
-        let _section = LogSection::begin(bot.log, "status_write", "writing the status issue");
-        let Ran { keys, projects, unlisted, mut states, seen_to } = ran;
+    pub(crate) fn write(&mut self, session: &Session, ran: Ran<'_>) -> Result<Option<String>> {
+        let _section = LogSection::begin(session.log, "status_write", "writing the status issue");
+        let Ran { keys, projects, failed_lists, mut states, seen_to } = ran;
         let now = self.hour();
         let kept = keys.iter().chain(&self.put).copied();
         let unseen = self.memory.keep(kept, |known| match &known.trouble {
-            Some(trouble) => unlisted.hold_named(&bot.instance, &trouble.merge_request),
-            None => !unlisted.is_none() && now.0.saturating_sub(known.looked.0) < KEPT_UNLISTED,
+            Some(trouble) => failed_lists.cover_named(&session.instance, &trouble.merge_request),
+            None => !failed_lists.is_none() && now.0.saturating_sub(known.looked.0) < KEPT_UNLISTED,
         });
         states.left = states.left.saturating_add(u32::try_from(unseen).unwrap_or(u32::MAX));
         let old = self.own().cloned();
-        let surroundings = self.surroundings(bot, projects, old.as_ref().map(|(_, part)| part))?;
+        let surroundings = self.surroundings(session, projects, old.as_ref().map(|(_, part)| part))?;
         let part = JobPart {
             shard: self.shard,
             ran: self.now.timestamp(),
@@ -217,50 +218,50 @@ impl Watch {
             surroundings,
             memory: self.memory.clone(),
         };
-        if dry_run {
-            let (text, _) = self.text(bot, &part);
+        if session.is_dry_run() {
+            let (text, _) = self.text(session, &part);
             let shown = self.issue.as_ref().map(|issue| issue.description.as_str());
             return Ok(if is_same(shown.unwrap_or_default(), &text) { None } else { Some(text) });
         }
         if self.issue.is_none() {
-            self.open(bot, &part)?;
+            self.open(session, &part)?;
         }
         let Some(issue) = self.issue.clone() else { return Ok(None) };
         match self.own().cloned() {
             None => {
-                let note = bot.forge.create_issue_note(&self.project, issue.iid, &part.note())?;
+                let note = session.forge.create_issue_note(&self.project, issue.iid, &part.note())?;
                 self.notes.parts.push((note.id, part.clone()));
             }
             Some((id, old)) if part.is_news(&old) => {
-                bot.forge.edit_issue_note(&self.project, issue.iid, id, &part.note())?;
+                session.forge.edit_issue_note(&self.project, issue.iid, id, &part.note())?;
                 if self.shard.1 > 1 {
                     // Others may have written theirs meanwhile.
-                    self.read_notes(bot)?;
+                    self.read_notes(session)?;
                 }
             }
             // What is shown has to be what is written.
-            Some((_, old)) => return self.finish(bot, &issue, &old).map(|()| None),
+            Some((_, old)) => return self.finish(session, &issue, &old).map(|()| None),
         }
-        self.finish(bot, &issue, &part).map(|()| None)
+        self.finish(session, &issue, &part).map(|()| None)
     }
 
     /// Opens the issue; where another run did so at the same time, the older one is kept.
-    fn open(&mut self, bot: &Bot, part: &JobPart) -> Result<()> {
-        let (text, _) = self.text(bot, part);
+    fn open(&mut self, session: &Session, part: &JobPart) -> Result<()> {
+        let (text, _) = self.text(session, part);
         let title = status_issue::title(&self.instance);
-        match bot.forge.create_confidential_issue(&self.project, &title, &text) {
+        match session.forge.create_confidential_issue(&self.project, &title, &text) {
             Ok(issue) => tracing::info!("opened {}", issue.web_url),
             // The answer was lost: it is there, or the next run opens it.
             Err(ForgeError::MaybeDone(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        self.find_issue(bot)?;
-        self.read_notes(bot)
+        self.find_issue(session)?;
+        self.read_notes(session)
     }
 
     /// Brings the issue in line with its notes, and removes what is one too many.
-    fn finish(&mut self, bot: &Bot, issue: &Issue, part: &JobPart) -> Result<()> {
-        let (text, is_open) = self.text(bot, part);
+    fn finish(&mut self, session: &Session, issue: &Issue, part: &JobPart) -> Result<()> {
+        let (text, is_open) = self.text(session, part);
         let edit = IssueEdit {
             description: (!is_same(&issue.description, &text)).then_some(text),
             state: match (issue.is_open(), is_open) {
@@ -270,29 +271,29 @@ impl Watch {
             },
         };
         if !edit.is_empty() {
-            bot.forge.edit_issue(&self.project, issue.iid, &edit)?;
+            session.forge.edit_issue(&self.project, issue.iid, &edit)?;
             tracing::info!("edited {}", issue.web_url);
         }
         for surplus in std::mem::take(&mut self.surplus) {
             let text = status_issue::superseded(issue.iid);
             let edit = IssueEdit { description: Some(text), state: Some(StateChange::Close) };
-            bot.forge.edit_issue(&self.project, surplus, &edit)?;
+            session.forge.edit_issue(&self.project, surplus, &edit)?;
         }
         // One of several jobs does it for all.
         if self.shard.0 == 1 {
             for note in std::mem::take(&mut self.notes.surplus) {
-                bot.forge.delete_issue_note(&self.project, issue.iid, note)?;
+                session.forge.delete_issue_note(&self.project, issue.iid, note)?;
             }
         }
         Ok(())
     }
 
     /// What the issue is to say with this for the own part, and whether it is to be open.
-    fn text(&self, bot: &Bot, own: &JobPart) -> (String, bool) {
+    fn text(&self, session: &Session, own: &JobPart) -> (String, bool) {
         let others = self.notes.parts.iter().map(|(_, part)| part).filter(|part| part.shard != own.shard);
         let mut parts: Vec<_> = others.chain([own]).cloned().collect();
         parts.sort_by_key(|part| part.shard);
-        let gitlab = format!("{}/", bot.instance.gitlab.url.as_str().trim_end_matches('/'));
+        let gitlab = format!("{}/", session.instance.gitlab.url.as_str().trim_end_matches('/'));
         let today = self.now.date_naive();
         let status = StatusText { instance: &self.instance, parts: &parts, gitlab: &gitlab, today, last: self.last };
         (status.description(), status.needs_a_person())
@@ -301,7 +302,7 @@ impl Watch {
     /// What can be amiss besides merge requests; asked for once a day, by one of several jobs.
     fn surroundings(
         &self,
-        bot: &Bot,
+        session: &Session,
         projects: &[ProjectPath],
         old: Option<&JobPart>,
     ) -> Result<Option<InstanceState>> {
@@ -315,8 +316,8 @@ impl Watch {
             Some(known) if is_fresh(&known) => return Ok(Some(known)),
             known => known.unwrap_or(InstanceState { hooks: Some(Vec::new()), ..InstanceState::default() }),
         };
-        let token = unless_failed(seen(bot.forge.token_expiry()), "when the token expires")?;
-        let hooks = unless_failed(hooks(bot, projects), "whether GitLab has disabled webhooks")?;
+        let token = unless_failed(seen(session.forge.token_expiry()), "when the token expires")?;
+        let hooks = unless_failed(hooks(session, projects), "whether GitLab has disabled webhooks")?;
         let asked = match (&token, &hooks) {
             (Some(_), Some(_)) => asked,
             _ => asked.saturating_sub(SURROUNDINGS).saturating_add(SURROUNDINGS_AGAIN),
@@ -328,17 +329,17 @@ impl Watch {
 
 /// The webhooks on either side that GitLab does not call: events and pipelines are told by them. Nothing where none are to
 /// be seen.
-fn hooks(bot: &Bot, projects: &[ProjectPath]) -> Result<Option<Vec<DisabledHook>>, ForgeError> {
+fn hooks(session: &Session, projects: &[ProjectPath]) -> Result<Option<Vec<DisabledHook>>, ForgeError> {
     let mut hooks = None;
     let mut groups = BTreeSet::new();
-    for pair in bot.instance.namespaces.pairs() {
+    for pair in session.instance.namespaces.pairs() {
         groups.extend([pair.source_git.as_str(), pair.dist_git.as_str()]);
     }
     let groups = groups.into_iter().map(|group| (HookOwner::Group(group), group));
     // Roles are given for single projects as well: that one is not to be seen says nothing of the next.
     let projects = projects.iter().take(PROJECTS).map(|project| (HookOwner::Project(project), project.as_str()));
     for (owner, of) in groups.chain(projects) {
-        if let Some(all) = seen(bot.forge.webhooks(owner).collect::<Result<Vec<_>, _>>())? {
+        if let Some(all) = seen(session.forge.webhooks(owner).collect::<Result<Vec<_>, _>>())? {
             hooks.get_or_insert_with(Vec::new).extend(disabled(of, all));
         }
     }
@@ -358,8 +359,8 @@ fn unless_failed<T>(asked: Result<T, ForgeError>, what: &str) -> Result<Option<T
 }
 
 /// What stands for all that decides what is done besides what GitLab tells: the program and the instance.
-fn settings(bot: &Bot) -> PairPrint {
-    let instance = &bot.instance;
+fn settings(session: &Session) -> PairPrint {
+    let instance = &session.instance;
     let settings = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?}",
         instance.namespaces, instance.forks, instance.targets, instance.ci_files, instance.results, instance.label,

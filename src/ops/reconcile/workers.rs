@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Says what came of one piece of work.
+/// What one piece of work came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Came {
+pub(crate) enum Cause {
     /// Nothing was changed.
-    OfNothing,
+    Unchanged,
     /// Something was.
-    OfAChange,
+    Changed,
 }
 
 /// Does the work that `queues` hold, each queue in order and by one worker, the first queues first; up to `workers` at a
@@ -23,7 +23,7 @@ pub(crate) fn work<T: Send>(
     workers: usize,
     limit: Option<u32>,
     is_over: &AtomicBool,
-    one: impl Fn(T) -> Came + Sync,
+    one: impl Fn(T) -> Cause + Sync,
 ) -> Vec<T> {
     let waiting = Mutex::new(queues.into_iter().map(VecDeque::from).collect::<VecDeque<_>>());
     let left = Mutex::new(Vec::new());
@@ -85,10 +85,10 @@ impl Permits {
         }
     }
 
-    fn give_back(&self, came: Came) {
+    fn give_back(&self, cause: Cause) {
         let mut state = locked(&self.state);
         if let Some(free) = &mut state.free
-            && came == Came::OfNothing
+            && cause == Cause::Unchanged
         {
             *free = free.saturating_add(1);
         }
@@ -111,7 +111,7 @@ mod tests {
         let queues = vec![vec![(0, 0), (0, 1), (0, 2)], vec![(1, 0)], vec![(2, 0), (2, 1)]];
         let left = work(queues, 2, None, &AtomicBool::new(false), |piece| {
             done.lock().unwrap().push(piece);
-            Came::OfAChange
+            Cause::Changed
         });
         assert!(left.is_empty());
         let done = done.into_inner().unwrap();
@@ -128,7 +128,7 @@ mod tests {
         let all = Barrier::new(3);
         let left = work(vec![vec![1], vec![2], vec![3]], 3, None, &AtomicBool::new(false), |_| {
             all.wait();
-            Came::OfNothing
+            Cause::Unchanged
         });
         assert!(left.is_empty());
     }
@@ -142,9 +142,9 @@ mod tests {
                 looks.fetch_add(1, Ordering::SeqCst);
                 if piece % 2 == 1 {
                     changes.fetch_add(1, Ordering::SeqCst);
-                    return Came::OfAChange;
+                    return Cause::Changed;
                 }
-                Came::OfNothing
+                Cause::Unchanged
             });
             assert_eq!(changes.into_inner(), limit);
             assert_eq!(left.len() + looks.into_inner() as usize, 40);
@@ -156,7 +156,7 @@ mod tests {
         let is_over = AtomicBool::new(false);
         let left = work(vec![vec![1, 2], vec![3]], 1, None, &is_over, |_| {
             is_over.store(true, Ordering::Release);
-            Came::OfNothing
+            Cause::Unchanged
         });
         assert_eq!(left, [2, 3]);
     }

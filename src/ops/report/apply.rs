@@ -2,9 +2,9 @@
 //! then shows the results alone.
 use crate::forge::Posting;
 use crate::ops::commit_statuses::{self, Refused};
-use crate::ops::report::Pair;
-use crate::ops::report::observe::Seen;
-use crate::ops::session::Bot;
+use crate::ops::find_pair::Pair;
+use crate::ops::report::observe::ReportSeen;
+use crate::ops::session::Session;
 use crate::pair::note;
 use crate::pair::note::ci_results::Acceptance;
 use crate::pair::report_plan::NoteEdit;
@@ -22,7 +22,7 @@ pub(crate) enum Applied {
     Overtaken,
 }
 
-pub(crate) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Applied> {
+pub(crate) fn apply(session: &Session, pair: &Pair, seen: &ReportSeen) -> Result<Applied> {
     let observed = &seen.observed;
     let mut applied = Applied::Nothing;
     let mut refusals = Refusals(Vec::new());
@@ -30,7 +30,7 @@ pub(crate) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Applied> {
         if !refusals.allow(&post, seen) {
             continue;
         }
-        match commit_statuses::post(&bot.forge, seen.project, &post) {
+        match commit_statuses::post(&session.forge, seen.project, &post) {
             Ok(posting) => {
                 applied = Applied::Something;
                 let what = match posting {
@@ -49,10 +49,10 @@ pub(crate) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Applied> {
     }
     let taken = observed.place.as_ref().map(|place| refusals.taken(place)).unwrap_or_default();
     if let Some(edit) = observed.note_edit(taken) {
-        if !is_as_read(bot, pair, &edit)? {
+        if !is_as_read(session, pair, &edit)? {
             return Ok(Applied::Overtaken);
         }
-        bot.forge.edit_note(pair.source.target_project_id, pair.source.iid, edit.id, &edit.after)?;
+        session.forge.edit_note(pair.source.target_project_id, pair.source.iid, edit.id, &edit.after)?;
         tracing::info!("edited the note on {}!{}", pair.source_path, pair.source.iid);
         applied = Applied::Something;
     }
@@ -64,8 +64,8 @@ pub(crate) fn apply(bot: &Bot, pair: &Pair, seen: &Seen) -> Result<Applied> {
 
 /// Whether the note is as it was when this job began: GitLab has no way to edit it only if it is, and posting
 /// statuses takes long enough for a sync to write it anew.
-fn is_as_read(bot: &Bot, pair: &Pair, edit: &NoteEdit) -> Result<bool> {
-    match bot.forge.note(pair.source.target_project_id, pair.source.iid, edit.id) {
+fn is_as_read(session: &Session, pair: &Pair, edit: &NoteEdit) -> Result<bool> {
+    match session.forge.note(pair.source.target_project_id, pair.source.iid, edit.id) {
         Ok(note) => Ok(note::same(&note.body, &edit.before)),
         Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(false),
         Err(error) => Err(error.into()),
@@ -76,7 +76,7 @@ fn is_as_read(bot: &Bot, pair: &Pair, edit: &NoteEdit) -> Result<bool> {
 struct Refusals(Vec<(Post, Refused)>);
 
 impl Refusals {
-    fn allow(&self, post: &Post, seen: &Seen) -> bool {
+    fn allow(&self, post: &Post, seen: &ReportSeen) -> bool {
         let mut same_place = self.0.iter().filter(|(other, _)| other.place == post.place);
         same_place.all(|(other, refused)| match refused {
             Refused::Place => false,

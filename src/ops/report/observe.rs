@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::ci::LogSection;
 use crate::config;
 use crate::forge::{self, MergeRequestState, Pipeline};
-use crate::ops::report::Pair;
-use crate::ops::session::Bot;
+use crate::ops::find_pair::Pair;
+use crate::ops::session::Session;
 use crate::ops::{commit_statuses, notes};
 use crate::pair::ci::{self, Begun, CiResults, MergeRequestIs, OnFailure};
 use crate::pair::facts::SourceNote;
@@ -27,7 +27,7 @@ const COMMITS_ASKED: usize = 10;
 const DOWNSTREAM: usize = 10;
 
 /// What was seen.
-pub(crate) struct Seen {
+pub(crate) struct ReportSeen {
     pub(crate) observed: ReportFacts,
     /// The statuses that are there, where that was asked.
     pub(crate) posted: Vec<(StatusPlace, Vec<Posted>)>,
@@ -48,26 +48,26 @@ struct Subject {
 }
 
 /// Looks; nothing, with a line in the log, where there is nothing to report or nothing new.
-pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
+pub(crate) fn observe(session: &Session, pair: &mut Pair) -> Result<Option<ReportSeen>> {
     let title = format!("reading the CI results of {}!{}", pair.dist_path, pair.dist.iid);
-    let _section = LogSection::begin(bot.log, "results", &title);
+    let _section = LogSection::begin(session.log, "results", &title);
     let note = match pair.note.take() {
         Some(note) => Some(note),
         None => {
             let recorded = markers::read(&pair.dist.description).and_then(|record| record.note);
-            notes::find(bot, pair.source.target_project_id, pair.source.iid, recorded)?.into_iter().next()
+            notes::find(session, pair.source.target_project_id, pair.source.iid, recorded)?.into_iter().next()
         }
     };
     let note = note.map(|note| SourceNote { id: note.id, author: note.author.id, body: note.body });
     let known = note.as_ref().and_then(|note| CiSection::read(&note.body));
-    let Some(subject) = Looking { bot, pair, known: known.as_ref(), sources: BTreeMap::new() }.subject()? else {
+    let Some(subject) = Looking { session, pair, known: known.as_ref(), sources: BTreeMap::new() }.subject()? else {
         return Ok(None);
     };
     // Once it is merged, dist-git holds the target branch: the bot's note says up to which commit.
     let held = note.as_ref().and_then(|note| markers::read_note(&note.body)).map(|told| told.commit);
     let held = held.filter(|_| pair.source.state == MergeRequestState::Merged);
     let head = held.or(pair.source.sha).unwrap_or(subject.commit);
-    if held != Some(subject.commit) && !is_in(bot, pair, &subject.commit)? {
+    if held != Some(subject.commit) && !is_in(session, pair, &subject.commit)? {
         tracing::warn!("dist-git holds commit {}, which the merge request never had: not reported", subject.commit);
         return Ok(None);
     }
@@ -78,9 +78,9 @@ pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
         (CommitIs::Newest, true) => {
             let of_head = known.as_ref().filter(|known| known.state.commit == head);
             let statuses = of_head.and_then(|known| known.state.statuses.as_ref());
-            commit_statuses::place_of_head(&bot.forge, &pair.source, &head, statuses.map(|known| &known.place))?
+            commit_statuses::place_of_head(&session.forge, &pair.source, &head, statuses.map(|known| &known.place))?
         }
-        _ => commit_statuses::place_of_older(&bot.forge, &pair.source, &subject.commit)?,
+        _ => commit_statuses::place_of_older(&session.forge, &pair.source, &subject.commit)?,
     };
     if let (Some(known), Some(note)) = (&known, &note)
         && pair.memory == RememberedResults::Trusted
@@ -96,14 +96,14 @@ pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
         false => MergeRequestIs::Ended,
     };
     let observed = ReportFacts {
-        bot: bot.myself()?.user.id,
+        bot: session.myself()?.user.id,
         results: CiResults {
             commit: subject.commit,
             tested: subject.tested,
             pipeline: subject
                 .pipeline
                 .as_ref()
-                .map(|pipeline| with_jobs(bot, pipeline, pair.pipeline.as_ref()))
+                .map(|pipeline| with_jobs(session, pipeline, pair.pipeline.as_ref()))
                 .transpose()?,
             merge_request,
         },
@@ -112,7 +112,7 @@ pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
         note,
         memory: pair.memory,
         place,
-        detail: match bot.instance.results {
+        detail: match session.instance.results {
             config::Results::Pipeline => Detail::Pipeline,
             config::Results::Jobs => Detail::Jobs,
         },
@@ -121,20 +121,20 @@ pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
     let project = pair.source.target_project_id;
     let mut posted = Vec::new();
     for place in observed.places_to_look_at() {
-        let there = match commit_statuses::posted(&bot.forge, &pair.source, &place.sha()) {
+        let there = match commit_statuses::posted(&session.forge, &pair.source, &place.sha()) {
             // The commit is not there any more: a merged-results pipeline's may have gone.
             Err(ForgeError::NotFoundOrNoAccess(_)) => continue,
             there => there?,
         };
         posted.push((place, there));
     }
-    Ok(Some(Seen { observed, posted, pipeline: subject.pipeline, project }))
+    Ok(Some(ReportSeen { observed, posted, pipeline: subject.pipeline, project }))
 }
 
 /// Whether a pipeline is still as it was seen.
-pub(crate) fn is_still_so(bot: &Bot, seen: &Seen) -> Result<bool> {
+pub(crate) fn is_still_so(session: &Session, seen: &ReportSeen) -> Result<bool> {
     let Some(pipeline) = &seen.pipeline else { return Ok(true) };
-    match bot.forge.pipeline(pipeline.project_id, pipeline.id) {
+    match session.forge.pipeline(pipeline.project_id, pipeline.id) {
         Ok(now) => Ok((now.status, now.updated_at) == (pipeline.status, pipeline.updated_at)),
         // It went with its project.
         Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(true),
@@ -159,11 +159,11 @@ fn is_told(known: &CiSection, subject: &Subject, place: Option<&StatusPlace>) ->
 }
 
 /// Whether the source-git merge request has, or had, a commit as its head.
-fn is_in(bot: &Bot, pair: &Pair, commit: &CommitId) -> Result<bool> {
+fn is_in(session: &Session, pair: &Pair, commit: &CommitId) -> Result<bool> {
     if pair.source.sha == Some(*commit) {
         return Ok(true);
     }
-    let versions = bot.forge.merge_request_versions(pair.source.target_project_id, pair.source.iid);
+    let versions = session.forge.merge_request_versions(pair.source.target_project_id, pair.source.iid);
     for version in versions.take(VERSIONS) {
         if version?.head == *commit {
             return Ok(true);
@@ -174,7 +174,7 @@ fn is_in(bot: &Bot, pair: &Pair, commit: &CommitId) -> Result<bool> {
 
 /// The search for what a report is about.
 struct Looking<'a> {
-    bot: &'a Bot,
+    session: &'a Session,
     pair: &'a Pair,
     /// What the note shows: it spares asking again which commit is which.
     known: Option<&'a CiSection>,
@@ -194,7 +194,7 @@ impl Looking<'_> {
             );
             return Ok(self.left(Vec::new()));
         }
-        let pipelines = self.bot.forge.merge_request_pipelines(dist.target_project_id, dist.iid);
+        let pipelines = self.session.forge.merge_request_pipelines(dist.target_project_id, dist.iid);
         let pipelines: Vec<Pipeline> = pipelines.take(PIPELINES).collect::<Result<_, _>>()?;
         let Some(head) = dist.sha else {
             tracing::info!("GitLab is still preparing {}!{}: nothing to report yet", self.pair.dist_path, dist.iid);
@@ -237,8 +237,8 @@ impl Looking<'_> {
         if let Some(known) = self.sources.get(&tested) {
             return Ok(*known);
         }
-        let person = self.bot.person()?;
-        let found = match self.bot.forge.commit(self.pair.dist.target_project_id, &tested) {
+        let person = self.session.identity()?;
+        let found = match self.session.forge.commit(self.pair.dist.target_project_id, &tested) {
             Ok(found) if found.committer_email == person.email && found.parent_ids.len() == 1 => {
                 commit::source_of(&found.message)
             }
@@ -259,7 +259,7 @@ impl Looking<'_> {
         if let Some(known) = self.known.filter(|known| known.state.pipeline == Some(pipeline.id)) {
             return Ok(known.state.tested);
         }
-        let merge = match self.bot.forge.commit(pipeline.project_id, &pipeline.sha) {
+        let merge = match self.session.forge.commit(pipeline.project_id, &pipeline.sha) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => return Ok(None),
             merge => merge?,
         };
@@ -267,7 +267,7 @@ impl Looking<'_> {
             return Ok(Some(*head));
         }
         let dist = &self.pair.dist;
-        for version in self.bot.forge.merge_request_versions(dist.target_project_id, dist.iid).take(VERSIONS) {
+        for version in self.session.forge.merge_request_versions(dist.target_project_id, dist.iid).take(VERSIONS) {
             let version = version?;
             if merge.parent_ids.contains(&version.head) {
                 return Ok(Some(version.head));
@@ -298,7 +298,7 @@ impl Looking<'_> {
         if let Some(known) = self.known.filter(|known| known.state.pipeline == Some(pipeline.id)) {
             return Ok(known.state.tested == Some(*head));
         }
-        match self.bot.forge.commit(pipeline.project_id, &pipeline.sha) {
+        match self.session.forge.commit(pipeline.project_id, &pipeline.sha) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(false),
             merge => Ok(merge?.parent_ids.contains(head)),
         }
@@ -318,10 +318,10 @@ impl Looking<'_> {
 
 /// Reads the jobs of a pipeline, and those of the pipelines that its trigger jobs started. `asked` is a pipeline that was
 /// read by itself.
-fn with_jobs(bot: &Bot, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result<ci::CiPipeline> {
+fn with_jobs(session: &Session, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result<ci::CiPipeline> {
     let mut jobs = Vec::new();
-    let own = bot.forge.pipeline_jobs(pipeline.project_id, pipeline.id);
-    let bridges = bot.forge.pipeline_bridges(pipeline.project_id, pipeline.id);
+    let own = session.forge.pipeline_jobs(pipeline.project_id, pipeline.id);
+    let bridges = session.forge.pipeline_bridges(pipeline.project_id, pipeline.id);
     let mut looked_into = 0;
     for job in own.chain(bridges).take(JOBS) {
         let job = job?;
@@ -329,7 +329,7 @@ fn with_jobs(bot: &Bot, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result
             // What runs in other projects is theirs to show: the bot may see more of it than who reads the note.
             Some(downstream) if downstream.project_id == pipeline.project_id && looked_into < DOWNSTREAM => {
                 looked_into += 1;
-                downstream_jobs(bot, downstream)?
+                downstream_jobs(session, downstream)?
             }
             _ => Vec::new(),
         };
@@ -352,7 +352,7 @@ fn with_jobs(bot: &Bot, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result
     if read.jobs.is_empty() || read.composite().state == CiState::Pending {
         let alone = match asked.filter(|asked| asked.id == pipeline.id) {
             Some(asked) => asked.clone(),
-            None => bot.forge.pipeline(pipeline.project_id, pipeline.id)?,
+            None => session.forge.pipeline(pipeline.project_id, pipeline.id)?,
         };
         read.begun = if alone.started_at.is_some() { Begun::Yes } else { Begun::No };
         read.configuration_error = alone.yaml_errors.filter(|error| !error.trim().is_empty());
@@ -361,9 +361,9 @@ fn with_jobs(bot: &Bot, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result
 }
 
 /// Reads the jobs of a pipeline that another one started. One that the bot may not see has none.
-fn downstream_jobs(bot: &Bot, pipeline: &Pipeline) -> Result<Vec<ci::CiJob>> {
+fn downstream_jobs(session: &Session, pipeline: &Pipeline) -> Result<Vec<ci::CiJob>> {
     let mut jobs = Vec::new();
-    for job in bot.forge.pipeline_jobs(pipeline.project_id, pipeline.id).take(JOBS) {
+    for job in session.forge.pipeline_jobs(pipeline.project_id, pipeline.id).take(JOBS) {
         match job {
             Ok(job) => jobs.push(shown(job)),
             Err(ForgeError::NotFoundOrNoAccess(_) | ForgeError::Forbidden(_)) => return Ok(Vec::new()),

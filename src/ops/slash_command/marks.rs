@@ -3,14 +3,14 @@
 //! GitLab lets a user react to a note with an emoji once, and answers 404 to the second time. It checks that before it
 //! writes, so that two jobs at once may both succeed: whoever has the reaction with the lowest number holds the claim.
 use crate::forge::{Award, AwardId};
-use crate::ops::session::Bot;
+use crate::ops::session::Session;
 use crate::pair::note::commands::Reaction;
 use crate::types::error::{ForgeError, Result};
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// A comment, to be marked.
 pub(crate) struct Marks<'a> {
-    pub(crate) bot: &'a Bot,
+    pub(crate) session: &'a Session,
     pub(crate) note: (ProjectId, MergeRequestIid, NoteId),
 }
 
@@ -46,7 +46,7 @@ impl Marks<'_> {
     /// Claims the comment for this job.
     pub(crate) fn claim(&self) -> Result<Claim, ForgeError> {
         let (project, iid, note) = self.note;
-        let awarded = self.bot.forge.award(project, iid, note, Reaction::Begun.name());
+        let awarded = self.session.forge.award(project, iid, note, Reaction::Begun.name());
         let first = self.own()?.into_iter().map(|award| award.id).min();
         match (awarded, first) {
             // A list that is behind does not show it yet.
@@ -64,13 +64,13 @@ impl Marks<'_> {
     /// Takes this job's claim back.
     pub(crate) fn take_back(&self, claim: AwardId) -> Result<(), ForgeError> {
         let (project, iid, note) = self.note;
-        self.bot.forge.take_award_back(project, iid, note, claim)
+        self.session.forge.take_award_back(project, iid, note, claim)
     }
 
     /// Answers the comment. One that is gone needs no answer, and another job's will do.
     pub(crate) fn answer(&self, reaction: Reaction) -> Result<()> {
         let (project, iid, note) = self.note;
-        let Err(error) = self.bot.forge.award(project, iid, note, reaction.name()) else { return Ok(()) };
+        let Err(error) = self.session.forge.award(project, iid, note, reaction.name()) else { return Ok(()) };
         if error.concerns_every_request() {
             return Err(error.into());
         }
@@ -86,9 +86,9 @@ impl Marks<'_> {
 
     /// The bot's reactions to the comment.
     fn own(&self) -> Result<Vec<Award>, ForgeError> {
-        let ((project, iid, note), myself) = (self.note, self.bot.myself()?.user.id);
+        let ((project, iid, note), myself) = (self.note, self.session.myself()?.user.id);
         let is_own = |award: &Result<Award, ForgeError>| !award.as_ref().is_ok_and(|award| award.user.id != myself);
-        self.bot.forge.awards(project, iid, note).filter(is_own).collect()
+        self.session.forge.awards(project, iid, note).filter(is_own).collect()
     }
 }
 

@@ -17,21 +17,19 @@
 //!   still at work, so the command is not taken up: the log says so, the comment bears the claim alone, and its author can
 //!   write another one. What `recreate` began, the next sync completes as far as people have not said otherwise.
 
-mod explain;
 mod marks;
+
 use chrono::{DateTime, Utc};
 
-use crate::cli::args::Global;
 use crate::forge::{AccessLevel, AwardId, Note};
-use crate::git::Git;
-use crate::ops::merge_request_reference::MergeRequestReference;
-use crate::ops::named::Named;
-use crate::ops::outcome::Effect;
+use crate::ops::find_pair::{self, PairReference};
+use crate::ops::outcome::Outcome;
+use crate::ops::reference::{MergeRequestReference, NamedMergeRequest};
 use crate::ops::retest::{self, Retested};
-use crate::ops::session::Bot;
+use crate::ops::session::Session;
 use crate::ops::slash_command::marks::{Claim, Marked, Marks};
-use crate::ops::sync::{self, Synced};
-use crate::ops::{Surroundings, recreate, report};
+use crate::ops::sync::{self, SyncRequest, Synced};
+use crate::ops::{notes, recreate, report};
 use crate::pair::note::commands::Reaction;
 use crate::pair::slash_command::{self, CommentAuthor, SlashCommand, SlashRequest};
 use crate::types::error::{Error, ErrorKind, ForgeError, Result};
@@ -39,15 +37,14 @@ use crate::types::{NoteId, ProjectId};
 
 /// Does what a comment asks for.
 pub(crate) fn follow(
-    bot: &Bot,
-    named: Named,
+    session: &Session,
+    named: NamedMergeRequest,
     project: ProjectId,
     note: NoteId,
-    global: &Global,
-    surroundings: &Surroundings,
+    outcomes: &mut Vec<Outcome>,
 ) -> Result<()> {
     let MergeRequestReference { project: path, iid } = &named.reference;
-    let note = match bot.forge.note(project, *iid, note) {
+    let note = match session.forge.note(project, *iid, note) {
         Ok(note) => note,
         Err(ForgeError::NotFoundOrNoAccess(_)) => {
             tracing::info!("there is no such comment on {path}!{iid}: nothing to do");
@@ -60,11 +57,11 @@ pub(crate) fn follow(
         tracing::info!("the comment asks the bot for nothing: nothing to do");
         return Ok(());
     };
-    if note.author.id == bot.myself()?.user.id {
+    if note.author.id == session.myself()?.user.id {
         tracing::info!("the comment is the bot's own: nothing to do");
         return Ok(());
     }
-    let marks = Marks { bot, note: (project, *iid, note.id) };
+    let marks = Marks { session, note: (project, *iid, note.id) };
     match marks.read()? {
         Marked::No => {}
         Marked::Answered => {
@@ -79,7 +76,7 @@ pub(crate) fn follow(
             return Ok(());
         }
     }
-    let following = Following { bot, named, marks, global, surroundings };
+    let mut following = Following { session, named, marks, outcomes };
     match following.permission(&note, asked, project)? {
         Ok(()) => following.go_on(asked),
         Err(why) => following.refuse(&format!("the comment is not followed: {why}")),
@@ -88,15 +85,14 @@ pub(crate) fn follow(
 
 /// A comment that is being followed.
 struct Following<'a> {
-    bot: &'a Bot,
-    named: Named,
+    session: &'a Session,
+    named: NamedMergeRequest,
     marks: Marks<'a>,
-    global: &'a Global,
-    surroundings: &'a Surroundings,
+    outcomes: &'a mut Vec<Outcome>,
 }
 
 /// What has become of a command.
-enum Outcome {
+enum Followed {
     /// It was done; what is left to do fails without it.
     Done(Result<()>),
     /// It was not done, for this reason.
@@ -107,7 +103,7 @@ enum Outcome {
     Again(Error),
 }
 
-impl Outcome {
+impl Followed {
     /// What an error says.
     fn of(error: Error) -> Self {
         if error.kind() == ErrorKind::Unavailable { Self::Again(error) } else { Self::Failed(error) }
@@ -123,14 +119,14 @@ impl Following<'_> {
         project: ProjectId,
     ) -> Result<Result<(), slash_command::NotFollowed>, ForgeError> {
         let written = DateTime::parse_from_rfc3339(&note.created_at).ok().map(|written| written.to_utc());
-        let now = self.bot.forge.server_time().unwrap_or_else(Utc::now);
+        let now = self.session.forge.server_time().unwrap_or_else(Utc::now);
         if let Err(old) = slash_command::age(written, now) {
             return Ok(Err(old));
         }
-        let author = if self.bot.forge.role(project, note.author.id)? >= AccessLevel::DEVELOPER {
+        let author = if self.session.forge.role(project, note.author.id)? >= AccessLevel::DEVELOPER {
             CommentAuthor::Developer
         } else {
-            let opened_by = self.bot.forge.merge_request(project, self.named.reference.iid)?.author.id;
+            let opened_by = self.session.forge.merge_request(project, self.named.reference.iid)?.author.id;
             if opened_by == note.author.id { CommentAuthor::OpenedIt } else { CommentAuthor::Stranger }
         };
         Ok(asked.permission(author))
@@ -143,20 +139,21 @@ impl Following<'_> {
     }
 
     fn answer(&self, reaction: Reaction) -> Result<()> {
-        if self.global.dry_run { Ok(()) } else { self.marks.answer(reaction) }
+        if self.session.is_dry_run() { Ok(()) } else { self.marks.answer(reaction) }
     }
 
-    fn go_on(&self, asked: SlashRequest) -> Result<()> {
+    fn go_on(&mut self, asked: SlashRequest) -> Result<()> {
         match asked {
             SlashRequest::Unknown => self.explain(Reaction::Unknown),
             SlashRequest::Command(SlashCommand::Help) => self.explain(Reaction::Done),
             SlashRequest::Command(SlashCommand::Sync) => {
                 tracing::info!("the comment asks for `sync`");
-                self.end(self.sync(), None)
+                let followed = self.sync();
+                self.end(followed, None)
             }
             SlashRequest::Command(command @ (SlashCommand::Retest | SlashCommand::Recreate)) => {
                 tracing::info!("the comment asks for `{}`", command.word());
-                let claim = if self.global.dry_run { None } else { Some(self.marks.claim()?) };
+                let claim = if self.session.is_dry_run() { None } else { Some(self.marks.claim()?) };
                 let claim = match claim {
                     Some(Claim::Lost) => {
                         tracing::info!("another job does it: nothing to do");
@@ -169,85 +166,92 @@ impl Following<'_> {
                     Some(Claim::Held(id)) => Some(id),
                     None => None,
                 };
-                let outcome = if command == SlashCommand::Retest { self.retest() } else { self.recreate() };
-                self.end(outcome, claim)
+                let followed = if command == SlashCommand::Retest { self.retest() } else { self.recreate() };
+                self.end(followed, claim)
             }
         }
     }
 
     fn explain(&self, reaction: Reaction) -> Result<()> {
-        if self.global.dry_run {
+        if self.session.is_dry_run() {
             tracing::info!("would explain the commands, where that was not done before");
             return Ok(());
         }
         let (project, iid, _) = self.marks.note;
-        explain::once(self.bot, project, iid)?;
+        notes::explain_commands(self.session, project, iid)?;
         self.answer(reaction)
     }
 
-    fn sync(&self) -> Outcome {
-        let Named { reference, dist_path } = self.named.clone();
-        let synced = Git::find(&self.surroundings.search_path).and_then(|git| {
-            sync::Work::new(self.bot, &git, reference.clone(), dist_path).run(self.global, self.surroundings)
-        });
-        match self.outcome(synced) {
-            Outcome::Done(Ok(())) => match self.report(reference) {
-                Ok(()) => Outcome::Done(Ok(())),
-                Err(error) => Outcome::of(error),
+    fn sync(&mut self) -> Followed {
+        let request = SyncRequest::new(self.named.clone());
+        match self.synced(sync::sync(self.session, &request)) {
+            Followed::Done(Ok(())) => match self.report() {
+                Ok(()) => Followed::Done(Ok(())),
+                Err(error) => Followed::of(error),
             },
-            outcome => outcome,
+            followed => followed,
         }
     }
 
-    fn report(&self, reference: MergeRequestReference) -> Result<()> {
-        match report::find(self.bot, &report::Asked::MergeRequest(reference))? {
-            Some(pair) => report::report(self.bot, pair, self.global, self.surroundings)?.print(),
-            None => Ok(()),
+    fn report(&mut self) -> Result<()> {
+        let reference = PairReference::MergeRequest(self.named.reference.clone());
+        if let Some(pair) = find_pair::find(self.session, &reference)? {
+            self.outcomes.push(report::report(self.session, pair)?);
         }
+        Ok(())
     }
 
-    fn recreate(&self) -> Outcome {
-        match recreate::objection(self.bot, &self.named.reference) {
+    fn recreate(&mut self) -> Followed {
+        match recreate::objection(self.session, &self.named.reference) {
             Ok(None) => {}
-            Ok(Some(refusal)) => return Outcome::Refused(refusal.to_string()),
-            Err(error) => return Outcome::of(error),
+            Ok(Some(refusal)) => return Followed::Refused(refusal.to_string()),
+            Err(error) => return Followed::of(error),
         }
-        self.outcome(recreate::recreate(self.bot, self.named.clone(), self.global, self.surroundings))
+        self.synced(recreate::recreate(self.session, self.named.clone()))
     }
 
     /// What became of a sync: that the merge request cannot be synced is its outcome, which the note explains.
-    fn outcome(&self, synced: Result<Synced>) -> Outcome {
-        match synced.and_then(Synced::finish) {
-            Ok(()) => Outcome::Done(Ok(())),
-            Err(error) => Outcome::of(error),
+    fn synced(&mut self, synced: Result<Synced>) -> Followed {
+        match synced.and_then(|synced| synced.end(self.outcomes)) {
+            Ok(()) => Followed::Done(Ok(())),
+            Err(error) => Followed::of(error),
         }
     }
 
-    fn retest(&self) -> Outcome {
-        match retest::retest(self.bot, &self.named.reference, self.global) {
-            Ok(Retested::Started(pair)) => Outcome::Done(retest::tell(self.bot, *pair, self.global, self.surroundings)),
-            Ok(Retested::Refused(refusal)) => Outcome::Refused(refusal.to_string()),
-            Ok(Retested::Unsettled(error)) => Outcome::Failed(error.into()),
-            Ok(Retested::Shown(text)) => Outcome::Done(Effect::Shown(text).print()),
-            Err(error) => Outcome::of(error),
+    fn retest(&mut self) -> Followed {
+        match retest::retest(self.session, &self.named.reference) {
+            Ok(Retested::Started(pair)) => match retest::announce(self.session, *pair) {
+                Ok(outcome) => {
+                    self.outcomes.push(outcome);
+                    Followed::Done(Ok(()))
+                }
+                Err(error) => Followed::Done(Err(error)),
+            },
+            Ok(Retested::Refused(refusal)) => Followed::Refused(refusal.to_string()),
+            Ok(Retested::Unsettled(error)) => Followed::Failed(error.into()),
+            Ok(Retested::Preview(preview)) => {
+                self.outcomes.push(Outcome::Preview(*preview));
+                Followed::Done(Ok(()))
+            }
+            Err(error) => Followed::of(error),
         }
     }
 
     /// Answers, or takes the claim back.
-    fn end(&self, outcome: Outcome, claim: Option<AwardId>) -> Result<()> {
-        match outcome {
-            Outcome::Done(rest) => {
+    fn end(&self, followed: Followed, claim: Option<AwardId>) -> Result<()> {
+        match followed {
+            Followed::Done(rest) => {
                 self.answer(Reaction::Done)?;
                 rest
             }
-            Outcome::Refused(why) => self.refuse(&why),
-            Outcome::Failed(error) => {
+            Followed::Refused(why) => self.refuse(&why),
+            Followed::Failed(error) => {
                 if let Err(unsaid) = self.answer(Reaction::Failed) {
                     tracing::warn!("the comment does not bear the answer: {unsaid:#}");
                 }
                 Err(error)
             }
-            Outcome::Again(error) => {
+            Followed::Again(error) => {
                 if let Some(claim) = claim
                     && let Err(left) = self.marks.take_back(claim)
                 {

@@ -3,9 +3,9 @@ use crate::forge::{MergeRequestEdit, MergeRequestState, NewFork, NewMergeRequest
 use crate::git::store::Store;
 use crate::git::work_tree;
 use crate::ops::sync::bot_branch::BRANCH_ROLE;
-use crate::ops::sync::observe::Seen;
+use crate::ops::sync::observe::SyncSeen;
 use crate::ops::sync::pair_facts::Pairing;
-use crate::ops::sync::{Due, Run, dist_notes};
+use crate::ops::sync::{Due, SyncRun};
 use crate::ops::{commit_statuses, notes};
 use crate::pair::announcement::AnnouncedMergeRequest;
 use crate::pair::note::ci_results::{Acceptance, CiSection, StatusesState};
@@ -19,8 +19,8 @@ use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, Sta
 /// Where the tip of dist-git's target branch is in the store.
 const DIST_TIP: &str = "refs/bot/dist-git";
 
-impl Run<'_> {
-    pub(crate) fn apply(&self, store: &Store, seen: &Seen, plan: &SyncPlan<'_>) -> Result<()> {
+impl SyncRun<'_> {
+    pub(crate) fn apply(&self, store: &Store, seen: &SyncSeen, plan: &SyncPlan<'_>) -> Result<()> {
         let mut link = plan.merge_request.clone();
         let mut home = None;
         let mut statuses = None;
@@ -40,7 +40,7 @@ impl Run<'_> {
                 SyncStep::OpenMergeRequest { branch, target, title, description, labels } => {
                     let home = match home.take() {
                         Some(home) => home,
-                        None => self.bot.forge.project(&self.fork_path()?)?,
+                        None => self.session.forge.project(&self.fork_path()?)?,
                     };
                     let labels: Vec<_> = labels.iter().map(String::as_str).collect();
                     let opened = self.open(NewMergeRequest {
@@ -62,7 +62,7 @@ impl Run<'_> {
                         url: &self.source.web_url,
                     };
                     let project = seen.pair.dist_project.context("the dist-git project is not known")?;
-                    dist_notes::write(self.bot, project, *iid, news, about)?;
+                    notes::announce(self.session, project, *iid, news, about)?;
                 }
                 SyncStep::EditMergeRequest { iid, title, description, turn } => {
                     // These were read before the content was made, or come with words of the bot that were said since.
@@ -79,7 +79,7 @@ impl Run<'_> {
                     let note = note.remembering(statuses.as_ref());
                     let note = if pushes { note } else { self.with_newest_results(note, *id)? };
                     let text = note.render(link.as_ref());
-                    self.bot.forge.edit_note(self.source.target_project_id, self.source.iid, *id, &text)?;
+                    self.session.forge.edit_note(self.source.target_project_id, self.source.iid, *id, &text)?;
                     tracing::info!("edited the note on {}!{}", self.source_path, self.source.iid);
                 }
                 SyncStep::DeleteNote { id } => self.delete_note(*id)?,
@@ -100,7 +100,7 @@ impl Run<'_> {
     /// Looks whether title and description of a dist-git merge request still are what the plan was made from: GitLab has
     /// no way to change a text only if it is what was read.
     fn check_texts(&self, pair: &Pairing, iid: MergeRequestIid) -> Result<()> {
-        let now = self.bot.forge.merge_request(&self.dist_path, iid)?;
+        let now = self.session.forge.merge_request(&self.dist_path, iid)?;
         let mut seen = pair.merge_requests.iter().chain(&pair.left_behind);
         let is_as_seen =
             seen.any(|seen| (seen.iid, &seen.title, &seen.description) == (iid, &now.title, &now.description));
@@ -120,7 +120,7 @@ impl Run<'_> {
             Some(StateChange::Reopen) => (turn, "opened again:"),
         };
         let edit = MergeRequestEdit { title, description, state, ..MergeRequestEdit::default() };
-        let now = self.bot.forge.edit_merge_request(&self.dist_path, iid, &edit)?;
+        let now = self.session.forge.edit_merge_request(&self.dist_path, iid, &edit)?;
         if turn == Some(StateChange::Reopen) && now.state == MergeRequestState::Closed {
             bail!("GitLab does not open {}!{iid} again, and does not say why", self.dist_path);
         }
@@ -130,7 +130,7 @@ impl Run<'_> {
 
     /// Takes over the CI results that another job has written into the note since it was read.
     fn with_newest_results<'a>(&self, note: PairNote<'a>, id: NoteId) -> Result<PairNote<'a>> {
-        let there = match self.bot.forge.note(self.source.target_project_id, self.source.iid, id) {
+        let there = match self.session.forge.note(self.source.target_project_id, self.source.iid, id) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => return Ok(note),
             there => CiSection::read(&there?.body),
         };
@@ -146,29 +146,29 @@ impl Run<'_> {
         }
         match &home.forked_from {
             Some(Parent { id, path: Some(path), .. }) if *path == self.dist_path => Ok(*id),
-            _ => Ok(self.bot.forge.project(&self.dist_path)?.id),
+            _ => Ok(self.session.forge.project(&self.dist_path)?.id),
         }
     }
 
     /// The project that holds the bot's branch, made where it is missing, ready to be pushed to.
-    fn home(&self, seen: &Seen) -> Result<Project> {
+    fn home(&self, seen: &SyncSeen) -> Result<Project> {
         let path = self.fork_path()?;
         let mut is_new = false;
         let found = if path == self.dist_path || seen.branch_home_answers() {
-            self.bot.forge.project(&path)?
+            self.session.forge.project(&path)?
         } else {
             tracing::info!("making the fork {path}");
             let namespace = Some(path.namespace()).filter(|namespace| *namespace != self.myself.user.username);
             // Nothing is said of who may see it: as many as may see the original, or fewer.
             let fork = NewFork { namespace, name: None, visibility: None };
-            match self.bot.forge.create_fork(&self.dist_path, fork) {
+            match self.session.forge.create_fork(&self.dist_path, fork) {
                 Ok(project) => {
                     is_new = true;
                     project
                 }
                 // Another job was faster, or the answer was lost: it is there now, or the error stands.
                 Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => {
-                    match self.bot.forge.project(&path) {
+                    match self.session.forge.project(&path) {
                         Err(ForgeError::NotFoundOrNoAccess(_)) => return Err(error.into()),
                         found => found?,
                     }
@@ -178,7 +178,7 @@ impl Run<'_> {
         };
         let is_fork = match &found.forked_from {
             Some(Parent { path: Some(path), .. }) => *path == self.dist_path,
-            Some(Parent { id, path: None, .. }) => *id == self.bot.forge.project(&self.dist_path)?.id,
+            Some(Parent { id, path: None, .. }) => *id == self.session.forge.project(&self.dist_path)?.id,
             None => false,
         };
         if found.path != self.dist_path && !is_fork {
@@ -187,7 +187,7 @@ impl Run<'_> {
                 self.dist_path
             );
         }
-        let home = self.bot.forge.wait_for_import(found)?;
+        let home = self.session.forge.wait_for_import(found)?;
         if is_new {
             self.make_safe(&home)?;
         }
@@ -196,7 +196,7 @@ impl Run<'_> {
 
     /// Gives a new fork the settings that `onboard` would give it, before anything runs there.
     fn make_safe(&self, fork: &Project) -> Result<()> {
-        match self.bot.forge.edit_project(fork.id, &setup::plan::fork::safe()) {
+        match self.session.forge.edit_project(fork.id, &setup::plan::fork::safe()) {
             Ok(_) => Ok(()),
             // In a group the bot may make forks without being their Maintainer.
             Err(ForgeError::Forbidden(_)) => {
@@ -213,27 +213,27 @@ impl Run<'_> {
     /// Writes the note, and sees to it that it is the only one: another job may have written one at the same time.
     fn create_note(&self, text: &str) -> Result<()> {
         let (project, iid) = (self.source.target_project_id, self.source.iid);
-        let lost = match self.bot.forge.create_note(project, iid, text) {
+        let lost = match self.session.forge.create_note(project, iid, text) {
             Ok(_) => None,
             Err(error @ ForgeError::MaybeDone(_)) => Some(error),
             Err(error) => return Err(error.into()),
         };
-        let mut pages = self.bot.forge.pages_of_notes(project, iid, NoteOrder::NewestFirst)?;
+        let mut pages = self.session.forge.pages_of_notes(project, iid, NoteOrder::NewestFirst)?;
         let newest = pages.next().transpose()?.unwrap_or_default();
-        let mut own: Vec<_> = newest.iter().filter(|note| notes::is_own(note, self.myself)).collect();
+        let mut own: Vec<_> = newest.iter().filter(|note| notes::is_kept(note, self.myself)).collect();
         own.sort_by_key(|note| note.id);
         let [first, others @ ..] = own.as_slice() else {
             // A replica of GitLab's database may not know of a new note yet.
             return lost.map_or(Ok(()), |error| Err(error.into()));
         };
         if !note::same(&first.body, text) {
-            self.bot.forge.edit_note(project, iid, first.id, text)?;
+            self.session.forge.edit_note(project, iid, first.id, text)?;
         }
         others.iter().try_for_each(|other| self.delete_note(other.id))
     }
 
     fn delete_note(&self, id: NoteId) -> Result<()> {
-        self.bot.forge.delete_note(self.source.target_project_id, self.source.iid, id)?;
+        self.session.forge.delete_note(self.source.target_project_id, self.source.iid, id)?;
         tracing::info!("removed a second note from {}!{}", self.source_path, self.source.iid);
         Ok(())
     }
@@ -241,13 +241,13 @@ impl Run<'_> {
     /// Posts the first status, and returns what became of it. Where GitLab will not have it, the note tells the same.
     fn expect_results(&self, place: &StatusPlace, earlier: Earlier, status: Status) -> Result<StatusesState> {
         let posted = match earlier {
-            Earlier::Possible => commit_statuses::posted(&self.bot.forge, &self.source, &place.sha())?,
+            Earlier::Possible => commit_statuses::posted(&self.session.forge, &self.source, &place.sha())?,
             Earlier::None => Vec::new(),
         };
         let posts = statuses::to_post(std::slice::from_ref(&status), &posted, place, self.myself.user.id);
         let mut taken = Acceptance::Yes;
         for post in posts.iter().filter(|post| post.status.name == status.name) {
-            match commit_statuses::post(&self.bot.forge, self.source.target_project_id, post) {
+            match commit_statuses::post(&self.session.forge, self.source.target_project_id, post) {
                 Ok(_) => tracing::info!("posted the status {} on {}", status.name, place.sha().short()),
                 Err(error) => {
                     let Some(refused) = commit_statuses::refused(&error) else { return Err(error.into()) };
@@ -268,7 +268,7 @@ impl Run<'_> {
     fn push(
         &self,
         store: &Store,
-        seen: &Seen,
+        seen: &SyncSeen,
         branch: &BranchName,
         expected: Option<&CommitId>,
         parent: &CommitId,
@@ -277,7 +277,7 @@ impl Run<'_> {
         let generated = seen.generated().context("there is nothing to push")?;
         let changes = work_tree::changes(&generated.before, &generated.after);
         let tree = store.write_tree_with(&store.tree_of(parent)?, &changes)?;
-        let commit = store.commit(&tree, parent, &self.bot.person()?, message)?;
+        let commit = store.commit(&tree, parent, &self.session.identity()?, message)?;
         let remote = self.remote(BRANCH_ROLE, &self.fork_path()?);
         match remote.push(store, branch.as_str(), expected, &commit) {
             Ok(()) => {}
@@ -301,7 +301,7 @@ impl Run<'_> {
             merge_request: iid,
             url,
         };
-        match self.bot.forge.create_merge_request(new) {
+        match self.session.forge.create_merge_request(new) {
             Ok(opened) => Ok(link(opened.iid, opened.web_url)),
             Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => {
                 let mut found = self.merge_requests()?.unwrap_or_default().into_iter();

@@ -1,7 +1,7 @@
 //! The bot's branch: where it is, and what it holds.
 use crate::config::Forks;
 use crate::git::store::Store;
-use crate::ops::sync::Run;
+use crate::ops::sync::SyncRun;
 use crate::pair::commit::SOURCE_TRAILER;
 use crate::pair::facts::{BranchState, Committer, Tip};
 use crate::types::CommitId;
@@ -22,7 +22,7 @@ pub(crate) enum BranchHome {
     Absent,
 }
 
-impl Run<'_> {
+impl SyncRun<'_> {
     /// What the bot's branch holds. Only its last commit is read, in a store of its own: git would make a push's pack
     /// against files of any commit that it knows the server to have, and these files are not fetched.
     pub(crate) fn branch_state(&self) -> Result<(BranchHome, BranchState)> {
@@ -37,7 +37,8 @@ impl Run<'_> {
         }
         let commit = store.commit_at(BRANCH_TIP)?;
         let described = store.describe(&commit)?;
-        let own = described.committer_email == self.bot.person()?.email && described.message.contains(SOURCE_TRAILER);
+        let own =
+            described.committer_email == self.session.identity()?.email && described.message.contains(SOURCE_TRAILER);
         let tip = Tip {
             commit,
             by: if own { Committer::Bot } else { Committer::Person },
@@ -54,7 +55,7 @@ impl Run<'_> {
     /// Returns what it means that git was not let in: a fork that the bot is yet to make looks like that.
     fn absent(&self, error: RemoteError) -> Result<BranchHome> {
         match error {
-            RemoteError::Denied { .. } if self.bot.instance.forks != Forks::DistGit => Ok(BranchHome::Absent),
+            RemoteError::Denied { .. } if self.session.instance.forks != Forks::DistGit => Ok(BranchHome::Absent),
             other => Err(other.into()),
         }
     }

@@ -1,33 +1,31 @@
 //! `sync`: the dist-git merge request of a source-git merge request, opened, brought up to date, closed with it or opened
 //! again.
 //!
-//! Everything is read from GitLab; what the job or a person says only tells which merge request to look at. The plan
-//! comes from `pair`; here it is observed, shown or applied.
+//! Everything is read from GitLab; what the job or a person says only tells which merge request to look at. The plan comes
+//! from `pair`; here the facts are gathered and the plan is applied, or returned in a dry run.
 
 pub(crate) mod apply;
 pub(crate) mod bot_branch;
-pub(crate) mod dist_notes;
 pub(crate) mod observe;
 pub(crate) mod orphan;
 pub(crate) mod pair_facts;
+pub(crate) mod preview;
 pub(crate) mod visibility;
 
 use std::time::Duration;
 
 use crate::ci::LogSection;
-use crate::cli::args::{self, Global};
 use crate::config::Pauses;
 use crate::forge::{CurrentUser, MergeRequest, MergeRequestState};
 use crate::git::Git;
 use crate::git::remote::{Access, Remote};
 use crate::git::store::Store;
-use crate::ops::Surroundings;
-use crate::ops::merge_request_reference::MergeRequestReference;
-use crate::ops::named::Named;
-use crate::ops::outcome::Effect;
-use crate::ops::report::{self, Asked};
-use crate::ops::session::{Bot, Setting};
-use crate::ops::sync::observe::Seen;
+use crate::ops::find_pair::{self, PairReference};
+use crate::ops::outcome::{Outcome, Preview};
+use crate::ops::reference::{MergeRequestReference, NamedMergeRequest};
+use crate::ops::report;
+use crate::ops::session::Session;
+use crate::ops::sync::observe::SyncSeen;
 use crate::pair::branch;
 use crate::pair::facts::SyncMode;
 use crate::pair::sync_plan::{self, SyncOutcome, SyncPlan, SyncStep};
@@ -39,34 +37,27 @@ pub(crate) use crate::ops::sync::pair_facts::texts_are_current;
 /// How long to wait before a fetch is tried again.
 pub(crate) const FETCH_PAUSE: Duration = Duration::from_secs(2);
 
-/// What one run works with.
-pub(crate) struct Run<'a> {
-    bot: &'a Bot,
-    git: &'a Git,
-    myself: &'a CurrentUser,
-    source: MergeRequest,
-    source_path: ProjectPath,
-    pub(crate) dist_path: ProjectPath,
-    branch: BranchName,
-    due: Due,
-    manner: SyncMode,
-    known: Option<MergeRequestIid>,
+/// Which merge request to sync, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct SyncRequest {
+    pub(crate) merge_request: NamedMergeRequest,
+    /// Whether what people did in dist-git is respected.
+    pub(crate) mode: SyncMode,
+    /// A dist-git merge request that is known to be made from it, whatever its target.
+    pub(crate) known: Option<MergeRequestIid>,
 }
 
-/// Runs the command.
-pub(crate) fn run(arguments: &args::Sync, global: &Global, surroundings: &Surroundings) -> Result<()> {
-    let setting = Setting::read(global, surroundings)?;
-    let Some(Named { reference, dist_path }) = Named::read(arguments.merge_request.as_deref(), &setting)? else {
-        return Ok(());
-    };
-    let bot = setting.connect(global)?;
-    let git = Git::find(&surroundings.search_path)?;
-    Work::new(&bot, &git, reference, dist_path).run(global, surroundings)?.finish()
+impl SyncRequest {
+    /// Syncs as events do.
+    pub(crate) const fn new(merge_request: NamedMergeRequest) -> Self {
+        Self { merge_request, mode: SyncMode::Follow, known: None }
+    }
 }
 
 /// What came of it.
+#[derive(Debug)]
 pub(crate) struct Synced {
-    pub(crate) effect: Effect,
+    pub(crate) outcome: Outcome,
     /// Why the merge request cannot be synced; its note says so.
     pub(crate) unsynced: Option<Unsynced>,
 }
@@ -74,9 +65,9 @@ pub(crate) struct Synced {
 /// Why a merge request cannot be synced.
 #[derive(Clone, Debug)]
 pub(crate) enum Unsynced {
-    /// For what is in it, or who may see it: its author's to mend.
+    /// For what is in it, or who may see it: its author can change that.
     Refused(Refusal),
-    /// dist-git has no project or no branch for it: not its author's alone.
+    /// dist-git has no project or no branch for it: its author alone cannot change that.
     NoDistGit(Refusal),
 }
 
@@ -90,11 +81,15 @@ impl Unsynced {
 }
 
 impl Synced {
-    const NOTHING: Self = Self { effect: Effect::Nothing, unsynced: None };
+    const NOTHING: Self = Self { outcome: Outcome::Nothing, unsynced: None };
 
-    /// Shows what is to be shown, and ends with the refusal where there is one.
-    pub(crate) fn finish(self) -> Result<()> {
-        self.effect.print()?;
+    /// Adds what was done to `outcomes`.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, where the merge request cannot be synced.
+    pub(crate) fn end(self, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        outcomes.push(self.outcome);
         match self.unsynced {
             Some(Unsynced::Refused(refusal) | Unsynced::NoDistGit(refusal)) => bail!(refusal),
             None => Ok(()),
@@ -102,77 +97,67 @@ impl Synced {
     }
 }
 
-/// One merge request to be synced, and what that takes.
-pub(crate) struct Work<'a> {
-    pub(crate) bot: &'a Bot,
-    pub(crate) git: &'a Git,
-    pub(crate) reference: MergeRequestReference,
-    pub(crate) dist_path: ProjectPath,
-    /// Whether what people did in dist-git is respected.
-    pub(crate) manner: SyncMode,
-    /// A dist-git merge request that is known to be made from it, whatever its target.
-    pub(crate) known: Option<MergeRequestIid>,
+/// Syncs, twice where somebody else was at it at the same time.
+pub(crate) fn sync(session: &Session, request: &SyncRequest) -> Result<Synced> {
+    match once(session, request) {
+        Err(error) if matches!(error.repository(), Some(RemoteError::Stale { .. })) => {
+            tracing::warn!("{error}; looking at everything again");
+            once(session, request)
+        }
+        synced => synced,
+    }
 }
 
-impl<'a> Work<'a> {
-    /// What it takes to sync a merge request as events do.
-    pub(crate) const fn new(
-        bot: &'a Bot,
-        git: &'a Git,
-        reference: MergeRequestReference,
-        dist_path: ProjectPath,
-    ) -> Self {
-        Self { bot, git, reference, dist_path, manner: SyncMode::Follow, known: None }
+/// Syncs what is there now.
+fn once(session: &Session, request: &SyncRequest) -> Result<Synced> {
+    let NamedMergeRequest { reference: MergeRequestReference { project, iid }, dist_path } = &request.merge_request;
+    let source = {
+        let _section = LogSection::begin(session.log, "merge_request", &format!("reading {project}!{iid}"));
+        session.forge.merge_request(project, *iid)?
+    };
+    let is_handled = session.instance.targets.handle(project.as_str(), &source.target_branch);
+    if !is_handled && request.known.is_none() {
+        tracing::info!("the instance {} does not handle the target branch: nothing to do", session.instance.name);
+        return Ok(Synced::NOTHING);
     }
-
-    /// Syncs, twice where somebody else was at it at the same time.
-    pub(crate) fn run(&self, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
-        match self.once(global, surroundings) {
-            Err(error) if matches!(error.repository(), Some(RemoteError::Stale { .. })) => {
-                tracing::warn!("{error}; looking at everything again");
-                self.once(global, surroundings)
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// Syncs what is there now.
-    fn once(&self, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
-        let MergeRequestReference { project, iid, .. } = &self.reference;
-        let source = {
-            let _section = LogSection::begin(self.bot.log, "merge_request", &format!("reading {project}!{iid}"));
-            self.bot.forge.merge_request(project, *iid)?
-        };
-        let is_handled = self.bot.instance.targets.handle(project.as_str(), &source.target_branch);
-        if !is_handled && self.known.is_none() {
-            tracing::info!("the instance {} does not handle the target branch: nothing to do", self.bot.instance.name);
+    let due = match source.state {
+        _ if !is_handled => Due::NotHandled,
+        MergeRequestState::Opened | MergeRequestState::Locked => Due::MergeRequest,
+        MergeRequestState::Merged => Due::Target,
+        MergeRequestState::Closed => Due::Close,
+        MergeRequestState::Unknown => {
+            tracing::info!("the merge request is in a state that this program does not know: nothing to do");
             return Ok(Synced::NOTHING);
         }
-        let due = match source.state {
-            _ if !is_handled => Due::NotHandled,
-            MergeRequestState::Opened | MergeRequestState::Locked => Due::MergeRequest,
-            MergeRequestState::Merged => Due::Target,
-            MergeRequestState::Closed => Due::Close,
-            MergeRequestState::Unknown => {
-                tracing::info!("the merge request is in a state that this program does not know: nothing to do");
-                return Ok(Synced::NOTHING);
-            }
-        };
-        let target: BranchName = source.target_branch.parse()?;
-        let run = Run {
-            bot: self.bot,
-            git: self.git,
-            myself: self.bot.myself()?,
-            branch: branch::name(&target, source.iid)?,
-            source,
-            source_path: project.clone(),
-            dist_path: self.dist_path.clone(),
-            due,
-            manner: self.manner,
-            known: self.known,
-        };
-        run.sync(target, global, surroundings)
-    }
+    };
+    let target: BranchName = source.target_branch.parse()?;
+    let run = SyncRun {
+        session,
+        git: session.git()?,
+        myself: session.myself()?,
+        branch: branch::name(&target, source.iid)?,
+        source,
+        source_path: project.clone(),
+        dist_path: dist_path.clone(),
+        due,
+        mode: request.mode,
+        known: request.known,
+    };
+    run.sync(target)
+}
+
+/// What one run works with.
+pub(crate) struct SyncRun<'a> {
+    session: &'a Session,
+    git: &'a Git,
+    myself: &'a CurrentUser,
+    source: MergeRequest,
+    source_path: ProjectPath,
+    dist_path: ProjectPath,
+    branch: BranchName,
+    due: Due,
+    mode: SyncMode,
+    known: Option<MergeRequestIid>,
 }
 
 /// What becomes of the dist-git merge request, by the state of the source-git one.
@@ -188,25 +173,13 @@ enum Due {
     NotHandled,
 }
 
-impl Run<'_> {
-    fn sync(&self, target: BranchName, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
+impl SyncRun<'_> {
+    fn sync(&self, target: BranchName) -> Result<Synced> {
         let mut store = Store::create(self.git)?;
         let Some(mut seen) = self.observe(&mut store, target)? else { return Ok(Synced::NOTHING) };
         seen.observe_told(self)?;
-        let observed = seen.observed(self)?;
-        let plan = sync_plan::sync(&observed);
-        let effect = if global.dry_run {
-            Effect::Shown(self.shown(&store, &seen, &observed, &plan, global.output, surroundings.paint)?)
-        } else if plan.steps.is_empty() {
-            tracing::info!("everything is as it should be");
-            Effect::Nothing
-        } else {
-            self.apply(&store, &seen, &plan)?;
-            self.check_state(&plan)?;
-            Effect::Written
-        };
-        let effect =
-            if self.due == Due::Close { self.end_results(&seen, effect, global, surroundings)? } else { effect };
+        let facts = seen.observed(self)?;
+        let plan = sync_plan::sync(&facts);
         let unsynced = match plan.outcome {
             SyncOutcome::Done => None,
             SyncOutcome::CannotBeSynced => Some(seen.unsynced().unwrap_or_else(|| {
@@ -214,7 +187,19 @@ impl Run<'_> {
                 Unsynced::Refused(Refusal::new(text, "see the bot's note on the merge request"))
             })),
         };
-        Ok(Synced { effect, unsynced })
+        let outcome = if self.session.is_dry_run() {
+            let refusal = unsynced.as_ref().map(|unsynced| unsynced.refusal().clone());
+            Outcome::Preview(Preview::Sync(Box::new(self.preview(&store, &seen, &facts, &plan, refusal)?)))
+        } else if plan.steps.is_empty() {
+            tracing::info!("everything is as it should be");
+            Outcome::Nothing
+        } else {
+            self.apply(&store, &seen, &plan)?;
+            self.check_state(&plan)?;
+            Outcome::Written
+        };
+        let outcome = if self.due == Due::Close { self.end_results(&seen, outcome)? } else { outcome };
+        Ok(Synced { outcome, unsynced })
     }
 
     /// Looks whether what opened, closed or was told of a dist-git merge request still holds: somebody may have done the
@@ -226,7 +211,7 @@ impl Run<'_> {
         if !plan.steps.iter().any(turns) {
             return Ok(());
         }
-        let now = self.bot.forge.merge_request(self.source.target_project_id, self.source.iid)?;
+        let now = self.session.forge.merge_request(self.source.target_project_id, self.source.iid)?;
         if (now.state, &now.target_branch) == (self.source.state, &self.source.target_branch) {
             return Ok(());
         }
@@ -234,14 +219,15 @@ impl Run<'_> {
     }
 
     /// Ends the statuses that wait for results of a closed merge request.
-    fn end_results(&self, seen: &Seen, effect: Effect, global: &Global, surroundings: &Surroundings) -> Result<Effect> {
-        if global.dry_run || !seen.has_open_results() {
-            return Ok(effect);
+    fn end_results(&self, seen: &SyncSeen, outcome: Outcome) -> Result<Outcome> {
+        if self.session.is_dry_run() || !seen.has_open_results() {
+            return Ok(outcome);
         }
         let reference = MergeRequestReference { project: self.source_path.clone(), iid: self.source.iid };
-        let Some(pair) = report::find(self.bot, &Asked::MergeRequest(reference))? else { return Ok(effect) };
-        match report::report(self.bot, pair, global, surroundings)? {
-            Effect::Nothing => Ok(effect),
+        let pair = find_pair::find(self.session, &PairReference::MergeRequest(reference))?;
+        let Some(pair) = pair else { return Ok(outcome) };
+        match report::report(self.session, pair)? {
+            Outcome::Nothing => Ok(outcome),
             done => Ok(done),
         }
     }
@@ -249,11 +235,11 @@ impl Run<'_> {
     /// How the servers of this instance are reached.
     fn access(&self) -> Access {
         Access {
-            token: Some(self.bot.token.clone()),
-            ca_file: self.bot.instance.gitlab.ca_file.clone(),
-            proxy: self.bot.instance.gitlab.proxy.clone(),
-            timeout: self.bot.instance.gitlab.timeout,
-            first_pause: match self.bot.pauses {
+            token: Some(self.session.token.clone()),
+            ca_file: self.session.instance.gitlab.ca_file.clone(),
+            proxy: self.session.instance.gitlab.proxy.clone(),
+            timeout: self.session.instance.gitlab.timeout,
+            first_pause: match self.session.pauses {
                 Pauses::Taken => FETCH_PAUSE,
                 Pauses::Skipped => Duration::ZERO,
             },
@@ -261,11 +247,11 @@ impl Run<'_> {
     }
 
     fn remote(&self, role: &'static str, project: &ProjectPath) -> Remote {
-        Remote { role, url: self.bot.forge.git_url(project), access: self.access() }
+        Remote { role, url: self.session.forge.git_url(project), access: self.access() }
     }
 
     /// The project that holds the bot's branch, or will.
     pub(crate) fn fork_path(&self) -> Result<ProjectPath> {
-        self.bot.fork_of(&self.dist_path)
+        self.session.fork_of(&self.dist_path)
     }
 }

@@ -11,12 +11,12 @@ use crate::git::partial::PartialFetch;
 use crate::git::replay::{self, Based};
 use crate::git::store::{Store, TreeEntry};
 use crate::git::work_tree;
-use crate::ops::commit_statuses;
-use crate::ops::generate::{self, Generated, Request};
+use crate::ops::generate::{self, GenerateRequest, Generated};
 use crate::ops::sync::bot_branch::BranchHome;
 use crate::ops::sync::pair_facts::{self, Pairing};
 use crate::ops::sync::visibility::BotFork;
-use crate::ops::sync::{Due, Run, Unsynced, dist_notes};
+use crate::ops::sync::{Due, SyncRun, Unsynced};
+use crate::ops::{commit_statuses, notes};
 use crate::pair::commit::CommitAuthor;
 use crate::pair::facts::{
     BranchOrigin, BranchState, Content, LastAnnouncement, SourceMergeRequest, SourceState, SyncFacts, VisibilityOfPair,
@@ -42,7 +42,7 @@ const DIST_TIP: &str = "refs/bot/dist-git";
 const MERGED_LATELY: TimeDelta = TimeDelta::days(3);
 
 /// What was seen.
-pub(crate) struct Seen {
+pub(crate) struct SyncSeen {
     target: BranchName,
     /// The commit that was fetched as the merge request's head.
     head: CommitId,
@@ -75,7 +75,7 @@ pub(crate) struct Made {
     tree: TreeId,
 }
 
-impl Seen {
+impl SyncSeen {
     /// What changes in dist-git, where that is known.
     pub(crate) fn generated(&self) -> Option<&Generated> {
         match &self.made {
@@ -131,7 +131,7 @@ impl Seen {
     }
 
     /// What is known without asking who may see what, and where statuses are seen.
-    fn observed_so_far<'a>(&'a self, run: &Run<'_>) -> SyncFacts<'a> {
+    fn observed_so_far<'a>(&'a self, run: &SyncRun<'_>) -> SyncFacts<'a> {
         let content = match &self.made {
             Making::Made(made) => WantedContent::Content(Content {
                 tree: made.tree,
@@ -161,14 +161,14 @@ impl Seen {
             merge_requests: self.pair.merge_requests.clone(),
             left_behind: self.pair.left_behind.clone(),
             told: self.pair.told.clone(),
-            labels: run.bot.instance.label.iter().cloned().collect(),
+            labels: run.session.instance.label.iter().cloned().collect(),
             content,
-            manner: run.manner,
+            manner: run.mode,
         }
     }
 
     /// Everything that the plan depends on. Who may see what is asked only where something is to be shown.
-    pub(crate) fn observed<'a>(&'a self, run: &Run<'_>) -> Result<SyncFacts<'a>> {
+    pub(crate) fn observed<'a>(&'a self, run: &SyncRun<'_>) -> Result<SyncFacts<'a>> {
         let mut observed = self.observed_so_far(run);
         let steps = sync_plan::sync(&observed).steps;
         let shows = steps.iter().any(SyncStep::shows_content);
@@ -182,12 +182,13 @@ impl Seen {
             observed.visibility = run.visibility(if as_dist_git { BotFork::AsDistGit } else { BotFork::OfItsOwn })?;
         }
         if pushes && run.source.sha == Some(self.head) {
-            observed.source.statuses = commit_statuses::place_of_head(&run.bot.forge, &run.source, &self.head, None)?;
+            observed.source.statuses =
+                commit_statuses::place_of_head(&run.session.forge, &run.source, &self.head, None)?;
         }
         Ok(observed)
     }
 
-    fn source(&self, run: &Run<'_>) -> SourceMergeRequest {
+    fn source(&self, run: &SyncRun<'_>) -> SourceMergeRequest {
         SourceMergeRequest {
             authors: self.authors.clone(),
             base: self.base,
@@ -196,7 +197,7 @@ impl Seen {
     }
 
     /// Asks what the bot has said already, where something is to be said.
-    pub(crate) fn observe_told(&mut self, run: &Run<'_>) -> Result<()> {
+    pub(crate) fn observe_told(&mut self, run: &SyncRun<'_>) -> Result<()> {
         let observed = self.observed_so_far(run);
         let told = sync_plan::sync(&observed).steps.into_iter().filter_map(|step| match step {
             SyncStep::Tell { iid, .. } => Some(iid),
@@ -204,15 +205,17 @@ impl Seen {
         });
         let told: BTreeSet<_> = told.collect();
         let Some(project) = self.pair.dist_project else { return Ok(()) };
-        let last = |iid| Ok(LastAnnouncement { merge_request: iid, news: dist_notes::last(run.bot, project, iid)? });
+        let last = |iid| {
+            Ok(LastAnnouncement { merge_request: iid, news: notes::last_announcement(run.session, project, iid)? })
+        };
         self.pair.told = told.into_iter().map(last).collect::<Result<_>>()?;
         Ok(())
     }
 }
 
-impl Run<'_> {
+impl SyncRun<'_> {
     /// Looks at everything; `None` where the merge request's project is none of the bot's business.
-    pub(crate) fn observe(&self, store: &mut Store, target: BranchName) -> Result<Option<Seen>> {
+    pub(crate) fn observe(&self, store: &mut Store, target: BranchName) -> Result<Option<SyncSeen>> {
         match self.due {
             Due::MergeRequest | Due::Target => self.observe_content(store, target),
             Due::Close | Due::NotHandled => self.observe_end(target),
@@ -220,7 +223,7 @@ impl Run<'_> {
     }
 
     /// Looks at what is left of a merge request from which nothing is carried over any more.
-    fn observe_end(&self, target: BranchName) -> Result<Option<Seen>> {
+    fn observe_end(&self, target: BranchName) -> Result<Option<SyncSeen>> {
         let Some(merge_requests) = self.merge_requests()? else { return Ok(None) };
         if merge_requests.is_empty() && self.known.is_none() {
             tracing::info!("the merge request is closed, and has no pair in dist-git: nothing to do");
@@ -229,7 +232,7 @@ impl Run<'_> {
         let pair = self.pairing(&merge_requests)?;
         let told = pair.notes.iter().find_map(|note| markers::read_note(&note.body));
         let Some(head) = self.source.sha.or(told.as_ref().map(|told| told.commit)) else { return Ok(None) };
-        Ok(Some(Seen {
+        Ok(Some(SyncSeen {
             made: Making::NotDue,
             target,
             head,
@@ -241,7 +244,7 @@ impl Run<'_> {
         }))
     }
 
-    fn observe_content(&self, store: &mut Store, target: BranchName) -> Result<Option<Seen>> {
+    fn observe_content(&self, store: &mut Store, target: BranchName) -> Result<Option<SyncSeen>> {
         let merged_early = match self.due {
             Due::Target => Some(self.merge_requests()?),
             _ => None,
@@ -254,7 +257,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let remote = self.remote("source-git", &self.source_path);
-        let section = LogSection::begin(self.bot.log, "fetch_source_git", "fetching from source-git");
+        let section = LogSection::begin(self.session.log, "fetch_source_git", "fetching from source-git");
         let begun = match self.due {
             Due::Target => PartialFetch::begin_at_branch(store, &remote, target.as_str()),
             _ => PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str()),
@@ -279,7 +282,7 @@ impl Run<'_> {
         };
         let has_dist_git = merge_requests.is_some();
         let found = merge_requests.unwrap_or_default();
-        let mut seen = Seen {
+        let mut seen = SyncSeen {
             made: Making::Blocked(Blocked::NoProject { project: self.dist_path.clone() }),
             target,
             head: fetched.head,
@@ -311,26 +314,28 @@ impl Run<'_> {
     /// Whether what was not to be fetched is the target branch.
     fn has_lost_target(&self, error: &Error, target: &BranchName) -> Result<bool> {
         let is_missing = matches!(error.repository(), Some(RemoteError::MissingRef { .. }));
-        Ok(is_missing && self.bot.forge.branch(self.source.target_project_id, target)?.is_none())
+        Ok(is_missing && self.session.forge.branch(self.source.target_project_id, target)?.is_none())
     }
 
     /// Looks at what is left of a merge request whose target branch was deleted: nothing can be made of it.
-    fn observe_without_target(&self, target: BranchName) -> Result<Option<Seen>> {
+    fn observe_without_target(&self, target: BranchName) -> Result<Option<SyncSeen>> {
         let text = format!("its target branch {} is not there any more", quoted(target.as_str().as_bytes()));
         let remedy = "choose another target branch for the merge request, or have that one made again";
         self.observe_without_content(target, Refusal::new(text, remedy))
     }
 
     /// Looks at what is left of a merge request that cannot be fetched.
-    fn observe_without_content(&self, target: BranchName, refusal: Refusal) -> Result<Option<Seen>> {
+    fn observe_without_content(&self, target: BranchName, refusal: Refusal) -> Result<Option<SyncSeen>> {
         let Some(head) = self.source.sha else { return Ok(None) };
         let Some(merge_requests) = self.merge_requests()? else { return Ok(None) };
-        if merge_requests.is_empty() && !self.bot.forge.has_file(self.source.target_project_id, config::PATH, &head)? {
+        if merge_requests.is_empty()
+            && !self.session.forge.has_file(self.source.target_project_id, config::PATH, &head)?
+        {
             tracing::info!("{} is not there: nothing to do", config::PATH);
             return Ok(None);
         }
         let (branch_home, branch) = self.branch_state()?;
-        Ok(Some(Seen {
+        Ok(Some(SyncSeen {
             made: Making::Blocked(Blocked::Refused(refusal)),
             target,
             head,
@@ -351,10 +356,10 @@ impl Run<'_> {
         target: &BranchName,
         authors: &mut Vec<CommitAuthor>,
     ) -> Result<Making> {
-        let section = LogSection::begin(self.bot.log, "fetch_distro", "fetching the packaging");
+        let section = LogSection::begin(self.session.log, "fetch_distro", "fetching the packaging");
         fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         drop(section);
-        let section = LogSection::begin(self.bot.log, "fetch_dist_git", "fetching from dist-git");
+        let section = LogSection::begin(self.session.log, "fetch_dist_git", "fetching from dist-git");
         let dist_git = self.remote("dist-git", &self.dist_path);
         if let Err(error) = dist_git.fetch_tip(store, target.as_str(), DIST_TIP) {
             return match error.into_repository()? {
@@ -368,14 +373,14 @@ impl Run<'_> {
         let base = store.commit_at(DIST_TIP)?;
         let base_tree = store.tree_of(&base)?;
 
-        let section = LogSection::begin(self.bot.log, "generate", "turning source-git into dist-git");
+        let section = LogSection::begin(self.session.log, "generate", "turning source-git into dist-git");
         let (config, findings) = generate::read_config(store, &fetched.head)?;
         let Some(upstream_ref) = config.upstream_ref.clone() else {
             let remedy = "add `upstream_ref: TAG` to .distro/source-git.yaml";
             bail!(Refusal::new("the package configuration has no `upstream_ref`", remedy));
         };
         let (name, commit) = fetched.bring_upstream(&upstream_ref, |commit| {
-            Ok(self.bot.forge.is_on_a_branch_or_tag(self.source.target_project_id, commit)?)
+            Ok(self.session.forge.is_on_a_branch_or_tag(self.source.target_project_id, commit)?)
         })?;
         fetched.bring_changes(&commit)?;
         let before = self.upstream_ref_of_target(store, fetched)?;
@@ -397,13 +402,13 @@ impl Run<'_> {
         let upstream = before
             .filter(|before| *before != upstream_ref)
             .map(|before| UpstreamChange { from: before, to: upstream_ref.clone() });
-        let receiver_files = match self.bot.instance.ci_files {
+        let receiver_files = match self.session.instance.ci_files {
             CiFiles::SourceGit => ReceiverFiles::Carried,
             CiFiles::DistGit => ReceiverFiles::StayOwn,
         };
         let mut generated = generate::generate(
             store,
-            Request {
+            GenerateRequest {
                 config: &config,
                 findings,
                 source: on_target.tip,

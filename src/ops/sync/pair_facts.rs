@@ -1,7 +1,7 @@
 //! What there is of a pair on GitLab: the dist-git merge requests of a source-git merge request, and the bot's notes.
 use crate::forge::{self, MergeRequest, MergeRequestQuery, MergeRequestState, Note, StateFilter};
 use crate::ops::notes;
-use crate::ops::sync::Run;
+use crate::ops::sync::SyncRun;
 use crate::pair::commit::CommitAuthor;
 use crate::pair::facts::{
     BranchOrigin, DistGitMergeRequest, LastAnnouncement, SourceMergeRequest, SourceNote, SourceState,
@@ -34,7 +34,7 @@ impl Pairing {
     }
 }
 
-impl Run<'_> {
+impl SyncRun<'_> {
     /// The bot's dist-git merge requests from its branch for this merge request, in any state; `None` where there is no
     /// dist-git project.
     pub(crate) fn merge_requests(&self) -> Result<Option<Vec<MergeRequest>>> {
@@ -44,7 +44,7 @@ impl Run<'_> {
             author: Some(self.myself.user.id),
             state: StateFilter::Any,
         };
-        let found = self.bot.forge.merge_requests(&self.dist_path, query).take(LOOKED_AT);
+        let found = self.session.forge.merge_requests(&self.dist_path, query).take(LOOKED_AT);
         match found.collect::<Result<Vec<_>, _>>() {
             Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(None),
             found => Ok(Some(found?)),
@@ -60,7 +60,7 @@ impl Run<'_> {
         let mut dist_project = found.first().map(|found| found.target_project_id);
         if let Some(known) = self.known {
             // Whoever knows of it has it from a list, which may be old by now.
-            let known = self.bot.forge.merge_request(&self.dist_path, known)?;
+            let known = self.session.forge.merge_request(&self.dist_path, known)?;
             dist_project = Some(known.target_project_id);
             left_behind.extend(self.of_other_target(&known));
         }
@@ -69,7 +69,7 @@ impl Run<'_> {
             if merge_requests.iter().chain(&left_behind).any(is_known) {
                 continue;
             }
-            match self.bot.forge.merge_request(&self.dist_path, iid) {
+            match self.session.forge.merge_request(&self.dist_path, iid) {
                 Ok(found) => {
                     dist_project = Some(found.target_project_id);
                     left_behind.extend(self.of_other_target(&found));
@@ -97,7 +97,7 @@ impl Run<'_> {
         if !found.iter().filter(counts).any(is_in_doubt) {
             return Ok(());
         }
-        let home = match self.bot.forge.project(&self.fork_path()?) {
+        let home = match self.session.forge.project(&self.fork_path()?) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => None,
             home => Some(home?.id),
         };
@@ -131,14 +131,14 @@ impl Run<'_> {
         let own = merge_requests.iter().filter(|merge_request| merge_request.author == self.myself.user.id);
         let records = own.filter_map(|merge_request| markers::read(&merge_request.description));
         let mut records = records.filter(|record| record.project == project && record.merge_request == iid);
-        let found = notes::find(self.bot, project, iid, records.find_map(|record| record.note))?;
+        let found = notes::find(self.session, project, iid, records.find_map(|record| record.note))?;
         let seen = |note: Note| SourceNote { id: note.id, author: note.author.id, body: note.body };
         Ok(found.into_iter().map(seen).collect())
     }
 
     /// Who wrote the commits of a merged merge request, whose branch may be gone.
     pub(crate) fn authors_of_merged(&self) -> Result<Vec<CommitAuthor>> {
-        let commits = self.bot.forge.merge_request_commits(self.source.target_project_id, self.source.iid);
+        let commits = self.session.forge.merge_request_commits(self.source.target_project_id, self.source.iid);
         let mut authors = Vec::new();
         for commit in commits.take(COMMITS) {
             let forge::Commit { author_name, author_email, parent_ids, .. } = commit?;

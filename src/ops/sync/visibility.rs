@@ -1,6 +1,6 @@
 //! Who may see the projects that a change comes from and goes to, in as few requests as tell it.
 use crate::forge::{Project, ProjectRef};
-use crate::ops::sync::Run;
+use crate::ops::sync::SyncRun;
 use crate::pair::facts::VisibilityOfPair;
 use crate::types::Visibility;
 use crate::types::error::{ForgeError, Result};
@@ -14,7 +14,7 @@ pub(crate) enum BotFork {
     OfItsOwn,
 }
 
-impl Run<'_> {
+impl SyncRun<'_> {
     /// Who may see what. A fork's answer tells of its original too, with a GitLab of late.
     pub(crate) fn visibility(&self, bot_fork: BotFork) -> Result<VisibilityOfPair> {
         let target = self.source.target_project_id;
@@ -59,7 +59,7 @@ impl Run<'_> {
 
     /// A project, where the bot may see it.
     fn seen_project(&self, project: ProjectRef<'_>) -> Result<Option<Project>> {
-        match self.bot.forge.project(project) {
+        match self.session.forge.project(project) {
             Ok(project) => Ok(Some(project)),
             Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(None),
             Err(error) => Err(error.into()),

@@ -1,5 +1,5 @@
 use crate::pair::note::*;
-use crate::transform::report::{AppliedBySpec, FORMAT, PatchCommit, Upstream};
+use crate::transform::report::{AppliedBySpec, PatchCommit, Upstream};
 use crate::types::{RepoPath, TreeId};
 
 const COMMIT: CommitId = CommitId::from_bytes([0x1a; 20]);
@@ -16,7 +16,6 @@ fn patch(file: &str, change: PatchChange, subject: &str) -> PatchReport {
 
 pub(crate) fn report() -> Report {
     Report {
-        format: FORMAT,
         package: Some("hello".to_owned()),
         source: COMMIT,
         upstream: Upstream { name: "v1.0".to_owned(), commit: CommitId::from_bytes([3; 20]) },

@@ -1,7 +1,7 @@
 use crate::pair::facts::{LastAnnouncement, VisibilityOfPair};
 use crate::pair::sync_plan::*;
 use crate::pair::title::Draft;
-use crate::transform::report::{AppliedBySpec, FORMAT, MergeReport, ProofReport, Report, Upstream};
+use crate::transform::report::{AppliedBySpec, MergeReport, ProofReport, Report, Upstream};
 use crate::types::{ProjectId, Refusal, UserId, Visibility};
 
 const BOT: UserId = UserId(1);
@@ -17,7 +17,6 @@ fn tree(n: u8) -> TreeId {
 
 fn report() -> Report {
     Report {
-        format: FORMAT,
         package: None,
         source: commit_id(7),
         upstream: Upstream { name: "v1".to_owned(), commit: commit_id(6) },

@@ -1,0 +1,30 @@
+//! `report`.
+
+use crate::cli::Invocation;
+use crate::cli::args::ReportArgs;
+use crate::ops::find_pair;
+use crate::ops::outcome::{Outcome, Preview};
+use crate::ops::report::{self, preview::ReportPreview};
+use crate::types::error::Result;
+
+pub(crate) fn run(arguments: &ReportArgs, invocation: &Invocation<'_>) -> Result<()> {
+    let settings = invocation.settings()?;
+    let named = report::named(arguments.pipeline.as_deref(), arguments.merge_request.as_deref(), &settings)?;
+    let Some(reference) = named else { return show(&Outcome::Nothing, invocation) };
+    let session = invocation.connect(settings)?;
+    let outcome = match find_pair::find(&session, &reference)? {
+        Some(pair) => report::report(&session, pair)?,
+        None => Outcome::Nothing,
+    };
+    show(&outcome, invocation)
+}
+
+/// A dry run says also that there is nothing to do.
+fn show(outcome: &Outcome, invocation: &Invocation<'_>) -> Result<()> {
+    match outcome {
+        Outcome::Nothing if invocation.global.dry_run => {
+            invocation.show(&Outcome::Preview(Preview::Report(ReportPreview::default())))
+        }
+        outcome => invocation.show(outcome),
+    }
+}

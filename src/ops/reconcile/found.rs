@@ -1,0 +1,80 @@
+//! The merge requests that a run finds, and how each is known from run to run.
+
+use crate::forge::{MergeRequest, MergeRequestState};
+use crate::pair::branch;
+use crate::pair::cache::PairKey;
+use crate::types::{BranchName, MergeRequestIid, ProjectPath};
+
+/// A source-git merge request with the dist-git merge request that was made from it, or one of the two.
+pub(crate) struct Found {
+    pub(crate) source_path: ProjectPath,
+    pub(crate) source: Option<MergeRequest>,
+    pub(crate) dist_path: ProjectPath,
+    pub(crate) dist: Option<MergeRequest>,
+}
+
+impl Found {
+    /// Returns what people call it.
+    pub(crate) fn name(&self) -> String {
+        match (&self.source, &self.dist) {
+            (Some(source), _) => format!("{}!{}", self.source_path, source.iid),
+            (None, Some(dist)) => format!("{}!{}", self.dist_path, dist.iid),
+            (None, None) => self.source_path.to_string(),
+        }
+    }
+
+    /// Returns what the pair is found by. A dist-git merge request is keyed by its source branch, because people may retarget
+    /// it.
+    pub(crate) fn pair_name(&self) -> Option<PairName> {
+        if let Some(source) = &self.source {
+            return Some((self.source_path.clone(), source.iid, source.target_branch.parse().ok()?));
+        }
+        let (target, iid) = branch::parse(&self.dist.as_ref()?.source_branch.parse().ok()?)?;
+        Some((self.source_path.clone(), iid, target))
+    }
+
+    /// Returns the bot's branch for it.
+    pub(crate) fn branch(&self) -> Option<BranchName> {
+        let (_, iid, target) = self.pair_name()?;
+        branch::name(&target, iid).ok()
+    }
+
+    /// Returns what it goes by from run to run.
+    pub(crate) fn key(&self) -> PairKey {
+        let target = self.source.as_ref().or(self.dist.as_ref()).map(|request| request.target_branch.as_str());
+        PairKey::of([self.name().as_str(), target.unwrap_or_default()])
+    }
+}
+
+/// What a pair is found by: the source-git project, the merge request there and its target branch.
+pub(crate) type PairName = (ProjectPath, MergeRequestIid, BranchName);
+
+/// Which of the two merge requests are open, as far as that was listed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FoundKind {
+    Pair,
+    SourceGitOnly,
+    DistGitOnly,
+    Neither,
+}
+
+impl FoundKind {
+    pub(crate) fn of(found: &Found) -> Self {
+        match (&found.source, &found.dist) {
+            (Some(_), Some(_)) => Self::Pair,
+            (Some(source), None) if source.state == MergeRequestState::Merged => Self::Neither,
+            (Some(_), None) => Self::SourceGitOnly,
+            (None, Some(dist)) if dist.state == MergeRequestState::Opened => Self::DistGitOnly,
+            (None, _) => Self::Neither,
+        }
+    }
+}
+
+/// Whether a run has seen to all that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SeenTo {
+    /// It has.
+    All,
+    /// Something failed, or was left: no list of open merge requests would bring it up again.
+    InPart,
+}
