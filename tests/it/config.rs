@@ -91,7 +91,7 @@ fn a_preset_is_shown_with_what_the_environment_says() {
     let run = Run::of(&mut command);
     run.ends_with(0);
     let shown = run.json();
-    assert_eq!((&shown["format"], &shown["instance"]), (&json!(1), &json!("staging")));
+    assert_eq!((&shown["format"], &shown["instance"]), (&json!(2), &json!("staging")));
     assert_eq!((&shown["named_by"], &shown["preset"]), (&json!("SGB_INSTANCE"), &json!("staging")));
     let settings = shown["settings"].as_object().unwrap();
     assert_eq!(settings.len(), 14);

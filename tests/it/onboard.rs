@@ -171,7 +171,7 @@ fn the_second_run_writes_nothing_and_says_so() {
     let data = world.onboard(&["--output", "json"]);
     data.ends_with(0);
     let data = data.json();
-    assert_eq!((&data["format"], &data["package"], &data["dry_run"]), (&1.into(), &"cloud-init".into(), &false.into()));
+    assert_eq!((&data["format"], &data["package"], &data["dry_run"]), (&2.into(), &"cloud-init".into(), &false.into()));
     assert_eq!(data["done"], Value::Array(Vec::new()));
     assert_eq!(data["left"], Value::Array(Vec::new()));
     assert_eq!(data["there_already"].as_array().map(Vec::is_empty), Some(false));

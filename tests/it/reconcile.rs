@@ -148,7 +148,10 @@ fn a_dry_run_shows_each_plan_and_writes_nothing() {
     let json = json.json();
     assert_eq!(json["merge_requests"][0]["merge_request"], "src/hello!1");
     assert_eq!(json["merge_requests"][0]["outcome"], "done");
-    assert!(json["merge_requests"][0]["did"][0]["plan"].as_str().unwrap().contains("would push"));
+    let plan = &json["merge_requests"][0]["did"][0]["plan"];
+    assert_eq!((&plan["operation"], &plan["can_be_synced"]), (&"sync".into(), &true.into()));
+    let steps: Vec<_> = plan["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert!(steps.starts_with(&["create_fork", "push_branch", "open_merge_request"]), "{steps:?}");
     assert_eq!(world.written(), [""; 0]);
 }
 

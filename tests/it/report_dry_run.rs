@@ -67,7 +67,7 @@ fn a_dry_run_as_data_says_the_same() {
     run.ends_with(0);
     assert_eq!(case.world.written(), [""; 0]);
     let plan = run.json();
-    assert_eq!(plan["format"], 1);
+    assert_eq!(plan["format"], 2);
     let steps = plan["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 2, "{plan:#}");
     assert_eq!(steps[0]["step"], "post_status");

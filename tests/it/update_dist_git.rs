@@ -104,7 +104,7 @@ fn the_report_is_data_when_asked() {
     let run = pair.update(&["--output", "json", "--dry-run"]);
     run.ends_with(0);
     let report = run.json();
-    assert_eq!(report["format"], 1);
+    assert_eq!(report["format"], 2);
     assert_eq!(report["package"], "hello");
     assert_eq!(report["source"], commit.as_str());
     assert_eq!(report["upstream"]["ref"], "v1.0");

@@ -184,15 +184,15 @@ fn as_data() {
     let home = TempDir::new().unwrap();
     let made = run(program(&home).args(["g", "hello", "--output", "json"])).json();
     let token = token(&["g", "hello"]);
-    assert_eq!(made, json!({"format": 1, "namespace": "g", "project": "hello", "token": token}));
+    assert_eq!(made, json!({"format": 2, "namespace": "g", "project": "hello", "token": token}));
     let good = run(program(&home).args(["--verify", &token, "--output", "json"]));
     good.ends_with(0);
-    let expected = json!({"format": 1, "namespace": "g", "project": "hello", "signature": "holds", "good": true});
+    let expected = json!({"format": 2, "namespace": "g", "project": "hello", "signature": "holds", "good": true});
     assert_eq!(good.json(), expected);
     let forged = run(program(&home).args(["--verify", &token, "--output", "json"]).env("SGB_WEBHOOK_SECRET", OTHER));
     forged.ends_with(1);
     let expected = json!({
-        "format": 1, "namespace": "g", "project": "hello", "signature": "does not hold", "good": false,
+        "format": 2, "namespace": "g", "project": "hello", "signature": "does not hold", "good": false,
         "problem": "its signature does not hold"
     });
     assert_eq!(forged.json(), expected);

@@ -38,7 +38,7 @@ fn is_described(shell: &mut Shell, text: &str, status: i32, headings: &[&str]) -
     let line = Line { text: format!("{text} --output json"), status, number: 0 };
     shell.run(&line, Path::new(PAGE));
     let printed: Value = serde_json::from_str(shell.printed()).unwrap();
-    assert_eq!(printed["format"], 1, "{text}");
+    assert_eq!(printed["format"], 2, "{text}");
     let described: BTreeSet<_> = headings.iter().flat_map(|heading| described(heading)).collect();
     let mut found = BTreeSet::new();
     keys(&printed, &mut found);
