@@ -8,7 +8,7 @@ use crate::cli::terminal::{self, Paint};
 use crate::config::Instance;
 use crate::ops::onboard::Projects;
 use crate::ops::onboard::apply::Done;
-use crate::setup::package::PackageName;
+use crate::setup::package_name::PackageName;
 use crate::setup::todo::Todo;
 use crate::types::text::printable_whole;
 

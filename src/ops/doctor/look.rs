@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 
 use crate::cli::args;
 use crate::cli::exit::UsageError;
-use crate::forge::{ForgeError, ProjectSettings};
+use crate::forge::{AccessLevel, ForgeError, ProjectSettings};
 use crate::ops::session::Bot;
-use crate::setup::instance_facts::{Role, Unseen, Visible};
+use crate::setup::instance_facts::{Unseen, Visible};
 use crate::types::{ProjectId, UserId};
 
 /// After how many answers in a row that were none the rest is not asked for: GitLab is away.
@@ -101,10 +101,10 @@ impl<'a> Look<'a> {
     }
 
     /// Returns the bot's role in a project, whose settings say it where the token is the bot's own.
-    pub(crate) fn role(&self, id: ProjectId, settings: Option<&ProjectSettings>) -> Result<Visible<Role>> {
+    pub(crate) fn role(&self, id: ProjectId, settings: Option<&ProjectSettings>) -> Result<Visible<AccessLevel>> {
         match settings.and_then(|settings| settings.access).filter(|_| self.is_the_bot) {
-            Some(access) => Ok(Ok(Role(access.0))),
-            None => Ok(self.seen(self.bot.forge.role(id, self.bot_id))?.map(|access| Role(access.0))),
+            Some(access) => Ok(Ok(access)),
+            None => self.seen(self.bot.forge.role(id, self.bot_id)),
         }
     }
 

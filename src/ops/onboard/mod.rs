@@ -4,6 +4,7 @@
 //! is found, nothing is made twice, and nothing that people did is undone.
 
 pub(crate) mod apply;
+mod carried;
 pub(crate) mod copy;
 pub(crate) mod observe;
 
@@ -20,10 +21,10 @@ use crate::git::remote::{Access, Remote};
 use crate::ops::Surroundings;
 use crate::ops::session::{Bot, Setting};
 use crate::setup::ci_file::Templates;
-use crate::setup::package::PackageName;
+use crate::setup::package_name::PackageName;
 use crate::setup::plan;
 use crate::setup::step::Actor;
-use crate::setup::todo::Why;
+use crate::setup::todo::TodoReason;
 use crate::types::ProjectPath;
 use crate::types::finding::quoted;
 
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &args::Onboard, global: &Global, surroundings: &Sur
         onboard_render::Shown { package: &package, instance: &bot.instance, projects: &run.projects, done: &done };
     shown.print(global, surroundings.paint)?;
     ended?;
-    let undone = done.left.iter().filter(|left| left.why == Why::Undone).count();
+    let undone = done.left.iter().filter(|left| left.why == TodoReason::Undone).count();
     if undone > 0 {
         bail!("{package} is not under the bot's care yet: not all could be done, see above");
     }

@@ -201,7 +201,7 @@ impl Run<'_> {
 
     /// Gives a new fork the settings that `onboard` would give it, before anything runs there.
     fn make_safe(&self, fork: &Project) -> Result<()> {
-        match self.bot.forge.edit_project(fork.id, &setup::plan::fork::safe()) {
+        match self.bot.forge.edit_project(fork.id, &setup::plan::fork::safe_settings()) {
             Ok(_) => Ok(()),
             // In a group the bot may make forks without being their Maintainer.
             Err(ForgeError::Forbidden(_)) => {
