@@ -1,7 +1,7 @@
 //! What `doctor` sees of an instance.
 //!
-//! GitLab's answers are kept as they are, except where they hold a secret: the values of variables and trigger tokens.
-//! Those get a type of their own here, without the secret.
+//! The facts hold GitLab's answers in the types of `forge`. Variables and trigger tokens have types of their own here,
+//! because GitLab's answers about them contain secrets.
 
 use chrono::{DateTime, Utc};
 

@@ -173,8 +173,7 @@ fn secret(project: &BotProjectFacts, check: &'static str, key: &str) -> CheckRes
             format!("{VARIABLES}: add {key}, `Masked`, `Protect variable` on, `Expand variable reference` off");
         return CheckResult::wrong(check, project.path(), format!("has no variable {key}"), remedy);
     }
-    // A flaw is a text for what is wrong, followed by one for what to do.
-    let flaws: Vec<&str> = [
+    let (flaws, fixes): (Vec<&str>, Vec<&str>) = [
         (found.iter().all(|variable| variable.protected), "is not protected", "`Protect variable` on"),
         (found.iter().all(|variable| variable.masked), "is not masked", "`Masked` or `Masked and hidden`"),
         (found.iter().all(|variable| variable.raw), "is expanded", "`Expand variable reference` off"),
@@ -187,17 +186,16 @@ fn secret(project: &BotProjectFacts, check: &'static str, key: &str) -> CheckRes
     ]
     .into_iter()
     .filter(|(is_right, ..)| !is_right)
-    .flat_map(|(_, says, what)| [says, what])
-    .collect();
+    .map(|(_, flaw, fix)| (flaw, fix))
+    .unzip();
     if flaws.is_empty() {
         return CheckResult::right(check, project.path(), format!("{key} is protected, masked and not expanded"));
     }
-    let every_other = |first: usize| flaws.iter().skip(first).step_by(2).copied().collect::<Vec<_>>().join(", ");
     CheckResult::wrong(
         check,
         project.path(),
-        format!("{key} {}", every_other(0)),
-        format!("{VARIABLES}, {key}: {}", every_other(1)),
+        format!("{key} {}", flaws.join(", ")),
+        format!("{VARIABLES}, {key}: {}", fixes.join(", ")),
     )
 }
 
@@ -320,7 +318,7 @@ fn template_version(facts: &InstanceFacts, path: &str, used: &TemplateUse) -> Ch
         (Some(reference), Some(_)) => {
             CheckResult::wrong(CHECK, path, format!("the template is {reference}, this program is {program}"), remedy)
         }
-        // A commit is as good as a tag, but does not tell its version.
+        // A commit is as good as a tag, but its name holds no version.
         (Some(reference), None) if used.is_pinned() => {
             CheckResult::right(CHECK, path, format!("the template is pinned to the commit {reference}"))
         }

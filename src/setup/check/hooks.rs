@@ -253,7 +253,7 @@ fn template(facts: &InstanceFacts, hook: &Webhook) -> Verdict {
 fn tls(hook: &Webhook) -> Verdict {
     let remedy = format!("{WHERE}: switch `Enable SSL verification` on");
     Verdict::of(
-        // GitLab always reports this. If it should not, nothing is claimed.
+        // So far, every GitLab reports this. If one does not, nothing is known to be wrong.
         hook.enable_ssl_verification != Some(false),
         "does not verify certificates: its token could go to anybody",
         &remedy,

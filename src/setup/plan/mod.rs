@@ -121,8 +121,8 @@ impl<'a> Planner<'a> {
         );
     }
 
-    /// Replaces the steps that the user has no right to by todos, as far as GitLab tells roles, and with them every step
-    /// that depends on these.
+    /// Drops each step whose user lacks the right, as far as GitLab shows roles, and each step that depends on a dropped one.
+    /// Adds todos for them.
     fn drop_impossible_steps(&mut self) {
         let mut without_right: BTreeMap<(Actor, String, SetupPlace), Vec<String>> = BTreeMap::new();
         let mut blocked = Vec::new();

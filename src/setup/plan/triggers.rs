@@ -267,8 +267,8 @@ impl Planner<'_> {
     }
 }
 
-/// Returns the description by which a trigger token is found again. `hooks`, `source_git` and `report` are the paths of what
-/// has the webhooks, of source-git, and of the project whose pipelines report.
+/// Returns the description by which a later run finds a trigger token. `hooks` is the path of the group or project that has
+/// the webhooks, and `report` that of the project whose pipelines report.
 pub fn token_description(usage: TokenUse, hooks: &str, source_git: &str, report: &str) -> String {
     match usage {
         TokenUse::Hook(HookKind::MergeRequests) => format!("source-git-bot: merge requests of {hooks}"),
@@ -304,7 +304,7 @@ impl WantedWebhook<'_> {
         hook.url == self.url && hook.url_variables.contains(TOKEN_PART)
     }
 
-    /// Returns a webhook's URL with the bot project's id, which it may name by path.
+    /// Returns a webhook's URL with the bot project's id, even if the URL has the path instead.
     fn url_by_id(&self, hook: &Webhook) -> String {
         webhook::with_project_id(&hook.url, self.trigger_url, self.bot_project)
     }
