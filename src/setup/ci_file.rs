@@ -5,8 +5,8 @@ use regex::Regex;
 use crate::ci::{Template, TemplateUse, template_uses};
 use crate::types::ProjectPath;
 
-/// The file's place in source-git, for which the project needs the setting "CI/CD configuration file": the rest of the tree
-/// is upstream's.
+/// The file's place in source-git, for which the project needs the setting "CI/CD configuration file": the rest of the
+/// tree is upstream's.
 pub const SOURCE_GIT_PATH: &str = ".distro/.gitlab-ci.yml";
 /// The file's place in dist-git, which is GitLab's default.
 pub const DIST_GIT_PATH: &str = ".gitlab-ci.yml";
@@ -101,8 +101,8 @@ impl PackageCiFile<'_> {
         format!("{HEADING}{}", body.replace('\u{1}', &templates.image))
     }
 
-    /// Whether the bot wrote this text as the package's file, for any version of the templates. Then overwriting it loses
-    /// nobody's work.
+    /// Whether the bot wrote this text as the package's file, for any version of the templates. Then overwriting it
+    /// loses nobody's work.
     pub fn is_generated(&self, text: &[u8]) -> bool {
         let Ok(uses) = template_uses(text) else { return false };
         let templates = Templates::of(uses.into_iter().find(|found| found.template == Template::SourceGit));

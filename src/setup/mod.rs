@@ -1,7 +1,7 @@
 //! What a package and an instance need on GitLab: the plan of `onboard` and the checks of `doctor`.
 //!
-//! Pure: facts go in, steps and check results come out, all of them values. Nothing here calls GitLab, runs git, or reads
-//! the environment or the clock. No text made here contains a token.
+//! Pure: facts go in, steps and check results come out, all of them values. Nothing here calls GitLab, runs git, or
+//! reads the environment or the clock. No text made here contains a token.
 
 pub mod check;
 pub mod ci_file;

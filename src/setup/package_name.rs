@@ -24,8 +24,8 @@ impl PackageName {
 impl FromStr for PackageName {
     type Err = PackageNameError;
 
-    /// Parses a name by GitLab's rules for the path of a project (`Gitlab::PathRegex`). It consists of letters, digits, `_`,
-    /// `-` and `.`, begins with a letter, a digit or `_`, and has no ending that GitLab's own addresses use.
+    /// Parses a name by GitLab's rules for the path of a project (`Gitlab::PathRegex`). It consists of letters, digits,
+    /// `_`, `-` and `.`, begins with a letter, a digit or `_`, and has no ending that GitLab's own addresses use.
     fn from_str(text: &str) -> Result<Self, PackageNameError> {
         let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let good = text.len() <= LENGTH_LIMIT

@@ -11,8 +11,8 @@ use crate::types::{BranchName, ProjectId};
 /// The name of the masked part of the URL. Its value is the trigger token.
 pub const TOKEN_PART: &str = "token";
 
-/// What a webhook is called for. Each kind has a webhook of its own, so that GitLab does not stop both when one kind floods
-/// the bot.
+/// What a webhook is called for. Each kind has a webhook of its own, so that GitLab does not stop both when one kind
+/// floods the bot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HookKind {
     /// Merge requests that are opened, pushed to, edited, closed or merged.
@@ -49,8 +49,8 @@ impl fmt::Display for HookKind {
     }
 }
 
-/// Returns the URL that starts a pipeline of the bot project, without a token. Of the two forms it is the one whose path
-/// names the branch ("Trigger pipelines with the API" in GitLab's documentation).
+/// Returns the URL that starts a pipeline of the bot project, without a token. Of the two forms it is the one whose
+/// path names the branch ("Trigger pipelines with the API" in GitLab's documentation).
 pub fn trigger_url(gitlab: &Url, project: ProjectId, branch: &BranchName) -> String {
     let base = gitlab.as_str().trim_end_matches('/');
     format!("{base}/api/v4/projects/{project}/ref/{}/trigger/pipeline", percent_encoded(branch.as_str()))
@@ -78,8 +78,8 @@ pub fn with_project_id(url: &str, trigger_url: &str, project: &str) -> String {
     }
 }
 
-/// Returns what a webhook sends: only identifiers, and the webhook token where the instance requires one. All values are
-/// quoted, because a field that an event lacks renders as nothing and would break the JSON.
+/// Returns what a webhook sends: only identifiers, and the webhook token where the instance requires one. All values
+/// are quoted, because a field that an event lacks renders as nothing and would break the JSON.
 pub fn template(webhook_token: Option<&SecretString>) -> String {
     let token = webhook_token.map(|token| format!(r#", "webhook_token": "{}""#, token.expose_secret()));
     format!(

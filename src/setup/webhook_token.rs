@@ -1,8 +1,10 @@
-//! Webhook tokens. A token says which projects its sender may call the bot for, and is signed with the operator's secret.
+//! Webhook tokens. A token says which projects its sender may call the bot for, and is signed with the operator's
+//! secret.
 //!
-//! A token is a JSON Web Token (RFC 7519) signed with HMAC-SHA256. Its claims are a `namespace` and, for one project, its
-//! `repo_name`. Packit's deployment has operators put the same tokens into webhooks. What PyJWT refuses there is refused
-//! here too. So is some of what PyJWT accepts: claims that occur twice, base64 with characters of other alphabets.
+//! A token is a JSON Web Token (RFC 7519) signed with HMAC-SHA256. Its claims are a `namespace` and, for one project,
+//! its `repo_name`. Packit's deployment has operators put the same tokens into webhooks. What PyJWT refuses there is
+//! refused here too. So is some of what PyJWT accepts: claims that occur twice, base64 with characters of other
+//! alphabets.
 //!
 //! Pure: the caller passes the secret and the time. No error text contains any part of a token.
 
@@ -23,7 +25,8 @@ pub const SECRET_LENGTH: usize = 32;
 /// The only algorithm that is accepted (RFC 7518).
 const ALGORITHM: &str = "HS256";
 
-/// The header, in the order in which PyJWT writes it. Any other member would ask for something that this code does not do.
+/// The header, in the order in which PyJWT writes it. Any other member would ask for something that this code does not
+/// do.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header<'a> {

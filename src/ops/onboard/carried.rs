@@ -5,8 +5,8 @@ use crate::transform::config::PackageConfig;
 use crate::transform::files::{self, CopyPlan, ReceiverFiles};
 use crate::types::{BlobId, File, FileMode, FileTree, RepoPath};
 
-/// Whether a change of the CI file in source-git gets to dist-git, by the package's `.distro/source-git.yaml`. True as well
-/// for a file that cannot be read: the user learns of that elsewhere.
+/// Whether a change of the CI file in source-git gets to dist-git, by the package's `.distro/source-git.yaml`. True as
+/// well for a file that cannot be read: the user learns of that elsewhere.
 pub(crate) fn is_carried(source_git_yaml: &[u8]) -> bool {
     fn carried(yaml: &[u8]) -> Option<bool> {
         let file = |number| File { mode: FileMode::Regular, blob: BlobId::from_bytes([number; 20]) };

@@ -146,8 +146,8 @@ fn protected_branch(project: &BotProjectFacts) -> CheckResult {
     }
 }
 
-/// Returns the lowest role that may push to the branches of a rule, or merge into them; `None` if no role may, which GitLab
-/// writes as access level 0.
+/// Returns the lowest role that may push to the branches of a rule, or merge into them; `None` if no role may, which
+/// GitLab writes as access level 0.
 fn lowest_role(rule: &ProtectedBranch) -> Option<AccessLevel> {
     let roles = rule.push.iter().chain(&rule.merge).filter_map(BranchAccess::role);
     roles.filter(|role| *role > AccessLevel::NO_ONE).min()

@@ -1,5 +1,5 @@
-//! The bot's forks of dist-git. The pipelines of its merge requests run code of contributors there. So the forks may hold no
-//! secret, and their jobs may reach nothing else.
+//! The bot's forks of dist-git. The pipelines of its merge requests run code of contributors there. So the forks may
+//! hold no secret, and their jobs may reach nothing else.
 
 use crate::config::Forks;
 use crate::forge::{AccessLevel, Runner};
@@ -69,8 +69,8 @@ fn variables(variables: &Visible<Vec<VariableFlags>>) -> Verdict {
     )
 }
 
-/// Whether the pipelines of the bot's merge requests run in dist-git and not in the fork. They do if the bot may start them
-/// there and dist-git runs pipelines of forks.
+/// Whether the pipelines of the bot's merge requests run in dist-git and not in the fork. They do if the bot may start
+/// them there and dist-git runs pipelines of forks.
 fn runs_in_dist_git(package: &PackageOverview) -> bool {
     let bot_may = package.dist_git_role.as_ref().is_ok_and(|role| *role >= AccessLevel::DEVELOPER);
     let runs_forks = package

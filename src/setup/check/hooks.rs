@@ -1,4 +1,5 @@
-//! The webhooks that start the bot: one for merge requests and one for comments. Each has to be called, and to get through.
+//! The webhooks that start the bot: one for merge requests and one for comments. Each has to be called, and to get
+//! through.
 
 use std::collections::BTreeSet;
 
@@ -19,8 +20,8 @@ const WEBHOOK_TOKEN: &str = "webhook_token";
 /// The events that a webhook may be called for. Comments that only members may read are comments too.
 const KNOWN_EVENTS: [HookEvent; 3] = [HookEvent::MergeRequests, HookEvent::Comments, HookEvent::ConfidentialComments];
 
-/// How many failures among the newest deliveries are too many. GitLab stops calling a webhook after the fourth failure in a
-/// row (`auto_disabling.rb`).
+/// How many failures among the newest deliveries are too many. GitLab stops calling a webhook after the fourth failure
+/// in a row (`auto_disabling.rb`).
 const FAILURES: usize = 4;
 
 const WHERE: &str = "Settings, Webhooks";
@@ -101,7 +102,8 @@ pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
     results
 }
 
-/// Checks that each source-git namespace has a webhook of a kind: in a group that contains it, or in each of its projects.
+/// Checks that each source-git namespace has a webhook of a kind: in a group that contains it, or in each of its
+/// projects.
 fn called_for(facts: &InstanceFacts, check: &'static str, kind: HookKind) -> Vec<CheckResult> {
     let ours = bot_hooks(facts);
     let remedy = format!(
@@ -294,7 +296,8 @@ fn deliveries(hook: &HookFacts) -> Verdict {
     )
 }
 
-/// Finds webhooks that start a second pipeline for every event: one of a project whose group has one too, or one of two alike.
+/// Finds webhooks that start a second pipeline for every event: one of a project whose group has one too, or one of two
+/// alike.
 fn duplicates(ours: &[BotHook<'_>]) -> Vec<CheckResult> {
     let is_duplicate = |own: &&BotHook<'_>| {
         let only_kind =
@@ -319,8 +322,8 @@ fn duplicates(ours: &[BotHook<'_>]) -> Vec<CheckResult> {
     summarize("hooks.once", "webhooks", "", verdicts)
 }
 
-/// Checks that each webhook has its own trigger token, so that one can be revoked alone, and that two users own them: GitLab
-/// limits how many pipelines one user's tokens start in a minute.
+/// Checks that each webhook has its own trigger token, so that one can be revoked alone, and that two users own them:
+/// GitLab limits how many pipelines one user's tokens start in a minute.
 fn tokens(facts: &InstanceFacts, hooks: usize) -> Vec<CheckResult> {
     const EACH: &str = "hooks.tokens";
     const OWNERS: &str = "hooks.token-owners";

@@ -1,8 +1,8 @@
 //! The checks of `doctor`: whether an instance is set up right.
 //!
-//! Pure: [`InstanceFacts`] in, [`CheckResult`]s out. What the token at hand cannot see is a result of its own, and never
-//! taken for right or wrong. The facts hold no value of a variable and no trigger token. Names are as hostile as the people
-//! who chose them; whoever shows a result makes them harmless.
+//! Pure: [`InstanceFacts`] in, [`CheckResult`]s out. What the token at hand cannot see is a result of its own, and
+//! never taken for right or wrong. The facts hold no value of a variable and no trigger token. Names are as hostile as
+//! the people who chose them; whoever shows a result makes them harmless.
 
 mod bot_project;
 mod forks;

@@ -90,8 +90,8 @@ impl Verdict {
     }
 }
 
-/// Sums up what a check found about several things. All things with the same fault share one result. Those that are right
-/// get one only if all of them are.
+/// Sums up what a check found about several things. All things with the same fault share one result. Those that are
+/// right get one only if all of them are.
 pub(super) fn summarize(
     check: &'static str,
     things: &str,

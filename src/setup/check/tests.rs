@@ -168,7 +168,8 @@ fn a_bot_project_in_a_group_with_webhooks_is_wrong() {
             ["bot-project.place"]
         );
     }
-    // A webhook of a containing group counts. A group does not contain a project whose path only begins with the same text.
+    // A webhook of a containing group counts. A group does not contain a project whose path only begins with the same
+    // text.
     let in_group = |facts: &mut InstanceFacts, path: &str| {
         facts.hooks[0].path = "redhat".to_owned();
         change_project(facts, |project| project.settings.path = path.parse().unwrap());

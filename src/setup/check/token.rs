@@ -117,8 +117,8 @@ fn source_git(facts: &InstanceFacts) -> Vec<CheckResult> {
     )
 }
 
-/// Checks the bot's role in dist-git. The pipelines of the bot's merge requests run code of contributors. They would run in
-/// dist-git, with its variables and runners, if the bot were Developer there.
+/// Checks the bot's role in dist-git. The pipelines of the bot's merge requests run code of contributors. They would
+/// run in dist-git, with its variables and runners, if the bot were Developer there.
 fn dist_git(facts: &InstanceFacts) -> Vec<CheckResult> {
     let Ok(packages) = &facts.packages else { return Vec::new() };
     let pushes = facts.instance.forks == Forks::DistGit;

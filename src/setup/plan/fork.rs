@@ -1,7 +1,7 @@
 //! The bot's fork of dist-git.
 //!
-//! Its pipelines run code of contributors as the bot's user. So the fork may hold no secret but a trigger token, and its
-//! jobs may do nothing.
+//! Its pipelines run code of contributors as the bot's user. So the fork may hold no secret but a trigger token, and
+//! its jobs may do nothing.
 
 use crate::forge::{OverrideRole, ProjectEdit, ProjectSettings};
 use crate::setup::package_facts::{ForkFacts, JobTokenAccess};
@@ -9,8 +9,8 @@ use crate::setup::plan::Planner;
 use crate::setup::step::{Need, SetupPlace, SetupStep};
 use crate::setup::todo::Todo;
 
-/// Returns the settings that make a fork safe. Nobody may set variables of its pipelines, which override all others, and
-/// its job tokens may not push.
+/// Returns the settings that make a fork safe. Nobody may set variables of its pipelines, which override all others,
+/// and its job tokens may not push.
 pub fn safe_settings() -> ProjectEdit<'static> {
     ProjectEdit {
         ci_pipeline_variables_minimum_override_role: Some(OverrideRole::NoOneAllowed),

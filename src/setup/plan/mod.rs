@@ -1,8 +1,8 @@
 //! What to do for a package: the missing steps, what exists already, and what a person has to do.
 //!
-//! The order of the steps lets the next run complete what an interrupted run began. A project comes before its branches,
-//! and the branches before commits to them. A fork's settings come before a token is put into it, and a token before
-//! whatever holds it. Webhooks come last, when everything that they set off is in place.
+//! The order of the steps lets the next run complete what an interrupted run began. A project comes before its
+//! branches, and the branches before commits to them. A fork's settings come before a token is put into it, and a token
+//! before whatever holds it. Webhooks come last, when everything that they set off is in place.
 
 pub mod fork;
 mod repository;
@@ -121,8 +121,8 @@ impl<'a> Planner<'a> {
         );
     }
 
-    /// Drops each step whose user lacks the right, as far as GitLab shows roles, and each step that depends on a dropped one.
-    /// Adds todos for them.
+    /// Drops each step whose user lacks the right, as far as GitLab shows roles, and each step that depends on a
+    /// dropped one. Adds todos for them.
     fn drop_impossible_steps(&mut self) {
         let mut without_right: BTreeMap<(Actor, String, SetupPlace), Vec<String>> = BTreeMap::new();
         let mut blocked = Vec::new();

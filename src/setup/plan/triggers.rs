@@ -121,8 +121,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns who creates a token. GitLab limits how many pipelines the tokens of one user start in a minute. Strangers can
-    /// write comments at will, so these must use up another user's limit than merge requests do.
+    /// Returns who creates a token. GitLab limits how many pipelines the tokens of one user start in a minute.
+    /// Strangers can write comments at will, so comments and merge requests must not share one user's limit.
     fn token_creator(&self, usage: TokenUse) -> Actor {
         match usage {
             TokenUse::Hook(HookKind::MergeRequests) => Actor::Operator,
@@ -196,7 +196,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Plans one webhook. Returns whether this run sets it: not if a group has it, and not if only the group's Owners may.
+    /// Plans one webhook. Returns whether this run sets it: not if a group has it, and not if only the group's Owners
+    /// may.
     fn plan_webhook(&mut self, kind: HookKind, wanted: &WantedWebhook<'_>, has_webhook_token: bool) -> bool {
         let facts = self.facts;
         let RepositoryFacts { path, .. } = &facts.source_git;
@@ -267,8 +268,8 @@ impl Planner<'_> {
     }
 }
 
-/// Returns the description by which a later run finds a trigger token. `hooks` is the path of the group or project that has
-/// the webhooks, and `report` that of the project whose pipelines report.
+/// Returns the description by which a later run finds a trigger token. `hooks` is the path of the group or project that
+/// has the webhooks, and `report` that of the project whose pipelines report.
 pub fn token_description(usage: TokenUse, hooks: &str, source_git: &str, report: &str) -> String {
     match usage {
         TokenUse::Hook(HookKind::MergeRequests) => format!("source-git-bot: merge requests of {hooks}"),
@@ -309,8 +310,8 @@ impl WantedWebhook<'_> {
         webhook::with_project_id(&hook.url, self.trigger_url, self.bot_project)
     }
 
-    /// Whether a webhook needs no change. One for both kinds is not what `onboard` creates, but it works; so does one that is
-    /// called for confidential comments too.
+    /// Whether a webhook needs no change. One for both kinds is not what `onboard` creates, but it works; so does one
+    /// that is called for confidential comments too.
     fn is_right(&self, hook: &Webhook) -> bool {
         let is_useful = |event: &HookEvent| {
             *event == HookEvent::ConfidentialComments || HookKind::ALL.map(HookKind::event).contains(event)
