@@ -56,12 +56,27 @@ pub struct AccessLevel(pub u64);
 impl AccessLevel {
     /// Nobody: where the role is named from which on something is allowed.
     pub const NO_ONE: Self = Self(0);
+    /// May read what is not public, and open confidential issues.
+    pub const REPORTER: Self = Self(20);
     /// May push branches and run pipelines.
     pub const DEVELOPER: Self = Self(30);
     /// May change a project's settings.
     pub const MAINTAINER: Self = Self(40);
     /// May do everything, to a group as well.
     pub const OWNER: Self = Self(50);
+
+    /// Returns GitLab's word for it.
+    pub const fn word(self) -> &'static str {
+        match self.0 {
+            0..10 => "no member",
+            10..15 => "Guest",
+            15..20 => "Planner",
+            20..30 => "Reporter",
+            30..40 => "Developer",
+            40..50 => "Maintainer",
+            _ => "Owner",
+        }
+    }
 }
 
 /// A project.

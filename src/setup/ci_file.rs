@@ -1,20 +1,19 @@
-//! The CI file of a package in staging: one for both repositories, which is there before the first merge request.
+//! The CI file of a package in staging. Both repositories have the same file, before the first merge request.
 
 use regex::Regex;
 
 use crate::ci::{Template, TemplateUse, template_uses};
-use crate::transform::config::PackageConfig;
-use crate::transform::files::{self, CopyPlan, ReceiverFiles};
-use crate::types::{BlobId, File, FileMode, FileTree, ProjectPath, RepoPath};
+use crate::types::ProjectPath;
 
-/// Where source-git has it, and its setting "CI/CD configuration file" points.
+/// The file's place in source-git, for which the project needs the setting "CI/CD configuration file": the rest of the
+/// tree is upstream's.
 pub const SOURCE_GIT_PATH: &str = ".distro/.gitlab-ci.yml";
-/// Where dist-git has it, as GitLab looks for it.
+/// The file's place in dist-git, which is GitLab's default.
 pub const DIST_GIT_PATH: &str = ".gitlab-ci.yml";
 
-/// What is written, with the names of an example.
+/// The text of the file, with example names.
 const EXAMPLE: &str = include_str!("../../ci-templates/examples/staging.distro.gitlab-ci.yml");
-/// What the example calls the image, the project of the templates, their version, and the two namespaces.
+/// The names in the example: the image, the project and version of the templates, the two namespaces, and the instance.
 const IMAGE: &str = "registry.example.com/group/source-git-bot:0.1.0";
 const PROJECT: &str = "group/source-git-bot";
 const REFERENCE: &str = "v0.1.0";
@@ -22,18 +21,18 @@ const SOURCE_GIT: &str = "packit-service/src";
 const DIST_GIT: &str = "packit-service/rpms";
 const INSTANCE: &str = "instance: staging";
 
-/// The beginning of what is written, in the place of the example's own.
+/// The heading of the file, in place of the example's.
 const HEADING: &str = "\
 # Written by `source-git-bot onboard`: one file for both repositories of a package, because the bot carries it from
 # source-git, where the setting \"CI/CD configuration file\" names it, to dist-git, where it is at the top.
 ";
 
-/// The form of an image that the templates take.
+/// The form of an image that the templates accept.
 const IMAGE_FORM: &str = r"\A[A-Za-z0-9][A-Za-z0-9._:/-]*(:[0-9][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})\z";
-/// The form of a version that can stand in a CI file as it is.
+/// The form of a version that needs no quotes in a CI file.
 const REFERENCE_FORM: &str = r"\A[A-Za-z0-9][A-Za-z0-9._/-]*\z";
 
-/// Where the bot's templates are, and the image that their jobs run in.
+/// Where the bot's templates are, in which version, and the image that their jobs run in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Templates {
     project: ProjectPath,
@@ -42,7 +41,11 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Takes these values; an error says which of them cannot be written.
+    /// Checks that these values can stand in a CI file.
+    ///
+    /// # Errors
+    ///
+    /// Says which of them cannot.
     pub fn new(project: &str, reference: &str, image: &str) -> Result<Self, String> {
         let has_form = |text: &str, form: &str| Regex::new(form).is_ok_and(|form| form.is_match(text));
         let project =
@@ -56,14 +59,13 @@ impl Templates {
         Ok(Self { project, reference: reference.to_owned(), image: image.to_owned() })
     }
 
-    /// Reads what the CI file of the bot project includes; an error says what it lacks.
+    /// Reads which templates and image the CI file of the bot project uses.
+    ///
+    /// # Errors
+    ///
+    /// Says what the file lacks.
     pub fn of_bot_project(yaml: &[u8]) -> Result<Self, String> {
         Self::of(template_uses(yaml)?.into_iter().find(|found| found.template == Template::Bot))
-    }
-
-    /// Returns the project that the templates are in.
-    pub const fn project(&self) -> &ProjectPath {
-        &self.project
     }
 
     fn of(found: Option<TemplateUse>) -> Result<Self, String> {
@@ -74,23 +76,22 @@ impl Templates {
     }
 }
 
-/// Whose file it is.
+/// The CI file of one package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CiFilePackage<'a> {
+pub struct PackageCiFile<'a> {
     /// The namespace of the source-git project.
     pub source_git: &'a str,
     /// The namespace of the dist-git project.
     pub dist_git: &'a str,
-    /// The preset that the jobs know the instance by.
+    /// The preset that stands for the instance in the jobs.
     pub instance: &'a str,
 }
 
-impl CiFilePackage<'_> {
-    /// Returns the file's text.
-    pub fn ci_file(&self, templates: &Templates) -> String {
+impl PackageCiFile<'_> {
+    pub fn text(&self, templates: &Templates) -> String {
         let body = EXAMPLE.lines().skip_while(|line| line.starts_with('#'));
         let body: String = body.map(|line| format!("{line}\n")).collect();
-        // The image goes first, for its name holds the project's.
+        // The image goes first, because its name contains the project's.
         let body = body.replace(IMAGE, "\u{1}").replace(PROJECT, templates.project.as_str());
         let body = body.replace(&format!("ref: {REFERENCE}"), &format!("ref: {}", templates.reference));
         let body = body.replace(&in_pattern(SOURCE_GIT), &in_pattern(self.source_git));
@@ -100,32 +101,16 @@ impl CiFilePackage<'_> {
         format!("{HEADING}{}", body.replace('\u{1}', &templates.image))
     }
 
-    /// Whether a text is this file as it was written for some version of the bot, so that nothing of anybody else's is
-    /// lost with it.
-    pub fn wrote(&self, text: &[u8]) -> bool {
+    /// Whether the bot wrote this text as the package's file, for any version of the templates. Then overwriting it
+    /// loses nobody's work.
+    pub fn is_generated(&self, text: &[u8]) -> bool {
         let Ok(uses) = template_uses(text) else { return false };
         let templates = Templates::of(uses.into_iter().find(|found| found.template == Template::SourceGit));
-        templates.is_ok_and(|templates| self.ci_file(&templates).as_bytes() == text)
+        templates.is_ok_and(|templates| self.text(&templates).as_bytes() == text)
     }
 }
 
-/// Whether a package's `.distro/source-git.yaml` has the file carried to dist-git where source-git's changes; also
-/// where it cannot be read, which is told elsewhere.
-pub fn is_carried(source_git_yaml: &[u8]) -> bool {
-    fn carried(yaml: &[u8]) -> Option<bool> {
-        let file = |number| File { mode: FileMode::Regular, blob: BlobId::from_bytes([number; 20]) };
-        let (config, _) = PackageConfig::parse(yaml).ok()?;
-        let plan = CopyPlan::parse(&config.files_to_sync).ok()?;
-        let (from, to) = (RepoPath::parse(SOURCE_GIT_PATH).ok()?, RepoPath::parse(DIST_GIT_PATH).ok()?);
-        let source_git = FileTree::from([(config.spec_path, file(3)), (from, file(1))]);
-        let dist_git = FileTree::from([(to.clone(), file(2))]);
-        let synced = files::sync(&plan, &source_git, &dist_git, ReceiverFiles::Carried).ok()?;
-        Some(synced.files.get(&to) == Some(&file(1)))
-    }
-    carried(source_git_yaml).unwrap_or(true)
-}
-
-/// A namespace as it stands in the file's regular expressions.
+/// Returns a namespace as the file's regular expressions spell it.
 fn in_pattern(namespace: &str) -> String {
     namespace.replace('.', "\\.").replace('/', "\\/")
 }
@@ -134,8 +119,8 @@ fn in_pattern(namespace: &str) -> String {
 mod tests {
     use super::*;
 
-    const PACKAGE: CiFilePackage<'_> =
-        CiFilePackage { source_git: "a.b/src", dist_git: "a.b/x/rpms", instance: "production" };
+    const FILE: PackageCiFile<'_> =
+        PackageCiFile { source_git: "a.b/src", dist_git: "a.b/x/rpms", instance: "production" };
 
     fn templates() -> Templates {
         Templates::new("ops/the.bot", "v1.2.3", "host:5000/ops/the.bot:1.2.3").unwrap()
@@ -143,7 +128,7 @@ mod tests {
 
     #[test]
     fn every_name_of_the_example_is_replaced() {
-        let text = PACKAGE.ci_file(&templates());
+        let text = FILE.text(&templates());
         for gone in ["example.com", "group/", "0.1.0", "packit", "staging", "Replace"] {
             assert!(!text.contains(gone), "{gone}: {text}");
         }
@@ -162,38 +147,26 @@ mod tests {
     }
 
     #[test]
-    fn with_the_examples_own_names_it_is_the_example() {
-        let package = CiFilePackage { source_git: SOURCE_GIT, dist_git: DIST_GIT, instance: "staging" };
-        let text = package.ci_file(&Templates::new(PROJECT, REFERENCE, IMAGE).unwrap());
+    fn with_the_names_of_the_example_the_file_is_the_example() {
+        let file = PackageCiFile { source_git: SOURCE_GIT, dist_git: DIST_GIT, instance: "staging" };
+        let text = file.text(&Templates::new(PROJECT, REFERENCE, IMAGE).unwrap());
         let without_heading =
             |text: &str| text.lines().skip_while(|l| l.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(without_heading(&text), without_heading(EXAMPLE));
     }
 
     #[test]
-    fn its_own_file_is_known_whatever_the_version_and_no_other_is() {
+    fn the_bot_knows_its_own_file_in_any_version_and_no_other_file() {
         let older = Templates::new("ops/bot", "v0.9.0", "host/ops/bot:0.9.0").unwrap();
-        let text = PACKAGE.ci_file(&older);
-        assert!(PACKAGE.wrote(text.as_bytes()));
-        assert!(!PACKAGE.wrote(format!("{text}\nlint: {{script: [make]}}\n").as_bytes()));
-        assert!(!PACKAGE.wrote(EXAMPLE.as_bytes()));
-        assert!(!PACKAGE.wrote(b"include: []\n") && !PACKAGE.wrote(b"\xff"));
+        let text = FILE.text(&older);
+        assert!(FILE.is_generated(text.as_bytes()));
+        assert!(!FILE.is_generated(format!("{text}\nlint: {{script: [make]}}\n").as_bytes()));
+        assert!(!FILE.is_generated(EXAMPLE.as_bytes()));
+        assert!(!FILE.is_generated(b"include: []\n") && !FILE.is_generated(b"\xff"));
     }
 
     #[test]
-    fn whether_the_file_is_carried_follows_from_files_to_sync() {
-        let with =
-            |items: &str| is_carried(format!("specfile_path: .distro/x.spec\nfiles_to_sync:\n{items}").as_bytes());
-        assert!(with("- {src: .distro/, dest: ., delete: true, filters: [protect .git*, exclude source-git.yaml]}"));
-        assert!(with("- {src: .distro/.gitlab-ci.yml, dest: .gitlab-ci.yml}"));
-        assert!(!with("- {src: .distro/, dest: ., filters: [exclude .git*]}"));
-        assert!(!with("- {src: .distro/x.spec, dest: x.spec}"));
-        assert!(!is_carried(b"specfile_path: .distro/x.spec"));
-        assert!(is_carried(b"[") && is_carried(b"files_to_sync: [{src: ../x, dest: .}]"));
-    }
-
-    #[test]
-    fn the_bot_project_says_where_the_templates_are_and_what_it_lacks() {
+    fn templates_are_read_from_the_bot_project_or_an_error_says_what_is_missing() {
         let example = include_str!("../../ci-templates/examples/bot-project.gitlab-ci.yml");
         let found = Templates::of_bot_project(example.as_bytes()).unwrap();
         assert_eq!(found, Templates::new(PROJECT, REFERENCE, IMAGE).unwrap());

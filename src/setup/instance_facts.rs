@@ -1,11 +1,17 @@
-//! What was seen of an instance.
+//! What `doctor` sees of an instance.
+//!
+//! The facts hold GitLab's answers in the types of `forge`. Variables and trigger tokens have types of their own here,
+//! because GitLab's answers about them contain secrets.
 
-use std::collections::BTreeSet;
-
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::ci::TemplateUse;
 use crate::config::Instance;
+use crate::forge::{
+    ANY_ENVIRONMENT, AccessLevel, AccessToken, GitlabVersion, PipelineSchedule, ProjectSettings, ProtectedBranch,
+    RateLimit, Runner, TriggerToken, Variable, VariableType, Webhook, WebhookDelivery,
+};
+use crate::setup::package_facts::JobTokenAccess;
 
 /// What was seen, or why it was not.
 pub type Visible<T> = Result<T, Unseen>;
@@ -13,13 +19,13 @@ pub type Visible<T> = Result<T, Unseen>;
 /// Why something was not seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unseen {
-    /// GitLab shows it to others than the token's user, or it does not exist: the two look alike.
+    /// GitLab shows it to others only, or it does not exist: the answers look alike.
     NotShown,
-    /// GitLab's answer to this user leaves it out, or this GitLab does not know of it.
-    NotSaid,
-    /// It was not asked for, because what it belongs to was not seen.
+    /// GitLab's answer to this user leaves it out, or this GitLab does not know it.
+    NotReported,
+    /// It was not requested, because the thing that it belongs to was not seen.
     NotAsked,
-    /// GitLab failed: its sentence.
+    /// GitLab failed; this is the error.
     Failed(String),
 }
 
@@ -27,340 +33,202 @@ pub enum Unseen {
 #[derive(Clone, Debug)]
 pub struct InstanceFacts {
     /// The version of this program.
-    pub program: String,
-    /// The time, as GitLab has it.
+    pub program_version: String,
+    /// The time by GitLab's clock.
     pub now: DateTime<Utc>,
     /// The instance in use.
     pub instance: Instance,
     /// The name of the bot's user.
     pub bot: String,
-    /// The name of the token's user.
+    /// The name of the user whose token is in use: the bot, or somebody who looks at its instance.
     pub user: String,
-    /// The token.
-    pub token: Visible<TokenFacts>,
-    /// GitLab's version.
-    pub gitlab: Visible<GitlabVersion>,
-    /// How many requests are left before GitLab refuses some.
+    /// The token in use.
+    pub token: Visible<AccessToken>,
+    pub gitlab_version: Visible<GitlabVersion>,
+    /// `None` if GitLab does not report it.
     pub rate_limit: Option<RateLimit>,
-    /// The project that runs the bot; nothing where the instance names none.
+    /// The project that runs the bot; `None` if the instance names none.
     pub bot_project: Option<Visible<BotProjectFacts>>,
-    /// Webhooks, of the groups first.
+    /// The places where webhooks were looked for.
     pub hooks: Vec<HookPlace>,
-    /// The packages of the instance.
     pub packages: Visible<PackagesOverview>,
-    /// The bot's forks.
-    pub forks: Visible<ForksOverview>,
-}
-
-/// The token that everything was seen with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenFacts {
-    /// What it is good for.
-    pub scopes: BTreeSet<String>,
-    /// The last day on which it is good; nothing where it does not expire.
-    pub expires: Option<NaiveDate>,
-}
-
-/// GitLab's version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GitlabVersion {
-    /// As it says: `18.5.0-ee`.
-    pub text: String,
-    /// 18 and 5 of that; nothing where it says something else.
-    pub release: Option<(u32, u32)>,
-}
-
-/// How many requests are left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    /// In all, in one period.
-    pub limit: u64,
-    /// Of these, in the present one.
-    pub remaining: u64,
-}
-
-/// A role in a project, by GitLab's number for it; 0 is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Role(pub u64);
-
-impl Role {
-    /// May read what is not public, and open confidential issues.
-    pub const REPORTER: Self = Self(20);
-    /// May push branches and run pipelines.
-    pub const DEVELOPER: Self = Self(30);
-    /// May change settings.
-    pub const MAINTAINER: Self = Self(40);
-
-    /// Returns GitLab's word for it.
-    pub const fn word(self) -> &'static str {
-        match self.0 {
-            0..10 => "no member",
-            10..15 => "Guest",
-            15..20 => "Planner",
-            20..30 => "Reporter",
-            30..40 => "Developer",
-            40..50 => "Maintainer",
-            _ => "Owner",
-        }
-    }
-}
-
-/// Settings of a project; nothing where GitLab does not show one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Who may set variables of a pipeline.
-    pub variables_from: Option<VariablesFrom>,
-    /// Whether the token of a job may push.
-    pub job_token_push: Option<bool>,
-    /// Whether merge requests from forks run here where who starts them may.
-    pub fork_pipelines: Option<bool>,
-}
-
-/// Who may set variables of a pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VariablesFrom {
-    /// No one, whatever trigger token they hold.
-    NoOne,
-    /// Everybody from this role on.
-    Role(Role),
+    /// The bot's forks of the packages that were looked at one by one.
+    pub forks: Visible<Vec<ForkOverview>>,
 }
 
 /// The project that runs the bot.
 #[derive(Clone, Debug)]
 pub struct BotProjectFacts {
-    /// Its number.
-    pub id: u64,
-    /// Its path, as GitLab spells it.
-    pub path: String,
-    /// Whether only members see it; nothing where GitLab does not say.
-    pub is_private: Option<bool>,
-    /// Its default branch.
-    pub default_branch: Option<String>,
-    /// The bot's role in it.
-    pub role: Visible<Role>,
-    /// Its settings.
-    pub settings: Settings,
-    /// Its protected branches.
+    pub settings: ProjectSettings,
+    /// The bot's role in the project.
+    pub role: Visible<AccessLevel>,
     pub protected: Visible<Vec<ProtectedBranch>>,
-    /// Its variables.
-    pub variables: Visible<Vec<Variable>>,
-    /// Which jobs of other projects reach it.
-    pub job_tokens: Visible<Allowlist>,
-    /// Its schedules.
-    pub schedules: Visible<Vec<Schedule>>,
-    /// The runners that take its jobs.
+    pub variables: Visible<Vec<VariableFlags>>,
+    pub job_tokens: Visible<JobTokenAccess>,
+    pub schedules: Visible<Vec<PipelineSchedule>>,
+    /// The runners that may take the project's jobs.
     pub runners: Visible<Vec<Runner>>,
-    /// Its trigger tokens.
-    pub triggers: Visible<Vec<Trigger>>,
-    /// What its CI file includes of the bot's, or why that is no CI file; nothing where there is no such file.
+    pub trigger_tokens: Visible<Vec<TriggerTokenOwner>>,
+    /// The bot's templates that the project's CI file includes. `Ok(None)` if there is no such file; the inner error
+    /// says why the file cannot be read.
     pub includes: Visible<Option<Result<Vec<TemplateUse>, String>>>,
-    /// The instance file that it gives the bot.
     pub instance_file: Visible<InstanceFileFacts>,
 }
 
 impl BotProjectFacts {
-    /// Returns the branch that the bot runs on: the protected one, else the default branch.
+    /// Returns the path, spelled as GitLab spells it.
+    pub fn path(&self) -> &str {
+        self.settings.path.as_str()
+    }
+
+    /// Returns the branch that the bot runs on: the one protected branch, else the default branch.
     pub fn branch(&self) -> Option<&str> {
         match self.protected.as_deref() {
-            Ok([one]) if !one.is_pattern() => Some(&one.name),
-            _ => self.default_branch.as_deref(),
+            Ok([rule]) if !is_pattern(rule) => Some(&rule.name),
+            _ => self.settings.default_branch.as_deref(),
         }
     }
 }
 
-/// A rule about branches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProtectedBranch {
-    /// The branch, or a pattern with `*`.
-    pub name: String,
-    /// The least role that may push to it or merge into it; nothing where no role may, or nobody knows.
-    pub least: Option<Role>,
+/// Whether a rule protects every branch of a pattern, and not one branch.
+pub fn is_pattern(rule: &ProtectedBranch) -> bool {
+    rule.name.contains('*')
 }
 
-impl ProtectedBranch {
-    /// Whether it is about more branches than one.
-    pub fn is_pattern(&self) -> bool {
-        self.name.contains('*')
-    }
+/// Whether a runner would take a job now. GitLab may say that it is online in `status` alone.
+pub fn is_online(runner: &Runner) -> bool {
+    !runner.is_paused && (runner.is_online == Some(true) || runner.status == "online")
 }
 
-/// A variable of a project, without its value.
+/// A CI/CD variable without its value, which may be the bot's own token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
-    /// Its name.
+pub struct VariableFlags {
     pub key: String,
-    /// Whether only protected branches see it.
+    /// Whether only protected branches get the variable.
     pub protected: bool,
-    /// Whether job logs do not show it.
+    /// Whether job logs mask the value.
     pub masked: bool,
-    /// Whether GitLab takes its value as it is.
+    /// Whether GitLab takes the value as it is, and expands nothing in it.
     pub raw: bool,
     /// Whether jobs get the path of a file that holds the value.
     pub is_file: bool,
-    /// Whether jobs get it whatever their environment, and those without one.
+    /// Whether jobs of every environment, and of none, get the variable.
     pub is_for_all_jobs: bool,
 }
 
-/// Which jobs of other projects may use their token with a project.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Allowlist {
-    /// Whether only those of the list may; else all may.
-    pub is_enforced: bool,
-    /// The projects and groups on the list, but for the project itself.
-    pub others: Vec<String>,
+impl From<Variable> for VariableFlags {
+    fn from(variable: Variable) -> Self {
+        Self {
+            key: variable.key,
+            protected: variable.protected,
+            masked: variable.masked,
+            raw: variable.raw,
+            is_file: variable.variable_type == VariableType::File,
+            is_for_all_jobs: variable.environment_scope == ANY_ENVIRONMENT,
+        }
+    }
 }
 
-/// A schedule.
+/// The owner of a trigger token, without the token: GitLab shows users the tokens that they own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schedule {
-    /// Whether it runs.
-    pub active: bool,
-    /// The branch.
-    pub branch: String,
+pub struct TriggerTokenOwner {
+    /// The owner's name; `None` if GitLab does not report it.
+    pub username: Option<String>,
 }
 
-/// A runner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Runner {
-    /// Whether it is a project's own, and not a group's or the whole GitLab's.
-    pub is_own: bool,
-    /// Whether it would take a job now.
-    pub is_online: bool,
+impl From<TriggerToken> for TriggerTokenOwner {
+    fn from(token: TriggerToken) -> Self {
+        Self { username: token.owner.map(|owner| owner.username) }
+    }
 }
 
-/// A trigger token, without the token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trigger {
-    /// The name of the user whose it is.
-    pub owner: Option<String>,
-}
-
-/// The instance file in the bot project.
+/// The instance file in the bot project. Each variant begins with the file's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InstanceFileFacts {
-    /// There is none of this name.
     Missing(String),
-    /// This name's file cannot be used, and why.
+    /// The file cannot be used; the second text says why.
     Bad(String, String),
-    /// This name's file, and the keys in which it differs from the instance in use.
+    /// The file is good. These are the keys in which it differs from the instance in use.
     Read(String, Vec<&'static str>),
 }
 
 /// A group or project, and its webhooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookPlace {
-    /// Its path.
-    pub of: String,
-    /// What it is.
-    pub kind: PlaceKind,
-    /// Its webhooks.
+    pub path: String,
+    pub kind: HookPlaceKind,
     pub hooks: Visible<Vec<HookFacts>>,
 }
 
-/// What has webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlaceKind {
-    /// A group: its webhooks are for all projects in it.
+pub enum HookPlaceKind {
+    /// A group. Its webhooks are called for all projects in it.
     Group,
-    /// A project.
     Project,
 }
 
-/// A webhook.
+/// A webhook, and what became of its last calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookFacts {
-    /// Its number.
-    pub id: u64,
-    /// Its address, in which masked parts are named. Somebody may have written a token into it: it is never shown.
-    pub url: String,
-    /// The names of its masked parts.
-    pub masked: BTreeSet<String>,
-    /// What it is called for: GitLab's names, `merge_requests_events`.
-    pub events: BTreeSet<String>,
-    /// What it sends, where that is not GitLab's own form.
-    pub template: Option<String>,
-    /// Whether it wants a certificate that is trusted.
-    pub verifies_tls: bool,
-    /// Whether GitLab calls it.
-    pub alert: Alert,
-    /// The statuses of its newest deliveries, newest first; nothing for one that got no answer.
-    pub deliveries: Visible<Vec<Option<u16>>>,
-}
-
-/// Whether GitLab calls a webhook.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Alert {
-    /// It does.
-    Called,
-    /// It does not until then, as GitLab writes it.
-    Until(String),
-    /// It does not any more.
-    Never,
-}
-
-/// How many of how many were looked at one by one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Looked {
-    /// So many.
-    pub at: usize,
-    /// There are.
-    pub of: usize,
+    /// The webhook. No check may show its URL: somebody may have written a token into that.
+    pub webhook: Webhook,
+    /// The newest deliveries, newest first.
+    pub deliveries: Visible<Vec<WebhookDelivery>>,
 }
 
 /// The packages of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackagesOverview {
-    /// They.
     pub all: Vec<PackageOverview>,
-    /// Source-git namespaces whose projects cannot be listed, and why.
+    /// The source-git namespaces whose projects cannot be listed, and why.
     pub unlisted: Vec<(String, Unseen)>,
-    /// The branches of how many source-git projects were listed: their names were then looked for in all of them.
-    pub branches: Looked,
-    /// Whether dist-git's projects and branches were seen.
-    pub dist_git: Option<Unseen>,
+    /// The source-git projects whose branches were listed. The names found there were then looked for in all projects.
+    pub branch_sample: Sample,
+    /// Why dist-git's projects and branches were not seen; `None` if they were.
+    pub dist_git_unseen: Option<Unseen>,
 }
 
-/// A source-git project, some branch of which the instance handles.
+/// How many of how many things were looked at one by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    pub looked_at: usize,
+    pub total: usize,
+}
+
+/// A source-git project with at least one branch that the instance handles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageOverview {
-    /// The path of its source-git project.
+    /// The path of the source-git project.
     pub source_git: String,
-    /// The path of its dist-git project.
+    /// The path of the dist-git project.
     pub dist_git: String,
-    /// Whether that exists.
+    /// Whether the dist-git project exists.
     pub has_dist_git: bool,
-    /// The branches that are handled and that dist-git does not have.
+    /// The branches that the instance handles and dist-git lacks.
     pub missing_branches: Vec<String>,
-    /// The setting "CI/CD configuration file" of source-git; empty where it has GitLab's default.
-    pub ci_file: Visible<String>,
+    pub source_git_settings: Visible<ProjectSettings>,
     /// Whether `.distro/.gitlab-ci.yml` includes the bot's template.
     pub has_template: Visible<bool>,
     /// The bot's role in source-git.
-    pub source_role: Visible<Role>,
+    pub source_git_role: Visible<AccessLevel>,
     /// The bot's role in dist-git.
-    pub dist_role: Visible<Role>,
-    /// dist-git's settings.
-    pub dist_settings: Visible<Settings>,
+    pub dist_git_role: Visible<AccessLevel>,
+    pub dist_git_settings: Visible<ProjectSettings>,
 }
 
-/// The bot's forks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ForksOverview {
-    /// Those of the instance's packages.
-    pub all: Vec<ForkOverview>,
-}
-
-/// A fork.
+/// One of the bot's forks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForkOverview {
-    /// Its path.
-    pub path: String,
-    /// Its settings.
-    pub settings: Settings,
-    /// Its variables.
-    pub variables: Visible<Vec<Variable>>,
-    /// Which jobs of other projects reach it.
-    pub job_tokens: Visible<Allowlist>,
-    /// The runners that take its jobs.
+    pub settings: ProjectSettings,
+    pub variables: Visible<Vec<VariableFlags>>,
+    pub job_tokens: Visible<JobTokenAccess>,
+    /// The runners that may take the fork's jobs.
     pub runners: Visible<Vec<Runner>>,
+}
+
+impl ForkOverview {
+    /// Returns the fork's path.
+    pub fn path(&self) -> &str {
+        self.settings.path.as_str()
+    }
 }

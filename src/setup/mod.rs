@@ -1,13 +1,13 @@
-//! What a package needs on GitLab to be under an instance's care: what of it is there, and what to do about the rest.
+//! What a package and an instance need on GitLab: the plan of `onboard` and the checks of `doctor`.
 //!
-//! Pure: what was seen comes in as values, steps come out as values. Nothing here asks GitLab, runs git or reads the
-//! environment, and no text made here holds a token.
+//! Pure: facts go in, steps and check results come out, all of them values. Nothing here calls GitLab, runs git, or
+//! reads the environment or the clock. No text made here contains a token.
 
 pub mod check;
 pub mod ci_file;
 pub mod instance_facts;
-pub mod package;
 pub mod package_facts;
+pub mod package_name;
 pub mod plan;
 pub mod step;
 pub mod todo;

@@ -1,4 +1,4 @@
-//! What there is of a package, as plans see it: projects, branches, settings, variables, webhooks and tokens.
+//! What exists of a package on GitLab, as the plan needs it: projects, branches, settings, variables, webhooks, tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,61 +7,85 @@ use secrecy::SecretString;
 
 use crate::forge::{AccessLevel, JobTokenScope, ProjectSettings, Variable, Webhook};
 use crate::setup::ci_file::Templates;
-use crate::setup::step::{Side, TokenUse};
+use crate::setup::webhook::HookKind;
 use crate::types::{BranchName, CommitId, ProjectPath, Visibility};
 
-/// Everything that a plan is made of.
+/// Everything that the plan is made from.
 #[derive(Debug)]
 pub struct PackageFacts {
-    /// Who sets up: projects, branches, webhooks.
+    /// The name of the user who sets up projects, branches and webhooks.
     pub operator: String,
-    /// The bot's user, whose fork it is. The same as `operator` where there is one token only.
+    /// The name of the bot's user, who owns the fork. The same as `operator` where there is only one token.
     pub bot: String,
-    /// The project that runs the bot.
-    pub hub: Hub,
-    /// Where the templates are; else what the bot project's CI file lacks.
+    pub bot_project: BotProject,
+    /// Where the templates are, or what the bot project's CI file lacks to say so.
     pub templates: Result<Templates, String>,
-    /// The preset that the CI jobs of the package know the instance by.
+    /// The preset that stands for the instance in the package's CI jobs, which have no instance file.
     pub preset: &'static str,
-    /// The source-git project.
     pub source_git: RepositoryFacts,
-    /// The dist-git project.
     pub dist_git: RepositoryFacts,
-    /// The project with the bot's branches; nothing where they are in dist-git itself.
+    /// The fork that holds the bot's branches; `None` if the bot pushes them to dist-git itself.
     pub fork: Option<ForkFacts>,
-    /// The branches that are handled, that source-git has packaging on, and that dist-git has.
+    /// The branches that the instance handles, that have packaging in source-git, and that dist-git has or will have.
     pub maintained: Vec<BranchName>,
-    /// Those among them whose packaging does not name the CI file among what is copied to dist-git.
+    /// The maintained branches whose packaging does not have the CI file copied to dist-git.
     pub not_carried: Vec<BranchName>,
     /// Whether the instance handles merge requests of the source-git project.
     pub is_handled: bool,
-    /// The webhooks of the source-git project; nothing where they may not be read.
+    /// The webhooks of the source-git project; `None` if the operator may not read them.
     pub project_hooks: Option<Vec<Webhook>>,
-    /// The webhooks of its group; nothing where they may not be read.
+    /// The webhooks of the group that the source-git project is in; `None` if the operator may not read them.
     pub group_hooks: Option<Vec<Webhook>>,
-    /// The webhooks of the groups around that one, as far as they may be read, each with its group.
-    pub hooks_around: Vec<(String, Webhook)>,
-    /// The bot's trigger tokens in the bot project.
-    pub tokens: BTreeMap<TokenUse, TriggerTokenSeen>,
-    /// The variables of the source-git project; nothing where they may not be read.
+    /// The webhooks of the groups above that group, as far as the operator may read them, each with its group's path.
+    pub ancestor_hooks: Vec<(String, Webhook)>,
+    /// The trigger tokens of the bot project that were made for this package.
+    pub tokens: BTreeMap<TokenUse, TriggerTokenFacts>,
+    /// The variables of the source-git project; `None` if the operator may not read them.
     pub source_variables: Option<Vec<Variable>>,
-    /// The variables of the project whose pipelines report; nothing where they may not be read.
+    /// The variables of the project whose pipelines report; `None` if they cannot be read.
     pub report_variables: Option<Vec<Variable>>,
-    /// Whether source-git's CI file calls the bot, in what is there and nobody is going to change.
+    /// Whether source-git's CI file calls the bot already. The file that the plan may write does not count.
     pub calls_the_bot: bool,
-    /// What webhooks and jobs have to prove themselves with.
-    pub proofs: Proofs,
-    /// What a job has to be told to reach GitLab, besides its preset: names of variables, values, and whether these are a
-    /// file's content.
-    pub reach: Vec<Reach>,
+    pub webhook_tokens: SignedTokens,
+    /// The variables that tell a job how to reach GitLab, where its preset says something else.
+    pub connection: Vec<ConnectionVariable>,
 }
 
-/// A variable that tells a job how GitLab is reached.
+/// One of a package's two repositories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    SourceGit,
+    DistGit,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SourceGit => "source-git",
+            Self::DistGit => "dist-git",
+        })
+    }
+}
+
+/// What a trigger token is for. Each use has a token of its own, so that each can be revoked alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TokenUse {
+    Hook(HookKind),
+    /// The job that reports dist-git's results.
+    Report,
+    /// The job in source-git's pipelines.
+    SourceJob,
+}
+
+impl TokenUse {
+    pub const ALL: [Self; 4] =
+        [Self::Hook(HookKind::MergeRequests), Self::Hook(HookKind::Comments), Self::Report, Self::SourceJob];
+}
+
+/// A variable that tells a job how to reach GitLab.
 #[derive(Clone, Debug)]
-pub struct Reach {
-    /// Its name.
+pub struct ConnectionVariable {
     pub key: &'static str,
-    /// Its value.
     pub value: SecretString,
     /// Whether the job gets the value in a file.
     pub is_file: bool,
@@ -69,29 +93,26 @@ pub struct Reach {
 
 /// The project that runs the bot.
 #[derive(Clone, Debug)]
-pub struct Hub {
-    /// Its path.
+pub struct BotProject {
     pub path: ProjectPath,
-    /// Its instance file.
+    /// The name of the instance file in it.
     pub instance_file: String,
-    /// Its trigger URL without a token; nothing where the project cannot be seen, or has no branch.
+    /// The trigger URL without a token; `None` if nobody at hand sees the project, or if it has no branch.
     pub trigger_url: Option<String>,
-    /// The role of whoever sets up.
-    pub operator: AccessLevel,
-    /// The bot's role.
-    pub bot: AccessLevel,
+    pub operator_role: AccessLevel,
+    pub bot_role: AccessLevel,
 }
 
-/// Webhook tokens.
+/// The webhook tokens that the package's webhooks and jobs send to the bot.
 #[derive(Clone, Debug)]
-pub enum Proofs {
-    /// The instance does not look at them.
-    NotAsked,
-    /// It demands them, and there is no secret to make them with.
+pub enum SignedTokens {
+    /// The instance ignores webhook tokens.
+    NotRequired,
+    /// The instance requires them, and there is no secret to sign them with.
     NoSecret,
-    /// Those that are demanded: for the webhooks and jobs of source-git, and for the project whose pipelines report.
-    Made {
-        /// For the group or project that the webhooks are of.
+    /// The instance requires these.
+    Signed {
+        /// For the group or project that has the webhooks.
         hooks: SecretString,
         /// For source-git's jobs.
         source_git: SecretString,
@@ -100,39 +121,37 @@ pub enum Proofs {
     },
 }
 
-/// One of a package's two repositories.
+/// One of a package's two repositories, and its project.
 #[derive(Clone, Debug)]
 pub struct RepositoryFacts {
-    /// Which of both.
-    pub which: Side,
-    /// Its path.
+    pub side: Side,
     pub path: ProjectPath,
-    /// The project; nothing where there is none.
+    /// The project's settings; `None` if there is no project.
     pub project: Option<ProjectSettings>,
-    /// The number of the namespace for a project to be made; nothing where it cannot be seen.
-    pub namespace: Option<u64>,
-    /// What it is a copy of; nothing where it is none.
+    /// The id of the namespace for a new project; `None` if the operator does not see the namespace.
+    pub namespace_id: Option<u64>,
+    /// What the repository is a copy of; `None` if it is no copy.
     pub original: Option<OriginalFacts>,
-    /// Its branches and tags, by their full names.
+    /// The branches and tags, by full name.
     pub refs: BTreeMap<String, CommitId>,
-    /// The branches that hold everything that the original's branch holds, and more.
+    /// The full names of the branches that contain the original's branch, and more.
     pub ahead: BTreeSet<String>,
-    /// The names and patterns of its rules for branches; nothing where they may not be read.
+    /// The names and patterns of the protected branches; `None` if the operator may not read them.
     pub protected: Option<Vec<String>>,
-    /// Its CI file on each branch that is maintained.
+    /// The CI file on each maintained branch.
     pub ci_files: BTreeMap<BranchName, CiFile>,
 }
 
 impl RepositoryFacts {
-    /// Whether it has a branch, or its original has.
+    /// Whether the repository has this branch, or gets it from its original.
     pub fn will_have(&self, branch: &str) -> bool {
         let name = format!("refs/heads/{branch}");
-        let has = |original: &OriginalFacts| original.refs.contains_key(&name) && !self.has_no_room_for(&name);
-        self.refs.contains_key(&name) || self.original.as_ref().is_some_and(has)
+        let will_copy = |original: &OriginalFacts| original.refs.contains_key(&name) && !self.excludes(&name);
+        self.refs.contains_key(&name) || self.original.as_ref().is_some_and(will_copy)
     }
 
-    /// Whether a branch or tag is there that excludes the one of this full name: git has no `a` beside an `a/b`.
-    pub fn has_no_room_for(&self, name: &str) -> bool {
+    /// Whether a branch or tag of the repository excludes the one of this full name: git cannot hold `a` beside `a/b`.
+    pub fn excludes(&self, name: &str) -> bool {
         let below = format!("{name}/");
         let is_below = self.refs.range(below.clone()..).next().is_some_and(|(there, _)| there.starts_with(&below));
         is_below || name.match_indices('/').any(|(end, _)| name.get(..end).is_some_and(|n| self.refs.contains_key(n)))
@@ -142,75 +161,55 @@ impl RepositoryFacts {
 /// What a repository is a copy of.
 #[derive(Clone, Debug)]
 pub struct OriginalFacts {
-    /// Its path.
     pub path: ProjectPath,
-    /// Who may see it: nobody else is to see the copy.
+    /// Who may see the original. Nobody else may see the copy.
     pub visibility: Visibility,
-    /// The branch that a clone checks out.
     pub default_branch: Option<String>,
-    /// Its branches and tags, by their full names.
+    /// The branches and tags, by full name.
     pub refs: BTreeMap<String, CommitId>,
 }
 
 /// The CI file of a branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CiFile {
-    /// There is none.
     Missing,
-    /// There is one, and nobody has changed what the original has.
+    /// The original has the same file.
     Original(Vec<u8>),
-    /// There is another.
+    /// The file differs from the original's, or there is no original.
     Other(Vec<u8>),
 }
 
-/// The project with the bot's branches.
+/// The bot's fork of dist-git, which holds the bot's branches.
 #[derive(Clone, Debug)]
 pub struct ForkFacts {
-    /// Its path.
     pub path: ProjectPath,
-    /// The project; nothing where there is none.
-    pub there: Option<ForkThere>,
+    /// The project at this path; `None` if there is none yet.
+    pub existing: Option<ExistingFork>,
 }
 
-/// A project that is where the fork belongs.
+/// The project at the fork's path.
 #[derive(Clone, Debug)]
-pub struct ForkThere {
-    /// Its settings.
+pub struct ExistingFork {
     pub settings: ProjectSettings,
-    /// Whether it is a fork of dist-git.
+    /// Whether it is a fork of dist-git, and not some other project.
     pub is_fork: bool,
-    /// How far it is open to job tokens of others; nothing where that may not be read.
-    pub job_tokens: Option<JobTokens>,
+    /// `None` if the bot may not read it.
+    pub job_tokens: Option<JobTokenAccess>,
 }
 
-/// How far a project is open to the job tokens of other projects.
+/// Whose CI job tokens reach a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobTokens {
-    /// GitLab's setting.
+pub struct JobTokenAccess {
     pub scope: JobTokenScope,
-    /// Others that are let in, by path or name.
-    pub let_in: Vec<String>,
+    /// The other projects and the groups on the allowlist, as a reader knows them.
+    pub allowlist: Vec<String>,
 }
 
-/// A trigger token of the bot's in the bot project.
+/// A trigger token of the bot project.
 #[derive(Clone, Debug)]
-pub struct TriggerTokenSeen {
-    /// Who owns it.
+pub struct TriggerTokenFacts {
+    /// The owner's name.
     pub owner: String,
-    /// The token; nothing where GitLab shows it to nobody at hand.
+    /// The token; `None` if GitLab shows it neither to the operator nor to the bot.
     pub token: Option<SecretString>,
-}
-
-/// Names things of a number: `3 branches`.
-pub(super) struct Count(pub(super) usize, pub(super) &'static str);
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = match (self.0, self.1.ends_with("ch")) {
-            (1, _) => "",
-            (_, true) => "es",
-            (_, false) => "s",
-        };
-        write!(f, "{} {}{plural}", self.0, self.1)
-    }
 }

@@ -1,249 +1,168 @@
-//! What is done for a package, one write each, with all that it takes.
+//! The steps that set up a package. Each is one write and holds everything that the write needs.
 
 use std::fmt;
 
 use secrecy::SecretString;
-use serde::Serialize;
 
 use crate::forge::{FileActionKind, ProjectEdit};
-use crate::setup::package_facts::Count;
+use crate::setup::package_facts::{Side, TokenUse};
 use crate::setup::webhook::HookKind;
 use crate::types::{BranchName, CommitId, ProjectPath, Visibility};
 
-/// One of a package's repositories.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Side {
-    /// source-git.
-    SourceGit,
-    /// dist-git.
-    DistGit,
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SourceGit => "source-git",
-            Self::DistGit => "dist-git",
-        })
-    }
-}
-
-/// Whose token a step is done with.
+/// Whose token a step uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {
-    /// Whoever sets up.
+    /// The user who sets up the package.
     Operator,
-    /// The bot's user.
     Bot,
 }
 
-/// Where a step is done.
+/// Where a step writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SetupPlace {
-    /// One of the two repositories.
     Repository(Side),
-    /// The bot's fork.
+    /// The bot's fork of dist-git.
     Fork,
-    /// The bot project.
-    Hub,
+    BotProject,
     /// The group that the source-git project is in.
     Group,
 }
 
-/// What a trigger token is for: each has one of its own, so that each can be revoked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TokenUse {
-    /// A webhook.
-    Hook(HookKind),
-    /// The job that reports dist-git's results.
-    Report,
-    /// The job of source-git's pipelines.
-    SourceJob,
-}
-
-impl TokenUse {
-    /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::Hook(HookKind::MergeRequests), Self::Hook(HookKind::Comments), Self::Report, Self::SourceJob];
-}
-
-/// What a later step may not do without.
+/// What a step depends on, and another step may provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// The project of a repository.
     Project(Side),
-    /// Its branches.
+    /// The branches of a repository.
     Branches(Side),
-    /// The bot's fork.
+    /// The bot's fork of dist-git.
     Fork,
-    /// The bot's fork with settings that make it fit to hold a trigger token.
+    /// The settings that make the fork fit to hold a trigger token.
     SafeFork,
     /// A trigger token.
     Token(TokenUse),
 }
 
-/// What a variable is set to.
+/// The value that a variable is set to.
 #[derive(Clone, Debug)]
-pub enum SetupSetting {
-    /// This, which is masked in the jobs' logs.
-    Value(SecretString),
-    /// This, which logs may show: GitLab's own address, for one.
+pub enum VariableValue {
+    /// A value that job logs mask.
+    Masked(SecretString),
+    /// A value that job logs may show, such as GitLab's own address.
     Plain(SecretString),
-    /// The content of a file, which the job gets in one.
+    /// The content of a file, which the job gets as a file.
     File(SecretString),
-    /// A trigger token.
-    Token(TokenUse),
+    /// The trigger token for this use, which an earlier step may have to create.
+    TriggerToken(TokenUse),
 }
 
-/// Whether something is made, or changed.
+/// Whether a variable is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SetupChange {
-    /// It is made.
-    Make,
-    /// It is changed.
-    Alter,
+pub enum VariableChange {
+    Create,
+    Update,
 }
 
-/// One write, or in the case of branches and tags a series of them.
+/// One write. Branches and tags are copied by several, in one step.
 #[derive(Clone, Debug)]
 pub enum SetupStep {
-    /// Makes a project.
     CreateProject {
-        /// Which.
-        which: Side,
-        /// Its path.
+        side: Side,
         path: ProjectPath,
-        /// The number of its namespace.
-        namespace: u64,
-        /// Who may see it.
+        namespace_id: u64,
         visibility: Visibility,
-        /// Its settings.
         settings: ProjectEdit<'static>,
     },
-    /// Copies branches and tags that are missing.
+    /// Copies the branches and tags that are missing.
     CopyRefs {
-        /// Which repository.
-        which: Side,
-        /// Its path.
+        side: Side,
         path: ProjectPath,
-        /// Where from.
         from: ProjectPath,
-        /// Whether nothing was ever pushed to it.
+        /// Whether nobody has ever pushed to the project.
         is_empty: bool,
-        /// Full names and where they are there; what a clone checks out first.
+        /// The full names, and the commits in the original. The default branch comes first.
         refs: Vec<(String, CommitId)>,
     },
-    /// Sets the branch that a clone checks out.
     SetDefaultBranch {
-        /// Which repository.
-        which: Side,
-        /// Its path.
+        side: Side,
         path: ProjectPath,
-        /// The branch.
         branch: BranchName,
     },
-    /// Changes settings.
     EditSettings {
-        /// Where.
         place: SetupPlace,
-        /// The project's path.
         path: ProjectPath,
-        /// To what.
         settings: ProjectEdit<'static>,
     },
-    /// Commits the CI file to a branch.
     CommitCiFile {
-        /// Which repository.
-        which: Side,
-        /// Its path.
+        side: Side,
         path: ProjectPath,
-        /// The branch.
         branch: BranchName,
-        /// The file.
         file: &'static str,
-        /// Whether it is new.
         change: FileActionKind,
-        /// Its text.
         text: String,
     },
     /// Protects a branch.
     Protect {
-        /// Which repository.
-        which: Side,
-        /// Its path.
+        side: Side,
         path: ProjectPath,
-        /// The branch.
         branch: BranchName,
     },
-    /// Makes the bot's fork of dist-git.
+    /// Creates the bot's fork of dist-git.
     CreateFork {
-        /// The fork's path.
         path: ProjectPath,
-        /// dist-git's.
+        /// The path of dist-git.
         of: ProjectPath,
     },
-    /// Makes a trigger token.
     CreateTriggerToken {
-        /// What it is for.
         usage: TokenUse,
-        /// Where that is.
-        at: SetupPlace,
-        /// Whose it is.
+        /// Where the token will be used.
+        used_in: SetupPlace,
+        /// Who creates the token, and owns it from then on.
         by: Actor,
-        /// The bot project.
-        hub: ProjectPath,
-        /// How it is found again.
+        bot_project: ProjectPath,
+        /// The text by which a later run finds the token.
         description: String,
     },
-    /// Sets a variable.
     SetVariable {
-        /// Where.
         place: SetupPlace,
-        /// The project's path.
         path: ProjectPath,
-        /// Its name.
         key: &'static str,
-        /// Whether it is new.
-        change: SetupChange,
-        /// To what.
-        setting: SetupSetting,
+        change: VariableChange,
+        value: VariableValue,
     },
-    /// Makes a webhook, or sets one right.
+    /// Creates a webhook, or corrects one.
     SetWebhook {
-        /// Of the source-git project or of its group.
+        /// The source-git project or its group.
         place: SetupPlace,
-        /// The path of that.
+        /// The path of that project or group.
         path: String,
-        /// What it tells of.
         kind: HookKind,
-        /// The webhook that is changed; nothing for a new one.
+        /// The webhook to correct; `None` for a new one.
         id: Option<u64>,
-        /// The address, with the token's place.
+        /// The URL, with a placeholder for the token.
         url: String,
-        /// What it sends.
         template: SecretString,
     },
 }
 
 impl SetupStep {
-    /// Returns where it is done.
+    /// Returns where the step writes.
     pub const fn place(&self) -> SetupPlace {
         match self {
-            Self::CreateProject { which, .. }
-            | Self::CopyRefs { which, .. }
-            | Self::SetDefaultBranch { which, .. }
-            | Self::CommitCiFile { which, .. }
-            | Self::Protect { which, .. } => SetupPlace::Repository(*which),
+            Self::CreateProject { side, .. }
+            | Self::CopyRefs { side, .. }
+            | Self::SetDefaultBranch { side, .. }
+            | Self::CommitCiFile { side, .. }
+            | Self::Protect { side, .. } => SetupPlace::Repository(*side),
             Self::EditSettings { place, .. } | Self::SetVariable { place, .. } | Self::SetWebhook { place, .. } => {
                 *place
             }
             Self::CreateFork { .. } => SetupPlace::Fork,
-            Self::CreateTriggerToken { .. } => SetupPlace::Hub,
+            Self::CreateTriggerToken { .. } => SetupPlace::BotProject,
         }
     }
 
-    /// Returns whose token it is done with.
+    /// Returns whose token the step uses.
     pub const fn actor(&self) -> Actor {
         match self {
             Self::CreateTriggerToken { by, .. } => *by,
@@ -254,7 +173,7 @@ impl SetupStep {
         }
     }
 
-    /// Returns the path of the project or group that it changes.
+    /// Returns the path of the project or group that the step changes.
     pub fn path(&self) -> &str {
         match self {
             Self::CreateProject { path, .. }
@@ -265,36 +184,36 @@ impl SetupStep {
             | Self::Protect { path, .. }
             | Self::CreateFork { path, .. }
             | Self::SetVariable { path, .. } => path.as_str(),
-            Self::CreateTriggerToken { hub, .. } => hub.as_str(),
+            Self::CreateTriggerToken { bot_project, .. } => bot_project.as_str(),
             Self::SetWebhook { path, .. } => path,
         }
     }
 
-    /// Returns what it may not do without.
+    /// Returns what the step depends on.
     pub fn needs(&self) -> Vec<Need> {
         let of_place = |place: &SetupPlace| match place {
-            SetupPlace::Repository(which) => vec![Need::Project(*which)],
+            SetupPlace::Repository(side) => vec![Need::Project(*side)],
             SetupPlace::Fork => vec![Need::Fork],
-            SetupPlace::Hub | SetupPlace::Group => Vec::new(),
+            SetupPlace::BotProject | SetupPlace::Group => Vec::new(),
         };
-        // A token is put into a fork that is safe, and none is made for any other.
-        let of_token_at = |place: &SetupPlace| {
+        // Only a safe fork gets a token. For any other fork, none is even created.
+        let of_token_in = |place: &SetupPlace| {
             let mut needs = of_place(place);
             needs.extend((*place == SetupPlace::Fork).then_some(Need::SafeFork));
             needs
         };
         match self {
             Self::CreateProject { .. } => Vec::new(),
-            Self::CreateTriggerToken { at, .. } => of_token_at(at),
-            Self::CopyRefs { which, .. } => vec![Need::Project(*which)],
-            Self::SetDefaultBranch { which, .. } | Self::CommitCiFile { which, .. } | Self::Protect { which, .. } => {
-                vec![Need::Project(*which), Need::Branches(*which)]
+            Self::CreateTriggerToken { used_in, .. } => of_token_in(used_in),
+            Self::CopyRefs { side, .. } => vec![Need::Project(*side)],
+            Self::SetDefaultBranch { side, .. } | Self::CommitCiFile { side, .. } | Self::Protect { side, .. } => {
+                vec![Need::Project(*side), Need::Branches(*side)]
             }
             Self::EditSettings { place, .. } => of_place(place),
             Self::CreateFork { .. } => vec![Need::Project(Side::DistGit), Need::Branches(Side::DistGit)],
-            Self::SetVariable { place, setting, .. } => {
-                let mut needs = of_token_at(place);
-                if let SetupSetting::Token(usage) = setting {
+            Self::SetVariable { place, value, .. } => {
+                let mut needs = of_token_in(place);
+                if let VariableValue::TriggerToken(usage) = value {
                     needs.push(Need::Token(*usage));
                 }
                 needs
@@ -307,11 +226,11 @@ impl SetupStep {
         }
     }
 
-    /// Returns what is missing where it fails.
+    /// Returns the need that the step meets, and that stays unmet if it fails.
     pub const fn provides(&self) -> Option<Need> {
         match self {
-            Self::CreateProject { which, .. } => Some(Need::Project(*which)),
-            Self::CopyRefs { which, .. } => Some(Need::Branches(*which)),
+            Self::CreateProject { side, .. } => Some(Need::Project(*side)),
+            Self::CopyRefs { side, .. } => Some(Need::Branches(*side)),
             Self::CreateFork { .. } => Some(Need::Fork),
             Self::EditSettings { place: SetupPlace::Fork, .. } => Some(Need::SafeFork),
             Self::CreateTriggerToken { usage, .. } => Some(Need::Token(*usage)),
@@ -320,8 +239,22 @@ impl SetupStep {
     }
 }
 
-/// Returns how many branches and how many tags there are among full names.
-pub(super) fn counted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+/// A number of things: `1 branch`, `3 tags`.
+struct Count(usize, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = match (self.0, self.1.ends_with("ch")) {
+            (1, _) => "",
+            (_, true) => "es",
+            (_, false) => "s",
+        };
+        write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}
+
+/// Returns how many of these full names are branches, and how many are tags: `1 branch and 2 tags`.
+pub(super) fn count_refs<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let (tags, branches): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with("refs/tags/"));
     match (branches.len(), tags.len()) {
         (branches, 0) => Count(branches, "branch").to_string(),
@@ -330,8 +263,8 @@ pub(super) fn counted<'a>(names: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// Returns what is set, as `name: value`, by GitLab's names.
-pub fn listed(settings: &ProjectEdit<'_>) -> String {
+/// Returns the settings that an edit sets, as `name: value`, with GitLab's names.
+pub fn describe_settings(settings: &ProjectEdit<'_>) -> String {
     let value = serde_json::to_value(settings).unwrap_or_default();
     let each = value.as_object().into_iter().flatten().map(|(name, value)| match value.as_str() {
         Some(text) => format!("{name}: {text}"),
@@ -340,33 +273,29 @@ pub fn listed(settings: &ProjectEdit<'_>) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-const fn name(visibility: Visibility) -> &'static str {
-    match visibility {
-        Visibility::Private => "private",
-        Visibility::Internal => "internal",
-        Visibility::Public => "public",
-    }
-}
-
 impl fmt::Display for SetupStep {
-    /// Says what it does, to be read behind "done:" and "to do:" alike.
+    /// Writes a text that fits after "done:" as well as after "to do:".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CreateProject { path, visibility, .. } => write!(f, "{path}: the project, {}", name(*visibility)),
+            Self::CreateProject { path, visibility, .. } => write!(f, "{path}: the project, {}", visibility.as_str()),
             Self::CopyRefs { path, from, refs, .. } => {
-                write!(f, "{path}: {} from {from}", counted(refs.iter().map(|(name, _)| name.as_str())))
+                write!(f, "{path}: {} from {from}", count_refs(refs.iter().map(|(name, _)| name.as_str())))
             }
             Self::SetDefaultBranch { path, branch, .. } => write!(f, "{path}: the default branch, {branch}"),
-            Self::EditSettings { path, settings, .. } => write!(f, "{path}: settings, {}", listed(settings)),
+            Self::EditSettings { path, settings, .. } => {
+                write!(f, "{path}: settings, {}", describe_settings(settings))
+            }
             Self::CommitCiFile { path, branch, file, change, .. } => {
                 let note = if *change == FileActionKind::Update { ", a new version" } else { "" };
                 write!(f, "{path}: {file} on {branch}{note}")
             }
             Self::Protect { path, branch, .. } => write!(f, "{path}: protection of {branch}"),
             Self::CreateFork { path, of } => write!(f, "{path}: the bot's fork of {of}"),
-            Self::CreateTriggerToken { hub, description, .. } => write!(f, "{hub}: the trigger token `{description}`"),
+            Self::CreateTriggerToken { bot_project, description, .. } => {
+                write!(f, "{bot_project}: the trigger token `{description}`")
+            }
             Self::SetVariable { path, key, change, .. } => {
-                let note = if *change == SetupChange::Alter { ", corrected" } else { "" };
+                let note = if *change == VariableChange::Update { ", corrected" } else { "" };
                 write!(f, "{path}: the variable {key}{note}")
             }
             Self::SetWebhook { path, kind, id, .. } => {
@@ -382,24 +311,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn branches_and_tags_are_counted_apart() {
-        for (names, said) in [
+    fn branches_and_tags_are_counted_separately() {
+        for (names, text) in [
             (vec!["refs/heads/c9s"], "1 branch"),
             (vec!["refs/heads/c9s", "refs/heads/tags"], "2 branches"),
             (vec!["refs/tags/v1"], "1 tag"),
             (vec!["refs/heads/c9s", "refs/tags/v1", "refs/tags/v2"], "1 branch and 2 tags"),
         ] {
-            assert_eq!(counted(names.into_iter()), said);
+            assert_eq!(count_refs(names.into_iter()), text);
         }
     }
 
     #[test]
-    fn a_token_is_made_for_a_fork_only_where_that_is_safe() {
+    fn a_token_for_a_fork_needs_safe_settings_first() {
         let token = SetupStep::CreateTriggerToken {
             usage: TokenUse::Report,
-            at: SetupPlace::Fork,
+            used_in: SetupPlace::Fork,
             by: Actor::Bot,
-            hub: "operators/bot".parse().unwrap(),
+            bot_project: "operators/bot".parse().unwrap(),
             description: "x".to_owned(),
         };
         assert_eq!(token.needs(), [Need::Fork, Need::SafeFork]);
@@ -411,13 +340,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_a_step_is_no_secret() {
+    fn a_step_shows_no_secret() {
         let step = SetupStep::SetVariable {
             place: SetupPlace::Fork,
             path: "bot/x".parse().unwrap(),
             key: "SGB_TRIGGER_TOKEN",
-            change: SetupChange::Make,
-            setting: SetupSetting::Value("glptt-secret".into()),
+            change: VariableChange::Create,
+            value: VariableValue::Masked("glptt-secret".into()),
         };
         assert!(!format!("{step} {step:?}").contains("glptt"));
     }

@@ -1,10 +1,12 @@
-//! Webhook tokens: which projects somebody who calls the bot may speak of, signed with a secret of the operator's.
+//! Webhook tokens. A token says which projects its sender may call the bot for, and is signed with the operator's
+//! secret.
 //!
-//! A token is a JSON Web Token (RFC 7519) signed with HMAC-SHA256, whose claims are a `namespace` and, for one project,
-//! its `repo_name`: what packit's deployment has operators put into webhooks. What PyJWT refuses there is refused here,
-//! and some of what it lets pass besides: claims twice, base64 with characters of other alphabets.
+//! A token is a JSON Web Token (RFC 7519) signed with HMAC-SHA256. Its claims are a `namespace` and, for one project,
+//! its `repo_name`. Packit's deployment has operators put the same tokens into webhooks. What PyJWT refuses there is
+//! refused here too. So is some of what PyJWT accepts: claims that occur twice, base64 with characters of other
+//! alphabets.
 //!
-//! Pure: the secret and the time are handed in. No error text holds any part of a token.
+//! Pure: the caller passes the secret and the time. No error text contains any part of a token.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -13,18 +15,18 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config::{Namespace, NamespaceError};
-use crate::types::error::Error;
 
-/// The longest token that is looked at, in bytes. The paths in it have at most 1024 each.
+/// The longest token that is read, in bytes. A token holds one path or two, of at most 1024 bytes each.
 pub const LENGTH_LIMIT: usize = 8 << 10;
 
 /// The shortest secret that RFC 7518, section 3.2, allows for HS256, in bytes.
 pub const SECRET_LENGTH: usize = 32;
 
-/// The one algorithm (RFC 7518).
+/// The only algorithm that is accepted (RFC 7518).
 const ALGORITHM: &str = "HS256";
 
-/// The header, in the order in which PyJWT writes it. Any other member would ask for something that is not done here.
+/// The header, in the order in which PyJWT writes it. Any other member would ask for something that this code does not
+/// do.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header<'a> {
@@ -33,7 +35,7 @@ struct Header<'a> {
     typ: Option<&'a str>,
 }
 
-/// The claims as they are signed.
+/// The claims that are signed.
 #[derive(Serialize)]
 struct Claims<'a> {
     namespace: &'a str,
@@ -41,7 +43,7 @@ struct Claims<'a> {
     repo_name: Option<&'a str>,
 }
 
-/// The claims as they are found. Others mean nothing, here as there.
+/// The claims that are read. As in PyJWT, other claims have no meaning.
 #[derive(Deserialize)]
 struct FoundClaims {
     namespace: String,
@@ -61,33 +63,27 @@ fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> 
     T::deserialize(deserializer).map(Some)
 }
 
-/// Why a token is not good.
+/// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It has another form, or its claims say nothing that can be used.
+    /// It has another form, or its claims name nothing usable.
     #[error("it is no webhook token: {0}")]
     Form(&'static str),
-    /// It was signed with another secret, or changed since.
+    /// It was signed with another secret, or changed afterwards.
     #[error("its signature does not hold")]
     Signature,
-    /// The time of its claim `exp` has come.
+    /// The time in its claim `exp` has come.
     #[error("it has expired")]
     Expired,
-    /// The time of its claim `nbf` or `iat` has not come.
+    /// The time in its claim `nbf` or `iat` has not come yet.
     #[error("it is not valid yet")]
     NotYet,
-    /// It has the claim `aud`: it was made for somebody else.
+    /// It has the claim `aud`, so it was made for somebody else.
     #[error("it is for another audience")]
     Audience,
 }
 
-impl From<TokenError> for Error {
-    fn from(error: TokenError) -> Self {
-        Self::msg(error)
-    }
-}
-
-/// What a token is good for.
+/// The projects that a token is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenScope {
     namespace: Namespace,
@@ -95,11 +91,11 @@ pub struct TokenScope {
 }
 
 impl TokenScope {
-    /// Makes the scope of the projects in `namespace`, at any depth, or of its one project of this name.
+    /// Returns the scope of all projects in `namespace`, at any depth, or of the project of this name directly in it.
     ///
     /// # Errors
     ///
-    /// [`NamespaceError`] where one of them cannot be the path of a group or the name of a project.
+    /// [`NamespaceError`] if GitLab could not have such a group or project.
     pub fn new(namespace: &str, project: Option<&str>) -> Result<Self, NamespaceError> {
         if let Some(name) = project {
             if name.contains('/') {
@@ -110,23 +106,23 @@ impl TokenScope {
         Ok(Self { namespace: namespace.parse()?, project: project.map(str::to_owned) })
     }
 
-    /// Returns the path of the group or user.
+    /// Returns the group or user.
     pub const fn namespace(&self) -> &Namespace {
         &self.namespace
     }
 
-    /// Returns the name of the one project; nothing where it is for all of them.
+    /// Returns the name of the project; `None` if the scope is all projects of the namespace.
     pub fn project(&self) -> Option<&str> {
         self.project.as_deref()
     }
 
-    /// Whether it is good for the project with this path, in GitLab's own spelling.
+    /// Whether the scope contains the project with this path, spelled as GitLab spells it.
     pub fn covers(&self, path: &str) -> bool {
         let within = self.namespace.name_within(path);
         within.is_some() && (self.project.is_none() || self.project.as_deref() == within)
     }
 
-    /// Whether it is good for all that `other` is good for.
+    /// Whether the scope contains everything that `other` contains.
     pub fn covers_scope(&self, other: &Self) -> bool {
         match &other.project {
             Some(name) => self.covers(&format!("{}/{name}", other.namespace)),
@@ -137,28 +133,28 @@ impl TokenScope {
     }
 }
 
-/// The operator's secret.
+/// The operator's secret, which signs webhook tokens.
 #[derive(Debug)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes a secret; nothing where it is empty.
+    /// Takes a secret; returns `None` if it is empty.
     pub fn new(secret: SecretString) -> Option<Self> {
         (!secret.expose_secret().is_empty()).then_some(Self(secret))
     }
 
-    /// Whether it is shorter than [`SECRET_LENGTH`].
+    /// Whether the secret is shorter than [`SECRET_LENGTH`].
     pub fn is_short(&self) -> bool {
         self.0.expose_secret().len() < SECRET_LENGTH
     }
 
-    /// Makes the token for `scope`: the same each time.
+    /// Returns the token for `scope`, which is always the same.
     pub fn sign(&self, scope: &TokenScope) -> SecretString {
         let header = Header { alg: ALGORITHM, typ: Some("JWT") };
         let claims = Claims { namespace: scope.namespace.as_str(), repo_name: scope.project() };
         let part = |json: Result<Vec<u8>, _>| json.map(|json: Vec<u8>| URL_SAFE_NO_PAD.encode(json));
         let parts = part(serde_json::to_vec(&header)).and_then(|h| Ok((h, part(serde_json::to_vec(&claims))?)));
-        // Texts alone: they can always be written as JSON.
+        // Strings can always be written as JSON.
         let (header, claims) = parts.unwrap_or_default();
         let signed = format!("{header}.{claims}");
         let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key(), signed.as_bytes()));
@@ -170,7 +166,7 @@ impl Secret {
     }
 }
 
-/// A token that somebody sent: what it says it is good for, and nothing that can be relied on yet.
+/// A token that somebody sent. Nothing in it can be relied on before [`Self::verify`].
 #[derive(Debug)]
 pub struct UnverifiedToken {
     scope: TokenScope,
@@ -186,7 +182,7 @@ impl UnverifiedToken {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Form`] alone: nothing is verified yet.
+    /// Only [`TokenError::Form`]: nothing is verified yet.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let wrong = TokenError::Form;
         if text.len() > LENGTH_LIMIT {
@@ -216,22 +212,22 @@ impl UnverifiedToken {
         })
     }
 
-    /// Returns what it says it is good for. Whoever relies on it wants [`Self::verify`].
+    /// Returns the scope that the token claims, which may be forged.
     pub const fn claimed(&self) -> &TokenScope {
         &self.scope
     }
 
-    /// Returns what it is good for at the time `now`, in seconds since 1970.
+    /// Verifies the token and returns its scope. `now` is in seconds since 1970.
     ///
     /// # Errors
     ///
-    /// Any but [`TokenError::Form`]; the signature first, compared in constant time.
+    /// Any [`TokenError`] but `Form`. The signature is checked first, in constant time.
     pub fn verify(&self, secret: &Secret, now: u64) -> Result<&TokenScope, TokenError> {
         hmac::verify(&secret.key(), self.signed.expose_secret().as_bytes(), &self.signature)
             .map_err(|_| TokenError::Signature)?;
         #[expect(clippy::cast_precision_loss, reason = "exact for the next hundred million years")]
         let now = now as f64;
-        // PyJWT cuts the times to whole seconds and allows for no difference between clocks.
+        // PyJWT cuts the times to whole seconds, and tolerates no difference between clocks.
         if self.expires.is_some_and(|expires| expires.trunc() <= now) {
             Err(TokenError::Expired)
         } else if self.begins.iter().flatten().any(|begins| *begins > now) {
@@ -248,14 +244,13 @@ impl UnverifiedToken {
 mod tests {
     use super::*;
 
-    /// Of 38 bytes.
     const SECRET: &str = "an operator's secret, of 38 characters";
 
     fn secret() -> Secret {
         Secret::new(SecretString::from(SECRET)).unwrap()
     }
 
-    /// A token of any header and claims, whose signature holds.
+    /// Returns a token with this header and these claims, and a good signature.
     fn signed(header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), signed.as_bytes());
@@ -266,7 +261,7 @@ mod tests {
         signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims)
     }
 
-    /// Verifies at a second of the year 2001.
+    /// Verifies the token at a time in 2001.
     fn verified(token: &str) -> Result<TokenScope, TokenError> {
         UnverifiedToken::parse(token)?.verify(&secret(), 1_000_000_000).cloned()
     }
@@ -275,9 +270,9 @@ mod tests {
         TokenScope::new(namespace, project).unwrap()
     }
 
-    /// The example of RFC 7515, appendix A.1: its key has bytes that are no text, so only its form is looked at.
+    /// The example of RFC 7515, appendix A.1. Its key is not valid UTF-8, so only its form is checked.
     #[test]
-    fn the_example_of_the_standard_has_the_form_but_for_its_claims() {
+    fn the_example_of_rfc_7515_fails_on_its_claims_only() {
         let example = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6\
                        Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
         let error = UnverifiedToken::parse(example).unwrap_err();
@@ -285,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_is_verified() {
+    fn a_signed_token_verifies_with_the_same_secret_only() {
         for scope in [scope("redhat/centos-stream/src", None), scope("g", Some("hello.el9"))] {
             let token = secret().sign(&scope);
             assert_eq!(verified(token.expose_secret()), Ok(scope.clone()));
@@ -298,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_character_breaks_it() {
+    fn changing_any_character_invalidates_a_token() {
         let token = secret().sign(&scope("g", None)).expose_secret().to_owned();
         for place in 0..token.len() {
             let mut bytes = token.clone().into_bytes();
@@ -308,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_asks_for_anything_else_is_refused() {
+    fn only_headers_for_hs256_are_accepted() {
         let claims = r#"{"namespace":"g"}"#;
         assert_eq!(verified(&signed(r#"{"typ":"JWT","alg":"HS256"}"#, claims)), Ok(scope("g", None)));
         assert_eq!(verified(&signed(r#"{"alg":"HS256"}"#, claims)), Ok(scope("g", None)));
@@ -335,14 +330,14 @@ mod tests {
         ] {
             assert!(matches!(verified(&signed(header, claims)), Err(TokenError::Form(_))), "{header}");
         }
-        // Without a signature, as `none` would have it.
+        // No signature, as with the algorithm `none`.
         let token = secret().sign(&scope("g", None));
         let (signed, _) = token.expose_secret().rsplit_once('.').unwrap();
         assert_eq!(verified(&format!("{signed}.")), Err(TokenError::Signature));
     }
 
     #[test]
-    fn claims_are_a_namespace_and_perhaps_a_project() {
+    fn claims_name_a_namespace_and_at_most_one_project() {
         assert_eq!(verified(&with(r#"{"repo_name":"x","namespace":"g/h","sub":1}"#)), Ok(scope("g/h", Some("x"))));
         let deep = "[".repeat(2000) + &"]".repeat(2000);
         assert_eq!(verified(&with(&format!(r#"{{"namespace":"g","x":{deep}}}"#))), Ok(scope("g", None)));
@@ -375,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn times_count_as_they_do_for_pyjwt() {
+    fn times_are_checked_as_pyjwt_checks_them() {
         let good = Ok(scope("g", None));
         for (claims, expected) in [
             (r#""exp":1000000001"#, good.clone()),
@@ -398,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_three_parts_of_base64_and_not_long() {
+    fn a_token_has_three_base64_parts_and_a_limited_length() {
         let token = secret().sign(&scope("g", None)).expose_secret().to_owned();
         for bad in [
             String::new(),
@@ -422,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_covers_what_is_within_it() {
+    fn a_scope_covers_its_projects_and_narrower_scopes() {
         let of = |namespace, project, path: &str| scope(namespace, project).covers(path);
         assert!(of("a/b", None, "a/b/c") && of("a/b", None, "a/b/sub/c"));
         assert!(!of("a/b", None, "a/b") && !of("a/b", None, "a/bc/x") && !of("a/b", None, "a/B/c"));
@@ -444,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_may_be_short_and_not_empty() {
+    fn a_secret_may_be_short_but_not_empty() {
         let of = |length| Secret::new(SecretString::from("x".repeat(length)));
         assert!(of(0).is_none());
         assert!(of(31).unwrap().is_short() && !of(32).unwrap().is_short());

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::terminal::Paint;
 use crate::ops::onboard::Onboarded;
-use crate::setup::package::PackageName;
+use crate::setup::package_name::PackageName;
 use crate::setup::todo::Todo;
 use crate::types::text::printable_whole;
 

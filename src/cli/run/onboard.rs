@@ -6,8 +6,8 @@ use crate::cli::render::onboard::{self as render, ShownOnboarding};
 use crate::ops::onboard::{self, OnboardRequest};
 use crate::ops::session::Mode;
 use crate::setup::ci_file::Templates;
-use crate::setup::package::PackageName;
-use crate::setup::todo::Why;
+use crate::setup::package_name::PackageName;
+use crate::setup::todo::TodoReason;
 use crate::types::error::{Result, UsageError, bail};
 use crate::types::finding::quoted;
 
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &OnboardArgs, invocation: &Invocation<'_>) -> Resul
     let package = &request.package;
     let shown = ShownOnboarding { package, onboarded: &onboarded, dry_run: invocation.mode() == Mode::DryRun };
     invocation.printer.print(&shown.data(), |paint| render::text(&shown, paint))?;
-    let undone = onboarded.steps.left.iter().filter(|todo| todo.why == Why::Undone).count();
+    let undone = onboarded.steps.left.iter().filter(|todo| todo.why == TodoReason::Undone).count();
     if let Some(error) = onboarded.error {
         return Err(error);
     }

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use crate::forge::ProjectSettings;
+use crate::forge::{AccessLevel, ProjectSettings};
 use crate::ops::session::Session;
-use crate::setup::instance_facts::{Role, Unseen, Visible};
+use crate::setup::instance_facts::{Unseen, Visible};
 use crate::types::error::{ForgeError, Result, UsageError, bail};
 use crate::types::{ProjectId, UserId};
 
@@ -98,10 +98,10 @@ impl<'a> Look<'a> {
     }
 
     /// Returns the bot's role in a project, whose settings say it where the token is the bot's own.
-    pub(crate) fn role(&self, id: ProjectId, settings: Option<&ProjectSettings>) -> Result<Visible<Role>> {
+    pub(crate) fn role(&self, id: ProjectId, settings: Option<&ProjectSettings>) -> Result<Visible<AccessLevel>> {
         match settings.and_then(|settings| settings.access).filter(|_| self.is_the_bot) {
-            Some(access) => Ok(Ok(Role(access.0))),
-            None => Ok(self.seen(self.session.forge.role(id, self.bot_id))?.map(|access| Role(access.0))),
+            Some(access) => Ok(Ok(access)),
+            None => self.seen(self.session.forge.role(id, self.bot_id)),
         }
     }
 

@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ci::{Template, template_uses};
 use crate::config;
-use crate::forge::{ProjectRef, ProjectSettings};
-use crate::ops::doctor::bot_project::{job_tokens, runners, settings, variables};
+use crate::forge::ProjectSettings;
+use crate::ops::doctor::bot_project::{job_tokens, variables};
 use crate::ops::doctor::look::Look;
-use crate::setup::check::CI_FILE;
-use crate::setup::instance_facts::{
-    ForkOverview, ForksOverview, Looked, PackageOverview, PackagesOverview, Unseen, Visible,
-};
+use crate::setup::ci_file::SOURCE_GIT_PATH;
+use crate::setup::instance_facts::{ForkOverview, PackageOverview, PackagesOverview, Sample, Unseen, Visible};
 use crate::types::error::Result;
 use crate::types::{BranchName, ProjectPath};
 
@@ -26,11 +24,11 @@ struct Candidate {
 }
 
 /// Looks at them all.
-pub(crate) fn observe(look: &Look<'_>) -> Result<(Visible<PackagesOverview>, Visible<ForksOverview>)> {
+pub(crate) fn observe(look: &Look<'_>) -> Result<(Visible<PackagesOverview>, Visible<Vec<ForkOverview>>)> {
     let mut packages = PackagesOverview::default();
     let mut candidates = candidates(look, &mut packages)?;
-    packages.branches.of = candidates.len();
-    let unseen_names = branches(look, &mut candidates, &mut packages.branches)?;
+    packages.branch_sample.total = candidates.len();
+    let unseen_names = branches(look, &mut candidates, &mut packages.branch_sample)?;
     candidates.retain(|candidate| !candidate.branches.is_empty());
     candidates.sort_by(|one, other| one.shown.path.as_str().cmp(other.shown.path.as_str()));
     if let Some(test_package) = &look.session.instance.test_package {
@@ -38,8 +36,8 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<(Visible<PackagesOverview>, Vis
         candidates.sort_by_key(|candidate| candidate.shown.path.name() != test_package);
     }
     let dist_git = dist_git(look, &candidates)?;
-    packages.dist_git = dist_git.as_ref().err().cloned().or(unseen_names);
-    let mut forks = ForksOverview::default();
+    packages.dist_git_unseen = dist_git.as_ref().err().cloned().or(unseen_names);
+    let mut forks = Vec::new();
     for (place, candidate) in candidates.iter().enumerate() {
         let has = dist_git.as_ref().ok().and_then(|found| found.get(&candidate.dist_git));
         let mut package = PackageOverview {
@@ -50,16 +48,16 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<(Visible<PackagesOverview>, Vis
                 Some(has) => candidate.branches.difference(has).map(ToString::to_string).collect(),
                 None => Vec::new(),
             },
-            ci_file: Err(Unseen::NotAsked),
+            source_git_settings: Err(Unseen::NotAsked),
             has_template: Err(Unseen::NotAsked),
-            source_role: Err(Unseen::NotAsked),
-            dist_role: Err(Unseen::NotAsked),
-            dist_settings: Err(Unseen::NotAsked),
+            source_git_role: Err(Unseen::NotAsked),
+            dist_git_role: Err(Unseen::NotAsked),
+            dist_git_settings: Err(Unseen::NotAsked),
         };
         if place < look.packages {
             look.at(&package.source_git);
             look_into(look, candidate, &mut package)?;
-            forks.all.extend(fork(look, candidate)?);
+            forks.extend(fork(look, candidate)?);
         }
         packages.all.push(package);
     }
@@ -89,7 +87,7 @@ fn candidates(look: &Look<'_>, packages: &mut PackagesOverview) -> Result<Vec<Ca
 
 /// Finds the branches that are handled: those of some projects are listed, and looked for in all of them. Returns why that
 /// was not possible.
-fn branches(look: &Look<'_>, candidates: &mut [Candidate], looked: &mut Looked) -> Result<Option<Unseen>> {
+fn branches(look: &Look<'_>, candidates: &mut [Candidate], sample: &mut Sample) -> Result<Option<Unseen>> {
     let targets = &look.session.instance.targets;
     let mut names = BTreeSet::new();
     for candidate in candidates.iter_mut() {
@@ -106,7 +104,7 @@ fn branches(look: &Look<'_>, candidates: &mut [Candidate], looked: &mut Looked) 
             continue;
         }
         if let Ok(listed) = look.listed(look.session.forge.branch_names(candidate.shown.id))? {
-            looked.at = looked.at.saturating_add(1);
+            sample.looked_at = sample.looked_at.saturating_add(1);
             names.extend(listed.into_iter().filter(|name| targets.handle(path, name.as_str())));
         }
     }
@@ -164,26 +162,24 @@ fn dist_git<'a>(
 /// What takes requests for this package alone.
 fn look_into(look: &Look<'_>, candidate: &Candidate, package: &mut PackageOverview) -> Result<()> {
     let forge = &look.session.forge;
-    let shown = look.seen(forge.project_settings(candidate.shown.id))?;
-    package.source_role = look.role(candidate.shown.id, shown.as_ref().ok())?;
-    package.ci_file = shown.map(|shown| shown.ci_config_path.unwrap_or_default());
+    package.source_git_settings = look.seen(forge.project_settings(candidate.shown.id))?;
+    package.source_git_role = look.role(candidate.shown.id, package.source_git_settings.as_ref().ok())?;
     let branch = candidate.shown.default_branch.as_ref().and_then(|name| name.parse().ok());
     if let Some(branch) =
         branch.filter(|branch| candidate.branches.contains(branch)).or(candidate.branches.first().cloned())
     {
-        let text = look.seen(forge.raw_file(candidate.shown.id, &branch, CI_FILE))?;
+        let text = look.seen(forge.raw_file(candidate.shown.id, &branch, SOURCE_GIT_PATH))?;
         package.has_template = text.map(|text| {
             let uses = text.and_then(|text| template_uses(&text).ok()).unwrap_or_default();
             uses.iter().any(|used| used.template == Template::SourceGit)
         });
     }
     if package.has_dist_git {
-        let shown = look.seen(forge.project_settings(&candidate.dist_git))?;
-        package.dist_role = match &shown {
+        package.dist_git_settings = look.seen(forge.project_settings(&candidate.dist_git))?;
+        package.dist_git_role = match &package.dist_git_settings {
             Ok(shown) => look.role(shown.id, Some(shown))?,
             Err(why) => Err(why.clone()),
         };
-        package.dist_settings = shown.map(|shown| settings(&shown));
     }
     Ok(())
 }
@@ -198,10 +194,9 @@ fn fork(look: &Look<'_>, candidate: &Candidate) -> Result<Option<ForkOverview>> 
     };
     let Ok(shown) = look.seen(look.session.forge.project_settings(&path))? else { return Ok(None) };
     Ok(Some(ForkOverview {
-        path: shown.path.to_string(),
-        settings: settings(&shown),
         variables: variables(look, &shown.path)?,
         job_tokens: job_tokens(look, &shown)?,
-        runners: runners(look, ProjectRef::Id(shown.id))?,
+        runners: look.listed(look.session.forge.runners_of_project(shown.id))?,
+        settings: shown,
     }))
 }

@@ -10,11 +10,10 @@ use crate::forge::{
     ProjectEdit, ProjectSettings, VariableType, VariablesOf,
 };
 use crate::ops::onboard::OnboardRun;
-use crate::setup::package_facts::PackageFacts;
-use crate::setup::plan::calls::event;
-use crate::setup::plan::fork::{open_to_jobs, unsafe_in};
-use crate::setup::plan::{Missing, SetupPlan};
-use crate::setup::step::{Actor, SetupChange, SetupPlace, SetupSetting, SetupStep, TokenUse, listed};
+use crate::setup::package_facts::{PackageFacts, TokenUse};
+use crate::setup::plan::fork::{job_token_todo, missing_safe_settings};
+use crate::setup::plan::{SetupPlan, UnmetNeeds};
+use crate::setup::step::{Actor, SetupPlace, SetupStep, VariableChange, VariableValue, describe_settings};
 use crate::setup::todo::Todo;
 use crate::setup::webhook::TOKEN_PART;
 use crate::types::ProjectPath;
@@ -37,7 +36,7 @@ impl OnboardSteps {
     /// What a dry run shows.
     pub(crate) fn planned(plan: SetupPlan) -> Self {
         let planned = plan.steps.iter().map(ToString::to_string).collect();
-        Self { planned, present: plan.present, left: plan.left, done: Vec::new() }
+        Self { planned, present: plan.present, left: plan.todos, done: Vec::new() }
     }
 }
 
@@ -49,11 +48,11 @@ struct Made {
 impl OnboardRun<'_> {
     /// Does the steps. Where one ends the run, that comes with what was done until then.
     pub(crate) fn apply(&self, seen: &PackageFacts, plan: SetupPlan) -> (OnboardSteps, Option<Error>) {
-        let SetupPlan { steps, present, left } = plan;
+        let SetupPlan { steps, present, todos: left } = plan;
         let mut done = OnboardSteps { present, left, ..OnboardSteps::default() };
         let known = seen.tokens.iter().filter_map(|(usage, seen)| Some((*usage, seen.token.clone()?)));
         let mut made = Made { tokens: known.collect() };
-        let mut missing = Missing::default();
+        let mut missing = UnmetNeeds::default();
         let mut blocked = Vec::new();
         let mut steps = steps.into_iter();
         for step in steps.by_ref() {
@@ -90,9 +89,9 @@ impl OnboardRun<'_> {
     fn step(&self, step: &SetupStep, made: &mut Made) -> Result<Option<Todo>> {
         let forge = self.forge(step.actor());
         match step {
-            SetupStep::CreateProject { path, namespace, visibility, settings, .. } => {
+            SetupStep::CreateProject { path, namespace_id, visibility, settings, .. } => {
                 let new = NewProject {
-                    namespace_id: *namespace,
+                    namespace_id: *namespace_id,
                     path: path.name(),
                     visibility: *visibility,
                     settings: *settings,
@@ -117,11 +116,11 @@ impl OnboardRun<'_> {
             SetupStep::EditSettings { place, path, settings } => {
                 let now = forge.edit_project(path, settings)?;
                 if *place == SetupPlace::Fork {
-                    if !unsafe_in(&now).is_empty() {
-                        bail!(ForgeError::NotTaken(listed(&unsafe_in(&now))));
+                    if !missing_safe_settings(&now).is_empty() {
+                        bail!(ForgeError::NotTaken(describe_settings(&missing_safe_settings(&now))));
                     }
                     let open = self.job_tokens(path, &now)?;
-                    return Ok(open.and_then(|tokens| open_to_jobs(path.as_str(), &tokens)));
+                    return Ok(open.and_then(|tokens| job_token_todo(path.as_str(), &tokens)));
                 }
             }
             SetupStep::CommitCiFile { path, branch, file, change, text, .. } => {
@@ -144,24 +143,24 @@ impl OnboardRun<'_> {
                 }
             }
             SetupStep::CreateFork { path, of } => self.create_fork(path, of)?,
-            SetupStep::CreateTriggerToken { usage, hub, description, .. } => {
-                let token = forge.create_trigger_token(hub, description)?;
+            SetupStep::CreateTriggerToken { usage, bot_project, description, .. } => {
+                let token = forge.create_trigger_token(bot_project, description)?;
                 made.tokens.insert(*usage, token.token);
             }
-            SetupStep::SetVariable { path, key, change, setting, .. } => {
-                let (value, masked, variable_type) = match setting {
-                    SetupSetting::Value(value) => (value, true, VariableType::EnvVar),
-                    SetupSetting::Plain(value) => (value, false, VariableType::EnvVar),
-                    SetupSetting::File(value) => (value, false, VariableType::File),
-                    SetupSetting::Token(usage) => (made.token(*usage)?, true, VariableType::EnvVar),
+            SetupStep::SetVariable { path, key, change, value, .. } => {
+                let (value, masked, variable_type) = match value {
+                    VariableValue::Masked(value) => (value, true, VariableType::EnvVar),
+                    VariableValue::Plain(value) => (value, false, VariableType::EnvVar),
+                    VariableValue::File(value) => (value, false, VariableType::File),
+                    VariableValue::TriggerToken(usage) => (made.token(*usage)?, true, VariableType::EnvVar),
                 };
                 let environment_scope = ANY_ENVIRONMENT;
                 let new =
                     NewVariable { key, value, protected: false, masked, raw: true, variable_type, environment_scope };
                 let of = VariablesOf::Project(path);
                 match change {
-                    SetupChange::Make => forge.create_variable(of, &new)?,
-                    SetupChange::Alter => forge.update_variable(of, &new)?,
+                    VariableChange::Create => forge.create_variable(of, &new)?,
+                    VariableChange::Update => forge.update_variable(of, &new)?,
                 };
             }
             SetupStep::SetWebhook { place, path, kind, id, url, template } => {
@@ -182,7 +181,7 @@ impl OnboardRun<'_> {
                 let new = NewWebhook {
                     url,
                     name: &format!("source-git-bot: {kind}"),
-                    events: &[event(*kind)],
+                    events: &[kind.event()],
                     template: Some(template.expose_secret()),
                     url_variables: &variables,
                 };

@@ -4,6 +4,7 @@
 //! is found, nothing is made twice, and nothing that people did is undone.
 
 pub(crate) mod apply;
+mod carried;
 pub(crate) mod copy;
 pub(crate) mod observe;
 
@@ -16,7 +17,7 @@ use crate::git::remote::{Access, Remote};
 use crate::ops::onboard::apply::OnboardSteps;
 use crate::ops::session::{Mode, Session, SessionSettings};
 use crate::setup::ci_file::Templates;
-use crate::setup::package::PackageName;
+use crate::setup::package_name::PackageName;
 use crate::setup::plan;
 use crate::setup::step::Actor;
 use crate::types::ProjectPath;

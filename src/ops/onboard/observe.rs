@@ -11,14 +11,14 @@ use crate::forge::{
     AccessLevel, FeatureAccess, Forge, HookOwner, ProjectSettings, TriggerToken, Variable, VariablesOf, Webhook,
 };
 use crate::git::Store;
+use crate::ops::onboard::carried::is_carried;
 use crate::ops::onboard::{OnboardRun, Projects};
-use crate::setup::ci_file::{DIST_GIT_PATH, SOURCE_GIT_PATH, Templates, is_carried};
+use crate::setup::ci_file::{DIST_GIT_PATH, SOURCE_GIT_PATH, Templates};
 use crate::setup::package_facts::{
-    CiFile, ForkFacts, ForkThere, Hub, JobTokens, OriginalFacts, PackageFacts, Proofs, Reach, RepositoryFacts,
-    TriggerTokenSeen,
+    BotProject, CiFile, ConnectionVariable, ExistingFork, ForkFacts, JobTokenAccess, OriginalFacts, PackageFacts,
+    RepositoryFacts, Side, SignedTokens, TokenUse, TriggerTokenFacts,
 };
-use crate::setup::plan::calls::description;
-use crate::setup::step::{Side, TokenUse};
+use crate::setup::plan::triggers::token_description;
 use crate::setup::webhook::trigger_url;
 use crate::setup::webhook_token::{Secret, TokenScope};
 use crate::types::error::{Context as _, ForgeError, Result, UsageError, bail};
@@ -85,7 +85,7 @@ impl OnboardRun<'_> {
         let calls_the_bot = self.calls_the_bot(&source, &maintained)?;
         let report = fork.as_ref().map_or(dist_git, |fork| &fork.path).clone();
         let report_variables = match &fork {
-            Some(ForkFacts { there: Some(there), .. }) if there.is_fork => variables(&self.session.forge, &report)?,
+            Some(ForkFacts { existing: Some(there), .. }) if there.is_fork => variables(&self.session.forge, &report)?,
             Some(_) => None,
             None => variables(self.operator(), &report)?,
         };
@@ -101,14 +101,15 @@ impl OnboardRun<'_> {
         let hooks_of = if is_copy { source_git.as_str() } else { source_git.namespace() };
         Ok(PackageFacts {
             preset: preset(&self.session.instance, is_copy),
-            tokens: self.tokens(&hub, |usage| description(usage, hooks_of, source_git.as_str(), report.as_str()))?,
-            proofs: proofs(&self.session.instance, secret, source_git, is_copy, &report)?,
-            reach: reach(&self.session.instance)?,
+            tokens: self
+                .tokens(&hub, |usage| token_description(usage, hooks_of, source_git.as_str(), report.as_str()))?,
+            webhook_tokens: proofs(&self.session.instance, secret, source_git, is_copy, &report)?,
+            connection: reach(&self.session.instance)?,
             group_hooks: self.hooks(HookOwner::Group(source_git.namespace()))?,
-            hooks_around: self.hooks_around(source_git.namespace())?,
+            ancestor_hooks: self.hooks_around(source_git.namespace())?,
             operator,
             bot,
-            hub,
+            bot_project: hub,
             templates,
             source_git: source,
             dist_git: dist,
@@ -124,7 +125,7 @@ impl OnboardRun<'_> {
     }
 
     /// The bot project, and its CI file or what it lacks.
-    fn hub(&self, path: &ProjectPath) -> Result<(Hub, Result<Vec<u8>, String>)> {
+    fn hub(&self, path: &ProjectPath) -> Result<(BotProject, Result<Vec<u8>, String>)> {
         let mine = seen(self.operator().project_settings(path))?;
         let bots = match self.operator {
             Some(_) => seen(self.session.forge.project_settings(path))?,
@@ -136,8 +137,13 @@ impl OnboardRun<'_> {
         let settings = mine.or(bots);
         let branch: Option<BranchName> =
             settings.as_ref().and_then(|settings| settings.default_branch.as_deref()?.parse().ok());
-        let mut hub =
-            Hub { path: path.clone(), instance_file: INSTANCE_FILE.to_owned(), trigger_url: None, operator, bot };
+        let mut hub = BotProject {
+            path: path.clone(),
+            instance_file: INSTANCE_FILE.to_owned(),
+            trigger_url: None,
+            operator_role: operator,
+            bot_role: bot,
+        };
         let Some((settings, branch)) = settings.zip(branch) else {
             return Ok((hub, Err("it cannot be read".to_owned())));
         };
@@ -172,10 +178,10 @@ impl OnboardRun<'_> {
             same_spelling(path, &project.path)?;
         }
         let mut repository = RepositoryFacts {
-            which,
+            side: which,
             path: path.clone(),
             project,
-            namespace: None,
+            namespace_id: None,
             original: None,
             refs: BTreeMap::new(),
             ahead: BTreeSet::new(),
@@ -213,7 +219,7 @@ impl OnboardRun<'_> {
         repository.original = Some(OriginalFacts { path: original.clone(), visibility, default_branch, refs });
         match &repository.project {
             None => {
-                repository.namespace = seen(forge.namespace(path.namespace()))?.map(|namespace| namespace.id);
+                repository.namespace_id = seen(forge.namespace(path.namespace()))?.map(|namespace| namespace.id);
             }
             Some(_) => {
                 repository.refs = self.refs(store, "the copy", path)?;
@@ -298,7 +304,7 @@ impl OnboardRun<'_> {
         }
         let (path, forge) = (self.session.fork_of(dist_git)?, &self.session.forge);
         let Some(settings) = seen(forge.project_settings(&path))? else {
-            return Ok(Some(ForkFacts { path, there: None }));
+            return Ok(Some(ForkFacts { path, existing: None }));
         };
         let parent = forge.project(&path)?.forked_from;
         let is_fork = match parent {
@@ -309,11 +315,11 @@ impl OnboardRun<'_> {
             None => false,
         };
         let job_tokens = self.job_tokens(&path, &settings)?;
-        Ok(Some(ForkFacts { path, there: Some(ForkThere { settings, is_fork, job_tokens }) }))
+        Ok(Some(ForkFacts { path, existing: Some(ExistingFork { settings, is_fork, job_tokens }) }))
     }
 
     /// How far a project of the bot's is open to other projects' jobs.
-    pub(crate) fn job_tokens(&self, path: &ProjectPath, settings: &ProjectSettings) -> Result<Option<JobTokens>> {
+    pub(crate) fn job_tokens(&self, path: &ProjectPath, settings: &ProjectSettings) -> Result<Option<JobTokenAccess>> {
         let forge = &self.session.forge;
         let scope = match forge.job_token_scope(path) {
             Ok(scope) => scope,
@@ -324,7 +330,7 @@ impl OnboardRun<'_> {
         let groups = readable(forge.job_token_groups(path))?.unwrap_or_default();
         let projects = projects.into_iter().filter(|project| project.id != settings.id);
         let let_in = projects.map(|project| project.path.to_string()).chain(groups.into_iter().map(|group| group.name));
-        Ok(Some(JobTokens { scope, let_in: let_in.collect() }))
+        Ok(Some(JobTokenAccess { scope, allowlist: let_in.collect() }))
     }
 
     fn hooks(&self, owner: HookOwner<'_>) -> Result<Option<Vec<Webhook>>> {
@@ -345,10 +351,10 @@ impl OnboardRun<'_> {
     /// The trigger tokens that are there, each as its owner sees it where that is somebody whose token is at hand.
     fn tokens(
         &self,
-        hub: &Hub,
+        hub: &BotProject,
         description: impl Fn(TokenUse) -> String,
-    ) -> Result<BTreeMap<TokenUse, TriggerTokenSeen>> {
-        let viewers = [(self.operator, hub.operator), (Some(&self.session.forge), hub.bot)];
+    ) -> Result<BTreeMap<TokenUse, TriggerTokenFacts>> {
+        let viewers = [(self.operator, hub.operator_role), (Some(&self.session.forge), hub.bot_role)];
         let mut found = BTreeMap::new();
         for (forge, role) in viewers {
             let Some(forge) = forge.filter(|_| role >= AccessLevel::MAINTAINER) else { continue };
@@ -360,7 +366,7 @@ impl OnboardRun<'_> {
                 for token in of_use {
                     let is_own = token.owner.as_ref().is_some_and(|owner| owner.id == viewer);
                     let owner = token.owner.as_ref().map(|owner| owner.username.clone()).unwrap_or_default();
-                    let seen = TriggerTokenSeen { owner, token: is_own.then(|| token.token.clone()) };
+                    let seen = TriggerTokenFacts { owner, token: is_own.then(|| token.token.clone()) };
                     let slot = found.entry(usage).or_insert_with(|| seen.clone());
                     if slot.token.is_none() && seen.token.is_some() {
                         *slot = seen;
@@ -419,15 +425,15 @@ fn preset(instance: &Instance, is_copy: bool) -> &'static str {
 }
 
 /// What such a job has to be told of GitLab, since the preset says something else.
-fn reach(instance: &Instance) -> Result<Vec<Reach>> {
+fn reach(instance: &Instance) -> Result<Vec<ConnectionVariable>> {
     let mut reach = Vec::new();
     if instance.gitlab.url.as_str() != PRESETS_GITLAB {
         let value = instance.gitlab.url.as_str().trim_end_matches('/').into();
-        reach.push(Reach { key: "SGB_GITLAB_URL", value, is_file: false });
+        reach.push(ConnectionVariable { key: "SGB_GITLAB_URL", value, is_file: false });
     }
     if let Some(file) = &instance.gitlab.ca_file {
         let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-        reach.push(Reach { key: "SGB_CA_FILE", value: text.into(), is_file: true });
+        reach.push(ConnectionVariable { key: "SGB_CA_FILE", value: text.into(), is_file: true });
     }
     Ok(reach)
 }
@@ -439,14 +445,14 @@ fn proofs(
     source_git: &ProjectPath,
     is_copy: bool,
     report: &ProjectPath,
-) -> Result<Proofs> {
+) -> Result<SignedTokens> {
     if instance.webhook_tokens == WebhookTokens::Ignored {
-        return Ok(Proofs::NotAsked);
+        return Ok(SignedTokens::NotRequired);
     }
-    let Some(secret) = secret.cloned().and_then(Secret::new) else { return Ok(Proofs::NoSecret) };
+    let Some(secret) = secret.cloned().and_then(Secret::new) else { return Ok(SignedTokens::NoSecret) };
     let of = |path: &ProjectPath| TokenScope::new(path.namespace(), Some(path.name())).map(|scope| secret.sign(&scope));
     let group = TokenScope::new(source_git.namespace(), None).map(|scope| secret.sign(&scope));
-    Ok(Proofs::Made {
+    Ok(SignedTokens::Signed {
         hooks: if is_copy { of(source_git)? } else { group? },
         source_git: of(source_git)?,
         report: of(report)?,

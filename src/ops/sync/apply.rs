@@ -196,7 +196,7 @@ impl SyncRun<'_> {
 
     /// Gives a new fork the settings that `onboard` would give it, before anything runs there.
     fn make_safe(&self, fork: &Project) -> Result<()> {
-        match self.session.forge.edit_project(fork.id, &setup::plan::fork::safe()) {
+        match self.session.forge.edit_project(fork.id, &setup::plan::fork::safe_settings()) {
             Ok(_) => Ok(()),
             // In a group the bot may make forks without being their Maintainer.
             Err(ForgeError::Forbidden(_)) => {

@@ -1,20 +1,24 @@
-//! The project that runs the bot, and holds its token: shut to everybody else, and able to run.
+//! The project that runs the bot and holds its token. It has to be closed to everybody else, and able to run the bot.
 
 use crate::ci::{Template, TemplateUse};
 use crate::config::WebhookTokens;
-use crate::setup::check::finding::{CheckResult, Verdict, listed, summed};
+use crate::forge::{AccessLevel, BranchAccess, OverrideRole, ProjectSettings, ProtectedBranch, RunnerType};
+use crate::setup::check::hooks;
+use crate::setup::check::result::{CheckResult, Verdict, join_names, summarize};
 use crate::setup::instance_facts::{
-    BotProjectFacts, InstanceFacts, InstanceFileFacts, Role, Settings, Unseen, Variable, VariablesFrom, Visible,
+    BotProjectFacts, InstanceFacts, InstanceFileFacts, Unseen, VariableFlags, Visible, is_online, is_pattern,
 };
+use crate::setup::package_facts::JobTokenAccess;
+use crate::types::Visibility;
 
 const VARIABLES: &str = "Settings, CI/CD, Variables";
 const TOKEN: &str = "SGB_TOKEN";
 const SECRET: &str = "SGB_WEBHOOK_SECRET";
 
-/// Where it is set that no one may, for this project as for the forks.
+/// Where to let nobody set pipeline variables, in this project and in the forks.
 pub(super) const NO_ONE: &str =
     "Settings, CI/CD, Variables, `Minimum role to use pipeline variables`: choose `No one allowed`";
-/// Where job tokens are let in.
+/// Where to admit job tokens.
 pub(super) const JOB_TOKENS: &str = "Settings, CI/CD, Job token permissions";
 
 pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
@@ -43,28 +47,24 @@ pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
         Some(Err(why)) => return vec![CheckResult::unseen(CHECK, named, why, "its members see it")],
         Some(Ok(project)) => project,
     };
-    let mut findings = vec![
-        CheckResult::right(CHECK, &project.path, "exists"),
+    let mut results = vec![
+        CheckResult::right(CHECK, project.path(), "exists"),
         role(facts, project),
         visibility(project),
         place(facts, project),
         protected_branch(project),
     ];
-    findings.extend(secrets(facts, project));
-    findings.extend(variables_from(
-        "bot-project.pipeline-variables",
-        "bot projects",
-        [(&project.path, &project.settings)],
-    ));
-    findings.push(job_tokens(project));
-    findings.push(schedule(project));
-    findings.push(runner(project));
-    findings.extend(includes(facts, project));
-    findings.push(instance_file(project));
-    findings
+    results.extend(secrets(facts, project));
+    results.extend(pipeline_variables("bot-project.pipeline-variables", "bot projects", [&project.settings]));
+    results.push(job_tokens(project));
+    results.push(schedule(project));
+    results.push(runner(project));
+    results.extend(includes(facts, project));
+    results.push(instance_file(project));
+    results
 }
 
-fn who(what: &str) -> String {
+fn maintainers_see(what: &str) -> String {
     format!("its Maintainers see it: {what}")
 }
 
@@ -72,42 +72,47 @@ fn role(facts: &InstanceFacts, project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.role";
     let bot = &facts.bot;
     match &project.role {
-        Err(why) => CheckResult::unseen(CHECK, &project.path, why, &who("Manage, Members")),
-        Ok(role) if role.0 == 0 => CheckResult::wrong(
+        Err(why) => CheckResult::unseen(CHECK, project.path(), why, &maintainers_see("Manage, Members")),
+        Ok(role) if *role == AccessLevel::default() => CheckResult::wrong(
             CHECK,
-            &project.path,
+            project.path(),
             format!("@{bot} is no member, and cannot write its status issue there"),
             format!("Manage, Members: give @{bot} the role Reporter"),
         ),
-        Ok(role) => CheckResult::right(CHECK, &project.path, format!("@{bot} is {} there", role.word())),
+        Ok(role) => CheckResult::right(CHECK, project.path(), format!("@{bot} is {} there", role.word())),
     }
 }
 
 fn visibility(project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.visibility";
-    match project.is_private {
-        None => CheckResult::unseen(CHECK, &project.path, &Unseen::NotSaid, &who("Settings, General, Visibility")),
-        Some(true) => CheckResult::right(CHECK, &project.path, "is private"),
-        Some(false) => CheckResult::wrong(
+    match project.settings.visibility {
+        None => CheckResult::unseen(
             CHECK,
-            &project.path,
+            project.path(),
+            &Unseen::NotReported,
+            &maintainers_see("Settings, General, Visibility"),
+        ),
+        Some(Visibility::Private) => CheckResult::right(CHECK, project.path(), "is private"),
+        Some(Visibility::Internal | Visibility::Public) => CheckResult::wrong(
+            CHECK,
+            project.path(),
             "is not private",
             "Settings, General, `Visibility, project features, permissions`, `Project visibility`: choose `Private`",
         ),
     }
 }
 
-/// A webhook of a group around it would be called for what the bot itself does there.
+/// Checks that no group with webhooks contains the project: they would be called for what the bot itself does in it.
 fn place(facts: &InstanceFacts, project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.place";
     let pairs = facts.instance.namespaces.pairs().iter();
     let namespaces = pairs.flat_map(|pair| [pair.source_git.as_str(), pair.dist_git.as_str()]);
-    let mut groups = namespaces.chain(crate::setup::check::hooks::groups_with_ours(facts));
-    match groups.find(|group| crate::setup::check::hooks::is_within(&project.path, group)) {
-        None => CheckResult::right(CHECK, &project.path, "is outside the groups with webhooks"),
+    let mut groups = namespaces.chain(hooks::groups_with_hooks(facts));
+    match groups.find(|group| hooks::is_within(project.path(), group)) {
+        None => CheckResult::right(CHECK, project.path(), "is outside the groups with webhooks"),
         Some(group) => CheckResult::wrong(
             CHECK,
-            &project.path,
+            project.path(),
             format!("is in the group {group}, whose webhooks are called for it too"),
             "move it: Settings, General, Advanced, `Transfer project`; then correct `bot_project`",
         ),
@@ -117,31 +122,38 @@ fn place(facts: &InstanceFacts, project: &BotProjectFacts) -> CheckResult {
 fn protected_branch(project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.protected-branch";
     const WHERE: &str = "Settings, Repository, Protected branches";
-    let wrong = |says: String, what: &str| CheckResult::wrong(CHECK, &project.path, says, format!("{WHERE}: {what}"));
+    let wrong = |says: String, what: &str| CheckResult::wrong(CHECK, project.path(), says, format!("{WHERE}: {what}"));
     let rules = match &project.protected {
         Ok(rules) => rules,
-        Err(why) => return CheckResult::unseen(CHECK, &project.path, why, &who(WHERE)),
+        Err(why) => return CheckResult::unseen(CHECK, project.path(), why, &maintainers_see(WHERE)),
     };
     let names: Vec<_> = rules.iter().map(|rule| rule.name.clone()).collect();
     match rules.as_slice() {
         [] => wrong("has no protected branch".to_owned(), "protect the one that the bot runs on"),
-        [rule] if rule.is_pattern() => {
+        [rule] if is_pattern(rule) => {
             wrong(format!("protects all branches `{}`", rule.name), "protect one branch by its name instead")
         }
-        [rule] if rule.least.is_some_and(|role| role < Role::MAINTAINER) => wrong(
+        [rule] if lowest_role(rule).is_some_and(|role| role < AccessLevel::MAINTAINER) => wrong(
             format!("lets more than Maintainers push to or merge into `{}`", rule.name),
             "allow Maintainers alone to push and merge",
         ),
-        [rule] if project.default_branch.as_ref().is_some_and(|branch| *branch != rule.name) => wrong(
+        [rule] if project.settings.default_branch.as_ref().is_some_and(|branch| *branch != rule.name) => wrong(
             format!("protects `{}` instead of its default branch", rule.name),
             "protect the default branch and no other",
         ),
-        [rule] => CheckResult::right(CHECK, &project.path, format!("`{}` is its one protected branch", rule.name)),
-        _ => wrong(format!("has several protected branches: {}", listed(&names)), "unprotect all but one"),
+        [rule] => CheckResult::right(CHECK, project.path(), format!("`{}` is its one protected branch", rule.name)),
+        _ => wrong(format!("has several protected branches: {}", join_names(&names)), "unprotect all but one"),
     }
 }
 
-/// The variables that hold secrets.
+/// Returns the lowest role that may push to the branches of a rule, or merge into them; `None` if no role may, which
+/// GitLab writes as access level 0.
+fn lowest_role(rule: &ProtectedBranch) -> Option<AccessLevel> {
+    let roles = rule.push.iter().chain(&rule.merge).filter_map(BranchAccess::role);
+    roles.filter(|role| *role > AccessLevel::NO_ONE).min()
+}
+
+/// Checks the variables that hold secrets.
 fn secrets(facts: &InstanceFacts, project: &BotProjectFacts) -> Vec<CheckResult> {
     let needed = [
         Some(("bot-project.token-variable", TOKEN)),
@@ -153,15 +165,15 @@ fn secrets(facts: &InstanceFacts, project: &BotProjectFacts) -> Vec<CheckResult>
 fn secret(project: &BotProjectFacts, check: &'static str, key: &str) -> CheckResult {
     let variables = match &project.variables {
         Ok(variables) => variables,
-        Err(why) => return CheckResult::unseen(check, &project.path, why, &who(VARIABLES)),
+        Err(why) => return CheckResult::unseen(check, project.path(), why, &maintainers_see(VARIABLES)),
     };
-    let found: Vec<&Variable> = variables.iter().filter(|variable| variable.key == key).collect();
+    let found: Vec<&VariableFlags> = variables.iter().filter(|variable| variable.key == key).collect();
     if found.is_empty() {
         let remedy =
             format!("{VARIABLES}: add {key}, `Masked`, `Protect variable` on, `Expand variable reference` off");
-        return CheckResult::wrong(check, &project.path, format!("has no variable {key}"), remedy);
+        return CheckResult::wrong(check, project.path(), format!("has no variable {key}"), remedy);
     }
-    let flaws: Vec<&str> = [
+    let (flaws, fixes): (Vec<&str>, Vec<&str>) = [
         (found.iter().all(|variable| variable.protected), "is not protected", "`Protect variable` on"),
         (found.iter().all(|variable| variable.masked), "is not masked", "`Masked` or `Masked and hidden`"),
         (found.iter().all(|variable| variable.raw), "is expanded", "`Expand variable reference` off"),
@@ -174,50 +186,50 @@ fn secret(project: &BotProjectFacts, check: &'static str, key: &str) -> CheckRes
     ]
     .into_iter()
     .filter(|(is_right, ..)| !is_right)
-    .flat_map(|(_, says, what)| [says, what])
-    .collect();
+    .map(|(_, flaw, fix)| (flaw, fix))
+    .unzip();
     if flaws.is_empty() {
-        return CheckResult::right(check, &project.path, format!("{key} is protected, masked and not expanded"));
+        return CheckResult::right(check, project.path(), format!("{key} is protected, masked and not expanded"));
     }
-    let every_other = |first: usize| flaws.iter().skip(first).step_by(2).copied().collect::<Vec<_>>().join(", ");
     CheckResult::wrong(
         check,
-        &project.path,
-        format!("{key} {}", every_other(0)),
-        format!("{VARIABLES}, {key}: {}", every_other(1)),
+        project.path(),
+        format!("{key} {}", flaws.join(", ")),
+        format!("{VARIABLES}, {key}: {}", fixes.join(", ")),
     )
 }
 
-/// Who may set variables of a pipeline, for this project as for the forks: whoever holds a trigger token, where it is not
-/// no one.
-pub(super) fn variables_from<'a>(
+/// Checks that nobody may set pipeline variables, in this project or in the forks. Whoever holds a trigger token could.
+pub(super) fn pipeline_variables<'a>(
     check: &'static str,
     things: &str,
-    projects: impl IntoIterator<Item = (&'a String, &'a Settings)>,
+    projects: impl IntoIterator<Item = &'a ProjectSettings>,
 ) -> Vec<CheckResult> {
-    let verdict = |settings: &Settings| match settings.variables_from {
-        None => Verdict::Unseen(Unseen::NotSaid, who(NO_ONE)),
-        Some(VariablesFrom::NoOne) => Verdict::Right,
-        Some(VariablesFrom::Role(role)) => Verdict::wrong(
-            format!("trigger tokens of {}s, and above, can set variables of its pipelines", role.word()),
-            NO_ONE,
-        ),
+    let allowed_for = |roles: &str| {
+        Verdict::wrong(format!("trigger tokens of {roles}, and above, can set variables of its pipelines"), NO_ONE)
     };
-    let all = projects.into_iter().map(|(path, settings)| (path.clone(), verdict(settings)));
-    summed(check, things, "no one may set pipeline variables", all)
+    let verdict = |settings: &ProjectSettings| match settings.ci_pipeline_variables_minimum_override_role {
+        None => Verdict::Unseen(Unseen::NotReported, maintainers_see(NO_ONE)),
+        Some(OverrideRole::NoOneAllowed) => Verdict::Right,
+        Some(OverrideRole::Owner) => allowed_for("Owners"),
+        Some(OverrideRole::Maintainer) => allowed_for("Maintainers"),
+        Some(OverrideRole::Developer) => allowed_for("Developers"),
+    };
+    let all = projects.into_iter().map(|settings| (settings.path.to_string(), verdict(settings)));
+    summarize(check, things, "no one may set pipeline variables", all)
 }
 
-/// Whose jobs reach the project: no others'.
-pub(super) fn allowed(job_tokens: &Visible<crate::setup::instance_facts::Allowlist>) -> Verdict {
+/// Returns whether a project is closed to the job tokens of other projects.
+pub(super) fn job_token_verdict(job_tokens: &Visible<JobTokenAccess>) -> Verdict {
     match job_tokens {
-        Err(why) => Verdict::Unseen(why.clone(), who(JOB_TOKENS)),
-        Ok(list) if !list.is_enforced => Verdict::wrong(
+        Err(why) => Verdict::Unseen(why.clone(), maintainers_see(JOB_TOKENS)),
+        Ok(access) if !access.scope.inbound_enabled => Verdict::wrong(
             "is open to the job tokens of all projects",
             format!("{JOB_TOKENS}: choose `Only this project and any groups and projects in the allowlist`"),
         ),
-        Ok(list) if list.others.is_empty() => Verdict::Right,
-        Ok(list) => Verdict::wrong(
-            format!("is open to job tokens of {}", listed(&list.others)),
+        Ok(access) if access.allowlist.is_empty() => Verdict::Right,
+        Ok(access) => Verdict::wrong(
+            format!("is open to job tokens of {}", join_names(&access.allowlist)),
             format!("{JOB_TOKENS}: remove them from the allowlist"),
         ),
     }
@@ -225,10 +237,10 @@ pub(super) fn allowed(job_tokens: &Visible<crate::setup::instance_facts::Allowli
 
 fn job_tokens(project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.job-tokens";
-    match allowed(&project.job_tokens) {
-        Verdict::Right => CheckResult::right(CHECK, &project.path, "is closed to the job tokens of other projects"),
-        Verdict::Wrong(says, remedy) => CheckResult::wrong(CHECK, &project.path, says, remedy),
-        Verdict::Unseen(why, who) => CheckResult::unseen(CHECK, &project.path, &why, &who),
+    match job_token_verdict(&project.job_tokens) {
+        Verdict::Right => CheckResult::right(CHECK, project.path(), "is closed to the job tokens of other projects"),
+        Verdict::Wrong(says, remedy) => CheckResult::wrong(CHECK, project.path(), says, remedy),
+        Verdict::Unseen(why, who) => CheckResult::unseen(CHECK, project.path(), &why, &who),
     }
 }
 
@@ -237,19 +249,19 @@ fn schedule(project: &BotProjectFacts) -> CheckResult {
     const WHERE: &str = "Build, Pipeline schedules";
     let schedules = match &project.schedules {
         Ok(schedules) => schedules,
-        Err(why) => return CheckResult::unseen(CHECK, &project.path, why, &who(WHERE)),
+        Err(why) => return CheckResult::unseen(CHECK, project.path(), why, &maintainers_see(WHERE)),
     };
     let branch = project.branch().unwrap_or_default();
-    let on_it: Vec<_> = schedules.iter().filter(|schedule| schedule.branch == branch).collect();
+    let on_branch: Vec<_> = schedules.iter().filter(|schedule| schedule.branch() == branch).collect();
     let remedy = format!("{WHERE}: make one for `{branch}`, every 15 minutes or so (`*/15 * * * *`), and activate it");
-    if on_it.iter().any(|schedule| schedule.active) {
-        CheckResult::right(CHECK, &project.path, format!("a schedule runs on `{branch}`"))
-    } else if on_it.is_empty() {
+    if on_branch.iter().any(|schedule| schedule.active) {
+        CheckResult::right(CHECK, project.path(), format!("a schedule runs on `{branch}`"))
+    } else if on_branch.is_empty() {
         let says = format!("has no schedule for `{branch}`, so that nothing makes good what webhooks miss");
-        CheckResult::wrong(CHECK, &project.path, says, remedy)
+        CheckResult::wrong(CHECK, project.path(), says, remedy)
     } else {
         let says = "its schedule is inactive, so that nothing makes good what webhooks miss";
-        CheckResult::wrong(CHECK, &project.path, says, format!("{WHERE}: edit it, and tick `Activated`"))
+        CheckResult::wrong(CHECK, project.path(), says, format!("{WHERE}: edit it, and tick `Activated`"))
     }
 }
 
@@ -258,24 +270,24 @@ fn runner(project: &BotProjectFacts) -> CheckResult {
     const WHERE: &str = "Settings, CI/CD, Runners";
     let runners = match &project.runners {
         Ok(runners) => runners,
-        Err(why) => return CheckResult::unseen(CHECK, &project.path, why, &who(WHERE)),
+        Err(why) => return CheckResult::unseen(CHECK, project.path(), why, &maintainers_see(WHERE)),
     };
-    let own: Vec<_> = runners.iter().filter(|runner| runner.is_own).collect();
-    if own.iter().any(|runner| runner.is_online) {
-        CheckResult::right(CHECK, &project.path, "a runner of its own is online")
+    let own: Vec<_> = runners.iter().filter(|runner| runner.runner_type == RunnerType::ProjectType).collect();
+    if own.iter().any(|runner| is_online(runner)) {
+        CheckResult::right(CHECK, project.path(), "a runner of its own is online")
     } else if own.is_empty() {
         let remedy = format!("{WHERE}: `Create project runner`, with a tag that its `.gitlab-ci.yml` names");
-        CheckResult::wrong(CHECK, &project.path, "has no runner of its own", remedy)
+        CheckResult::wrong(CHECK, project.path(), "has no runner of its own", remedy)
     } else {
         let remedy = format!("start gitlab-runner on its machine again, or resume it: {WHERE}");
-        CheckResult::wrong(CHECK, &project.path, "no runner of its own is online", remedy)
+        CheckResult::wrong(CHECK, project.path(), "no runner of its own is online", remedy)
     }
 }
 
-/// What its CI file includes: the template, in the version of this program.
+/// Checks that the CI file includes the template, and that template and image have the version of this program.
 fn includes(facts: &InstanceFacts, project: &BotProjectFacts) -> Vec<CheckResult> {
     const CHECK: &str = "bot-project.include";
-    let path = &project.path;
+    let path = project.path();
     let remedy = "see ci-templates/examples/bot-project.gitlab-ci.yml";
     let uses = match &project.includes {
         Ok(Some(Ok(uses))) => uses,
@@ -297,7 +309,7 @@ fn includes(facts: &InstanceFacts, project: &BotProjectFacts) -> Vec<CheckResult
 
 fn template_version(facts: &InstanceFacts, path: &str, used: &TemplateUse) -> CheckResult {
     const CHECK: &str = "bot-project.template-version";
-    let program = &facts.program;
+    let program = &facts.program_version;
     let remedy = format!("in its `.gitlab-ci.yml`, set `ref: v{program}`, or update this program");
     match (&used.reference, used.version()) {
         (Some(reference), Some(version)) if version == program => {
@@ -306,7 +318,7 @@ fn template_version(facts: &InstanceFacts, path: &str, used: &TemplateUse) -> Ch
         (Some(reference), Some(_)) => {
             CheckResult::wrong(CHECK, path, format!("the template is {reference}, this program is {program}"), remedy)
         }
-        // A commit is as good; whether it is this version's cannot be told from it.
+        // A commit is as good as a tag, but its name holds no version.
         (Some(reference), None) if used.is_pinned() => {
             CheckResult::right(CHECK, path, format!("the template is pinned to the commit {reference}"))
         }
@@ -319,7 +331,7 @@ fn template_version(facts: &InstanceFacts, path: &str, used: &TemplateUse) -> Ch
 
 fn image_version(facts: &InstanceFacts, path: &str, used: &TemplateUse) -> CheckResult {
     const CHECK: &str = "bot-project.image-version";
-    let program = &facts.program;
+    let program = &facts.program_version;
     let remedy = format!("in its `.gitlab-ci.yml`, give the input `image` the tag `{program}`");
     match (used.image(), used.image_version()) {
         (Some(_), Some(version)) if version == program => {
@@ -331,7 +343,7 @@ fn image_version(facts: &InstanceFacts, path: &str, used: &TemplateUse) -> Check
         (Some(image), None) if image.contains("@sha256:") => CheckResult::unseen(
             CHECK,
             path,
-            &Unseen::NotSaid,
+            &Unseen::NotReported,
             "the image is named by its digest: compare it with that in the release's notes",
         ),
         (Some(_), None) => CheckResult::wrong(CHECK, path, "the image is of no particular version", remedy),
@@ -341,7 +353,7 @@ fn image_version(facts: &InstanceFacts, path: &str, used: &TemplateUse) -> Check
 
 fn instance_file(project: &BotProjectFacts) -> CheckResult {
     const CHECK: &str = "bot-project.instance-file";
-    let path = &project.path;
+    let path = project.path();
     match &project.instance_file {
         Err(why) => {
             CheckResult::unseen(CHECK, path, why, "its Reporters see it: the file that the input `instance` names")

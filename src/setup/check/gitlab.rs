@@ -1,25 +1,25 @@
-//! GitLab itself: its version, and how many requests it still takes.
+//! GitLab itself: its version, and its rate limit.
 
-use crate::setup::check::finding::CheckResult;
+use crate::setup::check::result::CheckResult;
 use crate::setup::instance_facts::{InstanceFacts, Unseen};
 
-/// From this version on a trigger still works where nobody may set variables of a pipeline: its payload, which is one, is
-/// let through (GitLab's issue 557381, merge request 204230).
+/// The first version whose triggers work where nobody may set pipeline variables. Before, GitLab refused the trigger's
+/// payload, which is such a variable (GitLab's issue 557381, merge request 204230).
 const NEEDED: (u32, u32) = (18, 4);
 
 pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
-    let mut findings = vec![version(facts)];
-    findings.extend(rate_limit(facts));
-    findings
+    let mut results = vec![version(facts)];
+    results.extend(rate_limit(facts));
+    results
 }
 
 fn version(facts: &InstanceFacts) -> CheckResult {
     const CHECK: &str = "gitlab.version";
-    let version = match &facts.gitlab {
+    let version = match &facts.gitlab_version {
         Ok(version) => version,
         Err(why) => return CheckResult::unseen(CHECK, "GitLab", why, "anybody who is signed in sees it: Help, Help"),
     };
-    match version.release {
+    match version.release() {
         Some(release) if release >= NEEDED => CheckResult::right(CHECK, "GitLab", version.text.clone()),
         Some(_) => CheckResult::wrong(
             CHECK,
@@ -30,7 +30,7 @@ fn version(facts: &InstanceFacts) -> CheckResult {
         None => CheckResult::unseen(
             CHECK,
             "GitLab",
-            &Unseen::NotSaid,
+            &Unseen::NotReported,
             "its administrator knows: it has to be 18.4 or later",
         ),
     }
@@ -40,7 +40,7 @@ fn rate_limit(facts: &InstanceFacts) -> Option<CheckResult> {
     const CHECK: &str = "gitlab.rate-limit";
     let limit = facts.rate_limit.filter(|rate| rate.limit > 0)?;
     let says = format!("{} of {} requests are left in this period", limit.remaining, limit.limit);
-    // A tenth: what two runs of `reconcile` over a large instance need.
+    // Two runs of `reconcile` over a large instance need a tenth.
     Some(if limit.remaining.saturating_mul(10) < limit.limit {
         CheckResult::wrong(
             CHECK,

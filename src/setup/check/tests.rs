@@ -1,46 +1,64 @@
-//! What no instance of the tests can be brought into, and the finer points.
+//! States that the instances of the integration tests cannot be brought into, and details.
 
-use std::collections::BTreeSet;
-
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDate};
+use serde_json::{Value, json};
 
 use crate::ci::template_uses;
-use crate::config::{Environment, Instance};
+use crate::config::{Environment, Forks, Instance, WebhookTokens};
+use crate::forge::{AccessLevel, GitlabVersion, HookEvent, OverrideRole, RateLimit, Webhook};
 use crate::setup::check::*;
+use crate::setup::instance_facts::*;
+use crate::setup::package_facts::JobTokenAccess;
 use crate::setup::webhook;
 
 const GITLAB: &str = "https://gitlab.com/api/v4/projects/42/ref/main/trigger/pipeline";
-use crate::setup::instance_facts::*;
+
+/// Returns what GitLab answers.
+fn answer<T: serde::de::DeserializeOwned>(json: Value) -> T {
+    serde_json::from_value(json).unwrap()
+}
 
 fn hook(id: u64, event: &str) -> HookFacts {
     HookFacts {
-        id,
-        url: webhook::hook_url(GITLAB),
-        masked: BTreeSet::from(["token".to_owned()]),
-        events: BTreeSet::from([event.to_owned()]),
-        template: Some(webhook::template(None)),
-        verifies_tls: true,
-        alert: Alert::Called,
-        deliveries: Ok(vec![Some(201)]),
+        webhook: answer(json!({
+            "id": id,
+            "url": webhook::hook_url(GITLAB),
+            "url_variables": [{"key": "token"}],
+            event: true,
+            "custom_webhook_template": webhook::template(None),
+            "enable_ssl_verification": true,
+            "alert_status": "executable",
+        })),
+        deliveries: Ok(vec![answer(json!({"id": 1, "response_status": "201"}))]),
     }
 }
 
-fn place(of: &str, kind: PlaceKind, hooks: Visible<Vec<HookFacts>>) -> HookPlace {
-    HookPlace { of: of.to_owned(), kind, hooks }
+fn place(path: &str, kind: HookPlaceKind, hooks: Visible<Vec<HookFacts>>) -> HookPlace {
+    HookPlace { path: path.to_owned(), kind, hooks }
+}
+
+fn closed_to_job_tokens() -> Visible<JobTokenAccess> {
+    Ok(JobTokenAccess { scope: answer(json!({"inbound_enabled": true})), allowlist: Vec::new() })
 }
 
 fn bot_project() -> BotProjectFacts {
     let include = "include: {project: g/b, ref: v0.1.0, file: /ci-templates/bot.yml, inputs: {image: 'x/y:0.1.0'}}";
-    let trigger = |owner: &str| Trigger { owner: Some(owner.to_owned()) };
+    let owner = |username: &str| TriggerTokenOwner { username: Some(username.to_owned()) };
     BotProjectFacts {
-        id: 42,
-        path: "ops/bot".to_owned(),
-        is_private: Some(true),
-        default_branch: Some("main".to_owned()),
-        role: Ok(Role::REPORTER),
-        settings: Settings { variables_from: Some(VariablesFrom::NoOne), ..Settings::default() },
-        protected: Ok(vec![ProtectedBranch { name: "main".to_owned(), least: Some(Role::MAINTAINER) }]),
-        variables: Ok(vec![Variable {
+        settings: answer(json!({
+            "id": 42,
+            "path_with_namespace": "ops/bot",
+            "visibility": "private",
+            "default_branch": "main",
+            "ci_pipeline_variables_minimum_override_role": OverrideRole::NoOneAllowed,
+        })),
+        role: Ok(AccessLevel::REPORTER),
+        protected: Ok(vec![answer(json!({
+            "name": "main",
+            "push_access_levels": [{"access_level": 40}],
+            "merge_access_levels": [{"access_level": 40}],
+        }))]),
+        variables: Ok(vec![VariableFlags {
             key: "SGB_TOKEN".to_owned(),
             protected: true,
             masked: true,
@@ -48,42 +66,48 @@ fn bot_project() -> BotProjectFacts {
             is_file: false,
             is_for_all_jobs: true,
         }]),
-        job_tokens: Ok(Allowlist { is_enforced: true, others: Vec::new() }),
-        schedules: Ok(vec![Schedule { active: true, branch: "main".to_owned() }]),
-        runners: Ok(vec![Runner { is_own: true, is_online: true }]),
-        triggers: Ok(vec![trigger("one"), trigger("other")]),
+        job_tokens: closed_to_job_tokens(),
+        schedules: Ok(vec![answer(json!({"id": 1, "active": true, "ref": "refs/heads/main"}))]),
+        runners: Ok(vec![answer(json!({"id": 1, "runner_type": "project_type", "online": true}))]),
+        trigger_tokens: Ok(vec![owner("one"), owner("other")]),
         includes: Ok(Some(template_uses(include.as_bytes()))),
         instance_file: Ok(InstanceFileFacts::Read("instance.yaml".to_owned(), Vec::new())),
     }
 }
 
-/// What is seen of an instance that is right.
-fn sound() -> InstanceFacts {
+/// Returns the facts of an instance in which nothing is wrong.
+fn right() -> InstanceFacts {
     let package = PackageOverview {
         source_git: "redhat/centos-stream/src/hello".to_owned(),
         dist_git: "redhat/centos-stream/rpms/hello".to_owned(),
         has_dist_git: true,
         missing_branches: Vec::new(),
-        ci_file: Ok(String::new()),
+        source_git_settings: Ok(answer(json!({
+            "id": 1,
+            "path_with_namespace": "redhat/centos-stream/src/hello",
+        }))),
         has_template: Ok(false),
-        source_role: Ok(Role::DEVELOPER),
-        dist_role: Ok(Role(0)),
-        dist_settings: Ok(Settings::default()),
+        source_git_role: Ok(AccessLevel::DEVELOPER),
+        dist_git_role: Ok(AccessLevel::default()),
+        dist_git_settings: Ok(answer(json!({
+            "id": 2,
+            "path_with_namespace": "redhat/centos-stream/rpms/hello",
+        }))),
     };
     let fork = ForkOverview {
-        path: "bot/hello".to_owned(),
-        settings: Settings {
-            variables_from: Some(VariablesFrom::NoOne),
-            job_token_push: Some(false),
-            ..Settings::default()
-        },
+        settings: answer(json!({
+            "id": 3,
+            "path_with_namespace": "bot/hello",
+            "ci_pipeline_variables_minimum_override_role": OverrideRole::NoOneAllowed,
+            "ci_push_repository_for_job_token_allowed": false,
+        })),
         variables: Ok(Vec::new()),
-        job_tokens: Ok(Allowlist { is_enforced: true, others: Vec::new() }),
-        runners: Ok(vec![Runner { is_own: false, is_online: true }]),
+        job_tokens: closed_to_job_tokens(),
+        runners: Ok(vec![answer(json!({"id": 2, "runner_type": "instance_type", "online": true}))]),
     };
     let hooks = vec![hook(1, "merge_requests_events"), hook(2, "note_events")];
     InstanceFacts {
-        program: "0.1.0".to_owned(),
+        program_version: "0.1.0".to_owned(),
         now: DateTime::from_timestamp(1_796_644_800, 0).unwrap(), // 2026-12-07 12:00
         instance: Instance {
             bot_project: Some("ops/bot".parse().unwrap()),
@@ -91,29 +115,33 @@ fn sound() -> InstanceFacts {
         },
         bot: "bot".to_owned(),
         user: "bot".to_owned(),
-        token: Ok(TokenFacts { scopes: BTreeSet::from(["api".to_owned()]), expires: None }),
-        gitlab: Ok(GitlabVersion { text: "18.4.0".to_owned(), release: Some((18, 4)) }),
+        token: Ok(answer(json!({"scopes": ["api"], "user_id": 1}))),
+        gitlab_version: Ok(version("18.4.0")),
         rate_limit: Some(RateLimit { limit: 2000, remaining: 1990 }),
         bot_project: Some(Ok(bot_project())),
-        hooks: vec![place("redhat/centos-stream/src", PlaceKind::Group, Ok(hooks))],
+        hooks: vec![place("redhat/centos-stream/src", HookPlaceKind::Group, Ok(hooks))],
         packages: Ok(PackagesOverview {
             all: vec![package],
             unlisted: Vec::new(),
-            branches: Looked { at: 1, of: 1 },
-            dist_git: None,
+            branch_sample: Sample { looked_at: 1, total: 1 },
+            dist_git_unseen: None,
         }),
-        forks: Ok(ForksOverview { all: vec![fork] }),
+        forks: Ok(vec![fork]),
     }
 }
 
-fn of(facts: &InstanceFacts, state: CheckState) -> Vec<(&'static str, String)> {
-    let findings = judge(facts).into_iter().filter(|finding| finding.state == state);
-    findings.map(|finding| (finding.check, finding.says)).collect()
+fn version(text: &str) -> GitlabVersion {
+    GitlabVersion { text: text.to_owned(), is_enterprise: None }
 }
 
-/// The checks that are wrong where one thing is changed.
+fn of(facts: &InstanceFacts, state: CheckState) -> Vec<(&'static str, String)> {
+    let results = judge(facts).into_iter().filter(|result| result.state == state);
+    results.map(|result| (result.check, result.says)).collect()
+}
+
+/// Returns the checks that are wrong after one change.
 fn wrong(change: impl FnOnce(&mut InstanceFacts)) -> Vec<&'static str> {
-    let mut facts = sound();
+    let mut facts = right();
     change(&mut facts);
     of(&facts, CheckState::Wrong).into_iter().map(|(check, _)| check).collect()
 }
@@ -122,60 +150,63 @@ fn change_project(facts: &mut InstanceFacts, change: impl FnOnce(&mut BotProject
     change(facts.bot_project.as_mut().unwrap().as_mut().unwrap());
 }
 
-fn first_hook(facts: &mut InstanceFacts) -> &mut HookFacts {
-    &mut facts.hooks[0].hooks.as_mut().unwrap()[0]
+fn first_hook(facts: &mut InstanceFacts) -> &mut Webhook {
+    &mut facts.hooks[0].hooks.as_mut().unwrap()[0].webhook
 }
 
 #[test]
-fn what_is_right_is_neither_wrong_nor_unseen() {
-    assert_eq!(of(&sound(), CheckState::Wrong), []);
-    assert_eq!(of(&sound(), CheckState::Unseen), []);
+fn a_right_instance_has_nothing_wrong_or_unseen() {
+    assert_eq!(of(&right(), CheckState::Wrong), []);
+    assert_eq!(of(&right(), CheckState::Unseen), []);
 }
 
 #[test]
-fn a_bot_project_in_a_hooked_group_is_out_of_place() {
+fn a_bot_project_in_a_group_with_webhooks_is_wrong() {
     for path in ["redhat/centos-stream/src/bot", "redhat/centos-stream/rpms/x/bot"] {
-        assert_eq!(wrong(|facts| change_project(facts, |p| p.path = path.to_owned())), ["bot-project.place"]);
+        assert_eq!(
+            wrong(|facts| change_project(facts, |p| p.settings.path = path.parse().unwrap())),
+            ["bot-project.place"]
+        );
     }
-    // A webhook of a group around counts, and its name's beginning alone does not.
-    let around = |facts: &mut InstanceFacts, path: &str| {
-        facts.hooks[0].of = "redhat".to_owned();
-        change_project(facts, |project| project.path = path.to_owned());
+    // A webhook of a containing group counts. A group does not contain a project whose path only begins with the same
+    // text.
+    let in_group = |facts: &mut InstanceFacts, path: &str| {
+        facts.hooks[0].path = "redhat".to_owned();
+        change_project(facts, |project| project.settings.path = path.parse().unwrap());
     };
-    assert_eq!(wrong(|facts| around(facts, "redhat/bot")), ["bot-project.place"]);
-    assert_eq!(wrong(|facts| around(facts, "redhat-ops/bot")), [""; 0]);
+    assert_eq!(wrong(|facts| in_group(facts, "redhat/bot")), ["bot-project.place"]);
+    assert_eq!(wrong(|facts| in_group(facts, "redhat-ops/bot")), [""; 0]);
 }
 
 #[test]
-fn few_requests_that_are_left_are_told() {
-    let left = |remaining| wrong(|facts| facts.rate_limit = Some(RateLimit { limit: 2000, remaining }));
-    assert_eq!(left(199), ["gitlab.rate-limit"]);
-    assert_eq!(left(200), [""; 0]);
+fn few_remaining_requests_are_wrong() {
+    let with = |remaining| wrong(|facts| facts.rate_limit = Some(RateLimit { limit: 2000, remaining }));
+    assert_eq!(with(199), ["gitlab.rate-limit"]);
+    assert_eq!(with(200), [""; 0]);
     assert_eq!(wrong(|facts| facts.rate_limit = None), [""; 0]);
 }
 
 #[test]
-fn a_token_is_told_two_weeks_before_it_expires_and_one_that_may_do_anything_at_once() {
+fn a_token_is_wrong_two_weeks_before_it_expires_or_with_the_scope_sudo() {
     let expiring = |day: u32| {
         wrong(|facts| {
-            let expires = chrono::NaiveDate::from_ymd_opt(2026, 12, day);
-            facts.token = facts.token.clone().map(|token| TokenFacts { expires, ..token });
+            facts.token.as_mut().unwrap().expires_at = NaiveDate::from_ymd_opt(2026, 12, day);
         })
     };
     assert_eq!(expiring(20), ["token.expiry"]);
     assert_eq!(expiring(21), [""; 0]);
-    let with_sudo = |facts: &mut InstanceFacts| _ = facts.token.as_mut().unwrap().scopes.insert("sudo".to_owned());
+    let with_sudo = |facts: &mut InstanceFacts| facts.token.as_mut().unwrap().scopes.push("sudo".to_owned());
     assert_eq!(wrong(with_sudo), ["token.scope"]);
 }
 
 #[test]
-fn a_commit_pins_a_template_and_a_digest_an_image() {
+fn a_commit_pins_a_template_and_a_digest_pins_an_image() {
     let yaml = format!(
         "include: {{project: g/b, ref: {}, file: /ci-templates/bot.yml, inputs: {{image: 'x/y@sha256:{}'}}}}",
         "a1".repeat(20),
         "0f".repeat(32)
     );
-    let mut facts = sound();
+    let mut facts = right();
     change_project(&mut facts, |project| project.includes = Ok(Some(template_uses(yaml.as_bytes()))));
     assert_eq!(of(&facts, CheckState::Wrong), []);
     let unseen: Vec<_> = of(&facts, CheckState::Unseen).into_iter().map(|(check, _)| check).collect();
@@ -183,26 +214,26 @@ fn a_commit_pins_a_template_and_a_digest_an_image() {
 }
 
 #[test]
-fn a_group_around_or_each_project_can_have_the_webhooks() {
+fn a_containing_group_or_each_project_can_have_the_webhooks() {
     let hooks = |facts: &InstanceFacts| facts.hooks[0].hooks.clone();
-    let mut facts = sound();
+    let mut facts = right();
     facts.hooks = vec![
-        place("redhat/centos-stream/src", PlaceKind::Group, Ok(Vec::new())),
-        place("redhat", PlaceKind::Group, hooks(&facts)),
+        place("redhat/centos-stream/src", HookPlaceKind::Group, Ok(Vec::new())),
+        place("redhat", HookPlaceKind::Group, hooks(&facts)),
     ];
     assert_eq!(of(&facts, CheckState::Wrong), []);
-    facts.hooks[1] = place("redhat/centos-stream/src/hello", PlaceKind::Project, hooks(&sound()));
+    facts.hooks[1] = place("redhat/centos-stream/src/hello", HookPlaceKind::Project, hooks(&right()));
     assert_eq!(of(&facts, CheckState::Wrong), []);
-    facts.hooks.push(place("redhat/centos-stream/src/other", PlaceKind::Project, Ok(Vec::new())));
+    facts.hooks.push(place("redhat/centos-stream/src/other", HookPlaceKind::Project, Ok(Vec::new())));
     let checks: Vec<_> = of(&facts, CheckState::Wrong).into_iter().map(|(check, _)| check).collect();
     assert_eq!(checks, ["hooks.merge-requests", "hooks.comments"]);
-    // Somebody else may see what is missing here.
+    // A webhook that the user does not see may be the missing one.
     facts.hooks[0].hooks = Err(Unseen::NotShown);
     assert_eq!(of(&facts, CheckState::Wrong), []);
 }
 
 #[test]
-fn an_address_is_held_against_the_whole_of_what_it_has_to_be() {
+fn a_webhook_url_has_to_match_completely() {
     let with = |url: &str| wrong(|facts| first_hook(facts).url = url.to_owned());
     for good in [
         format!("{GITLAB}?token={{token}}"),
@@ -225,51 +256,53 @@ fn an_address_is_held_against_the_whole_of_what_it_has_to_be() {
 }
 
 #[test]
-fn no_address_is_shown_for_it_may_hold_a_token() {
-    let mut facts = sound();
+fn no_webhook_url_is_shown() {
+    let mut facts = right();
     first_hook(&mut facts).url = format!("{GITLAB}?token=glptt-secret");
     assert!(!format!("{:?}", judge(&facts)).contains("glptt"));
 }
 
 #[test]
-fn a_webhook_that_is_not_the_bots_is_nobodys_business_here() {
-    let other = HookFacts {
+fn webhooks_of_others_are_ignored() {
+    let mut other = hook(9, "pipeline_events");
+    other.webhook = Webhook {
         url: "https://ci.example.com/hook".to_owned(),
         template: None,
-        verifies_tls: false,
-        alert: Alert::Never,
-        ..hook(9, "pipeline_events")
+        enable_ssl_verification: Some(false),
+        alert_status: "disabled".to_owned(),
+        ..other.webhook
     };
-    assert!(!is_ours(&other, Some(&bot_project())));
+    assert_eq!(other.webhook.events, [HookEvent::Pipelines].into());
+    assert!(!is_ours(&other.webhook, Some(&bot_project())));
     assert_eq!(wrong(|facts| facts.hooks[0].hooks.as_mut().unwrap().push(other)), [""; 0]);
 }
 
 #[test]
-fn where_the_bot_pushes_to_dist_git_it_has_to_be_developer_and_has_no_forks() {
-    let pushes = |facts: &mut InstanceFacts| facts.instance.forks = crate::config::Forks::DistGit;
+fn a_bot_that_pushes_to_dist_git_has_to_be_developer_and_needs_no_forks() {
+    let pushes = |facts: &mut InstanceFacts| facts.instance.forks = Forks::DistGit;
     assert_eq!(wrong(pushes), ["role.dist-git"]);
     let may = |facts: &mut InstanceFacts| {
         pushes(facts);
-        facts.packages.as_mut().unwrap().all[0].dist_role = Ok(Role::DEVELOPER);
-        facts.forks.as_mut().unwrap().all[0].settings.job_token_push = Some(true);
+        facts.packages.as_mut().unwrap().all[0].dist_git_role = Ok(AccessLevel::DEVELOPER);
+        facts.forks.as_mut().unwrap()[0].settings.ci_push_repository_for_job_token_allowed = Some(true);
     };
     assert_eq!(wrong(may), [""; 0]);
 }
 
 #[test]
-fn a_template_may_carry_a_webhook_token_and_has_to_where_the_instance_wants_it() {
+fn a_webhook_token_is_allowed_in_a_template_and_mandatory_if_the_instance_requires_it() {
     let token = Some(&"eyJ.x.y".into());
     assert_eq!(wrong(|facts| first_hook(facts).template = Some(webhook::template(token))), [""; 0]);
-    let wanted = wrong(|facts| facts.instance.webhook_tokens = crate::config::WebhookTokens::Required);
+    let wanted = wrong(|facts| facts.instance.webhook_tokens = WebhookTokens::Required);
     assert_eq!(wanted, ["bot-project.webhook-secret", "hooks.template"]);
 }
 
 #[test]
-fn a_version_is_held_against_18_4() {
-    let with = |release| wrong(|facts| facts.gitlab = Ok(GitlabVersion { text: "x".to_owned(), release }));
-    assert_eq!(with(Some((18, 3))), ["gitlab.version"]);
-    assert_eq!(with(Some((17, 11))), ["gitlab.version"]);
-    for release in [Some((18, 4)), Some((18, 10)), Some((19, 0)), None] {
-        assert_eq!(with(release), [""; 0], "{release:?}");
+fn gitlab_has_to_be_18_4_or_later() {
+    let with = |text| wrong(|facts| facts.gitlab_version = Ok(version(text)));
+    assert_eq!(with("18.3.0"), ["gitlab.version"]);
+    assert_eq!(with("17.11.0"), ["gitlab.version"]);
+    for text in ["18.4.0", "18.10.0", "19.0.0", "x"] {
+        assert_eq!(with(text), [""; 0], "{text}");
     }
 }

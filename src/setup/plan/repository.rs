@@ -1,187 +1,186 @@
-//! The two repositories of a package that is a copy: projects, branches, settings, CI files, protection.
+//! The two repositories of a copied package: projects, settings, branches, CI files, protection.
 
 use crate::forge::{FeatureAccess, FileActionKind, ProjectEdit, ProjectSettings};
 use crate::setup::ci_file::{DIST_GIT_PATH, SOURCE_GIT_PATH};
-use crate::setup::package_facts::{CiFile, OriginalFacts, RepositoryFacts};
+use crate::setup::package_facts::{CiFile, OriginalFacts, RepositoryFacts, Side};
 use crate::setup::plan::Planner;
-use crate::setup::step::{Need, SetupPlace, SetupStep, Side, counted};
+use crate::setup::step::{Need, SetupPlace, SetupStep, count_refs};
 use crate::setup::todo::Todo;
 use crate::types::{BranchName, CommitId};
 
 impl Planner<'_> {
-    pub(super) fn repository(&mut self, repository: &RepositoryFacts) {
+    pub(super) fn plan_repository(&mut self, repository: &RepositoryFacts) {
         let Some(original) = &repository.original else {
-            self.present(format!("{}: the project", repository.path));
+            self.add_present(format!("{}: the project", repository.path));
             return;
         };
         match &repository.project {
-            None => self.new_project(repository, original),
-            Some(project) => self.settings(repository, original, project),
+            None => self.plan_project(repository, original),
+            Some(project) => self.plan_settings(repository, original, project),
         }
-        self.refs(repository, original);
-        self.default_branch(repository, original);
+        self.plan_refs(repository, original);
+        self.plan_default_branch(repository, original);
     }
 
-    fn new_project(&mut self, repository: &RepositoryFacts, original: &OriginalFacts) {
-        let RepositoryFacts { which, path, .. } = repository;
-        match repository.namespace {
-            Some(namespace) => self.step(SetupStep::CreateProject {
-                which: *which,
+    fn plan_project(&mut self, repository: &RepositoryFacts, original: &OriginalFacts) {
+        let RepositoryFacts { side, path, .. } = repository;
+        match repository.namespace_id {
+            Some(namespace_id) => self.add_step(SetupStep::CreateProject {
+                side: *side,
                 path: path.clone(),
-                namespace,
+                namespace_id,
                 visibility: original.visibility,
-                settings: wanted(*which),
+                settings: copy_settings(*side),
             }),
             None => {
                 let namespace = path.namespace();
-                self.missing.0.insert(Need::Project(*which));
-                self.left(Todo::undone(format!(
+                self.add_unmet(Need::Project(*side));
+                self.add_todo(Todo::undone(format!(
                     "@{} does not see the group {namespace}, or there is none: making {path} there takes the role \
                      Developer or Maintainer, as the group is set, which an Owner of it can give",
-                    self.seen.operator
+                    self.facts.operator
                 )));
             }
         }
     }
 
-    fn settings(&mut self, repository: &RepositoryFacts, original: &OriginalFacts, project: &ProjectSettings) {
-        let RepositoryFacts { which, path, .. } = repository;
-        self.present(format!("{path}: the project"));
+    fn plan_settings(&mut self, repository: &RepositoryFacts, original: &OriginalFacts, project: &ProjectSettings) {
+        let RepositoryFacts { side, path, .. } = repository;
+        self.add_present(format!("{path}: the project"));
         if project.archived == Some(true) {
-            self.missing.0.insert(Need::Project(*which));
-            self.left(Todo::undone(format!("{path} is archived: an Owner of it can take it back")));
+            self.add_unmet(Need::Project(*side));
+            self.add_todo(Todo::undone(format!("{path} is archived: an Owner of it can take it back")));
             return;
         }
-        let shows_more = project.visibility.is_some_and(|visibility| visibility > original.visibility);
-        if shows_more && original.refs.keys().any(|name| !repository.refs.contains_key(name)) {
-            self.missing.0.insert(Need::Project(*which));
-            self.left(Todo::undone(format!(
+        let is_more_visible = project.visibility.is_some_and(|visibility| visibility > original.visibility);
+        if is_more_visible && original.refs.keys().any(|name| !repository.refs.contains_key(name)) {
+            self.add_unmet(Need::Project(*side));
+            self.add_todo(Todo::undone(format!(
                 "more people can see {path} than {}, so that nothing more is copied: a Maintainer can set its visibility to \
                  that of the original",
                 original.path
             )));
             return;
         }
-        if shows_more {
-            self.left(Todo::for_a_person(format!(
+        if is_more_visible {
+            self.add_todo(Todo::for_a_person(format!(
                 "more people can see {path} than {}: a Maintainer can set its visibility to that of the original, if \
                  that was not meant",
                 original.path
             )));
         }
-        let settings = missing(&wanted(*which), project);
+        let settings = missing_settings(&copy_settings(*side), project);
         match settings.is_empty() {
-            true => self.present(format!("{path}: settings")),
-            false => self.step(SetupStep::EditSettings {
-                place: SetupPlace::Repository(*which),
+            true => self.add_present(format!("{path}: settings")),
+            false => self.add_step(SetupStep::EditSettings {
+                place: SetupPlace::Repository(*side),
                 path: path.clone(),
                 settings,
             }),
         }
     }
 
-    fn refs(&mut self, repository: &RepositoryFacts, original: &OriginalFacts) {
-        let RepositoryFacts { which, path, refs: there, .. } = repository;
+    fn plan_refs(&mut self, repository: &RepositoryFacts, original: &OriginalFacts) {
+        let RepositoryFacts { side, path, refs: there, .. } = repository;
         let first = original.default_branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
         let mut refs: Vec<(String, CommitId)> = original.refs.iter().map(|(name, id)| (name.clone(), *id)).collect();
-        // What is pushed to an empty project first becomes the branch that a clone checks out.
+        // GitLab takes the first branch that is pushed to an empty project for the default branch.
         refs.sort_by_key(|(name, _)| Some(name) != first.as_ref());
-        let is_there = |name: &String| there.contains_key(name);
         let differs = |(name, id): &&(String, CommitId)| {
             there.get(name).is_some_and(|there| there != id) && !repository.ahead.contains(name)
         };
-        let is_kept_out = |name: &String| repository.has_no_room_for(name);
-        let stays = |one: &&(String, CommitId)| differs(one) || is_kept_out(&one.0);
-        let other: Vec<&str> = refs.iter().filter(stays).map(|(name, _)| short(name)).collect();
+        let is_excluded = |name: &String| repository.excludes(name);
+        let is_not_copied = |one: &&(String, CommitId)| differs(one) || is_excluded(&one.0);
+        let not_copied: Vec<&str> = refs.iter().filter(is_not_copied).map(|(name, _)| short_name(name)).collect();
         let present: Vec<&str> =
             refs.iter().map(|(name, _)| name.as_str()).filter(|n| there.contains_key(*n)).collect();
         if !present.is_empty() {
-            self.present(format!("{path}: {}", counted(present.iter().copied())));
+            self.add_present(format!("{path}: {}", count_refs(present.iter().copied())));
         }
-        if !other.is_empty() {
-            let left = Todo::for_a_person(format!(
+        if !not_copied.is_empty() {
+            let todo = Todo::for_a_person(format!(
                 "not all that {} has is in {path}: people have changed it there, or it was changed in the original since. \
                  It stays as it is; merge by hand what is wanted, of",
                 original.path
             ));
-            self.left(other.into_iter().fold(left, Todo::line));
+            self.add_todo(not_copied.into_iter().fold(todo, Todo::line));
         }
-        refs.retain(|(name, _)| !is_there(name) && !is_kept_out(name));
+        refs.retain(|(name, _)| !there.contains_key(name) && !is_excluded(name));
         if !refs.is_empty() {
             let from = original.path.clone();
             let is_empty = there.is_empty();
-            self.step(SetupStep::CopyRefs { which: *which, path: path.clone(), from, is_empty, refs });
+            self.add_step(SetupStep::CopyRefs { side: *side, path: path.clone(), from, is_empty, refs });
         }
     }
 
-    fn default_branch(&mut self, repository: &RepositoryFacts, original: &OriginalFacts) {
-        let RepositoryFacts { which, path, refs, .. } = repository;
+    fn plan_default_branch(&mut self, repository: &RepositoryFacts, original: &OriginalFacts) {
+        let RepositoryFacts { side, path, refs, .. } = repository;
         let Some(wanted) = &original.default_branch else { return };
         let Ok(branch) = wanted.parse::<BranchName>() else { return };
         let has = |branch: &str| refs.contains_key(&format!("refs/heads/{branch}"));
         let now = repository.project.as_ref().and_then(|project| project.default_branch.as_deref());
-        // One that people chose stays.
+        // A default branch that people chose stays.
         if now == Some(wanted) || !repository.will_have(wanted) || (has(wanted) && now.is_some_and(has)) {
             return;
         }
-        self.step(SetupStep::SetDefaultBranch { which: *which, path: path.clone(), branch });
+        self.add_step(SetupStep::SetDefaultBranch { side: *side, path: path.clone(), branch });
     }
 
-    /// The CI files on all branches that are maintained, and their protection.
-    pub(super) fn ci_files(&mut self) {
+    /// Plans the CI file and the protection of each maintained branch.
+    pub(super) fn plan_ci_files(&mut self) {
         if !self.is_copy() {
             return;
         }
-        let seen = self.seen;
-        if seen.maintained.is_empty() {
-            self.left(Todo::for_a_person(format!(
+        let facts = self.facts;
+        if facts.maintained.is_empty() {
+            self.add_todo(Todo::for_a_person(format!(
                 "no branch is maintained yet: none that {} and {} have in common has `.distro/source-git.yaml` in \
                  source-git. Add that, then run this again",
-                seen.source_git.path, seen.dist_git.path
+                facts.source_git.path, facts.dist_git.path
             )));
             return;
         }
-        if let Err(lacking) = &seen.templates {
-            self.left(Todo::undone(format!(
+        if let Err(lacking) = &facts.templates {
+            self.add_todo(Todo::undone(format!(
                 "where the CI templates are is not known, so that no CI file can be written: of the CI file of {}, {lacking}. \
                  Mend that, or name them with `--templates PROJECT@REF` and `--image IMAGE`",
-                seen.hub.path
+                facts.bot_project.path
             )));
         }
-        for repository in self.both() {
-            for branch in &seen.maintained {
-                self.ci_file(repository, branch);
-                self.protection(repository, branch);
+        for repository in self.repositories() {
+            for branch in &facts.maintained {
+                self.plan_ci_file(repository, branch);
+                self.plan_protection(repository, branch);
             }
         }
-        if !seen.not_carried.is_empty() {
-            let left = Todo::for_a_person(
+        if !facts.not_carried.is_empty() {
+            let todo = Todo::for_a_person(
                 "`files_to_sync` in `.distro/source-git.yaml` does not name the CI file, so that changes of it in merge \
                  requests do not get to dist-git; add `- src: .distro/.gitlab-ci.yml` with `dest: .gitlab-ci.yml` on",
             );
-            self.left(seen.not_carried.iter().fold(left, |left, branch| left.line(branch.as_str())));
+            self.add_todo(facts.not_carried.iter().fold(todo, |todo, branch| todo.line(branch.as_str())));
         }
     }
 
-    fn ci_file(&mut self, repository: &RepositoryFacts, branch: &BranchName) {
-        let Ok(templates) = &self.seen.templates else { return };
-        let RepositoryFacts { which, path, .. } = repository;
-        let package = self.package();
-        let text = package.ci_file(templates);
-        let file = match which {
+    fn plan_ci_file(&mut self, repository: &RepositoryFacts, branch: &BranchName) {
+        let Ok(templates) = &self.facts.templates else { return };
+        let RepositoryFacts { side, path, .. } = repository;
+        let package_ci_file = self.package_ci_file();
+        let text = package_ci_file.text(templates);
+        let file = match side {
             Side::SourceGit => SOURCE_GIT_PATH,
             Side::DistGit => DIST_GIT_PATH,
         };
         let change = match repository.ci_files.get(branch).unwrap_or(&CiFile::Missing) {
             CiFile::Missing => FileActionKind::Create,
             CiFile::Original(there) | CiFile::Other(there) if *there == text.as_bytes() => {
-                self.present(format!("{path}: {file} on {branch}"));
+                self.add_present(format!("{path}: {file} on {branch}"));
                 return;
             }
             CiFile::Original(_) => FileActionKind::Update,
-            CiFile::Other(there) if package.wrote(there) => FileActionKind::Update,
+            CiFile::Other(there) if package_ci_file.is_generated(there) => FileActionKind::Update,
             CiFile::Other(_) => {
-                self.left(Todo::for_a_person(format!(
+                self.add_todo(Todo::for_a_person(format!(
                     "{path} has a {file} of somebody's own on {branch}. It stays as it is; whether it includes the bot's \
                      templates is theirs to see to"
                 )));
@@ -189,23 +188,23 @@ impl Planner<'_> {
             }
         };
         let (path, branch) = (path.clone(), branch.clone());
-        self.step(SetupStep::CommitCiFile { which: *which, path, branch, file, change, text });
+        self.add_step(SetupStep::CommitCiFile { side: *side, path, branch, file, change, text });
     }
 
-    fn protection(&mut self, repository: &RepositoryFacts, branch: &BranchName) {
-        let RepositoryFacts { which, path, protected, .. } = repository;
-        let is_protected = protected.iter().flatten().any(|rule| matches(rule, branch.as_str()));
+    fn plan_protection(&mut self, repository: &RepositoryFacts, branch: &BranchName) {
+        let RepositoryFacts { side, path, protected, .. } = repository;
+        let is_protected = protected.iter().flatten().any(|rule| rule_matches(rule, branch.as_str()));
         match is_protected {
-            true => self.present(format!("{path}: protection of {branch}")),
-            false => self.step(SetupStep::Protect { which: *which, path: path.clone(), branch: branch.clone() }),
+            true => self.add_present(format!("{path}: protection of {branch}")),
+            false => self.add_step(SetupStep::Protect { side: *side, path: path.clone(), branch: branch.clone() }),
         }
     }
 }
 
-/// The settings of a copy.
-fn wanted(which: Side) -> ProjectEdit<'static> {
+/// Returns the settings that a copy needs.
+fn copy_settings(side: Side) -> ProjectEdit<'static> {
     ProjectEdit {
-        ci_config_path: match which {
+        ci_config_path: match side {
             Side::SourceGit => Some(SOURCE_GIT_PATH),
             Side::DistGit => None,
         },
@@ -216,27 +215,30 @@ fn wanted(which: Side) -> ProjectEdit<'static> {
     }
 }
 
-/// Those of the wanted settings that a project does not have. What is for members only is as people want it.
-fn missing(wanted: &ProjectEdit<'static>, project: &ProjectSettings) -> ProjectEdit<'static> {
-    let off = |now: Option<FeatureAccess>, wanted: Option<FeatureAccess>| {
+/// Returns the wanted settings that a project lacks. A feature that people limited to members stays limited.
+fn missing_settings(wanted: &ProjectEdit<'static>, project: &ProjectSettings) -> ProjectEdit<'static> {
+    let if_disabled = |now: Option<FeatureAccess>, wanted: Option<FeatureAccess>| {
         wanted.filter(|_| now == Some(FeatureAccess::Disabled))
     };
     ProjectEdit {
         ci_config_path: wanted.ci_config_path.filter(|path| project.ci_config_path.as_deref() != Some(*path)),
-        merge_requests_access_level: off(project.merge_requests_access_level, wanted.merge_requests_access_level),
-        builds_access_level: off(project.builds_access_level, wanted.builds_access_level),
-        forking_access_level: off(project.forking_access_level, wanted.forking_access_level),
+        merge_requests_access_level: if_disabled(
+            project.merge_requests_access_level,
+            wanted.merge_requests_access_level,
+        ),
+        builds_access_level: if_disabled(project.builds_access_level, wanted.builds_access_level),
+        forking_access_level: if_disabled(project.forking_access_level, wanted.forking_access_level),
         ..ProjectEdit::default()
     }
 }
 
-/// `c9s` of `refs/heads/c9s`, and `tags/v1` of `refs/tags/v1`.
-fn short(name: &str) -> &str {
+/// Returns `c9s` for `refs/heads/c9s`, and `tags/v1` for `refs/tags/v1`.
+fn short_name(name: &str) -> &str {
     name.strip_prefix("refs/heads/").unwrap_or_else(|| name.strip_prefix("refs/").unwrap_or(name))
 }
 
-/// Whether a rule for branches fits one: `*` stands for anything.
-fn matches(rule: &str, branch: &str) -> bool {
+/// Whether a rule for protected branches matches a branch. `*` stands for any text.
+fn rule_matches(rule: &str, branch: &str) -> bool {
     let parts: Vec<String> = rule.split('*').map(regex::escape).collect();
     regex::Regex::new(&format!(r"\A{}\z", parts.join(".*"))).is_ok_and(|rule| rule.is_match(branch))
 }
@@ -246,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_fits_as_gitlab_takes_it() {
+    fn protection_rules_match_branches_as_in_gitlab() {
         for (rule, branch, fits) in [
             ("c9s", "c9s", true),
             ("c9s", "c9s-src-7", false),
@@ -255,21 +257,24 @@ mod tests {
             ("release-*", "main", false),
             ("c.s", "c9s", false),
         ] {
-            assert_eq!(matches(rule, branch), fits, "{rule} {branch}");
+            assert_eq!(rule_matches(rule, branch), fits, "{rule} {branch}");
         }
     }
 
     #[test]
-    fn a_project_for_members_only_keeps_that() {
+    fn a_feature_for_members_only_stays_so() {
         let project = |json: &str| serde_json::from_str::<ProjectSettings>(json).unwrap();
         let own = project(
             r#"{"id": 1, "path_with_namespace": "g/p", "ci_config_path": ".distro/.gitlab-ci.yml",
                 "merge_requests_access_level": "private", "builds_access_level": "enabled", "forking_access_level": "disabled"}"#,
         );
-        let edit = missing(&wanted(Side::SourceGit), &own);
+        let edit = missing_settings(&copy_settings(Side::SourceGit), &own);
         assert_eq!(edit, ProjectEdit { forking_access_level: Some(FeatureAccess::Enabled), ..ProjectEdit::default() });
         let bare = project(r#"{"id": 1, "path_with_namespace": "g/p"}"#);
-        assert_eq!(missing(&wanted(Side::SourceGit), &bare).ci_config_path, Some(SOURCE_GIT_PATH));
-        assert!(missing(&wanted(Side::DistGit), &bare).is_empty(), "what GitLab does not tell is not guessed");
+        assert_eq!(missing_settings(&copy_settings(Side::SourceGit), &bare).ci_config_path, Some(SOURCE_GIT_PATH));
+        assert!(
+            missing_settings(&copy_settings(Side::DistGit), &bare).is_empty(),
+            "what GitLab does not tell is not guessed"
+        );
     }
 }

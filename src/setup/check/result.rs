@@ -1,26 +1,23 @@
-//! One thing that is right, wrong or not to be seen, and what to do about it.
+//! The result of a check: right, wrong or not to be seen, and what to do about it.
 
 use serde::Serialize;
 
 use crate::setup::instance_facts::Unseen;
 
-/// The most names that one finding lists.
-const NAMED: usize = 5;
+/// The most names that one result lists.
+const NAMES_LIMIT: usize = 5;
 
-/// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckState {
-    /// As it has to be.
     Right,
     /// Not to be seen with this token.
     Unseen,
-    /// Otherwise.
     Wrong,
 }
 
 impl CheckState {
-    /// Returns the word for it.
+    /// Returns the word for it in the output.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Right => "right",
@@ -30,18 +27,17 @@ impl CheckState {
     }
 }
 
-/// What a check came to.
+/// What one check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CheckResult {
-    /// Which check: `token.scope`. Scripts go by it.
+    /// The name of the check, such as `token.scope`. Scripts rely on it.
     pub check: &'static str,
-    /// How it is.
     pub state: CheckState,
-    /// What it is about: a project, a webhook, several of them.
+    /// What was checked: a project, a webhook, several of them.
     pub subject: String,
-    /// What is the case.
+    /// What the check found.
     pub says: String,
-    /// What to do where it is wrong; who sees it, and where, where it is not to be seen.
+    /// What to do about something wrong, or who sees what this token does not, and where.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -61,11 +57,12 @@ impl CheckResult {
         Self { check, state: CheckState::Wrong, subject: subject.into(), says: says.into(), remedy }
     }
 
-    /// For what was not seen; `who` can see it, and where: `its Maintainers see it: Settings, Webhooks`.
+    /// Returns a result for something that was not seen. `who` tells who sees it, and where: `its Maintainers see it:
+    /// Settings, Webhooks`.
     pub(super) fn unseen(check: &'static str, subject: impl Into<String>, why: &Unseen, who: &str) -> Self {
         let (says, remedy) = match why {
             Unseen::NotShown => ("not shown to the token's user".to_owned(), who.to_owned()),
-            Unseen::NotSaid => ("GitLab does not say".to_owned(), who.to_owned()),
+            Unseen::NotReported => ("GitLab does not say".to_owned(), who.to_owned()),
             Unseen::NotAsked => ("not asked for, because what it belongs to was not seen".to_owned(), who.to_owned()),
             Unseen::Failed(why) => (why.clone(), "run it again later".to_owned()),
         };
@@ -73,14 +70,13 @@ impl CheckResult {
     }
 }
 
-/// What a check came to for one of several things.
+/// What a check found about one of several things.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// All is well.
     Right,
-    /// It is not: what is the case, and the remedy.
+    /// What is wrong, and the remedy.
     Wrong(String, String),
-    /// Nobody knows: why, and who would.
+    /// Why it was not seen, and who sees it.
     Unseen(Unseen, String),
 }
 
@@ -89,53 +85,53 @@ impl Verdict {
         Self::Wrong(says.into(), remedy.into())
     }
 
-    /// Right or wrong.
     pub(super) fn of(is_right: bool, says: &str, remedy: &str) -> Self {
         if is_right { Self::Right } else { Self::wrong(says, remedy) }
     }
 }
 
-/// Puts what a check came to for each of several things into few findings: one for all that are right where nothing else
-/// is to be told, and one for those with the same thing wrong.
-pub(super) fn summed(
+/// Sums up what a check found about several things. All things with the same fault share one result. Those that are
+/// right get one only if all of them are.
+pub(super) fn summarize(
     check: &'static str,
     things: &str,
     is_right: &str,
     verdicts: impl IntoIterator<Item = (String, Verdict)>,
 ) -> Vec<CheckResult> {
-    let mut kinds: Vec<(Verdict, Vec<String>)> = Vec::new();
+    let mut groups: Vec<(Verdict, Vec<String>)> = Vec::new();
     for (name, verdict) in verdicts {
-        match kinds.iter_mut().find(|(kind, _)| *kind == verdict) {
+        match groups.iter_mut().find(|(group, _)| *group == verdict) {
             Some((_, names)) => names.push(name),
-            None => kinds.push((verdict, vec![name])),
+            None => groups.push((verdict, vec![name])),
         }
     }
-    let are_all_right = kinds.iter().all(|(verdict, _)| *verdict == Verdict::Right);
-    let mut findings = Vec::new();
-    for (verdict, names) in kinds {
+    let are_all_right = groups.iter().all(|(verdict, _)| *verdict == Verdict::Right);
+    let mut results = Vec::new();
+    for (verdict, names) in groups {
         match verdict {
             Verdict::Right if are_all_right => {
-                findings.push(CheckResult::right(check, counted(&names, things), is_right));
+                results.push(CheckResult::right(check, count_or_name(&names, things), is_right));
             }
             Verdict::Right => {}
-            Verdict::Wrong(says, remedy) => findings.push(CheckResult::wrong(check, listed(&names), says, remedy)),
-            Verdict::Unseen(why, who) => findings.push(CheckResult::unseen(check, listed(&names), &why, &who)),
+            Verdict::Wrong(says, remedy) => results.push(CheckResult::wrong(check, join_names(&names), says, remedy)),
+            Verdict::Unseen(why, who) => results.push(CheckResult::unseen(check, join_names(&names), &why, &who)),
         }
     }
-    findings
+    results
 }
 
-fn counted(names: &[String], things: &str) -> String {
+/// Returns the name of the only thing, or how many things there are.
+fn count_or_name(names: &[String], things: &str) -> String {
     match names {
         [one] => one.clone(),
         many => format!("{} {things}", many.len()),
     }
 }
 
-/// Returns `a, b, c and 7 more`.
-pub(super) fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().checked_sub(NAMED) {
+/// Joins names, and cuts a long list: `a, b, c, d, e and 2 more`.
+pub(super) fn join_names(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES_LIMIT).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(NAMES_LIMIT) {
         Some(more) if more > 0 => format!("{shown} and {more} more"),
         _ => shown,
     }
@@ -150,21 +146,21 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_cut_after_five() {
-        assert_eq!(listed(&names(&["a"])), "a");
-        assert_eq!(listed(&names(&["a", "b", "c", "d", "e"])), "a, b, c, d, e");
-        assert_eq!(listed(&names(&["a", "b", "c", "d", "e", "f", "g"])), "a, b, c, d, e and 2 more");
+    fn a_list_is_cut_after_five_names() {
+        assert_eq!(join_names(&names(&["a"])), "a");
+        assert_eq!(join_names(&names(&["a", "b", "c", "d", "e"])), "a, b, c, d, e");
+        assert_eq!(join_names(&names(&["a", "b", "c", "d", "e", "f", "g"])), "a, b, c, d, e and 2 more");
     }
 
     #[test]
-    fn those_with_the_same_thing_wrong_are_told_together() {
+    fn things_with_the_same_fault_share_a_result() {
         let wrong = |says: &str| Verdict::wrong(says, "mend it");
         let all = [("a", Verdict::Right), ("b", wrong("x")), ("c", wrong("y")), ("d", wrong("x"))];
-        let found = summed("x.y", "things", "are well", all.map(|(name, verdict)| (name.to_owned(), verdict)));
-        let told: Vec<_> = found.iter().map(|found| (found.subject.as_str(), found.says.as_str())).collect();
-        assert_eq!(told, [("b, d", "x"), ("c", "y")]);
+        let found = summarize("x.y", "things", "are well", all.map(|(name, verdict)| (name.to_owned(), verdict)));
+        let shown: Vec<_> = found.iter().map(|found| (found.subject.as_str(), found.says.as_str())).collect();
+        assert_eq!(shown, [("b, d", "x"), ("c", "y")]);
         let well = ["a", "b"].map(|name| (name.to_owned(), Verdict::Right));
-        assert_eq!(summed("x.y", "things", "are well", well), [CheckResult::right("x.y", "2 things", "are well")]);
-        assert_eq!(summed("x.y", "things", "are well", []), []);
+        assert_eq!(summarize("x.y", "things", "are well", well), [CheckResult::right("x.y", "2 things", "are well")]);
+        assert_eq!(summarize("x.y", "things", "are well", []), []);
     }
 }

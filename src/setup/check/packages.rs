@@ -1,10 +1,9 @@
-//! The packages: each has its place in dist-git, and source-git's CI is read from where the bot's template is.
+//! The packages: each has its project and branches in dist-git, and GitLab reads the CI file that includes the bot's
+//! template.
 
-use crate::setup::check::finding::{CheckResult, Verdict, listed, summed};
-use crate::setup::instance_facts::{InstanceFacts, Looked, PackageOverview, Unseen, Visible};
-
-/// Where a source-git project's CI file is, for the rest of the tree is upstream's.
-pub const CI_FILE: &str = ".distro/.gitlab-ci.yml";
+use crate::setup::check::result::{CheckResult, Verdict, join_names, summarize};
+use crate::setup::ci_file::SOURCE_GIT_PATH;
+use crate::setup::instance_facts::{InstanceFacts, PackageOverview, Sample, Unseen};
 
 pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
     const CHECK: &str = "packages.listed";
@@ -13,26 +12,27 @@ pub(super) fn judge(facts: &InstanceFacts) -> Vec<CheckResult> {
         Ok(packages) => packages,
         Err(why) => return vec![CheckResult::unseen(CHECK, "packages", why, WHO)],
     };
-    let mut findings: Vec<_> =
+    let mut results: Vec<_> =
         packages.unlisted.iter().map(|(of, why)| CheckResult::unseen(CHECK, of, why, WHO)).collect();
-    let Looked { at, of } = packages.branches;
+    let Sample { looked_at, total } = packages.branch_sample;
     if packages.all.is_empty() && packages.unlisted.is_empty() {
-        findings.push(CheckResult::wrong(
+        results.push(CheckResult::wrong(
             CHECK,
             "packages",
-            format!("none of {of} source-git projects has a branch that `targets` of the instance names"),
+            format!("none of {total} source-git projects has a branch that `targets` of the instance names"),
             "correct `targets`, or run `source-git-bot onboard PACKAGE`",
         ));
-        return findings;
+        return results;
     }
     if !packages.all.is_empty() {
-        let says = format!("{} of {of} projects are handled; the branches of {at} were listed", packages.all.len());
-        findings.push(CheckResult::right(CHECK, "packages", says));
+        let says =
+            format!("{} of {total} projects are handled; the branches of {looked_at} were listed", packages.all.len());
+        results.push(CheckResult::right(CHECK, "packages", says));
     }
-    findings.extend(dist_git(&packages.all, packages.dist_git.as_ref()));
-    findings.extend(branches(&packages.all, packages.dist_git.as_ref()));
-    findings.extend(ci_file(&packages.all));
-    findings
+    results.extend(dist_git(&packages.all, packages.dist_git_unseen.as_ref()));
+    results.extend(branches(&packages.all, packages.dist_git_unseen.as_ref()));
+    results.extend(ci_file(&packages.all));
+    results
 }
 
 fn dist_git(packages: &[PackageOverview], unseen: Option<&Unseen>) -> Vec<CheckResult> {
@@ -45,7 +45,7 @@ fn dist_git(packages: &[PackageOverview], unseen: Option<&Unseen>) -> Vec<CheckR
         ),
     };
     let all = packages.iter().map(|package| (package.source_git.clone(), verdict(package)));
-    summed("packages.dist-git", "packages", "the dist-git project is there", all)
+    summarize("packages.dist-git", "packages", "the dist-git project is there", all)
 }
 
 fn branches(packages: &[PackageOverview], unseen: Option<&Unseen>) -> Vec<CheckResult> {
@@ -53,28 +53,30 @@ fn branches(packages: &[PackageOverview], unseen: Option<&Unseen>) -> Vec<CheckR
         Some(why) => Verdict::Unseen(why.clone(), "members of the dist-git group see it".to_owned()),
         None => Verdict::of(
             package.missing_branches.is_empty(),
-            &format!("dist-git has no branch `{}`", listed(&package.missing_branches)),
+            &format!("dist-git has no branch `{}`", join_names(&package.missing_branches)),
             "make it in dist-git, or leave it out of `targets`",
         ),
     };
     let all = packages.iter().filter(|package| package.has_dist_git);
     let all = all.map(|package| (package.source_git.clone(), verdict(package)));
-    summed("packages.branches", "packages", "dist-git has each branch that is handled", all)
+    summarize("packages.branches", "packages", "dist-git has each branch that is handled", all)
 }
 
 fn ci_file(packages: &[PackageOverview]) -> Vec<CheckResult> {
-    let verdict = |file: &Visible<String>, has_template: &Visible<bool>| match (file, has_template) {
+    let verdict = |package: &PackageOverview| match (&package.source_git_settings, &package.has_template) {
         (_, Err(Unseen::NotAsked)) => None,
         (_, Ok(false)) => None,
         (Err(why), _) | (_, Err(why)) => {
             Some(Verdict::Unseen(why.clone(), "its Maintainers see it: Settings, CI/CD, General pipelines".to_owned()))
         }
-        (Ok(file), Ok(true)) => Some(Verdict::of(
-            file == CI_FILE,
-            &format!("its CI file includes the bot's template, and GitLab does not read it: it is at {CI_FILE}"),
-            &format!("Settings, CI/CD, General pipelines, `CI/CD configuration file`: {CI_FILE}"),
+        (Ok(settings), Ok(true)) => Some(Verdict::of(
+            settings.ci_config_path.as_deref() == Some(SOURCE_GIT_PATH),
+            &format!(
+                "its CI file includes the bot's template, and GitLab does not read it: it is at {SOURCE_GIT_PATH}"
+            ),
+            &format!("Settings, CI/CD, General pipelines, `CI/CD configuration file`: {SOURCE_GIT_PATH}"),
         )),
     };
-    let all = packages.iter().filter_map(|p| Some((p.source_git.clone(), verdict(&p.ci_file, &p.has_template)?)));
-    summed("packages.ci-file", "packages looked at", &format!("GitLab reads {CI_FILE}"), all)
+    let all = packages.iter().filter_map(|package| Some((package.source_git.clone(), verdict(package)?)));
+    summarize("packages.ci-file", "packages looked at", &format!("GitLab reads {SOURCE_GIT_PATH}"), all)
 }

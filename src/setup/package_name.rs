@@ -1,9 +1,9 @@
-//! The name of a package, as its projects on GitLab have it.
+//! The name of a package, which its projects on GitLab share.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest name of a project, in bytes: GitLab's limit for the path of one.
+/// The longest name of a project, in bytes: GitLab's limit for a project's path.
 const LENGTH_LIMIT: usize = 255;
 
 /// The last part of the paths of a package's projects: `bash`.
@@ -16,7 +16,6 @@ pub struct PackageName(String);
 pub struct PackageNameError;
 
 impl PackageName {
-    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -25,8 +24,8 @@ impl PackageName {
 impl FromStr for PackageName {
     type Err = PackageNameError;
 
-    /// Parses a name as GitLab allows it for the path of a project (`Gitlab::PathRegex`): letters, digits, `_`, `-` and
-    /// `.`, from a letter, digit or `_`, without an ending that GitLab's own addresses have.
+    /// Parses a name by GitLab's rules for the path of a project (`Gitlab::PathRegex`). It consists of letters, digits,
+    /// `_`, `-` and `.`, begins with a letter, a digit or `_`, and has no ending that GitLab's own addresses use.
     fn from_str(text: &str) -> Result<Self, PackageNameError> {
         let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let good = text.len() <= LENGTH_LIMIT
@@ -49,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_package_is_called_as_a_project_can_be() {
+    fn a_package_name_follows_gitlabs_rules_for_projects() {
         for good in ["bash", "gcc-toolset-14", "python3.12", "389-ds-base", "_x", "libgit2_1.7"] {
             assert_eq!(good.parse::<PackageName>().unwrap().as_str(), good);
         }
