@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use gitlab::api::endpoint_prelude::{BodyError, Endpoint, FormParams, Method};
 use serde::{Deserialize, Serialize};
 
-use crate::forge::{Forge, ForgeError, User, or_default};
+use crate::forge::client::{Forge, or_default};
+use crate::forge::error::ForgeError;
+use crate::forge::user::User;
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// A reaction's number: the older one has the lower.

@@ -4,8 +4,10 @@ use gitlab::api::common::NameOrId;
 use gitlab::api::projects::repository::branches::{Branch as GetBranch, CreateBranch, DeleteBranch};
 use serde::Deserialize;
 
+use crate::forge::client::{Forge, endpoint, or_default};
+use crate::forge::error::ForgeError;
+use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, ProjectRef, endpoint, or_default};
 use crate::types::{BranchName, CommitId, ProjectId};
 
 /// A branch.

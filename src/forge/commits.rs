@@ -7,8 +7,32 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method, QueryParams};
 use gitlab::api::projects::repository::commits::{Commit as GetCommit, CommitReferences, CommitRefsType};
 use serde::Deserialize;
 
-use crate::forge::{Commit, Forge, ForgeError, ProjectRef, decode, endpoint, or_default};
+use crate::forge::client::{Forge, decode, endpoint, or_default};
+use crate::forge::error::ForgeError;
+use crate::forge::projects::ProjectRef;
 use crate::types::{CommitId, ProjectId};
+
+/// A commit of a merge request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Commit {
+    /// Its name.
+    pub id: CommitId,
+    /// Its author's name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub author_name: String,
+    /// Its author's address.
+    #[serde(default, deserialize_with = "or_default")]
+    pub author_email: String,
+    /// The address of who committed it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub committer_email: String,
+    /// Its message.
+    #[serde(default, deserialize_with = "or_default")]
+    pub message: String,
+    /// Its parents.
+    #[serde(default, deserialize_with = "or_default")]
+    pub parent_ids: Vec<CommitId>,
+}
 
 /// One item of GitLab's list.
 #[derive(Deserialize)]

@@ -6,8 +6,10 @@ use gitlab::api::common::{NameOrId, path_escaped};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::forge::client::Forge;
+use crate::forge::error::ForgeError;
+use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, ProjectRef};
 use crate::types::{BranchName, CommitId};
 
 /// What happens to a file in a commit.

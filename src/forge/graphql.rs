@@ -10,8 +10,9 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::forge::client::{Forge, PAGES_LIMIT, decode};
+use crate::forge::error::ForgeError;
 use crate::forge::transport::Answer;
-use crate::forge::{Forge, ForgeError, PAGES_LIMIT, decode};
 use crate::types::text::printable;
 use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 

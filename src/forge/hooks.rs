@@ -10,8 +10,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
+use crate::forge::client::{Forge, or_default};
+use crate::forge::error::ForgeError;
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, or_default};
 use crate::types::ProjectPath;
 
 /// How many deliveries a page has: more are refused ("Get events for a given hook id" in GitLab's API).

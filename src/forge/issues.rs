@@ -8,7 +8,10 @@ use gitlab::api::projects::issues as api;
 use gitlab::api::projects::issues::notes as notes_api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, ForgeError, Note, User, endpoint, or_default};
+use crate::forge::client::{Forge, endpoint, or_default};
+use crate::forge::error::ForgeError;
+use crate::forge::notes::Note;
+use crate::forge::user::User;
 use crate::types::{IssueIid, NoteId, ProjectPath, StateChange, UserId};
 
 /// An issue.

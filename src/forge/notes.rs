@@ -7,7 +7,9 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method};
 use gitlab::api::projects::merge_requests::notes as api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, ForgeError, User, endpoint, or_default};
+use crate::forge::client::{Forge, endpoint, or_default};
+use crate::forge::error::ForgeError;
+use crate::forge::user::User;
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// A note on a merge request.

@@ -6,12 +6,13 @@ use std::time::Duration;
 use gitlab::api::common::NameOrId;
 use gitlab::api::endpoint_prelude::{BodyError, Endpoint, FormParams, Method};
 use gitlab::api::projects::Project as GetProject;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::forge::error::Failure;
-use crate::forge::{Forge, ForgeError, endpoint, or_default};
+use crate::forge::client::{Forge, endpoint, if_known, or_default};
+use crate::forge::error::{Failure, ForgeError};
+use crate::forge::request::RawRequest;
 use crate::types::text::printable;
-use crate::types::{ProjectId, ProjectPath, Visibility};
+use crate::types::{AccessLevel, ProjectId, ProjectPath, Visibility};
 
 /// How often a project that is being imported is looked at, and the longest pause between two looks: nine minutes in
 /// all, for the largest repositories of a distribution (a kernel) are forked in less.
@@ -46,22 +47,6 @@ impl<'a> From<ProjectRef<'a>> for NameOrId<'a> {
             ProjectRef::Path(path) => Self::Name(path.as_str().into()),
         }
     }
-}
-
-/// A role in a project, by GitLab's number for it; more is greater.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccessLevel(pub u64);
-
-impl AccessLevel {
-    /// Nobody: where the role is named from which on something is allowed.
-    pub const NO_ONE: Self = Self(0);
-    /// May push branches and run pipelines.
-    pub const DEVELOPER: Self = Self(30);
-    /// May change a project's settings.
-    pub const MAINTAINER: Self = Self(40);
-    /// May do everything, to a group as well.
-    pub const OWNER: Self = Self(50);
 }
 
 /// A project.
@@ -105,7 +90,7 @@ struct RawProject {
     web_url: String,
     #[serde(default)]
     default_branch: Option<String>,
-    #[serde(default, deserialize_with = "crate::forge::if_known")]
+    #[serde(default, deserialize_with = "if_known")]
     visibility: Option<Visibility>,
     #[serde(default, deserialize_with = "or_default")]
     archived: bool,
@@ -127,10 +112,10 @@ pub struct Parent {
     /// Its number.
     pub id: ProjectId,
     /// Its path; nothing where GitLab does not say.
-    #[serde(rename = "path_with_namespace", default, deserialize_with = "crate::forge::if_known")]
+    #[serde(rename = "path_with_namespace", default, deserialize_with = "if_known")]
     pub path: Option<ProjectPath>,
     /// Who may see it; nothing where GitLab does not say, as it did not in former versions.
-    #[serde(default, deserialize_with = "crate::forge::if_known")]
+    #[serde(default, deserialize_with = "if_known")]
     pub visibility: Option<Visibility>,
 }
 
@@ -179,6 +164,33 @@ impl From<RawProject> for Project {
     }
 }
 
+/// What can hold projects.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct GitlabNamespace {
+    /// Its number; of a group, the group's.
+    pub id: u64,
+    /// Its path with those around it.
+    pub full_path: String,
+    /// What it is: `group` or `user`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub kind: String,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Group {
+    /// Its number.
+    pub id: u64,
+    /// Its path with those around it.
+    pub full_path: String,
+    /// Who may see it; projects in it can be no more visible. Nothing where GitLab does not say.
+    #[serde(default, deserialize_with = "if_known")]
+    pub visibility: Option<Visibility>,
+    /// The group around it.
+    #[serde(default)]
+    pub parent_id: Option<u64>,
+}
+
 /// A fork to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewFork<'a> {
@@ -219,6 +231,17 @@ impl Forge {
     /// Returns a project.
     pub fn project<'a>(&self, project: impl Into<ProjectRef<'a>>) -> Result<Project, ForgeError> {
         self.query(&endpoint(GetProject::builder().project(project.into()).build())?)
+    }
+
+    /// Returns a group or a user's namespace, by its full path.
+    pub fn namespace(&self, path: &str) -> Result<GitlabNamespace, ForgeError> {
+        self.query(&RawRequest::get(format!("namespaces/{}", NameOrId::from(path))))
+    }
+
+    /// Returns a group, by its full path.
+    pub fn group(&self, path: &str) -> Result<Group, ForgeError> {
+        // Without this GitLab lists up to 100 of its projects in the answer.
+        self.query(&RawRequest::get(format!("groups/{}", NameOrId::from(path))).with("with_projects", "false"))
     }
 
     /// Starts a fork. Its repository is filled later: [`Forge::wait_for_import`].

@@ -4,9 +4,11 @@ use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::forge::client::{Forge, or_default};
+use crate::forge::error::ForgeError;
+use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
-use crate::forge::{AccessLevel, Forge, ForgeError, ProjectRef, or_default};
-use crate::types::UserId;
+use crate::types::{AccessLevel, UserId};
 
 /// A rule for the branches of a name or pattern. Where several fit a branch, the most permissive one counts ("Protected
 /// branches" in GitLab's documentation).

@@ -3,8 +3,10 @@
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
+use crate::forge::client::{Forge, or_default};
+use crate::forge::error::ForgeError;
+use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, ProjectRef, or_default};
 
 /// Whose jobs a runner takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]

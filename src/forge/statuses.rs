@@ -6,7 +6,9 @@ use gitlab::api::endpoint_prelude::{BodyError, Endpoint, FormParams, Method};
 use gitlab::api::projects::repository::commits as api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, ForgeError, User, endpoint, or_default};
+use crate::forge::client::{Forge, endpoint, or_default};
+use crate::forge::error::ForgeError;
+use crate::forge::user::User;
 use crate::types::{CiState, CommitId, PipelineId, ProjectId};
 
 /// A commit status, posted or a job's.

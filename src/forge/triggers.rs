@@ -2,13 +2,19 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
+use gitlab::api::common::NameOrId;
 use gitlab::api::endpoint_prelude::{BodyError, Endpoint, Method};
 use reqwest::Url;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::forge::{Forge, ForgeError};
+use crate::forge::client::{Forge, if_known, or_default};
+use crate::forge::error::ForgeError;
+use crate::forge::projects::ProjectRef;
+use crate::forge::request::RawRequest;
+use crate::forge::user::User;
 use crate::types::PipelineId;
 
 /// Where a pipeline is started: GitLab's trigger URL in the form that names the branch or tag in its path, which is
@@ -44,6 +50,31 @@ impl TriggerAddress {
     }
 }
 
+/// A trigger token: it starts pipelines in one project, as its owner.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TriggerToken {
+    /// Its number.
+    pub id: u64,
+    /// What it is for, in its maker's words.
+    #[serde(default, deserialize_with = "or_default")]
+    pub description: String,
+    /// The token, where this user owns it; else its first four characters.
+    pub token: SecretString,
+    /// When it ends; nothing where it does not, or where GitLab is too old to say.
+    #[serde(default, deserialize_with = "if_known")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Who made it, and who starts the pipelines therefore.
+    #[serde(default)]
+    pub owner: Option<User>,
+    /// When a pipeline was last started with it.
+    #[serde(default, deserialize_with = "if_known")]
+    pub last_used: Option<DateTime<Utc>>,
+}
+
+fn path(project: ProjectRef<'_>) -> String {
+    format!("projects/{}/triggers", NameOrId::from(project))
+}
+
 struct Triggering<'a> {
     address: &'a TriggerAddress,
     body: Vec<u8>,
@@ -70,6 +101,31 @@ struct Triggered {
 }
 
 impl Forge {
+    /// Returns the trigger tokens of a project; read page by page.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Forbidden`] where the token's user is no Maintainer of it.
+    pub fn trigger_tokens<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+    ) -> impl Iterator<Item = Result<TriggerToken, ForgeError>> {
+        self.list(Ok(RawRequest::get(path(project.into()))))
+    }
+
+    /// Makes a trigger token, which this user then owns.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Forbidden`] where the token's user is no Maintainer of the project.
+    pub fn create_trigger_token<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+        description: &str,
+    ) -> Result<TriggerToken, ForgeError> {
+        self.query(&RawRequest::post(path(project.into()), json!({ "description": description })))
+    }
+
     /// Starts a pipeline, whose jobs find `payload` below `key` in their `TRIGGER_PAYLOAD`; the connection's token has to
     /// be a trigger token of that project. Returns the pipeline's number.
     ///

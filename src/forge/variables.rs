@@ -5,8 +5,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::forge::client::{Forge, or_default};
+use crate::forge::error::ForgeError;
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ForgeError, or_default};
 use crate::types::ProjectPath;
 
 /// The scope of a variable that jobs with any environment, and with none, get.
