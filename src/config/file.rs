@@ -7,8 +7,8 @@ use serde::Deserialize;
 use yaml_serde::{Mapping, Value};
 
 use crate::config::error::{listed, nearest};
+use crate::config::instance::{CiFiles, Results, WebhookTokens};
 use crate::config::keys::{Absent, Form, INSTANCE, Key};
-use crate::config::{CiFiles, Results, WebhookTokens};
 
 /// The longest instance file, in bytes: many times what anybody writes, and short enough for the time that the YAML
 /// parser takes for nested brackets, which grows with the square of their number.

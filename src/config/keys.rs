@@ -3,7 +3,7 @@
 //! It says of what kind a value is and, in a pattern, how a text looks; what a text means is up to `parts`, which may
 //! refuse more than a pattern can say.
 
-use crate::config::PRESETS;
+use crate::config::instance::PRESETS;
 
 /// A key of a mapping.
 #[derive(Debug)]

@@ -3,7 +3,9 @@
 use url::Host;
 
 use crate::config::file::Wrong;
-use crate::config::{Forks, Instance, Namespace, Target};
+use crate::config::instance::{Forks, Instance};
+use crate::config::namespaces::Namespace;
+use crate::config::targets::Target;
 
 /// Returns what is doubtful about an instance. Only what is certain counts: a pattern that may match is not doubted.
 pub(super) fn doubts(instance: &Instance) -> Vec<Wrong> {
@@ -106,7 +108,7 @@ fn literal_prefix(pattern: &str) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::NamePattern;
+    use crate::config::targets::NamePattern;
 
     #[test]
     fn a_pattern_is_doubted_only_where_it_cannot_match() {

@@ -20,122 +20,34 @@
 //! test_package: hello            # what an operator tries the bot on
 //! ```
 
+mod builder;
 mod environment;
 mod error;
 mod file;
+mod instance;
 mod keys;
 mod layer;
 mod lints;
-mod locate;
 mod namespaces;
 mod origin;
-mod parts;
-mod presets;
 mod schema;
 mod targets;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-use url::Url;
+use std::path::Path;
 
 pub use crate::config::environment::{Environment, Pauses};
 pub use crate::config::error::{ConfigError, ConfigErrors};
+pub use crate::config::instance::{CiFiles, Forks, Gitlab, Instance, PRESETS, Preset, Results, WebhookTokens};
 pub use crate::config::namespaces::{CopyOf, Namespace, NamespaceError, NamespaceMap, NamespacePair};
 pub use crate::config::origin::{Origin, Setting};
-pub use crate::config::presets::{PRESETS, Preset};
 pub use crate::config::schema::schema;
 pub use crate::config::targets::{NamePattern, Target, Targets};
 
+use crate::config::builder::Parts;
 use crate::config::error::{listed, nearest};
 use crate::config::file::Wrong;
 use crate::config::layer::Layer;
-use crate::config::parts::Parts;
-
-/// Where the bot works, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instance {
-    /// The preset's name, or the file's path.
-    pub name: String,
-    /// How to reach GitLab.
-    pub gitlab: Gitlab,
-    /// Which source-git project belongs to which dist-git project.
-    pub namespaces: NamespaceMap,
-    /// Where the bot's branches live.
-    pub forks: Forks,
-    /// Which merge requests are handled.
-    pub targets: Targets,
-    /// Whose CI files dist-git gets.
-    pub ci_files: CiFiles,
-    /// How dist-git's results are shown on a source-git commit.
-    pub results: Results,
-    /// The label of the bot's dist-git merge requests.
-    pub label: Option<String>,
-    /// Whether events have to carry a webhook token.
-    pub webhook_tokens: WebhookTokens,
-    /// The project that runs the bot, and holds the issue in which it tells how it fares; a path like a namespace's.
-    pub bot_project: Option<Namespace>,
-    /// The package to try things on, by its name: the last part of its projects' paths.
-    pub test_package: Option<String>,
-    /// For how many days the bot's branch stays once its dist-git merge request is closed or merged.
-    pub keep_branches: u32,
-}
-
-/// How to reach GitLab.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gitlab {
-    /// Its address, `http` or `https`, without user name and password; with a path where it is installed below one.
-    pub url: Url,
-    /// A file of certificates (PEM) to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// The proxy to go through, without user name and password.
-    pub proxy: Option<Url>,
-    /// How long one request to its API may take, and how long git may receive nothing.
-    pub timeout: Duration,
-}
-
-/// Where the branches live that the bot opens dist-git merge requests from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Forks {
-    /// In forks in the namespace of the bot's user.
-    BotUser,
-    /// In forks in a group.
-    Group(Namespace),
-    /// In the dist-git projects themselves.
-    DistGit,
-}
-
-/// Whose CI files dist-git gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CiFiles {
-    /// dist-git keeps its own, whatever source-git says.
-    DistGit,
-    /// Those of source-git are carried over.
-    SourceGit,
-}
-
-/// How dist-git's results are shown on a source-git commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Results {
-    /// One status for the pipeline.
-    Pipeline,
-    /// One for the pipeline and one for each of its jobs.
-    Jobs,
-}
-
-/// Whether events have to carry a webhook token that is good for the project that they are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WebhookTokens {
-    /// They have to.
-    Required,
-    /// A token that one carries is not looked at.
-    Ignored,
-}
 
 /// An instance with all that can be said about it.
 #[derive(Clone, Debug)]
@@ -151,12 +63,6 @@ pub struct Examined {
 }
 
 impl Instance {
-    /// Returns the name that people know it by, wherever its file is: the preset's, or the file's without its ending.
-    pub fn short_name(&self) -> String {
-        let stem = Path::new(&self.name).file_stem().and_then(|stem| stem.to_str());
-        stem.unwrap_or(&self.name).to_owned()
-    }
-
     /// Reads the instance that `--instance` names: a preset by its bare name, else a file.
     ///
     /// Where a preset is named, the environment may replace GitLab's address, CA file and proxy, and the bot project. A
@@ -167,7 +73,7 @@ impl Instance {
 
     /// Reads the same instance, and says where each value comes from and what is doubtful; or all that is wrong.
     pub fn examine(name: &str, environment: &Environment) -> Result<Examined, ConfigErrors> {
-        if let Some(preset) = presets::preset(name) {
+        if let Some(preset) = instance::preset(name) {
             let mut errors = Vec::new();
             let layers = [Layer::preset(preset, &mut errors), Layer::environment(environment)];
             return Self::from_layers(name, Some(preset), &layers, errors);
@@ -175,7 +81,7 @@ impl Instance {
         let path = Path::new(name);
         let yaml = fs::read(path).map_err(|error| {
             let wrong = ConfigError::new(name, format!("cannot be read: {error}"));
-            let presets = presets::names();
+            let presets = instance::preset_names();
             match nearest(name, presets) {
                 Some(preset) => wrong.remedy(format!("did you mean the preset `{preset}`?")),
                 None => wrong.remedy(format!("name a file, or one of the presets {}", listed(&presets))),
@@ -199,7 +105,7 @@ impl Instance {
     fn parse(name: &str, directory: Option<&Path>, yaml: &[u8]) -> Result<Examined, ConfigErrors> {
         let mut errors = Vec::new();
         let file = Layer::file(name, yaml, directory, &mut errors);
-        match file.says.extends.as_deref().and_then(presets::preset) {
+        match file.says.extends.as_deref().and_then(instance::preset) {
             None => Self::from_layers(name, None, &[file], errors),
             Some(preset) => {
                 let layers = [Layer::preset(preset, &mut errors), file];

@@ -9,7 +9,9 @@ use serde::Serialize;
 use url::Url;
 use yaml_serde::{Mapping, Value};
 
-use crate::config::{CiFiles, Forks, Namespace, NamespaceMap, Results, Target, Targets, WebhookTokens};
+use crate::config::instance::{CiFiles, Forks, Results, WebhookTokens};
+use crate::config::namespaces::{Namespace, NamespaceMap};
+use crate::config::targets::{Target, Targets};
 use crate::types::text::printable;
 
 /// Where a value comes from.

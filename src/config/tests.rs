@@ -1,4 +1,6 @@
 use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::*;
 
@@ -406,7 +408,7 @@ fn the_presets_are_not_doubted() {
     for preset in PRESETS {
         let examined = Instance::examine(preset.name, &Environment::default()).unwrap();
         assert_eq!(examined.doubts, [], "{}", preset.name);
-        assert_eq!(examined.preset, Some(presets::preset(preset.name).unwrap()));
+        assert_eq!(examined.preset, Some(instance::preset(preset.name).unwrap()));
     }
 }
 

@@ -7,12 +7,11 @@ use url::Url;
 
 use crate::config::error::ConfigError;
 use crate::config::file::{CopyOfKeys, ForksKey, ForksWord, PairKeys, TargetKeys, Wrong};
+use crate::config::instance::{CiFiles, Forks, Gitlab, Instance, Results, WebhookTokens};
 use crate::config::layer::Layer;
+use crate::config::namespaces::{CopyOf, Namespace, NamespaceError, NamespaceMap, NamespacePair};
 use crate::config::origin::{Given, Settings};
-use crate::config::{
-    CiFiles, CopyOf, Forks, Gitlab, Instance, NamePattern, Namespace, NamespaceError, NamespaceMap, NamespacePair,
-    Results, Target, Targets, WebhookTokens,
-};
+use crate::config::targets::{NamePattern, Target, Targets};
 
 /// For how many days branches stay where the instance says nothing.
 const KEPT: u32 = 14;
