@@ -1,4 +1,4 @@
-//! An instance while it is put together: later layers win key by key, and each value keeps where it comes from.
+//! Builds an instance from layers: for each key, the last layer that sets it wins. Each value keeps its origin.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,139 +6,142 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::error::ConfigError;
-use crate::config::file::{CopyOfKeys, ForksKey, ForksWord, PairKeys, TargetKeys, Wrong};
+use crate::config::file::{CopyOfKeys, ForksKey, ForksWord, Mistake, PairKeys, TargetKeys};
 use crate::config::instance::{CiFiles, Forks, Gitlab, Instance, Results, WebhookTokens};
 use crate::config::layer::Layer;
 use crate::config::namespaces::{CopyOf, Namespace, NamespaceError, NamespaceMap, NamespacePair};
-use crate::config::origin::{Given, Settings};
-use crate::config::targets::{NamePattern, Target, Targets};
+use crate::config::origin::{SettingList, Sourced};
+use crate::config::targets::{NameRegex, Target, Targets};
 
-/// For how many days branches stay where the instance says nothing.
-const KEPT: u32 = 14;
+/// The default of `keep_branches`, in days.
+const DEFAULT_KEEP_BRANCHES: u32 = 14;
 
-/// The longest label that GitLab takes, in characters.
+/// The longest label that GitLab accepts, in characters.
 const LABEL_LIMIT: usize = 255;
 
-/// The time where an instance says nothing. GitLab itself gives a request up after 60 s (Puma's worker timeout).
-const TIMEOUT: Duration = Duration::from_secs(75);
+/// The default of `gitlab.timeout`. GitLab itself gives up a request after 60 s (Puma's worker timeout).
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// An instance of which some things are not known yet.
+/// An instance that may lack some values yet.
 #[derive(Default)]
-pub(super) struct Parts {
-    url: Option<Given<Url>>,
-    ca_file: Option<Given<PathBuf>>,
-    proxy: Option<Given<Url>>,
-    timeout: Option<Given<Duration>>,
-    namespaces: Option<Given<NamespaceMap>>,
-    forks: Option<Given<Forks>>,
-    targets: Option<Given<Targets>>,
-    ci_files: Option<Given<CiFiles>>,
-    results: Option<Given<Results>>,
-    label: Option<Given<String>>,
-    webhook_tokens: Option<Given<WebhookTokens>>,
-    bot_project: Option<Given<Namespace>>,
-    test_package: Option<Given<String>>,
-    keep_branches: Option<Given<u32>>,
+pub(super) struct InstanceBuilder {
+    url: Option<Sourced<Url>>,
+    ca_file: Option<Sourced<PathBuf>>,
+    proxy: Option<Sourced<Url>>,
+    timeout: Option<Sourced<Duration>>,
+    namespaces: Option<Sourced<NamespaceMap>>,
+    forks: Option<Sourced<Forks>>,
+    targets: Option<Sourced<Targets>>,
+    ci_files: Option<Sourced<CiFiles>>,
+    results: Option<Sourced<Results>>,
+    label: Option<Sourced<String>>,
+    webhook_tokens: Option<Sourced<WebhookTokens>>,
+    bot_project: Option<Sourced<Namespace>>,
+    test_package: Option<Sourced<String>>,
+    keep_branches: Option<Sourced<u32>>,
 }
 
-/// What is wrong with the value of a key: where below it, and what.
-struct Below(String, String);
+/// A mistake in the value of a key: the path below the key, empty for the value as a whole, and the text.
+struct PartMistake(String, String);
 
-impl<T: ToString> From<T> for Below {
+impl<T: ToString> From<T> for PartMistake {
     fn from(text: T) -> Self {
         Self(String::new(), text.to_string())
     }
 }
 
-/// All that is wrong with a value; nothing where that is told already.
-type AllBelow = Vec<Below>;
+/// All mistakes in a value that is of no use; empty where they are reported already.
+type PartMistakes = Vec<PartMistake>;
 
-/// One layer that is taken over.
-struct Taking<'a> {
+/// Reads the values of one layer into the builder.
+struct LayerReader<'a> {
     layer: &'a Layer<'a>,
     errors: &'a mut Vec<ConfigError>,
 }
 
-impl Taking<'_> {
-    /// Takes over what the layer says of `key`, where it says something, and reads it.
-    fn take<S, T>(
+impl LayerReader<'_> {
+    /// Reads the layer's value of `key` into `target`. Does nothing where the layer does not set the key.
+    fn read<S, T>(
         &mut self,
-        part: &mut Option<Given<T>>,
+        target: &mut Option<Sourced<T>>,
         key: &str,
-        said: Option<&S>,
-        read: impl FnOnce(&S) -> Result<T, AllBelow>,
+        raw: Option<&S>,
+        parse: impl FnOnce(&S) -> Result<T, PartMistakes>,
     ) {
-        match said.map(read) {
+        match raw.map(parse) {
             None => {}
-            Some(Ok(value)) => *part = Some(Given { value, origin: self.layer.origin(key) }),
-            Some(Err(wrong)) => self.errors.extend(wrong.into_iter().map(|Below(below, text)| {
-                self.layer.error(Wrong { path: format!("{key}{below}"), text, remedy: None })
+            Some(Ok(value)) => *target = Some(Sourced { value, origin: self.layer.origin(key) }),
+            Some(Err(mistakes)) => self.errors.extend(mistakes.into_iter().map(|PartMistake(below, text)| {
+                self.layer.error(Mistake { path: format!("{key}{below}"), text, remedy: None })
             })),
         }
     }
 }
 
-/// Returns what is wrong where that is one thing.
-fn one<T, E: Into<Below>>(result: Result<T, E>) -> Result<T, AllBelow> {
+/// Turns the single error of a value into the list of its mistakes.
+fn single<T, E: Into<PartMistake>>(result: Result<T, E>) -> Result<T, PartMistakes> {
     result.map_err(|error| vec![error.into()])
 }
 
-impl Parts {
-    /// Takes over what a layer says; adds what is wrong with it to `errors`.
+impl InstanceBuilder {
+    /// Adds the values of a layer to the instance, and the layer's mistakes to `errors`.
     pub(super) fn apply(&mut self, layer: &Layer<'_>, errors: &mut Vec<ConfigError>) {
-        let says = &layer.says;
-        let gitlab = &says.gitlab;
-        let mut taking = Taking { layer, errors };
-        taking.take(&mut self.url, "gitlab.url", gitlab.url.as_ref(), |text| one(address(text)));
-        taking.take(&mut self.ca_file, "gitlab.ca_file", gitlab.ca_file.as_ref(), |text| {
+        let values = &layer.values;
+        let gitlab = &values.gitlab;
+        let mut reader = LayerReader { layer, errors };
+        reader.read(&mut self.url, "gitlab.url", gitlab.url.as_ref(), |text| single(address(text)));
+        reader.read(&mut self.ca_file, "gitlab.ca_file", gitlab.ca_file.as_ref(), |text| {
             match (&**text, layer.directory) {
-                ("", _) => one(Err("must be the path of a file")),
+                ("", _) => single(Err("must be the path of a file")),
                 (path, Some(directory)) => Ok(directory.join(path)),
                 (path, None) => Ok(PathBuf::from(path)),
             }
         });
-        taking.take(&mut self.proxy, "gitlab.proxy", gitlab.proxy.as_ref(), |text| one(address(text)));
-        taking.take(&mut self.timeout, "gitlab.timeout", gitlab.timeout.as_ref(), |s| Ok(Duration::from_secs(*s)));
-        taking.take(&mut self.namespaces, "namespaces", says.namespaces.as_ref(), |pairs| namespaces(pairs));
-        taking.take(&mut self.forks, "forks", says.forks.as_ref(), |forks| match forks {
+        reader.read(&mut self.proxy, "gitlab.proxy", gitlab.proxy.as_ref(), |text| single(address(text)));
+        reader.read(&mut self.timeout, "gitlab.timeout", gitlab.timeout.as_ref(), |s| Ok(Duration::from_secs(*s)));
+        reader.read(&mut self.namespaces, "namespaces", values.namespaces.as_ref(), |pairs| namespaces(pairs));
+        reader.read(&mut self.forks, "forks", values.forks.as_ref(), |forks| match forks {
             ForksKey::Word(ForksWord::Bot) => Ok(Forks::BotUser),
             ForksKey::Word(ForksWord::DistGit) => Ok(Forks::DistGit),
             ForksKey::Group { group: None } => Err(Vec::new()),
             ForksKey::Group { group: Some(group) } => {
                 let group = group.parse().map(Forks::Group);
-                one(group.map_err(|error: NamespaceError| Below(".group".to_owned(), error.to_string())))
+                single(group.map_err(|error: NamespaceError| PartMistake(".group".to_owned(), error.to_string())))
             }
         });
-        taking.take(&mut self.targets, "targets", says.targets.as_ref(), |items| targets(items));
-        taking.take(&mut self.ci_files, "ci_files", says.ci_files.as_ref(), |word| Ok(*word));
-        taking.take(&mut self.results, "results", says.results.as_ref(), |word| Ok(*word));
-        taking.take(&mut self.label, "label", says.label.as_ref(), |text| one(label(text)));
-        taking.take(&mut self.webhook_tokens, "webhook_tokens", says.webhook_tokens.as_ref(), |word| Ok(*word));
-        taking.take(&mut self.bot_project, "bot_project", says.bot_project.as_ref(), |path| {
+        reader.read(&mut self.targets, "targets", values.targets.as_ref(), |items| targets(items));
+        reader.read(&mut self.ci_files, "ci_files", values.ci_files.as_ref(), |word| Ok(*word));
+        reader.read(&mut self.results, "results", values.results.as_ref(), |word| Ok(*word));
+        reader.read(&mut self.label, "label", values.label.as_ref(), |text| single(label(text)));
+        reader.read(&mut self.webhook_tokens, "webhook_tokens", values.webhook_tokens.as_ref(), |word| Ok(*word));
+        reader.read(&mut self.bot_project, "bot_project", values.bot_project.as_ref(), |path| {
             let project = path.parse::<Namespace>().ok().filter(|project| project.as_str().contains('/'));
-            one(project.ok_or("must be a project's path: `group/project`"))
+            single(project.ok_or("must be a project's path: `group/project`"))
         });
-        taking.take(&mut self.test_package, "test_package", says.test_package.as_ref(), |name| {
+        reader.read(&mut self.test_package, "test_package", values.test_package.as_ref(), |name| {
             let is_good = is_project_name(name);
-            one(is_good
-                .then(|| name.clone())
-                .ok_or("must be a project's name, the last part of its path, such as `bash`"))
+            single(
+                is_good
+                    .then(|| name.clone())
+                    .ok_or("must be a project's name, the last part of its path, such as `bash`"),
+            )
         });
-        taking.take(&mut self.keep_branches, "keep_branches", says.keep_branches.as_ref(), |days| Ok(*days));
+        reader.read(&mut self.keep_branches, "keep_branches", values.keep_branches.as_ref(), |days| Ok(*days));
     }
 
-    /// Returns the instance and where each of its values comes from, where all that has no default is known.
+    /// Returns the instance and the origin of each value; `None` where a value without a default is missing.
     ///
-    /// Nothing is called missing that is there and wrong, or that what is extended may say: `errors` has that already.
-    pub(super) fn complete(self, name: &str, errors: &mut Vec<ConfigError>) -> Option<(Instance, Settings)> {
-        let mut settings = Settings::default();
+    /// Adds no error for a value that is present but wrong, or that a preset may set whose name is wrong: `errors` has
+    /// one for these already.
+    pub(super) fn build(self, name: &str, errors: &mut Vec<ConfigError>) -> Option<(Instance, SettingList)> {
+        let mut settings = SettingList::default();
         let url = settings.optional("gitlab.url", self.url);
         let ca_file = settings.optional("gitlab.ca_file", self.ca_file);
         let proxy = settings.optional("gitlab.proxy", self.proxy);
-        let timeout = settings.or("gitlab.timeout", self.timeout, TIMEOUT);
+        let timeout = settings.or("gitlab.timeout", self.timeout, DEFAULT_TIMEOUT);
         let namespaces = settings.optional("namespaces", self.namespaces);
         for (key, is_there) in [("gitlab.url", url.is_some()), ("namespaces", namespaces.is_some())] {
-            let is_in = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
+            let is_in = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
             let is_about = |error: &ConfigError| {
                 error
                     .key()
@@ -161,18 +164,18 @@ impl Parts {
             webhook_tokens: settings.or("webhook_tokens", self.webhook_tokens, WebhookTokens::Ignored),
             bot_project: settings.optional("bot_project", self.bot_project),
             test_package: settings.optional("test_package", self.test_package),
-            keep_branches: settings.or("keep_branches", self.keep_branches, KEPT),
+            keep_branches: settings.or("keep_branches", self.keep_branches, DEFAULT_KEEP_BRANCHES),
         };
         Some((instance, settings))
     }
 }
 
-/// Reads the pairs; where one says too little, which is told already, there is nothing more to tell.
-fn namespaces(pairs: &[PairKeys]) -> Result<NamespaceMap, AllBelow> {
+/// Reads the pairs of namespaces. Adds no mistake for a pair that lacks a key: `file` has reported that already.
+fn namespaces(pairs: &[PairKeys]) -> Result<NamespaceMap, PartMistakes> {
     let mut wrong = Vec::new();
     let mut read = |index: usize, key: &str, text: Option<&String>| {
         let parsed = text?.parse::<Namespace>();
-        parsed.map_err(|error| wrong.push(Below(format!("[{index}].{key}"), error.to_string()))).ok()
+        parsed.map_err(|error| wrong.push(PartMistake(format!("[{index}].{key}"), error.to_string()))).ok()
     };
     let mut good = Some(Vec::new());
     for (index, pair) in pairs.iter().enumerate() {
@@ -193,16 +196,16 @@ fn namespaces(pairs: &[PairKeys]) -> Result<NamespaceMap, AllBelow> {
             _ => good = None,
         }
     }
-    one(NamespaceMap::new(good.ok_or(wrong)?))
+    single(NamespaceMap::new(good.ok_or(wrong)?))
 }
 
-fn targets(items: &[TargetKeys]) -> Result<Targets, AllBelow> {
+fn targets(items: &[TargetKeys]) -> Result<Targets, PartMistakes> {
     let mut wrong = Vec::new();
     let mut targets = Vec::new();
     for (index, keys) in items.iter().enumerate() {
         let mut pattern = |key: &str, text: &Option<String>| {
-            let pattern = NamePattern::new(text.as_deref()?);
-            pattern.map_err(|error| wrong.push(Below(format!("[{index}].{key}"), error))).ok()
+            let pattern = NameRegex::new(text.as_deref()?);
+            pattern.map_err(|error| wrong.push(PartMistake(format!("[{index}].{key}"), error))).ok()
         };
         targets.push(Target { project: pattern("project", &keys.project), branch: pattern("branch", &keys.branch) });
     }
@@ -217,7 +220,8 @@ fn label(text: &str) -> Result<String, &'static str> {
     is_good.then(|| text.to_owned()).ok_or("must be a label of at most 255 characters without comma; or empty for none")
 }
 
-/// Reads the address of a server; an error says what it has to be, without showing what could be a password.
+/// Reads the address of a server. The error says what an address must be, and never shows the text: it could hold a
+/// password.
 fn address(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "must be an address such as `https://gitlab.com`")?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -232,8 +236,8 @@ fn address(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// Whether a project can be called so in its path: one part of it, and not with an ending that GitLab's own addresses
-/// have after a project's path.
+/// Whether `name` can be the last part of a project's path. GitLab's own addresses append `.git` and `.atom` to that
+/// path, so no name ends in these.
 fn is_project_name(name: &str) -> bool {
     let is_part = !name.contains('/') && name.parse::<Namespace>().is_ok();
     is_part && ![".git", ".atom"].iter().any(|ending| name.ends_with(ending))

@@ -1,4 +1,4 @@
-//! The values of an instance, and the presets: the instances that come with the program.
+//! The settings of an instance, and the presets: the instances that come with the program.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,44 +14,38 @@ use crate::config::targets::Targets;
 pub struct Instance {
     /// The preset's name, or the file's path.
     pub name: String,
-    /// How to reach GitLab.
     pub gitlab: Gitlab,
     /// Which source-git project belongs to which dist-git project.
     pub namespaces: NamespaceMap,
-    /// Where the bot's branches live.
     pub forks: Forks,
-    /// Which merge requests are handled.
     pub targets: Targets,
-    /// Whose CI files dist-git gets.
     pub ci_files: CiFiles,
-    /// How dist-git's results are shown on a source-git commit.
     pub results: Results,
     /// The label of the bot's dist-git merge requests.
     pub label: Option<String>,
-    /// Whether events have to carry a webhook token.
     pub webhook_tokens: WebhookTokens,
-    /// The project that runs the bot, and holds the issue in which it tells how it fares; a path like a namespace's.
+    /// The project that runs the bot and holds its status issue. Its path has the same form as a namespace's.
     pub bot_project: Option<Namespace>,
-    /// The package to try things on, by its name: the last part of its projects' paths.
+    /// The package to try things on: the last part of its projects' paths.
     pub test_package: Option<String>,
-    /// For how many days the bot's branch stays once its dist-git merge request is closed or merged.
+    /// How many days the bot's branch stays after its dist-git merge request was closed or merged.
     pub keep_branches: u32,
 }
 
 /// How to reach GitLab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gitlab {
-    /// Its address, `http` or `https`, without user name and password; with a path where it is installed below one.
+    /// An address with `http` or `https`, without user name and password; with a path where GitLab is installed below one.
     pub url: Url,
     /// A file of certificates (PEM) to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// The proxy to go through, without user name and password.
+    /// Without user name and password.
     pub proxy: Option<Url>,
-    /// How long one request to its API may take, and how long git may receive nothing.
+    /// How long one request to the API may take, and how long git may receive nothing.
     pub timeout: Duration,
 }
 
-/// Where the branches live that the bot opens dist-git merge requests from.
+/// Where the branches are from which the bot opens dist-git merge requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forks {
     /// In forks in the namespace of the bot's user.
@@ -68,46 +62,46 @@ pub enum Forks {
 pub enum CiFiles {
     /// dist-git keeps its own, whatever source-git says.
     DistGit,
-    /// Those of source-git are carried over.
+    /// The bot copies those of source-git.
     SourceGit,
 }
 
-/// How dist-git's results are shown on a source-git commit.
+/// How the bot shows dist-git's results on a source-git commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Results {
     /// One status for the pipeline.
     Pipeline,
-    /// One for the pipeline and one for each of its jobs.
+    /// One status for the pipeline and one for each of its jobs.
     Jobs,
 }
 
-/// Whether events have to carry a webhook token that is good for the project that they are about.
+/// Whether an event must carry a webhook token that is valid for its project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WebhookTokens {
-    /// They have to.
     Required,
-    /// A token that one carries is not looked at.
+    /// The bot does not check a token that an event carries.
     Ignored,
 }
 
 impl Instance {
-    /// Returns the name that people know it by, wherever its file is: the preset's, or the file's without its ending.
+    /// Returns the name that people know the instance by, wherever its file is: the preset's name, or the file's name
+    /// without its extension.
     pub fn short_name(&self) -> String {
         let stem = Path::new(&self.name).file_stem().and_then(|stem| stem.to_str());
         stem.unwrap_or(&self.name).to_owned()
     }
 }
 
-/// A preset: its name, what it is for, and its text, which is an instance file's.
+/// An instance that comes with the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
-    /// What `--instance` and `extends` call it.
+    /// The name for `--instance` and `extends`.
     pub name: &'static str,
-    /// What it is for: a sentence without its full stop.
+    /// What the preset is for: a sentence without its period.
     pub about: &'static str,
-    /// An instance file that extends nothing.
+    /// The text of an instance file that extends nothing.
     pub yaml: &'static str,
 }
 
@@ -130,12 +124,11 @@ pub const PRESETS: [Preset; 3] = [
     },
 ];
 
-/// Returns the preset of this name.
+/// Returns the preset called `name`.
 pub(super) fn preset(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
-/// Returns the names of the presets.
 pub(super) fn preset_names() -> [&'static str; 3] {
     PRESETS.map(|preset| preset.name)
 }

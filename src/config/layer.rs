@@ -1,4 +1,7 @@
-//! The layers that an instance is put together from: a preset, a file, the environment.
+//! The layers that an instance is built from: a preset, a file, the environment.
+//!
+//! Errors and origins name the line of a key. The YAML parser reports lines only in its errors. So [`line`] reads the
+//! file once more, with a reader that ignores all values and reports the wanted key as an error.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,13 +11,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use crate::config::environment::Environment;
 use crate::config::error::ConfigError;
-use crate::config::file::{self, GitlabKeys, InstanceFile, SIZE_LIMIT, Wrong, below};
+use crate::config::file::{self, GitlabKeys, InstanceFile, Mistake, SIZE_LIMIT, below};
 use crate::config::instance::Preset;
 use crate::config::origin::Origin;
-
 use crate::types::text::printable;
 
-/// The keys that the environment may say, where a preset is named, and the variable for each.
+/// The keys that the environment may set for a preset, and the variable for each.
 pub(super) const VARIABLES: [(&str, &str); 4] = [
     ("gitlab.url", "SGB_GITLAB_URL"),
     ("gitlab.ca_file", "SGB_CA_FILE"),
@@ -22,42 +24,40 @@ pub(super) const VARIABLES: [(&str, &str); 4] = [
     ("bot_project", "SGB_BOT_PROJECT"),
 ];
 
-/// What one place says of an instance.
+/// The values that one source sets.
 #[derive(Debug)]
 pub(super) struct Layer<'a> {
-    place: Place<'a>,
-    pub(super) says: InstanceFile,
-    /// Where relative paths start; nothing for the working directory.
+    source: LayerSource<'a>,
+    pub(super) values: InstanceFile,
+    /// The start of relative paths; `None` for the working directory.
     pub(super) directory: Option<&'a Path>,
-    /// The keys without a value.
-    pub(super) empty: Vec<String>,
+    /// The keys without a value. They count as absent.
+    pub(super) empty_keys: Vec<String>,
 }
 
 #[derive(Debug)]
-enum Place<'a> {
+enum LayerSource<'a> {
     Preset(&'static Preset),
     File { name: &'a str, yaml: &'a str },
     Environment,
 }
 
 impl<'a> Layer<'a> {
-    /// What a preset says.
     pub(super) fn preset(preset: &'static Preset, errors: &mut Vec<ConfigError>) -> Self {
-        Self::read(Place::Preset(preset), preset.yaml.as_bytes(), None, errors)
+        Self::read(LayerSource::Preset(preset), preset.yaml.as_bytes(), None, errors)
     }
 
-    /// What a file says, which was named `name`.
+    /// Reads a file's text. `name` is the path as the caller wrote it.
     pub(super) fn file(
         name: &'a str,
         yaml: &'a [u8],
         directory: Option<&'a Path>,
         errors: &mut Vec<ConfigError>,
     ) -> Self {
-        let place = Place::File { name, yaml: std::str::from_utf8(yaml).unwrap_or_default() };
-        Self::read(place, yaml, directory, errors)
+        let source = LayerSource::File { name, yaml: std::str::from_utf8(yaml).unwrap_or_default() };
+        Self::read(source, yaml, directory, errors)
     }
 
-    /// What the environment says.
     pub(super) fn environment(environment: &Environment) -> Self {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
         let gitlab = GitlabKeys {
@@ -66,54 +66,53 @@ impl<'a> Layer<'a> {
             proxy: environment.proxy.clone(),
             timeout: None,
         };
-        let says = InstanceFile { gitlab, bot_project: environment.bot_project.clone(), ..InstanceFile::default() };
-        Self { place: Place::Environment, says, directory: None, empty: Vec::new() }
+        let values = InstanceFile { gitlab, bot_project: environment.bot_project.clone(), ..InstanceFile::default() };
+        Self { source: LayerSource::Environment, values, directory: None, empty_keys: Vec::new() }
     }
 
-    fn read(place: Place<'a>, yaml: &[u8], directory: Option<&'a Path>, errors: &mut Vec<ConfigError>) -> Self {
-        let mut layer = Self { place, says: InstanceFile::default(), directory, empty: Vec::new() };
-        let wrong = |text: String| Wrong { path: String::new(), text, remedy: None };
+    fn read(source: LayerSource<'a>, yaml: &[u8], directory: Option<&'a Path>, errors: &mut Vec<ConfigError>) -> Self {
+        let mut layer = Self { source, values: InstanceFile::default(), directory, empty_keys: Vec::new() };
+        let mistake = |text: String| Mistake { path: String::new(), text, remedy: None };
         let read = if yaml.len() > SIZE_LIMIT {
-            Err(wrong(format!("longer than {} KiB", SIZE_LIMIT >> 10)))
+            Err(mistake(format!("longer than {} KiB", SIZE_LIMIT >> 10)))
         } else {
             std::str::from_utf8(yaml)
-                .map_err(|error| wrong(format!("is not UTF-8: {error}")))
-                .and_then(|yaml| file::read(yaml).map_err(|error| wrong(printable(error.to_string().as_bytes()))))
+                .map_err(|error| mistake(format!("is not UTF-8: {error}")))
+                .and_then(|yaml| file::read(yaml).map_err(|error| mistake(printable(error.to_string().as_bytes()))))
         };
         match read {
             Ok(read) => {
-                errors.extend(read.wrong.into_iter().map(|wrong| layer.error(wrong)));
-                layer.says = read.file;
-                layer.empty = read.empty;
+                errors.extend(read.mistakes.into_iter().map(|mistake| layer.error(mistake)));
+                layer.values = read.file;
+                layer.empty_keys = read.empty_keys;
             }
-            Err(wrong) => errors.push(layer.error(wrong)),
+            Err(mistake) => errors.push(layer.error(mistake)),
         }
         layer
     }
 
-    /// Whether this is a file.
     pub(super) const fn is_file(&self) -> bool {
-        matches!(self.place, Place::File { .. })
+        matches!(self.source, LayerSource::File { .. })
     }
 
-    /// Returns where the value of `key` comes from, if from here.
+    /// Returns the origin of the value of `key`, provided that this layer sets it.
     pub(super) fn origin(&self, key: &str) -> Origin {
-        match &self.place {
-            Place::Preset(preset) => Origin::Preset { name: preset.name.to_owned() },
-            Place::File { name, yaml } => Origin::File { name: (*name).to_owned(), line: line(yaml, key) },
-            Place::Environment => Origin::Variable { name: variable(key).to_owned() },
+        match &self.source {
+            LayerSource::Preset(preset) => Origin::Preset { name: preset.name.to_owned() },
+            LayerSource::File { name, yaml } => Origin::File { name: (*name).to_owned(), line: line(yaml, key) },
+            LayerSource::Environment => Origin::Variable { name: variable(key).to_owned() },
         }
     }
 
-    /// Returns the error for something that is wrong here.
-    pub(super) fn error(&self, wrong: Wrong) -> ConfigError {
-        let Wrong { path, text, remedy } = wrong;
-        let error = match &self.place {
-            Place::Environment => ConfigError::new(variable(&path), text),
-            Place::Preset(preset) => ConfigError::new(preset.name, text).at(&without_numbers(&path)),
-            Place::File { name, .. } if path.is_empty() => ConfigError::new(name, text),
-            Place::File { name, yaml } => {
-                ConfigError::new(name, text).at(&without_numbers(&path)).in_line(line(yaml, &path))
+    /// Turns a mistake in this layer into an error that names the layer and the line.
+    pub(super) fn error(&self, mistake: Mistake) -> ConfigError {
+        let Mistake { path, text, remedy } = mistake;
+        let error = match &self.source {
+            LayerSource::Environment => ConfigError::new(variable(&path), text),
+            LayerSource::Preset(preset) => ConfigError::new(preset.name, text).at(&without_indices(&path)),
+            LayerSource::File { name, .. } if path.is_empty() => ConfigError::new(name, text),
+            LayerSource::File { name, yaml } => {
+                ConfigError::new(name, text).at(&without_indices(&path)).in_line(line(yaml, &path))
             }
         };
         match remedy {
@@ -127,19 +126,19 @@ fn variable(key: &str) -> &'static str {
     VARIABLES.iter().find(|(known, _)| *known == key).map_or("the environment", |(_, variable)| variable)
 }
 
-/// Returns a path as people write it, without the numbers of list items: the line tells which one it is.
-fn without_numbers(path: &str) -> String {
+/// Returns a path without the numbers of list items, as people write it. The line identifies the item.
+fn without_indices(path: &str) -> String {
     path.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest)).collect()
 }
 
-/// Returns the line, from 1, of the key or list item at `path` (`targets[0].branch`); of what it is in, where it is not
-/// there itself; nothing where that is the whole file.
+/// Returns the line, counted from 1, of the key or list item at `path` (`targets[0].branch`). Where there is none, returns
+/// the line of the nearest key or item around it; `None` where only the file is around it.
 fn line(yaml: &str, path: &str) -> Option<usize> {
     let mut wanted = path;
     loop {
         let found = Cell::new(false);
-        let look = Look { wanted, here: String::new(), found: &found };
-        let end = yaml_serde::Deserializer::from_str(yaml).deserialize_any(look);
+        let search = KeySearch { wanted, here: String::new(), found: &found };
+        let end = yaml_serde::Deserializer::from_str(yaml).deserialize_any(search);
         if found.get() {
             return Some(end.err()?.location()?.line());
         }
@@ -147,15 +146,16 @@ fn line(yaml: &str, path: &str) -> Option<usize> {
     }
 }
 
-/// Looks into the value at `here`.
-struct Look<'a> {
+/// Searches the value at the path `here` for the key or item at the path `wanted`.
+struct KeySearch<'a> {
     wanted: &'a str,
     here: String,
     found: &'a Cell<bool>,
 }
 
-impl Look<'_> {
-    fn is_it<E: Error>(&self) -> Result<(), E> {
+impl KeySearch<'_> {
+    /// Fails where `here` is the wanted path: the error carries the line.
+    fn check<E: Error>(&self) -> Result<(), E> {
         if self.here == self.wanted {
             self.found.set(true);
             return Err(E::custom("found"));
@@ -164,7 +164,7 @@ impl Look<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Look<'_> {
+impl<'de> DeserializeSeed<'de> for KeySearch<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -172,7 +172,7 @@ impl<'de> DeserializeSeed<'de> for Look<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Look<'_> {
+impl<'de> Visitor<'de> for KeySearch<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -181,10 +181,10 @@ impl<'de> Visitor<'de> for Look<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         if self.here.ends_with(']') {
-            self.is_it()?;
+            self.check()?;
         }
-        while let Some(here) = map.next_key_seed(LookAtKey(&self))? {
-            map.next_value_seed(Look { wanted: self.wanted, here, found: self.found })?;
+        while let Some(here) = map.next_key_seed(KeyReader(&self))? {
+            map.next_value_seed(KeySearch { wanted: self.wanted, here, found: self.found })?;
         }
         Ok(())
     }
@@ -192,7 +192,7 @@ impl<'de> Visitor<'de> for Look<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let mut index = 0_usize;
         while items
-            .next_element_seed(Look {
+            .next_element_seed(KeySearch {
                 wanted: self.wanted,
                 here: format!("{}[{index}]", self.here),
                 found: self.found,
@@ -205,42 +205,42 @@ impl<'de> Visitor<'de> for Look<'_> {
     }
 
     fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        self.is_it()
+        self.check()
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        self.is_it()
+        self.check()
     }
 
     fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        self.is_it()
+        self.check()
     }
 
     fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        self.is_it()
+        self.check()
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        self.is_it()
+        self.check()
     }
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.is_it()
+        self.check()
     }
 }
 
-/// Looks at a key of the mapping that this looks into, and returns its path.
-struct LookAtKey<'a, 'b>(&'a Look<'b>);
+/// Reads a key of the mapping that a search is in, and returns the key's path.
+struct KeyReader<'a, 'b>(&'a KeySearch<'b>);
 
-impl LookAtKey<'_, '_> {
+impl KeyReader<'_, '_> {
     fn path<E: Error>(&self, key: &str) -> Result<String, E> {
         let here = below(&self.0.here, key);
-        let look = Look { wanted: self.0.wanted, here, found: self.0.found };
-        look.is_it().map(|()| look.here)
+        let search = KeySearch { wanted: self.0.wanted, here, found: self.0.found };
+        search.check().map(|()| search.here)
     }
 }
 
-impl<'de> DeserializeSeed<'de> for LookAtKey<'_, '_> {
+impl<'de> DeserializeSeed<'de> for KeyReader<'_, '_> {
     type Value = String;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
@@ -248,7 +248,7 @@ impl<'de> DeserializeSeed<'de> for LookAtKey<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for LookAtKey<'_, '_> {
+impl<'de> Visitor<'de> for KeyReader<'_, '_> {
     type Value = String;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -300,7 +300,7 @@ forks:
 ";
 
     #[test]
-    fn a_key_is_where_its_name_is() {
+    fn the_line_of_a_key_is_that_of_its_name() {
         for (path, expected) in [
             ("gitlab", 2),
             ("gitlab.url", 3),
@@ -320,7 +320,7 @@ forks:
     }
 
     #[test]
-    fn what_is_not_there_is_where_it_would_be() {
+    fn a_missing_key_has_the_line_of_what_is_around_it() {
         assert_eq!(line(YAML, "gitlab.proxy"), Some(2));
         assert_eq!(line(YAML, "namespaces[0].source"), Some(6));
         assert_eq!(line(YAML, "namespaces[7].source"), Some(5));

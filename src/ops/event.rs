@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::ci::{IncomingNotice, NotFollowed, PAYLOAD_LIMIT, WhereToLook};
+use crate::ci::{IncomingNotice, NoticeError, PAYLOAD_LIMIT, WhereToLook};
 use crate::cli::args::{self, Global};
 use crate::cli::exit::UsageError;
 use crate::cli::run::webhook_token::now;
@@ -37,11 +37,11 @@ pub(crate) fn run(arguments: &args::Event, global: &Global, surroundings: &Surro
     let payload = payload(arguments, surroundings)?;
     let call = match IncomingNotice::read(&payload) {
         Ok(call) => call,
-        Err(NotFollowed::NotForUs(why)) => {
+        Err(NoticeError::NotForUs(why)) => {
             tracing::info!("the event's payload is not followed: {why}");
             return Ok(());
         }
-        Err(error @ NotFollowed::SetsVariables) => bail!(UsageError {
+        Err(error @ NoticeError::SetsVariables) => bail!(UsageError {
             text: format!("the event's payload is refused: {error}"),
             hint: "forbid it in the bot project: Settings, CI/CD, Variables, minimum role to use pipeline variables: \
                    no one allowed"

@@ -13,7 +13,7 @@ use yaml_serde::Value;
 use crate::cli::args::{self, Global, Output};
 use crate::cli::exit::UsageError;
 use crate::cli::terminal::{self, Paint};
-use crate::config::{self, ConfigError, Environment, Examined, Instance, Origin, PRESETS, Setting};
+use crate::config::{self, ConfigError, Environment, ExaminedInstance, Instance, Origin, PRESETS, Setting};
 use crate::ops::Surroundings;
 use crate::ops::session::DEFAULT_INSTANCE;
 use crate::types::text::{is_unseen, printable};
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &args::Config, global: &Global, surroundings: &Surr
     let examined = Instance::examine(name, &environment);
     if arguments.validate {
         let (errors, doubts) = match &examined {
-            Ok(examined) => (Vec::new(), examined.doubts.iter().collect()),
+            Ok(examined) => (Vec::new(), examined.lints.iter().collect()),
             Err(errors) => (errors.iter().collect(), Vec::new()),
         };
         return validate(name, &errors, doubts, global.output, surroundings.paint);
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &args::Config, global: &Global, surroundings: &Surr
     }
 }
 
-fn show(examined: &Examined, named_by: NamedBy, output: Output) -> Result<()> {
+fn show(examined: &ExaminedInstance, named_by: NamedBy, output: Output) -> Result<()> {
     #[derive(Serialize)]
     struct Shown<'a> {
         format: u8,
