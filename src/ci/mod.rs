@@ -1,7 +1,7 @@
 //! The CI job that the program runs in: its merge request, and the folding of its log.
 //!
-//! This module takes only identifiers from GitLab's predefined variables. Whoever can start a pipeline can set variables:
-//! nothing read here decides about trust, and no text that a person wrote is read.
+//! This module takes only identifiers from GitLab's predefined variables. Whoever can start a pipeline can set
+//! variables: nothing read here decides about trust, and no text that a person wrote is read.
 
 mod notice;
 mod template_use;
@@ -93,7 +93,8 @@ impl JobContext {
 
 /// A section of the log that GitLab can fold under its title. Plain output has only the title.
 ///
-/// For the format see "Custom collapsible sections" in GitLab's documentation. The section ends when the value is dropped.
+/// For the format see "Custom collapsible sections" in GitLab's documentation. The section ends when the value is
+/// dropped.
 #[derive(Debug)]
 pub struct LogSection {
     log: Log,

@@ -1,9 +1,9 @@
 //! Notices: a job or a webhook tells the bot project where to look, and nothing else.
 //!
-//! A notice has the format of the bot's webhook template. Numbers are texts, because GitLab renders a field that an event
-//! lacks as an empty text. A notice may carry a webhook token, which the caller checks. It carries no verb, no name and no
-//! free text: whoever sends one can only make the bot look. A payload in any other format is no notice, even if GitLab
-//! itself broke it: GitLab expands variables in payloads.
+//! A notice has the format of the bot's webhook template. Numbers are texts, because GitLab renders a field that an
+//! event lacks as an empty text. A notice may carry a webhook token, which the caller checks. It carries no verb, no
+//! name and no free text: whoever sends one can only make the bot look. A payload in any other format is no notice,
+//! even if GitLab itself broke it: GitLab expands variables in payloads.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
-//! The format of an instance file: YAML. Every key is optional, because a file states only the difference from its preset.
+//! The format of an instance file: YAML. Every key is optional, because a file states only the difference from its
+//! preset.
 //!
-//! This module checks a file against the table of keys. It goes on after a mistake and passes on what is correct: so the
-//! author sees all mistakes at once.
+//! This module checks a file against the table of keys. It goes on after a mistake and passes on what is correct: so
+//! the author sees all mistakes at once.
 
 use serde::Deserialize;
 use yaml_serde::{Mapping, Value};

@@ -35,7 +35,8 @@ pub struct Instance {
 /// How to reach GitLab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gitlab {
-    /// An address with `http` or `https`, without user name and password; with a path where GitLab is installed below one.
+    /// An address with `http` or `https`, without user name and password; with a path where GitLab is installed below
+    /// one.
     pub url: Url,
     /// A file of certificates (PEM) to trust instead of the system's.
     pub ca_file: Option<PathBuf>,

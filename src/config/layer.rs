@@ -131,8 +131,8 @@ fn without_indices(path: &str) -> String {
     path.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest)).collect()
 }
 
-/// Returns the line, counted from 1, of the key or list item at `path` (`targets[0].branch`). Where there is none, returns
-/// the line of the nearest key or item around it; `None` where only the file is around it.
+/// Returns the line, counted from 1, of the key or list item at `path` (`targets[0].branch`). Where there is none,
+/// returns the line of the nearest key or item around it; `None` where only the file is around it.
 fn line(yaml: &str, path: &str) -> Option<usize> {
     let mut wanted = path;
     loop {

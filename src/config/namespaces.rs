@@ -81,8 +81,8 @@ impl NamespaceMap {
     ///
     /// # Errors
     ///
-    /// Says why, where a project could be in two of the namespaces: then a merge request could be its own counterpart, or
-    /// have two.
+    /// Says why, where a project could be in two of the namespaces: then a merge request could be its own counterpart,
+    /// or have two.
     pub(super) fn new(pairs: Vec<NamespacePair>) -> Result<Self, String> {
         if pairs.is_empty() {
             return Err("must name at least one pair of namespaces".to_owned());

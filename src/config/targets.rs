@@ -56,8 +56,8 @@ pub struct Target {
     pub branch: Option<NameRegex>,
 }
 
-/// The merge requests that an instance handles: those that match one of its targets. An instance without targets handles
-/// all.
+/// The merge requests that an instance handles: those that match one of its targets. An instance without targets
+/// handles all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets(pub(super) Vec<Target>);
 

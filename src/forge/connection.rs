@@ -1,8 +1,8 @@
 //! How to reach a GitLab: what the caller states, and the HTTP client made of it.
 //!
-//! Certificate authorities come from a file or from the system, never from the environment: whoever can set variables of
-//! a CI job must not be able to add an authority (`SSL_CERT_FILE`). git gets no such variable either, so both trust the
-//! same authorities.
+//! Certificate authorities come from a file or from the system, never from the environment: whoever can set variables
+//! of a CI job must not be able to add an authority (`SSL_CERT_FILE`). git gets no such variable either, so both trust
+//! the same authorities.
 
 use std::error::Error as _;
 use std::path::{Path, PathBuf};

@@ -186,11 +186,10 @@ impl ForgeError {
     }
 }
 
-/// Returns GitLab's own sentence from the body of an error, as one line fit to be shown.
+/// Returns GitLab's own sentence from the body of an error, as one printable line; empty where the body says nothing.
 ///
-/// The shapes that GitLab uses (API documentation, "REST API troubleshooting"; the last comes from Rack::Attack and
-/// from proxies): `{"message": "…"}`, `{"message": ["…"]}`, `{"message": {"field": ["…"]}}`,
-/// `{"error": "…", "error_description": "…"}`, plain text. Empty where the body says nothing.
+/// GitLab uses these forms (API documentation, "REST API troubleshooting"): `{"message": "…"}`, `{"message": ["…"]}`,
+/// `{"message": {"field": ["…"]}}`, `{"error": "…", "error_description": "…"}`. Rack::Attack and proxies send plain text.
 pub(super) fn sentence(body: &[u8]) -> String {
     let body = body.get(..BODY_LIMIT).unwrap_or(body).trim();
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
@@ -213,7 +212,7 @@ pub(super) fn sentence(body: &[u8]) -> String {
     printable(said.join("; ").as_bytes())
 }
 
-/// Adds the texts in `value` to `said`, each with the name of the field that it is about.
+/// Adds the texts in `value` to `said`, each with the name of its field.
 fn collect(value: &Value, field: &str, depth: usize, said: &mut Vec<String>) {
     if depth == 0 || said.len() >= VALUES_LIMIT {
         return;
@@ -223,7 +222,7 @@ fn collect(value: &Value, field: &str, depth: usize, said: &mut Vec<String>) {
         Value::Array(values) => values.iter().for_each(|value| collect(value, field, depth - 1, said)),
         Value::Object(object) => {
             for (key, value) in object {
-                // These two name no field: they hold what is wrong with the request as a whole.
+                // These two are no fields: they are about the request as a whole.
                 let field = if matches!(key.as_str(), "base" | "error") { "" } else { key };
                 collect(value, field, depth - 1, said);
             }
@@ -234,7 +233,7 @@ fn collect(value: &Value, field: &str, depth: usize, said: &mut Vec<String>) {
     }
 }
 
-/// Returns the title of an HTML page: a proxy's or load balancer's word for what happened.
+/// Returns the title of an HTML page, in which a proxy or load balancer says what happened.
 fn page_title(page: &[u8]) -> String {
     let lower = page.to_ascii_lowercase();
     let title = lower.find(b"<title>").map(|start| start + b"<title>".len()).and_then(|start| {

@@ -1,11 +1,12 @@
-//! GitLab: the operations that the bot needs, and nothing of what they are for.
+//! GitLab: the operations that the bot needs, without knowledge of what they are for.
 //!
-//! Thin on purpose: a call is one request (a list: one a page), its result holds what the bot reads of GitLab's answer,
-//! and nothing is decided. The endpoints are those of the crate `gitlab`, or in its manner where it lacks one. Retries,
-//! limits and errors are the same for all of them ([`retry`](RetryPolicy), [`ForgeError`]).
+//! This room is thin on purpose. A call sends one request. A list is an iterator that requests the next page when the
+//! caller gets there. The result holds the part of GitLab's answer that the bot reads. Nothing is decided here. The
+//! endpoints come from the crate `gitlab`; where it lacks one, an endpoint here works in the same way. All requests
+//! share retries, limits and errors ([`RetryPolicy`], [`ForgeError`]).
 //!
-//! Whatever a person wrote (titles, descriptions, notes, names) is handed on as it is: it is hostile, and to be made fit
-//! for its next place by whoever puts it there.
+//! Text that a person wrote (titles, descriptions, notes, names) is passed on unchanged. It may be hostile: whoever
+//! puts it somewhere must make it safe for that place.
 
 mod awards;
 mod branches;
@@ -39,8 +40,8 @@ pub use crate::forge::client::{Forge, GitlabVersion};
 pub use crate::forge::commits::Commit;
 pub use crate::forge::connection::{Connection, TokenKind, Writes};
 pub use crate::forge::error::{Failure, ForgeError};
-pub use crate::forge::files::{CommitAuthor, FileAction, FileActionKind};
-pub use crate::forge::graphql::{BRANCH_TIPS_AT_ONCE, HeadPipelineOf, PipelineGlance};
+pub use crate::forge::files::{FileAction, FileActionKind, NewCommitAuthor};
+pub use crate::forge::graphql::{BRANCH_TIPS_AT_ONCE, HeadPipeline, PipelineSummary};
 pub use crate::forge::hooks::{HookEvent, HookOwner, NewWebhook, Webhook, WebhookDelivery};
 pub use crate::forge::issues::{Issue, IssueEdit};
 pub use crate::forge::job_token_scope::{AllowedGroup, AllowedProject, JobTokenScope};

@@ -1,7 +1,7 @@
 //! Sends one HTTP request to GitLab, as often as the retry policy allows, and returns the answer.
 //!
-//! The crate `gitlab` describes the endpoints. Its own client is not used: it follows redirections with the token, reads
-//! bodies of any size, takes neither a proxy nor a time limit, and requests `/user` whenever it is made.
+//! The crate `gitlab` describes the endpoints. Its own client is not used: it follows redirections with the token,
+//! reads bodies of any size, takes neither a proxy nor a time limit, and requests `/user` whenever it is made.
 
 use std::io;
 use std::io::Read as _;
@@ -33,7 +33,8 @@ const NEXT_PAGE: HeaderName = HeaderName::from_static("x-next-page");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const RATE_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 
-/// How many requests this user has left before GitLab answers 429 for a while. Does not cover limits of single endpoints.
+/// How many requests this user has left before GitLab answers 429 for a while. Does not cover limits of single
+/// endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Requests allowed in one period.
@@ -159,7 +160,8 @@ impl Transport {
         self.send_prepared(&self.prepare(endpoint, query)?)
     }
 
-    /// Sends a GraphQL query: `body` is JSON with the query and its variables. A query only reads, so it is retried like GET.
+    /// Sends a GraphQL query: `body` is JSON with the query and its variables. A query only reads, so it is retried
+    /// like GET.
     pub(super) fn send_query(&self, body: Vec<u8>) -> Result<Answer, ForgeError> {
         let path = "../graphql";
         let url = self.api.join(path).map_err(|e| ForgeError::Misconfigured(format!("GraphQL: {e}")))?;
@@ -188,7 +190,7 @@ impl Transport {
                     failure.tries = 1;
                     let seconds = pause.as_secs_f32();
                     tracing::warn!("{failure}; trying again in {seconds:.1} s ({left} tries left)");
-                    if trouble.is_asked_of_all() {
+                    if trouble.pauses_all_requests() {
                         self.gate.close_for(pause, &self.policy);
                     } else {
                         self.policy.sleep(pause);

@@ -1,4 +1,4 @@
-//! Users: who the bot is, and who wrote what.
+//! Users: who the bot is, who wrote something, and which role somebody has.
 
 use std::borrow::Cow;
 
@@ -13,15 +13,15 @@ use crate::forge::error::ForgeError;
 use crate::forge::request::RawRequest;
 use crate::types::{AccessLevel, ProjectId, UserId};
 
-/// A user, as GitLab shows one in other things.
+/// A user, as GitLab shows one in other objects.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct User {
-    /// The user's number: the one thing about a user that stays.
+    /// The only property of a user that never changes.
     pub id: UserId,
     /// The name in `@name`.
     #[serde(default, deserialize_with = "or_default")]
     pub username: String,
-    /// The name that the user chose to show.
+    /// The display name.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
 }
@@ -29,45 +29,41 @@ pub struct User {
 /// The user that the token belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CurrentUser {
-    /// The user.
     #[serde(flatten)]
     pub user: User,
-    /// The address that GitLab itself puts into this user's commits; a push rule may demand it.
+    /// The address that GitLab itself writes into this user's commits. A push rule may demand it.
     #[serde(default)]
     pub commit_email: Option<String>,
-    /// The user's address.
     #[serde(default)]
     pub email: Option<String>,
 }
 
-/// An access token: personal, or of a project or group.
+/// An access token of a person, project or group.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct AccessToken {
-    /// Its name.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
-    /// What it is good for: `api`, `read_api`, `write_repository`.
+    /// `api`, `read_api`, `write_repository`, for example.
     #[serde(default, deserialize_with = "or_default")]
     pub scopes: Vec<String>,
-    /// The last day on which it is good; nothing where it does not expire.
+    /// The last day on which the token is valid; `None` where it does not expire.
     #[serde(default)]
     pub expires_at: Option<NaiveDate>,
-    /// Whether it is good today.
+    /// Whether the token is valid now. A token for which GitLab answers at all is.
     #[serde(default = "yes")]
     pub active: bool,
-    /// Whether somebody has revoked it.
+    /// Whether somebody has revoked the token.
     #[serde(default, deserialize_with = "or_default")]
     pub revoked: bool,
-    /// The user that it acts as.
+    /// The user that the token acts as.
     pub user_id: UserId,
 }
 
-/// A token that answers is good.
 const fn yes() -> bool {
     true
 }
 
-/// A user's membership of a project, of itself, through a group or by invitation.
+/// The endpoint of a user's membership of a project: direct, through a group or by invitation.
 struct Membership {
     project: ProjectId,
     user: UserId,
@@ -86,10 +82,10 @@ impl Endpoint for Membership {
 #[derive(Deserialize)]
 struct Member {
     access_level: AccessLevel,
-    /// `awaiting` until somebody has agreed to it; former versions do not say.
+    /// `awaiting` until somebody has approved the membership; former versions do not say.
     #[serde(default, deserialize_with = "or_default")]
     membership_state: String,
-    /// The user's, not the membership's: `active`, or what keeps them from doing anything, such as `blocked`.
+    /// The state of the user, not of the membership: `active`, or a state without any rights, such as `blocked`.
     #[serde(default, deserialize_with = "or_default")]
     state: String,
 }
@@ -100,22 +96,22 @@ impl Forge {
         self.query(&endpoint(GetCurrentUser::builder().build())?)
     }
 
-    /// Returns the user of a name; nothing where there is none.
-    pub fn user_named(&self, username: &str) -> Result<Option<User>, ForgeError> {
+    /// Returns the user with a name; `None` where there is none.
+    pub fn user_by_name(&self, username: &str) -> Result<Option<User>, ForgeError> {
         let found: Vec<User> = self.query(&RawRequest::get("users".to_owned()).with("username", username))?;
         Ok(found.into_iter().find(|user| user.username.eq_ignore_ascii_case(username)))
     }
 
-    /// Returns what the token is and is good for.
+    /// Returns the properties of the connection's access token.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::NotFoundOrNoAccess`] or [`ForgeError::Unauthorized`] also where the token is of another kind.
+    /// [`ForgeError::NotFoundOrNoAccess`] or [`ForgeError::Unauthorized`] also where it is a token of another kind.
     pub fn access_token(&self) -> Result<AccessToken, ForgeError> {
         self.query(&endpoint(PersonalAccessTokenSelf::builder().build())?)
     }
 
-    /// Returns the last day on which the token is good; nothing where it does not expire.
+    /// Returns the last day on which the token is valid; `None` where it does not expire.
     ///
     /// # Errors
     ///
@@ -124,8 +120,8 @@ impl Forge {
         Ok(self.access_token()?.expires_at)
     }
 
-    /// Returns a user's role in a project, inherited roles included; the lowest of all where the user is no member, or may
-    /// not do anything any more.
+    /// Returns a user's role in a project, including inherited roles. Returns the lowest one where the user is not a
+    /// member, or is blocked.
     pub fn role(&self, project: ProjectId, user: UserId) -> Result<AccessLevel, ForgeError> {
         match self.query::<Member>(&Membership { project, user }) {
             Ok(Member { membership_state, .. }) if membership_state == "awaiting" => Ok(AccessLevel::default()),

@@ -39,7 +39,7 @@ impl<'a> Look<'a> {
         let myself = bot.myself()?.user.clone();
         let acting = match &arguments.bot {
             None => myself.clone(),
-            Some(name) => match bot.forge.user_named(name)? {
+            Some(name) => match bot.forge.user_by_name(name)? {
                 Some(user) => user,
                 None => bail!(UsageError {
                     text: format!("there is no user {name} on {}", bot.instance.gitlab.url),

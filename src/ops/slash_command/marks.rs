@@ -66,7 +66,7 @@ impl Marks<'_> {
     /// Takes this job's claim back.
     pub(crate) fn take_back(&self, claim: AwardId) -> Result<(), ForgeError> {
         let (project, iid, note) = self.note;
-        self.bot.forge.take_award_back(project, iid, note, claim)
+        self.bot.forge.remove_award(project, iid, note, claim)
     }
 
     /// Answers the comment. One that is gone needs no answer, and another job's will do.
