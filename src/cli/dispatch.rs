@@ -1,10 +1,8 @@
 //! Which subcommand runs which operation.
-
-use anyhow::Result;
-
 use crate::cli::args::{Cli, Command};
 use crate::cli::run::{completions, config, notify, webhook_token};
 use crate::ops::{Surroundings, doctor, event, onboard, reconcile, recreate, report, retest, sync, update_dist_git};
+use crate::types::error::Result;
 
 /// Runs the command that was typed.
 pub fn run(cli: &Cli, surroundings: &Surroundings) -> Result<()> {

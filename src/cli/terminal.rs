@@ -12,11 +12,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bstr::ByteSlice as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::cli::exit::{NoCredentials, UsageError};
-use crate::config::ConfigError;
-use crate::forge::ForgeError;
-use crate::git::remote::RemoteError;
-use crate::types::Refusal;
+use crate::types::error::Error;
 use crate::types::text::{is_unseen, printable_whole};
 
 /// Whether to use colours (`--color`).
@@ -91,39 +87,16 @@ impl Paint {
 }
 
 /// Returns the lines that tell of an error: what, because of what, and what to do about it.
-pub fn error_lines(error: &anyhow::Error, paint: Paint) -> String {
+pub fn error_lines(error: &Error, paint: Paint) -> String {
     let mut lines = String::new();
-    let mut hint = None;
-    for (number, cause) in error.chain().enumerate() {
+    for (number, cause) in error.chain().iter().enumerate() {
         let label = if number == 0 { paint.red(paint.bold("error")) } else { paint.dim("caused by") };
-        lines.push_str(&format!(
-            "{label}: {}
-",
-            printable_whole(cause.to_string().as_bytes())
-        ));
-        hint = hint.or(hint_of(cause));
+        lines.push_str(&format!("{label}: {}\n", printable_whole(cause.as_bytes())));
     }
-    if let Some(hint) = hint {
+    if let Some(hint) = error.hint() {
         lines.push_str(&format!("{}: {hint}\n", paint.cyan("hint")));
     }
     lines
-}
-
-/// What to do about an error of ours.
-fn hint_of<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
-    if let Some(refusal) = cause.downcast_ref::<Refusal>() {
-        Some(&refusal.remedy)
-    } else if let Some(usage) = cause.downcast_ref::<UsageError>() {
-        Some(&usage.hint)
-    } else if let Some(error) = cause.downcast_ref::<ConfigError>() {
-        error.hint()
-    } else if let Some(error) = cause.downcast_ref::<ForgeError>() {
-        Some(error.remedy())
-    } else if let Some(error) = cause.downcast_ref::<RemoteError>() {
-        error.remedy()
-    } else {
-        cause.downcast_ref::<NoCredentials>().map(|missing| missing.hint())
-    }
 }
 
 /// Returns JSON with escapes for all characters that a terminal would act on: they are inside texts.
@@ -238,9 +211,10 @@ pub fn stderr_paint(color: Color, no_color: bool) -> Paint {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Context as _;
+    use crate::types::error::Context as _;
 
     use super::*;
+    use crate::types::Refusal;
 
     #[test]
     fn a_secret_is_known_in_base64_and_in_addresses() {
@@ -262,7 +236,8 @@ mod tests {
 
     #[test]
     fn an_error_says_what_why_and_what_to_do() {
-        let refused: anyhow::Result<()> = Err(Refusal::new("it is empty", "write something")).context("reading x.spec");
+        let refused: Result<(), Refusal> = Err(Refusal::new("it is empty", "write something"));
+        let refused = refused.context("reading x.spec");
         let error = refused.unwrap_err();
         assert_eq!(
             error_lines(&error, Paint::Plain),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::types::error::{Error, UsageError};
 use crate::types::text::printable;
 
 /// A mistake in a configuration: exit code 2. Among the lints of an
@@ -53,6 +54,12 @@ impl ConfigError {
     /// Returns what to do about the error, where the text does not say so.
     pub fn hint(&self) -> Option<&str> {
         self.remedy.as_deref()
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        UsageError { text: error.to_string(), hint: error.remedy }.into()
     }
 }
 

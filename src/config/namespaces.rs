@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::types::error::Error;
+
 /// The longest path of a namespace, in bytes.
 const LENGTH_LIMIT: usize = 1024;
 
@@ -14,6 +16,12 @@ pub struct Namespace(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be the path of a group or user, such as `redhat/centos-stream/src`")]
 pub struct NamespaceError;
+
+impl From<NamespaceError> for Error {
+    fn from(error: NamespaceError) -> Self {
+        Self::msg(error)
+    }
+}
 
 impl Namespace {
     pub fn as_str(&self) -> &str {

@@ -6,8 +6,8 @@ use gitlab::api::endpoint_prelude::{BodyError, Endpoint, FormParams, Method};
 use serde::{Deserialize, Serialize};
 
 use crate::forge::client::{Forge, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::user::User;
+use crate::types::error::ForgeError;
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// The number of a reaction. An older reaction has a lower one.

@@ -5,9 +5,9 @@ use gitlab::api::projects::repository::branches::{Branch as GetBranch, CreateBra
 use serde::Deserialize;
 
 use crate::forge::client::{Forge, endpoint, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
+use crate::types::error::ForgeError;
 use crate::types::{BranchName, CommitId, ProjectId};
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::forge::connection::Connection;
-use crate::forge::error::ForgeError;
 use crate::forge::request::RawRequest;
 use crate::forge::transport::{Answer, NextPage, RateLimit, Transport};
 use crate::types::ProjectPath;
+use crate::types::error::ForgeError;
 use crate::types::text::printable;
 
 /// GitLab's maximum of items per page.

@@ -8,8 +8,8 @@ use gitlab::api::projects::repository::commits::{Commit as GetCommit, CommitRefe
 use serde::Deserialize;
 
 use crate::forge::client::{Forge, decode, endpoint, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::projects::ProjectRef;
+use crate::types::error::ForgeError;
 use crate::types::{CommitId, ProjectId};
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -13,8 +13,8 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Proxy, Url, redirect, retry};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::forge::error::ForgeError;
 use crate::forge::retry::RetryPolicy;
+use crate::types::error::ForgeError;
 use crate::types::text::printable;
 
 /// How long establishing a connection may take.

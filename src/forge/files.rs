@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::forge::client::Forge;
-use crate::forge::error::ForgeError;
 use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
+use crate::types::error::ForgeError;
 use crate::types::{BranchName, CommitId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

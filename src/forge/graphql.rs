@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::forge::client::{Forge, PAGES_LIMIT, decode};
-use crate::forge::error::ForgeError;
 use crate::forge::transport::Answer;
+use crate::types::error::ForgeError;
 use crate::types::text::printable;
 use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 

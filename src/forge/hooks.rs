@@ -12,9 +12,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::forge::client::{Forge, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::request::RawRequest;
 use crate::types::ProjectPath;
+use crate::types::error::ForgeError;
 
 /// The most deliveries that GitLab allows per page ("Get events for a given hook id" in the API documentation).
 const DELIVERIES_PER_PAGE: u64 = 20;

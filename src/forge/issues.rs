@@ -9,9 +9,9 @@ use gitlab::api::projects::issues::notes as notes_api;
 use serde::Deserialize;
 
 use crate::forge::client::{Forge, endpoint, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::notes::Note;
 use crate::forge::user::User;
+use crate::types::error::ForgeError;
 use crate::types::{IssueIid, NoteId, ProjectPath, StateChange, UserId};
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::forge::client::{Forge, endpoint, if_known, or_default};
 use crate::forge::commits::Commit;
-use crate::forge::error::ForgeError;
 use crate::forge::pipelines::Pipeline;
 use crate::forge::projects::ProjectRef;
 use crate::forge::user::User;
+use crate::types::error::ForgeError;
 use crate::types::{CommitId, MergeRequestId, MergeRequestIid, ProjectId, ProjectPath, StateChange, UserId};
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -39,7 +39,6 @@ pub use crate::forge::branches::Branch;
 pub use crate::forge::client::{Forge, GitlabVersion};
 pub use crate::forge::commits::Commit;
 pub use crate::forge::connection::{Connection, TokenKind, Writes};
-pub use crate::forge::error::{Failure, ForgeError};
 pub use crate::forge::files::{FileAction, FileActionKind, NewCommitAuthor};
 pub use crate::forge::graphql::{BRANCH_TIPS_AT_ONCE, HeadPipeline, PipelineSummary};
 pub use crate::forge::hooks::{HookEvent, HookOwner, NewWebhook, Webhook, WebhookDelivery};

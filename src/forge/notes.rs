@@ -8,8 +8,8 @@ use gitlab::api::projects::merge_requests::notes as api;
 use serde::Deserialize;
 
 use crate::forge::client::{Forge, endpoint, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::user::User;
+use crate::types::error::ForgeError;
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// A note on a merge request.

@@ -10,10 +10,10 @@ use gitlab::api::projects::pipelines as api;
 use serde::Deserialize;
 
 use crate::forge::client::{Forge, endpoint, if_known, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
 use crate::forge::user::User;
+use crate::types::error::ForgeError;
 use crate::types::{CiState, CommitId, MergeRequestIid, PipelineId, ProjectId};
 
 /// A pipeline, as GitLab shows it in lists and in other objects.

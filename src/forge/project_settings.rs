@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::forge::client::{Forge, endpoint, if_known, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::projects::{ProjectRef, RawPermissions};
 use crate::forge::request::RawRequest;
+use crate::types::error::ForgeError;
 use crate::types::{AccessLevel, ProjectId, ProjectPath, Visibility};
 
 /// Who may use a feature of a project (`merge_requests_access_level` and similar settings).

@@ -9,8 +9,8 @@ use gitlab::api::projects::Project as GetProject;
 use serde::Deserialize;
 
 use crate::forge::client::{Forge, endpoint, if_known, or_default};
-use crate::forge::error::{Failure, ForgeError};
 use crate::forge::request::RawRequest;
+use crate::types::error::{Failure, ForgeError};
 use crate::types::text::printable;
 use crate::types::{AccessLevel, ProjectId, ProjectPath, Visibility};
 

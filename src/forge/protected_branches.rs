@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::forge::client::{Forge, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
+use crate::types::error::ForgeError;
 use crate::types::{AccessLevel, UserId};
 
 /// A rule for the branches that match a name or pattern. Where several rules match a branch, the most permissive one

@@ -4,9 +4,9 @@ use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
 use crate::forge::client::{Forge, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
+use crate::types::error::ForgeError;
 
 /// Which projects' jobs a runner runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]

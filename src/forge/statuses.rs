@@ -7,8 +7,8 @@ use gitlab::api::projects::repository::commits as api;
 use serde::Deserialize;
 
 use crate::forge::client::{Forge, endpoint, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::user::User;
+use crate::types::error::ForgeError;
 use crate::types::{CiState, CommitId, PipelineId, ProjectId};
 
 /// A commit status: one that somebody posted, or that of a job.

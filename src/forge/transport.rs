@@ -19,8 +19,9 @@ use reqwest::{Method, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::forge::connection::{Connection, Writes, innermost_cause};
-use crate::forge::error::{Failure, ForgeError, sentence};
+use crate::forge::error::{from_refusal, sentence};
 use crate::forge::retry::{Gate, RetryPolicy, RetryStep, TransportTrouble, retry_after};
+use crate::types::error::{Failure, ForgeError};
 use crate::types::text::printable;
 
 /// The longest answer that is read, in bytes. A page of 100 merge requests with the longest descriptions that GitLab
@@ -293,7 +294,7 @@ impl Transport {
         failure.message = sentence(&self.masked(body));
         match TransportTrouble::from_answer(status.as_u16(), &prepared.path, failure.retry_after) {
             Some(trouble) => Attempt::Trouble(trouble, failure),
-            None => Attempt::Refused(ForgeError::from_refusal(failure, location)),
+            None => Attempt::Refused(from_refusal(failure, location)),
         }
     }
 

@@ -11,11 +11,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::forge::client::{Forge, if_known, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
 use crate::forge::user::User;
 use crate::types::PipelineId;
+use crate::types::error::ForgeError;
 
 /// GitLab's address for starting a pipeline, in the form for webhooks: its path names the branch or tag ("Trigger
 /// pipelines with the API" in GitLab's documentation).

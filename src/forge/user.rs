@@ -9,8 +9,8 @@ use gitlab::api::users::CurrentUser as GetCurrentUser;
 use serde::Deserialize;
 
 use crate::forge::client::{Forge, endpoint, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::request::RawRequest;
+use crate::types::error::ForgeError;
 use crate::types::{AccessLevel, ProjectId, UserId};
 
 /// A user, as GitLab shows one in other objects.

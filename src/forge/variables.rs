@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::forge::client::{Forge, or_default};
-use crate::forge::error::ForgeError;
 use crate::forge::request::RawRequest;
 use crate::types::ProjectPath;
+use crate::types::error::ForgeError;
 
 /// The environment scope of a variable for all jobs, with or without an environment.
 pub const ANY_ENVIRONMENT: &str = "*";

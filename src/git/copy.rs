@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
-
 use crate::git::Store;
 use crate::git::process::GitCommand;
 use crate::git::remote::{NAME, Remote};
 use crate::types::CommitId;
+use crate::types::error::Result;
 
 /// How long one fetch or push of a whole history may take. One in which nothing moves is given up long before.
 const DEADLINE: Duration = Duration::from_secs(3 * 60 * 60);
@@ -36,7 +35,7 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// [`RemoteError::Stale`](crate::git::remote::RemoteError::Stale) where one of them is there.
+    /// [`RemoteError::Stale`](crate::types::error::RemoteError::Stale) where one of them is there.
     pub fn push_new(&self, store: &Store, refs: &[(&str, CommitId)]) -> Result<()> {
         self.run(|| {
             whole(self.command(store))

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
 
 use crate::git::Store;
+use crate::types::error::{Context as _, Result, bail};
 use crate::types::{CommitId, Refusal, RepoPath, TreeId};
 
 /// How much `git log` may print for all commits together.
@@ -207,6 +207,6 @@ mod tests {
     fn a_message_without_end_is_refused_by_its_commit() {
         let log = format!("{A}\0{B}\0{A}\0An Author\0a@example.com\0Subject\0{}", "x".repeat(MESSAGE_LIMIT + 1));
         let error = parse(log.as_bytes()).unwrap_err();
-        assert_eq!(error.downcast::<Refusal>().unwrap().subject.unwrap().to_string(), "commit aaaaaaaaaa");
+        assert_eq!(error.into_refusal().unwrap().subject.unwrap().to_string(), "commit aaaaaaaaaa");
     }
 }

@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
 use bstr::ByteSlice as _;
 
-use crate::cli::exit::UsageError;
 use crate::git::process::Git;
 use crate::git::store::os_path;
 use crate::git::upstream_ref::{self, RefPlace, ResolvedRef};
 use crate::types::CommitId;
+use crate::types::error::{Context as _, Result, UsageError, bail};
 
 /// A clone, and what was checked out in it when it was opened.
 #[derive(Clone, Debug)]
@@ -32,10 +31,10 @@ impl LocalRepository {
     pub fn open(git: &Git, directory: &Path, role: &str) -> Result<Self> {
         let named = format!("{role} {}", directory.display());
         if !directory.is_dir() {
-            bail!(UsageError {
-                text: format!("{named} is not a directory"),
-                hint: format!("name the directory of a {role} clone"),
-            });
+            bail!(UsageError::new(
+                format!("{named} is not a directory"),
+                format!("name the directory of a {role} clone")
+            ));
         }
         let finished = git
             .in_clone(directory)
@@ -52,21 +51,19 @@ impl LocalRepository {
         let [format, top, common, .., head] = lines[..] else {
             let without_commit = finished.stdout.lines().count() == 3;
             bail!(match without_commit {
-                true => UsageError {
-                    text: format!("{named} has no commit checked out"),
-                    hint: "check out the branch that is meant".into()
-                },
-                false => UsageError {
-                    text: format!("{named} is not a git clone with a work tree: {}", finished.stderr),
-                    hint: format!("name the directory of a {role} clone that is not bare"),
-                },
+                true =>
+                    UsageError::new(format!("{named} has no commit checked out"), "check out the branch that is meant"),
+                false => UsageError::new(
+                    format!("{named} is not a git clone with a work tree: {}", finished.stderr),
+                    format!("name the directory of a {role} clone that is not bare")
+                ),
             });
         };
         if format != b"sha1" {
-            bail!(UsageError {
-                text: format!("{named} uses {} for object names", format.as_bstr()),
-                hint: "use a clone with sha1 names: no other are supported".into(),
-            });
+            bail!(UsageError::new(
+                format!("{named} uses {} for object names", format.as_bstr()),
+                "use a clone with sha1 names: no other are supported"
+            ));
         }
         let common = os_path(common.as_bstr())?;
         let shallow = match std::fs::read(common.join("shallow")) {

@@ -22,3 +22,9 @@ pub use crate::git::history::{DownstreamCommit, History};
 pub use crate::git::local::LocalRepository;
 pub use crate::git::process::Git;
 pub use crate::git::store::Store;
+
+impl From<git2::Error> for crate::types::error::Error {
+    fn from(error: git2::Error) -> Self {
+        anyhow::Error::from(error).into()
+    }
+}

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
 use bstr::ByteSlice as _;
 
 use crate::git::Store;
-use crate::git::remote::{Remote, RemoteError};
+use crate::git::remote::Remote;
 use crate::git::upstream_ref::{self, RefPlace, ResolvedRef};
+use crate::types::error::{RemoteError, Result, bail};
 use crate::types::finding::quoted;
 use crate::types::{BlobId, CommitId, File, FileMode, Refusal, RepoPath};
 
@@ -95,9 +95,9 @@ impl<'a> PartialFetch<'a> {
         let theirs = full_name.clone().unwrap_or_else(|| object.to_string());
         self.refs.push((theirs, UPSTREAM.to_owned()));
         if let Err(error) = self.remote.fetch(self.store, &self.refs, self.depth) {
-            return Err(match error.downcast::<RemoteError>()? {
-                RemoteError::MissingRef { .. } => neither_tag_nor_branch(upstream_ref).into(),
-                other => other.into(),
+            return Err(match error.repository() {
+                Some(RemoteError::MissingRef { .. }) => neither_tag_nor_branch(upstream_ref).into(),
+                _ => error,
             });
         }
         let Some(commit) = self.store.peel_to_commit(&self.store.object_at(UPSTREAM)?)? else {

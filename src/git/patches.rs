@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
-use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
 
 use crate::git::Store;
 use crate::transform::series::Prefix;
+use crate::types::error::{Context as _, Result, bail};
 use crate::types::{CommitId, Refusal};
 
 /// The largest patch of one commit.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::anyhow;
 use bstr::ByteSlice as _;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use wait_timeout::ChildExt as _;
 
 use crate::types::Refusal;
+use crate::types::error::{Context as _, Result, bail};
 use crate::types::text::printable;
 
 /// The oldest git that works: Debian 12's. It brought `merge-tree --write-tree` (2.38) and

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
 use git2::{Index, IndexEntry, IndexTime};
 
@@ -16,6 +15,7 @@ use crate::git::work_tree::changes;
 use crate::git::{History, Store};
 use crate::transform::mail::{self, PatchedFile};
 use crate::transform::series::Prefix;
+use crate::types::error::{Context as _, Result, bail};
 use crate::types::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath, TreeId};
 
 /// How much git may print for the files that differ between upstream and the merge request.
@@ -140,7 +140,8 @@ fn runs<'a>(series: &[PatchFile<'a>], calls: Calls) -> Result<Vec<Vec<Mail<'a>>>
     let mut touched = HashSet::new();
     let mails = series.iter().flat_map(|file| mail::split(file.content).into_iter().map(|content| (*file, content)));
     for (file, content) in mails {
-        let changed = mail::diff_of(content).with_context(|| format!("reading {}", file.name.as_bstr()))?;
+        let changed = mail::diff_of(content)
+            .map_err(|error| mail::unreadable(format!("reading {}: {error}", file.name.as_bstr())))?;
         let paths = |file: &PatchedFile| [file.old.clone(), file.new.clone()].into_iter().flatten();
         let moves = |file: &PatchedFile| file.old != file.new && paths(file).any(|path| touched.contains(&path));
         let mail = Mail { file, content };

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use bstr::ByteSlice as _;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -16,6 +15,7 @@ use url::Url;
 
 use crate::git::Store;
 use crate::git::process::{Finished, GitCommand, masked};
+use crate::types::error::{Context as _, RemoteError, Result, bail};
 use crate::types::text::printable;
 use crate::types::{BlobId, CommitId, Refusal};
 
@@ -58,124 +58,45 @@ pub struct Access {
     pub first_pause: Duration,
 }
 
-/// Why a repository could not be reached or changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RemoteError {
-    /// The network or the server failed, and went on to fail.
-    #[error("{role}: the git server cannot be reached: {said}")]
-    Unavailable {
-        /// Which repository.
-        role: &'static str,
-        /// What git says.
-        said: String,
-    },
-    /// The server does not let this user in, or there is no such repository: GitLab does not tell which.
-    #[error("{role}: no access to the repository, or there is none: {said}")]
-    Denied {
-        /// Which repository.
-        role: &'static str,
-        /// What git says.
-        said: String,
-    },
-    /// A ref that was asked for is not there.
-    #[error("{role}: {said}")]
-    MissingRef {
-        /// Which repository.
-        role: &'static str,
-        /// What git says.
-        said: String,
-    },
-    /// The branch is no longer where it was seen.
-    #[error("{role}: the branch was changed by somebody else meanwhile")]
-    Stale {
-        /// Which repository.
-        role: &'static str,
-    },
-    /// The server lacks history that the pushed commit builds on, and the clone does not have it either.
-    #[error("{role}: the server lacks the commit that the new one builds on")]
-    TooShallow {
-        /// Which repository.
-        role: &'static str,
-    },
-    /// The server's certificate comes from no authority that is trusted.
-    #[error("{role}: the server's certificate is not trusted: {said}")]
-    Untrusted {
-        /// Which repository.
-        role: &'static str,
-        /// What git says.
-        said: String,
-    },
-    /// The server refuses, for its own reason.
-    #[error("{role}: the server refuses: {said}")]
-    Refused {
-        /// Which repository.
-        role: &'static str,
-        /// What git and the server say.
-        said: String,
-    },
-}
-
-impl RemoteError {
-    /// Returns what to do about it, where that is known.
-    pub fn remedy(&self) -> Option<&'static str> {
-        let is_untrusted = matches!(self, Self::Untrusted { .. });
-        is_untrusted.then_some(
-            "set `gitlab.ca_file` of the instance to a file with the certificate (PEM) of the authority behind the server's",
-        )
-    }
-
-    /// Whether it is about what was committed: objects that git does not take, or not any more.
-    pub fn is_about_content(&self) -> bool {
-        match self {
-            Self::Refused { said, .. } | Self::Unavailable { said, .. } => {
-                ["maximum allowed tree depth", "fsck error"].iter().any(|part| said.contains(part))
-            }
-            _ => false,
-        }
-    }
-
-    fn of(role: &'static str, said: String) -> Self {
-        let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
-        if has(&["couldn't find remote ref", "not our ref", "remote ref does not exist"]) {
-            Self::MissingRef { role, said }
-        } else if has(&["stale info", "fetch first", "cannot lock ref", "failed to update ref"]) {
-            Self::Stale { role }
-        } else if has(&[
-            "server certificate verification failed",
-            "server verification failed",
-            "SSL certificate problem",
-        ]) {
-            Self::Untrusted { role, said }
-        } else if has(&["shallow update not allowed"]) {
-            Self::TooShallow { role }
-        } else if has(&[
-            "Authentication failed",
-            "error: 401",
-            "error: 403",
-            "error: 404",
-            "not found",
-            "could not read Username",
-        ]) {
-            Self::Denied { role, said }
-        } else if has(&[
-            "Could not resolve",
-            "Failed to connect",
-            "Couldn't connect",
-            "Connection reset",
-            "timed out",
-            "Operation too slow",
-            "error: 429",
-            "error: 5",
-            "early EOF",
-            "RPC failed",
-            "hung up unexpectedly",
-            "Empty reply",
-            "unexpected disconnect",
-        ]) {
-            Self::Unavailable { role, said }
-        } else {
-            Self::Refused { role, said }
-        }
+/// Tells the kind of a failure by what git says of it.
+fn remote_error(role: &'static str, said: String) -> RemoteError {
+    let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
+    if has(&["couldn't find remote ref", "not our ref", "remote ref does not exist"]) {
+        RemoteError::MissingRef { role, said }
+    } else if has(&["stale info", "fetch first", "cannot lock ref", "failed to update ref"]) {
+        RemoteError::Stale { role }
+    } else if has(&["server certificate verification failed", "server verification failed", "SSL certificate problem"])
+    {
+        RemoteError::Untrusted { role, said }
+    } else if has(&["shallow update not allowed"]) {
+        RemoteError::TooShallow { role }
+    } else if has(&[
+        "Authentication failed",
+        "error: 401",
+        "error: 403",
+        "error: 404",
+        "not found",
+        "could not read Username",
+    ]) {
+        RemoteError::Denied { role, said }
+    } else if has(&[
+        "Could not resolve",
+        "Failed to connect",
+        "Couldn't connect",
+        "Connection reset",
+        "timed out",
+        "Operation too slow",
+        "error: 429",
+        "error: 5",
+        "early EOF",
+        "RPC failed",
+        "hung up unexpectedly",
+        "Empty reply",
+        "unexpected disconnect",
+    ]) {
+        RemoteError::Unavailable { role, said }
+    } else {
+        RemoteError::Refused { role, said }
     }
 }
 
@@ -245,7 +166,7 @@ impl Remote {
             // A push tells on standard output what became of each branch, those that are well among them.
             let failed: Vec<&[u8]> = finished.stdout.lines().filter(|line| line.starts_with(b"!")).collect();
             let said = [printable(&masked(&failed.join(&b"; "[..]), &self.secrets())), finished.stderr];
-            let error = RemoteError::of(self.role, said.join(" ").trim().to_owned());
+            let error = remote_error(self.role, said.join(" ").trim().to_owned());
             tries_left -= 1;
             if tries_left == 0 || !matches!(error, RemoteError::Unavailable { .. }) {
                 return Err(error.into());
@@ -314,15 +235,14 @@ impl Remote {
                 .input(input.clone().into_bytes())
                 .file_limit(CONTENT_LIMIT)
         });
-        match fetched.map_err(|error| error.downcast::<RemoteError>()) {
+        match fetched {
             Ok(_) => Ok(()),
-            Err(Ok(error)) if is_too_large(&error.to_string()) => {
+            Err(error) if error.repository().is_some_and(|error| is_too_large(&error.to_string())) => {
                 let text = format!("the files that its commits change take more than {} GiB", CONTENT_LIMIT >> 30);
                 let remedy = "bring large files by an archive in the lookaside cache, and take them out of the branch";
                 Err(Refusal::new(text, remedy).into())
             }
-            Err(Ok(error)) => Err(error.into()),
-            Err(Err(error)) => Err(error),
+            Err(error) => Err(error),
         }
     }
 
@@ -330,7 +250,9 @@ impl Remote {
     pub fn list(&self, store: &Store, patterns: &[String]) -> Result<Vec<(String, CommitId)>> {
         let list = || self.command(store).output_limit(LIST_LIMIT).args(["ls-remote", "--quiet", NAME]).args(patterns);
         let finished = self.run(list)?;
-        anyhow::ensure!(!finished.truncated, "{}: there are too many branches and tags to list them", self.role);
+        if finished.truncated {
+            bail!("{}: there are too many branches and tags to list them", self.role);
+        }
         let mut refs = Vec::new();
         for line in finished.stdout.lines() {
             if let Some((id, name)) = line.split_once_str(b"\t") {
@@ -363,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_git_says_is_understood() {
-        let of = |said: &str| RemoteError::of("dist-git", said.to_owned());
+        let of = |said: &str| remote_error("dist-git", said.to_owned());
         assert!(matches!(of("fatal: couldn't find remote ref refs/heads/c9s"), RemoteError::MissingRef { .. }));
         assert!(matches!(of("! [rejected] x -> y (stale info)"), RemoteError::Stale { .. }));
         assert!(matches!(of("fatal: Authentication failed for 'http://x/'"), RemoteError::Denied { .. }));

@@ -9,11 +9,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io;
 
-use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
 
 use crate::git::Store;
 use crate::git::process::EMPTY_TREE;
+use crate::types::error::{Context as _, Result, bail};
 use crate::types::finding::quoted;
 use crate::types::text::printable;
 use crate::types::{CommitId, Refusal, RepoPath, TreeId};

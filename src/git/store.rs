@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::anyhow;
 use bstr::{BStr, BString, ByteSlice as _};
 use git2::{ObjectType, Oid, Repository, RepositoryInitOptions, Signature, Tree};
 use tempfile::TempDir;
 
 use crate::git::process::{Git, GitCommand};
+use crate::types::error::{Context as _, Error, Result, bail};
 use crate::types::finding::quoted;
 use crate::types::path::PathError;
 use crate::types::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath, TreeId};
@@ -199,7 +200,7 @@ impl Store {
 
     /// Returns the content of the file at `path`, which a refusal names.
     pub fn read_at(&self, path: &RepoPath, file: &File) -> Result<Vec<u8>> {
-        self.read(&file.blob).map_err(|error| match error.downcast::<Refusal>() {
+        self.read(&file.blob).map_err(|error| match error.into_refusal() {
             Ok(refusal) => refusal.about_file(path).into(),
             Err(other) => other,
         })
@@ -500,7 +501,7 @@ pub enum TreeEntry {
 }
 
 fn name_of(name: &[u8]) -> Result<&std::ffi::OsStr> {
-    name.to_os_str().map_err(|_| anyhow!("{} cannot be a file name here", name.as_bstr()))
+    name.to_os_str().map_err(|_| Error::msg(format!("{} cannot be a file name here", name.as_bstr())))
 }
 
 fn file(mode: i32, id: Oid) -> Result<File> {
@@ -547,7 +548,7 @@ mod tests {
             }
             tree = TreeId::from_bytes(raw(builder.write().unwrap()));
         }
-        let refused = |listed: Result<FileTree>| listed.unwrap_err().downcast::<Refusal>().unwrap().text;
+        let refused = |listed: Result<FileTree>| listed.unwrap_err().into_refusal().unwrap().text;
         assert!(refused(store.files(&tree, None)).starts_with("the tree holds more than 500000 files"));
         assert!(refused(store.files(&tree, Some(&path("3")))).starts_with("`3` holds more than 50000 files"));
         let several = ["0", "1", "2", "3", "4", "5"].map(path);

@@ -11,11 +11,13 @@ use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
+use bstr::ByteSlice as _;
+
 use crate::git::store::{blob_id, os_path};
 use crate::git::{LocalRepository, Store};
+use crate::types::error::{Context as _, Result, bail};
 use crate::types::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath};
-use anyhow::{Context as _, Result, anyhow, bail};
-use bstr::ByteSlice as _;
 
 /// What each path becomes: a file, or nothing.
 pub type Changes = BTreeMap<RepoPath, Option<File>>;

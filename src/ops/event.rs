@@ -9,15 +9,12 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::ci::{IncomingNotice, NoticeError, PAYLOAD_LIMIT, WhereToLook};
 use crate::cli::args::{self, Global};
-use crate::cli::exit::UsageError;
 use crate::cli::run::webhook_token::now;
 use crate::config::WebhookTokens;
-use crate::forge::ForgeError;
 use crate::git::Git;
 use crate::ops::merge_request_reference::MergeRequestReference;
 use crate::ops::named::Named;
@@ -26,6 +23,7 @@ use crate::ops::report::{self, Asked};
 use crate::ops::session::{Bot, Setting};
 use crate::ops::{Surroundings, slash_command, sync};
 use crate::setup::webhook_token::{Secret, TokenScope, UnverifiedToken};
+use crate::types::error::{Context as _, ForgeError, Result, UsageError, bail};
 use crate::types::{MergeRequestIid, NoteId, PipelineId, ProjectId, ProjectPath};
 
 /// The variable with the payload, or with the path of the file that holds it ("Access webhook payload" in GitLab's
@@ -41,12 +39,11 @@ pub(crate) fn run(arguments: &args::Event, global: &Global, surroundings: &Surro
             tracing::info!("the event's payload is not followed: {why}");
             return Ok(());
         }
-        Err(error @ NoticeError::SetsVariables) => bail!(UsageError {
-            text: format!("the event's payload is refused: {error}"),
-            hint: "forbid it in the bot project: Settings, CI/CD, Variables, minimum role to use pipeline variables: \
+        Err(error @ NoticeError::SetsVariables) => bail!(UsageError::new(
+            format!("the event's payload is refused: {error}"),
+            "forbid it in the bot project: Settings, CI/CD, Variables, minimum role to use pipeline variables: \
                    no one allowed"
-                .to_owned(),
-        }),
+        )),
     };
     let look = call.look;
     let setting = Setting::read(global, surroundings)?;
@@ -124,12 +121,8 @@ enum Allowed {
 
 /// Returns the secret of an instance that requires webhook tokens.
 fn secret(setting: &Setting) -> Result<Secret, UsageError> {
-    setting.environment().webhook_secret.clone().and_then(Secret::new).ok_or_else(|| UsageError {
-        text: format!("{} requires webhook tokens, and SGB_WEBHOOK_SECRET is not set", setting.instance.name),
-        hint: "set it in the bot project (Settings, CI/CD, Variables; masked, protected, not expanded) to the secret that \
-               `webhook-token` signs with, or take `webhook_tokens` out of the instance file"
-            .to_owned(),
-    })
+    setting.environment().webhook_secret.clone().and_then(Secret::new).ok_or_else(|| UsageError::new(format!("{} requires webhook tokens, and SGB_WEBHOOK_SECRET is not set", setting.instance.name), "set it in the bot project (Settings, CI/CD, Variables; masked, protected, not expanded) to the secret that \
+               `webhook-token` signs with, or take `webhook_tokens` out of the instance file"))
 }
 
 /// Returns what a webhook token is good for, or why it is good for nothing.
@@ -155,7 +148,7 @@ impl Working<'_> {
         let reference = MergeRequestReference { project: project.clone(), iid };
         let work = sync::Work::new(self.bot, &git, reference, dist_path.parse()?);
         match work.run(self.global, self.surroundings) {
-            Err(error) if is_not_found(error.downcast_ref()) => {
+            Err(error) if is_not_found(error.gitlab()) => {
                 // Whoever may send events may name what is not there.
                 if !is_not_found(self.bot.forge.merge_request(project, iid).as_ref().err()) {
                     return Err(error);
@@ -205,10 +198,10 @@ fn payload(arguments: &args::Event, surroundings: &Surroundings) -> Result<Vec<u
         return read(path);
     }
     match surroundings.variables.get(TRIGGER_PAYLOAD).map(String::as_str) {
-        None | Some("") => bail!(UsageError {
-            text: format!("there is no event: {TRIGGER_PAYLOAD} is not set"),
-            hint: "run it in a triggered pipeline, or name a file with `--payload`".to_owned(),
-        }),
+        None | Some("") => bail!(UsageError::new(
+            format!("there is no event: {TRIGGER_PAYLOAD} is not set"),
+            "run it in a triggered pipeline, or name a file with `--payload`"
+        )),
         Some(value) if value.trim_start().starts_with('{') => Ok(value.as_bytes().to_vec()),
         Some(path) => read(Path::new(path)),
     }

@@ -1,16 +1,14 @@
 //! Which pair of merge requests a report is about. What was named is checked against the instance first, and what is
 //! found has to be the bot's own.
-
-use anyhow::Result;
-
 use crate::config::Forks;
-use crate::forge::{ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Pipeline, StateFilter};
+use crate::forge::{MergeRequest, MergeRequestQuery, MergeRequestState, Pipeline, StateFilter};
 use crate::ops::merge_request_reference::MergeRequestReference;
 use crate::ops::pipeline_reference::PipelineReference;
 use crate::ops::report::{Asked, Pair};
 use crate::ops::session::Bot;
 use crate::pair::report_plan::RememberedResults;
 use crate::pair::{branch, markers};
+use crate::types::error::{ForgeError, Result};
 use crate::types::{BranchName, MergeRequestIid, ProjectPath};
 
 /// The most of the bot's merge requests from one branch that are looked at.

@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use crate::cli::exit::UsageError;
 use crate::ops::gitlab_address::{self, Named};
+use crate::types::error::UsageError;
 use crate::types::finding::quoted;
 use crate::types::{MergeRequestIid, ProjectPath};
 
@@ -19,9 +19,11 @@ pub(crate) struct MergeRequestReference {
 impl MergeRequestReference {
     /// Reads `text`. An address has to be one of the GitLab at `gitlab`, which may be installed below a path.
     pub(crate) fn parse(text: &str, gitlab: &Url) -> Result<Self, UsageError> {
-        let wrong = |what: &str| UsageError {
-            text: format!("{} {what}", quoted(text.as_bytes())),
-            hint: "name a merge request by its address, or as `group/project!7`".to_owned(),
+        let wrong = |what: &str| {
+            UsageError::new(
+                format!("{} {what}", quoted(text.as_bytes())),
+                "name a merge request by its address, or as `group/project!7`",
+            )
         };
         let (project, iid) = match gitlab_address::read(text, gitlab) {
             Named::Elsewhere => return Err(wrong(&format!("is not on {gitlab}"))),

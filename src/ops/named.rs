@@ -1,11 +1,8 @@
 //! The source-git merge request that a command is about, as it is named on the command line or by the job around.
-
-use anyhow::{Result, bail};
-
-use crate::cli::exit::UsageError;
 use crate::ops::merge_request_reference::MergeRequestReference;
 use crate::ops::session::Setting;
 use crate::types::ProjectPath;
+use crate::types::error::{Result, UsageError, bail};
 
 /// Which merge request, and where its pair is.
 #[derive(Clone, Debug)]
@@ -18,10 +15,10 @@ impl Named {
     /// Reads what is named; nothing, with a line in the log, where that is none of the instance's.
     pub(crate) fn read(named: Option<&str>, setting: &Setting) -> Result<Option<Self>> {
         let Some(named) = named.or(setting.job.merge_request.as_deref()) else {
-            bail!(UsageError {
-                text: "no merge request is named, and this is not a merge request pipeline".to_owned(),
-                hint: "name it: `--merge-request group/project!7`".to_owned(),
-            });
+            bail!(UsageError::new(
+                "no merge request is named, and this is not a merge request pipeline",
+                "name it: `--merge-request group/project!7`"
+            ));
         };
         let instance = &setting.instance;
         let reference = MergeRequestReference::parse(named, &instance.gitlab.url)?;

@@ -1,8 +1,9 @@
 //! Finding the bot's note on a source-git merge request.
 
-use crate::forge::{CurrentUser, ForgeError, Note, NoteOrder};
+use crate::forge::{CurrentUser, Note, NoteOrder};
 use crate::ops::session::Bot;
 use crate::pair::markers;
+use crate::types::error::ForgeError;
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// Returns the bot's own notes on a merge request: the one with the number that a record tells, else those on the first

@@ -1,8 +1,6 @@
 //! What a command did for one merge request.
-
-use anyhow::{Context as _, Result};
-
 use crate::cli::terminal;
+use crate::types::error::{Context as _, Result};
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,5 @@
 //! `recreate`: the dist-git merge request of a source-git merge request, made anew whatever people did there. A person asks
 //! for it, with this command or with a comment; the bot does so on its own account never.
-
-use anyhow::{Result, bail};
-
 use crate::cli::args::{self, Global};
 use crate::forge::MergeRequestState;
 use crate::git::Git;
@@ -13,6 +10,7 @@ use crate::ops::session::{Bot, Setting};
 use crate::ops::sync::{self, Synced};
 use crate::pair::facts::SyncMode;
 use crate::types::Refusal;
+use crate::types::error::{Result, bail};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &args::Recreate, global: &Global, surroundings: &Surroundings) -> Result<()> {

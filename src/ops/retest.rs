@@ -1,12 +1,10 @@
 //! `retest`: one more pipeline for the dist-git merge request of a source-git merge request.
 //!
 //! GitLab decides whether the bot may start one, and where it runs. Where it may not, the bot's note says who can.
-
-use anyhow::{Result, bail};
 use chrono::Utc;
 
 use crate::cli::args::{self, Global};
-use crate::forge::{ForgeError, MergeRequestState, Note, Pipeline};
+use crate::forge::{MergeRequestState, Note, Pipeline};
 use crate::ops::merge_request_reference::MergeRequestReference;
 use crate::ops::named::Named;
 use crate::ops::outcome::Effect;
@@ -16,6 +14,7 @@ use crate::ops::{Surroundings, notes};
 use crate::pair::markers;
 use crate::pair::note::DistGitLink;
 use crate::pair::note::retest_hint::{self, RunSection};
+use crate::types::error::{ForgeError, Result, bail};
 use crate::types::{PipelineId, Refusal};
 
 /// How many pipelines of a merge request are looked at; GitLab lists the newest of each kind first.

@@ -2,17 +2,16 @@
 
 use std::sync::OnceLock;
 
-use anyhow::{Result, bail};
 use secrecy::SecretString;
 
 use crate::ci::{JobContext, Log};
 use crate::cli::args::Global;
-use crate::cli::exit::NoCredentials;
 use crate::config::{Environment, Forks, Instance, Pauses};
-use crate::forge::{Connection, CurrentUser, Forge, ForgeError, RetryPolicy, TokenKind, Writes};
+use crate::forge::{Connection, CurrentUser, Forge, RetryPolicy, TokenKind, Writes};
 use crate::git::store::Identity;
 use crate::ops::Surroundings;
 use crate::types::ProjectPath;
+use crate::types::error::{ForgeError, NoCredentials, Result, bail};
 
 /// The instance where none is named.
 pub(crate) const DEFAULT_INSTANCE: &str = "production";

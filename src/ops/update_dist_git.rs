@@ -7,10 +7,7 @@ use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
-
 use crate::cli::args::{Global, Output, UpdateDistGit};
-use crate::cli::exit::UsageError;
 use crate::cli::render::transformation;
 use crate::git::work_tree::{self, Changes, Purpose};
 use crate::git::{Git, LocalRepository, Store};
@@ -20,6 +17,7 @@ use crate::transform::config::PackageConfig;
 use crate::transform::files::ReceiverFiles;
 use crate::transform::report::Upstream;
 use crate::types::Refusal;
+use crate::types::error::{Context as _, Result, UsageError, bail};
 
 /// The longest commit message that is read from a file.
 const MESSAGE_LIMIT: u64 = 1 << 20;
@@ -40,10 +38,10 @@ pub(crate) fn run(arguments: &UpdateDistGit, global: &Global, surroundings: &Sur
     let source_git = LocalRepository::open(&git, &arguments.source_git, "source-git")?;
     let dist_git = LocalRepository::open(&git, &arguments.dist_git, "dist-git")?;
     if source_git.top == dist_git.top {
-        bail!(UsageError {
-            text: format!("{} is named both as source-git and as dist-git", source_git.top.display()),
-            hint: "name two clones; source-git's own files would give way to dist-git's".into(),
-        });
+        bail!(UsageError::new(
+            format!("{} is named both as source-git and as dist-git", source_git.top.display()),
+            "name two clones; source-git's own files would give way to dist-git's"
+        ));
     }
     let mut store = Store::create(&git)?;
     store.borrow(&[source_git.objects.clone(), dist_git.objects.clone()], &source_git.shallow)?;
@@ -142,7 +140,7 @@ fn read_message(arguments: &UpdateDistGit) -> Result<Option<Vec<u8>>> {
         (None, None) => return Ok(None),
     };
     if message.trim_ascii().is_empty() {
-        bail!(UsageError { text: "the commit message is empty".into(), hint: "say what changes and why".into() });
+        bail!(UsageError::new("the commit message is empty", "say what changes and why"));
     }
     Ok(Some(message))
 }
@@ -154,10 +152,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     } else {
         std::fs::File::open(path).and_then(|file| file.take(MESSAGE_LIMIT + 1).read_to_end(&mut message))
     };
-    let size =
-        read.map_err(|error| UsageError { text: error.to_string(), hint: "name a file that can be read".into() })?;
+    let size = read.map_err(|error| UsageError::new(error.to_string(), "name a file that can be read"))?;
     if size as u64 > MESSAGE_LIMIT {
-        bail!(UsageError { text: format!("it has more than {MESSAGE_LIMIT} bytes"), hint: "shorten it".into() });
+        bail!(UsageError::new(format!("it has more than {MESSAGE_LIMIT} bytes"), "shorten it"));
     }
     Ok(message)
 }

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config::{Namespace, NamespaceError};
+use crate::types::error::Error;
 
 /// The longest token that is looked at, in bytes. The paths in it have at most 1024 each.
 pub const LENGTH_LIMIT: usize = 8 << 10;
@@ -78,6 +79,12 @@ pub enum TokenError {
     /// It has the claim `aud`: it was made for somebody else.
     #[error("it is for another audience")]
     Audience,
+}
+
+impl From<TokenError> for Error {
+    fn from(error: TokenError) -> Self {
+        Self::msg(error)
+    }
 }
 
 /// What a token is good for.

@@ -4,6 +4,7 @@
 
 pub mod access_level;
 pub mod ci_state;
+pub mod error;
 pub mod finding;
 pub mod gitlab;
 pub mod object_id;

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use source_git_bot::forge::{
-    Connection, Forge, ForgeError, MergeRequestEdit, MergeRequestQuery, NewFork, NewMergeRequest, NoteOrder,
-    RetryPolicy, StateFilter, TokenKind, Writes,
+    Connection, Forge, MergeRequestEdit, MergeRequestQuery, NewFork, NewMergeRequest, NoteOrder, RetryPolicy,
+    StateFilter, TokenKind, Writes,
 };
 use source_git_bot::types::StateChange;
+use source_git_bot::types::error::ForgeError;
 use source_git_bot::types::{BranchName, MergeRequestIid, NoteId, ProjectId, ProjectPath, UserId};
 
 const TOKEN: &str = "glpat-MoonlightSecret";

@@ -3,9 +3,10 @@
 use chrono::NaiveDate;
 use gitlab_sandbox::{HookEvent as Fired, Scope, Variable};
 use source_git_bot::forge::{
-    AccessLevel, AccessToken, FeatureAccess, ForgeError, HookEvent, HookOwner, OverrideRole, RunnerType, VariablesOf,
+    AccessLevel, AccessToken, FeatureAccess, HookEvent, HookOwner, OverrideRole, RunnerType, VariablesOf,
 };
 use source_git_bot::types::Visibility;
+use source_git_bot::types::error::ForgeError;
 
 use crate::forge_world::{PROJECT, forge, forge_with, gitlab, path};
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use source_git_bot::git::replay::{Based, base_on_target};
 use source_git_bot::git::{Git, Store};
-use source_git_bot::types::{CommitId, Refusal};
+use source_git_bot::types::CommitId;
 use tempfile::TempDir;
 
 /// What a tree holds at a path: git's mode, and content, link target or submodule commit.
@@ -360,7 +360,7 @@ fn unrelated_and_cut_histories_are_refused() {
     let ids = repository.import(head, target);
     let refusal = |shallow: &[CommitId], head: usize| {
         let based = base_on_target(&repository.store(shallow), &ids[head], &ids[target]);
-        based.map_err(|error| error.downcast::<Refusal>().unwrap().to_string())
+        based.map_err(|error| error.into_refusal().unwrap().to_string())
     };
     let unrelated = refusal(&[], other).unwrap_err();
     assert!(unrelated.ends_with("have no history in common"), "{unrelated}");

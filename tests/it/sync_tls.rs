@@ -7,8 +7,9 @@ use std::time::Duration;
 use gitlab_sandbox::{Sandbox, Scheme, Settings, Visibility};
 use source_git_bot::cli::exit::ExitStatus;
 use source_git_bot::git::Git;
-use source_git_bot::git::remote::{Access, Remote, RemoteError};
+use source_git_bot::git::remote::{Access, Remote};
 use source_git_bot::git::store::Store;
+use source_git_bot::types::error::RemoteError;
 
 use crate::proxy::Proxy;
 use crate::support::Run;
@@ -94,7 +95,7 @@ fn git_says_the_same_of_a_certificate() {
     };
     for authority in [None, Some(stranger())] {
         let error = list(authority).unwrap_err();
-        assert!(matches!(error.downcast_ref(), Some(RemoteError::Untrusted { .. })), "{error:?}");
+        assert!(matches!(error.repository(), Some(RemoteError::Untrusted { .. })), "{error:?}");
         assert_eq!(ExitStatus::of(&error), ExitStatus::Usage);
     }
     assert!(world.sandbox.requests().is_empty());

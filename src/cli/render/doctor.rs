@@ -1,11 +1,10 @@
 //! The table of what was found, and the same as data.
-
-use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::cli::args::Output;
 use crate::cli::terminal::{self, Paint};
 use crate::setup::check::{CheckResult, CheckState};
+use crate::types::error::{Context as _, Result};
 use crate::types::text::printable_whole;
 
 /// How many characters a line of the table has: what fits beside the times in a job's log.

@@ -1,6 +1,4 @@
 //! What was done, what was there and what is left: as text for people, or as data.
-
-use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::cli::args::{Global, Output};
@@ -10,6 +8,7 @@ use crate::ops::onboard::Projects;
 use crate::ops::onboard::apply::Done;
 use crate::setup::package::PackageName;
 use crate::setup::todo::Todo;
+use crate::types::error::{Context as _, Result};
 use crate::types::text::printable_whole;
 
 /// The format of the JSON output.

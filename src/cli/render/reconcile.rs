@@ -1,11 +1,10 @@
 //! The summary of a run: as text for people, or as data.
-
-use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::cli::args::Output;
 use crate::cli::terminal::{self, Paint};
 use crate::ops::outcome::Effect;
+use crate::types::error::{Context as _, Result};
 use crate::types::text::printable;
 
 /// What became of every merge request.

@@ -1,6 +1,4 @@
 //! Shows what `report` would do: as text for people, with what changes in the note, or as data.
-
-use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::cli::args::Output;
@@ -10,6 +8,7 @@ use crate::ops::commit_statuses;
 use crate::ops::report::observe::Seen;
 use crate::pair::report_plan::ReportPlan;
 use crate::pair::statuses::{Post, StatusPlace};
+use crate::types::error::{Context as _, Result};
 use crate::types::text::printable_whole;
 
 /// One step, as it is shown; also the form of the JSON output.

@@ -1,6 +1,4 @@
 //! Shows what `sync` would do: as text for people, with diffs against what is there, or as data.
-
-use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::cli::args::Output;
@@ -16,6 +14,7 @@ use crate::pair::statuses;
 use crate::pair::sync_plan::{SyncOutcome, SyncPlan, SyncStep};
 use crate::transform::report::Report;
 use crate::types::StateChange;
+use crate::types::error::{Context as _, Result};
 
 /// One step, as it is shown; also the form of the JSON output.
 #[derive(Debug, Serialize)]

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
 use bstr::ByteSlice as _;
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
@@ -14,6 +13,7 @@ use crate::cli::terminal::{self, Paint};
 use crate::git::Store;
 use crate::ops::generate::Generated;
 use crate::transform::report::{AppliedBySpec, FileChange, MergeReport, PatchChange, PatchReport, Report};
+use crate::types::error::{Context as _, Result};
 use crate::types::text::{is_unseen, printable, printable_whole};
 use crate::types::{File, FileMode, Finding, Level, RepoPath};
 

@@ -1,11 +1,10 @@
 //! `completions`: prints what a shell completes the command line with. Made of the command line's own definition.
-
-use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
 use clap_complete::generate;
 
 use crate::cli::args::{self, Cli};
 use crate::cli::terminal;
+use crate::types::error::{Context as _, Result};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &args::Completions) -> Result<()> {

@@ -6,16 +6,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use yaml_serde::Value;
 
 use crate::cli::args::{self, Global, Output};
-use crate::cli::exit::UsageError;
 use crate::cli::terminal::{self, Paint};
 use crate::config::{self, ConfigError, Environment, ExaminedInstance, Instance, Origin, PRESETS, Setting};
 use crate::ops::Surroundings;
 use crate::ops::session::DEFAULT_INSTANCE;
+use crate::types::error::{Context as _, Result, UsageError, bail};
 use crate::types::text::{is_unseen, printable};
 
 /// The format of the JSON output.
@@ -228,10 +227,10 @@ fn validate(
         return Ok(());
     }
     let number = if let [_] = errors { "an error".to_owned() } else { format!("{} errors", errors.len()) };
-    bail!(UsageError {
-        text: format!("{shown} cannot be used as an instance: it has {number}"),
-        hint: "mend what is named, and check again".to_owned(),
-    })
+    bail!(UsageError::new(
+        format!("{shown} cannot be used as an instance: it has {number}"),
+        "mend what is named, and check again"
+    ))
 }
 
 fn json(data: &impl Serialize) -> Result<String> {

@@ -3,18 +3,16 @@
 //!
 //! One call to the trigger URL of the bot project, with a trigger token that is worth no more than that, and with a
 //! webhook token where there is one. The access token is neither needed nor used.
-
-use anyhow::{Result, bail};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
 use crate::ci::Notice;
 use crate::cli::args::{self, Global};
-use crate::cli::exit::{NoCredentials, UsageError};
 use crate::forge::{TokenKind, TriggerAddress};
 use crate::ops::Surroundings;
 use crate::ops::session::Setting;
 use crate::setup::webhook_token::UnverifiedToken;
+use crate::types::error::{NoCredentials, Result, UsageError, bail};
 
 /// Where in the payload the notice stands.
 const KEY: &str = "source_git_bot";
@@ -33,31 +31,34 @@ pub(crate) fn run(arguments: &args::Notify, global: &Global, surroundings: &Surr
     let setting = Setting::read(global, surroundings)?;
     let notice = match arguments.project.zip(arguments.pipeline) {
         Some((project, pipeline)) => Notice::of_pipeline(project, pipeline),
-        None => Notice::of_job(&surroundings.variables).ok_or_else(|| UsageError {
-            text: "this is no GitLab job, so there is nothing to tell the bot".to_owned(),
-            hint: "call it from a job, or name a pipeline with `--project` and `--pipeline`".to_owned(),
+        None => Notice::of_job(&surroundings.variables).ok_or_else(|| {
+            UsageError::new(
+                "this is no GitLab job, so there is nothing to tell the bot",
+                "call it from a job, or name a pipeline with `--project` and `--pipeline`",
+            )
         })?,
     };
     let environment = setting.environment();
     let Some(token) = environment.trigger_token.clone() else { bail!(NoCredentials::TriggerToken) };
     let Some(address) = &environment.trigger_url else {
-        bail!(UsageError {
-            text: "SGB_TRIGGER_URL is not set".to_owned(),
-            hint: "set it to the bot project's trigger URL: GITLAB/api/v4/projects/ID/ref/BRANCH/trigger/pipeline"
-                .to_owned(),
-        });
+        bail!(UsageError::new(
+            "SGB_TRIGGER_URL is not set",
+            "set it to the bot project's trigger URL: GITLAB/api/v4/projects/ID/ref/BRANCH/trigger/pipeline"
+        ));
     };
-    let address = TriggerAddress::parse(address, &setting.instance.gitlab.url).map_err(|why| UsageError {
-        text: format!("SGB_TRIGGER_URL {why}"),
-        hint: "see the trigger tokens in the CI/CD settings of the bot project".to_owned(),
+    let address = TriggerAddress::parse(address, &setting.instance.gitlab.url).map_err(|why| {
+        UsageError::new(
+            format!("SGB_TRIGGER_URL {why}"),
+            "see the trigger tokens in the CI/CD settings of the bot project",
+        )
     })?;
     let webhook_token = environment.webhook_token.clone();
     let webhook_token = webhook_token.as_ref().map(|token| token.expose_secret());
     if webhook_token.is_some_and(|token| UnverifiedToken::parse(token).is_err()) {
-        bail!(UsageError {
-            text: "SGB_WEBHOOK_TOKEN is no webhook token".to_owned(),
-            hint: "set it to what `source-git-bot webhook-token NAMESPACE [PROJECT]` prints, or to nothing".to_owned(),
-        });
+        bail!(UsageError::new(
+            "SGB_WEBHOOK_TOKEN is no webhook token",
+            "set it to what `source-git-bot webhook-token NAMESPACE [PROJECT]` prints, or to nothing"
+        ));
     }
     if global.dry_run {
         tracing::info!("would ask the bot to look at {}", notice.subject());

@@ -9,16 +9,15 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use crate::cli::args::{self, Global, Output};
-use crate::cli::exit::UsageError;
 use crate::cli::terminal;
 use crate::config::Environment;
 use crate::ops::Surroundings;
 use crate::setup::webhook_token::{LENGTH_LIMIT, SECRET_LENGTH, Secret, TokenError, TokenScope, UnverifiedToken};
+use crate::types::error::{Context as _, Error, Result, UsageError, bail};
 
 /// The longest secret in a file, in bytes.
 const SECRET_LIMIT: usize = 4 << 10;
@@ -40,10 +39,9 @@ pub(crate) fn run(arguments: &args::WebhookToken, global: &Global, surroundings:
     match (&arguments.verify, asked) {
         (Some(token), asked) => verify(&given(token)?, asked.as_ref(), &secret, global),
         (None, Some(scope)) => make(&scope, &secret, global),
-        (None, None) => bail!(UsageError {
-            text: "no namespace is named".to_owned(),
-            hint: "name the group or user whose projects the token is for".to_owned(),
-        }),
+        (None, None) => {
+            bail!(UsageError::new("no namespace is named", "name the group or user whose projects the token is for"))
+        }
     }
 }
 
@@ -77,7 +75,7 @@ fn verify(token: &str, asked: Option<&TokenScope>, secret: &Secret, global: &Glo
         #[serde(skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
     }
-    let parsed = UnverifiedToken::parse(token).context("the token is not good")?;
+    let parsed = UnverifiedToken::parse(token).map_err(|error| Error::msg(error).context("the token is not good"))?;
     let scope = parsed.claimed();
     let verified = parsed.verify(secret, now());
     let signature = if verified == Err(TokenError::Signature) { "does not hold" } else { "holds" };
@@ -100,7 +98,7 @@ fn verify(token: &str, asked: Option<&TokenScope>, secret: &Secret, global: &Glo
         },
     )?;
     match problem {
-        Some(problem) => Err(anyhow::Error::msg(problem).context("the token is not good")),
+        Some(problem) => Err(Error::msg(problem).context("the token is not good")),
         None => Ok(()),
     }
 }
@@ -121,12 +119,8 @@ fn words(scope: &TokenScope) -> String {
 }
 
 fn scope(namespace: &str, project: Option<&str>) -> Result<TokenScope, UsageError> {
-    TokenScope::new(namespace, project).map_err(|_| UsageError {
-        text: "this is no namespace, or no project of one".to_owned(),
-        hint: "name a group or user by its whole path, such as `redhat/centos-stream/src`, and a project by its last part \
-               alone, such as `bash`"
-            .to_owned(),
-    })
+    TokenScope::new(namespace, project).map_err(|_| UsageError::new("this is no namespace, or no project of one", "name a group or user by its whole path, such as `redhat/centos-stream/src`, and a project by its last part \
+               alone, such as `bash`"))
 }
 
 /// Returns the token that was typed, or is on standard input.
@@ -140,17 +134,18 @@ fn given(token: &str) -> Result<String> {
 
 /// Returns the secret: of this file, else of the environment.
 fn secret(file: Option<&Path>, surroundings: &Surroundings) -> Result<Secret> {
-    let missing = |text: String| UsageError {
-        text,
-        hint: "set SGB_WEBHOOK_SECRET, or name a file with `--secret-file`; `openssl rand -hex 32` makes one"
-            .to_owned(),
+    let missing = |text: String| {
+        UsageError::new(
+            text,
+            "set SGB_WEBHOOK_SECRET, or name a file with `--secret-file`; `openssl rand -hex 32` makes one",
+        )
     };
     let Some(path) = file else {
         let secret = Environment::read(surroundings.variables.clone())?.webhook_secret.and_then(Secret::new);
         return Ok(secret.ok_or_else(|| missing("there is no secret for webhook tokens".to_owned()))?);
     };
-    let text = File::open(path).map_err(anyhow::Error::from).and_then(|file| text_of(file, SECRET_LIMIT));
-    let unread = |error: anyhow::Error| error.context(missing(format!("`{}` cannot be read", path.display())));
+    let text = File::open(path).map_err(Error::from).and_then(|file| text_of(file, SECRET_LIMIT));
+    let unread = |error: Error| Error::from(missing(format!("`{}` cannot be read", path.display()))).caused_by(&error);
     let text = text.map_err(unread)?;
     // Editors end a file with a line end; it is none of the secret's.
     let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));

@@ -1,7 +1,4 @@
 //! What is to be seen of the project that runs the bot.
-
-use anyhow::Result;
-
 use crate::ci::{Template, template_uses};
 use crate::forge::{
     self, ANY_ENVIRONMENT, OverrideRole, ProjectRef, ProjectSettings, RunnerType, VariableType, VariablesOf,
@@ -12,6 +9,7 @@ use crate::setup::instance_facts::{
     Allowlist, BotProjectFacts, ProtectedBranch, Role, Runner, Schedule, Settings, Trigger, Unseen, Variable,
     VariablesFrom, Visible,
 };
+use crate::types::error::Result;
 use crate::types::{BranchName, ProjectPath, Visibility};
 
 /// Where GitLab looks for a CI file where a project says nothing.

@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-
 use crate::config::{Environment, Instance};
 use crate::setup::instance_facts::InstanceFileFacts;
+use crate::types::error::{Context as _, Result};
 
 /// Reads the content of the file `name`, and compares.
 pub(crate) fn compare(name: &str, content: Option<Vec<u8>>, ours: &Instance) -> Result<InstanceFileFacts> {

@@ -3,13 +3,11 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
-
 use crate::cli::args;
-use crate::cli::exit::UsageError;
-use crate::forge::{ForgeError, ProjectSettings};
+use crate::forge::ProjectSettings;
 use crate::ops::session::Bot;
 use crate::setup::instance_facts::{Role, Unseen, Visible};
+use crate::types::error::{ForgeError, Result, UsageError, bail};
 use crate::types::{ProjectId, UserId};
 
 /// After how many answers in a row that were none the rest is not asked for: GitLab is away.
@@ -41,10 +39,10 @@ impl<'a> Look<'a> {
             None => myself.clone(),
             Some(name) => match bot.forge.user_by_name(name)? {
                 Some(user) => user,
-                None => bail!(UsageError {
-                    text: format!("there is no user {name} on {}", bot.instance.gitlab.url),
-                    hint: "give `--bot` the name of the bot's user, as in `@name`".to_owned(),
-                }),
+                None => bail!(UsageError::new(
+                    format!("there is no user {name} on {}", bot.instance.gitlab.url),
+                    "give `--bot` the name of the bot's user, as in `@name`"
+                )),
             },
         };
         Ok(Self {

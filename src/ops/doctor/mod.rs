@@ -7,16 +7,13 @@ pub(crate) mod instance_file;
 pub(crate) mod look;
 pub(crate) mod observe;
 pub(crate) mod packages;
-
-use anyhow::{Result, bail};
-
 use crate::cli::args::{self, Global};
 use crate::cli::render::doctor::Shown;
-use crate::forge::ForgeError;
 use crate::ops::Surroundings;
 use crate::ops::doctor::look::Look;
 use crate::ops::session::Setting;
 use crate::setup::check::{self, CheckState};
+use crate::types::error::{ForgeError, Result, bail};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &args::Doctor, global: &Global, surroundings: &Surroundings) -> Result<()> {

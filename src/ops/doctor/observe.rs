@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use crate::config::NamespacePair;
@@ -15,6 +14,7 @@ use crate::setup::instance_facts::{
     TokenFacts, Unseen,
 };
 use crate::types::ProjectPath;
+use crate::types::error::Result;
 
 /// How many of its newest deliveries tell how a webhook fares: one page.
 const DELIVERIES: usize = 20;

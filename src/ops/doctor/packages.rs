@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
-
 use crate::ci::{Template, template_uses};
 use crate::config;
 use crate::forge::{ProjectRef, ProjectSettings};
@@ -14,6 +12,7 @@ use crate::setup::check::CI_FILE;
 use crate::setup::instance_facts::{
     ForkOverview, ForksOverview, Looked, PackageOverview, PackagesOverview, Unseen, Visible,
 };
+use crate::types::error::Result;
 use crate::types::{BranchName, ProjectPath};
 
 /// The most branch names that are looked for in all packages. A distribution has one for each release.

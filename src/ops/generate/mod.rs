@@ -5,7 +5,6 @@ mod proven_series;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use anyhow::{Result, bail};
 use bstr::{BString, ByteSlice as _};
 
 use crate::git::history::History;
@@ -20,6 +19,7 @@ use crate::transform::report::{
     self, AppliedBySpec, FORMAT, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
 };
 use crate::transform::series::{PatchPlace, SeriesPatch};
+use crate::types::error::{Result, bail};
 use crate::types::finding::quoted;
 use crate::types::{CommitId, File, FileTree, Finding, Refusal, RepoPath, Subject, TreeId};
 

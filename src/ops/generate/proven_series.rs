@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use anyhow::{Context as _, Result, bail};
 use bstr::{BString, ByteSlice as _};
 
 use crate::git::history::{DownstreamCommit, History};
@@ -17,6 +16,7 @@ use crate::transform::mail::{self, PatchedFile};
 use crate::transform::message::{self, PatchComments, PatchMetadata};
 use crate::transform::report::MergeReport;
 use crate::transform::series::{self, DownstreamPatch, PatchPlace, Prefix, SeriesPatch};
+use crate::types::error::{Result, bail};
 use crate::types::finding::quoted;
 use crate::types::{CommitId, File, FileMode, Finding, Refusal, RepoPath, TreeId};
 
@@ -215,7 +215,10 @@ impl Maker<'_> {
             return Ok(links);
         }
         let tree = self.store.tree_of(formatted)?;
-        let renamed = mail::diff_of(mail)?.into_iter().filter(|file| file.renamed && !file.has_hunks && !file.binary);
+        let renamed = mail::diff_of(mail)
+            .map_err(mail::unreadable)?
+            .into_iter()
+            .filter(|file| file.renamed && !file.has_hunks && !file.binary);
         for path in renamed.filter_map(|file| file.new) {
             if let Some(TreeEntry::File(File { mode: FileMode::Symlink, .. })) = self.store.entry(&tree, &path)? {
                 links.push(path);
@@ -386,7 +389,9 @@ fn refused_content(patch: &SeriesPatch) -> Result<Option<Finding>> {
 fn patched_files(patch: &SeriesPatch) -> Result<Vec<PatchedFile>> {
     let mut files = Vec::new();
     for mail in mail::split(&patch.content) {
-        files.extend(mail::diff_of(mail).with_context(|| format!("reading {}", patch.file_name))?);
+        files.extend(
+            mail::diff_of(mail).map_err(|error| mail::unreadable(format!("reading {}: {error}", patch.file_name)))?,
+        );
     }
     Ok(files)
 }

@@ -3,14 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::forge::{
-    ANY_ENVIRONMENT, AccessLevel, FileAction, ForgeError, HookOwner, NewFork, NewProject, NewProtection, NewVariable,
-    NewWebhook, ProjectEdit, ProjectSettings, VariableType, VariablesOf,
+    ANY_ENVIRONMENT, AccessLevel, FileAction, HookOwner, NewFork, NewProject, NewProtection, NewVariable, NewWebhook,
+    ProjectEdit, ProjectSettings, VariableType, VariablesOf,
 };
-use crate::git::remote::RemoteError;
 use crate::ops::onboard::Run;
 use crate::setup::package_facts::PackageFacts;
 use crate::setup::plan::calls::event;
@@ -20,6 +18,7 @@ use crate::setup::step::{Actor, SetupChange, SetupPlace, SetupSetting, SetupStep
 use crate::setup::todo::Todo;
 use crate::setup::webhook::TOKEN_PART;
 use crate::types::ProjectPath;
+use crate::types::error::{Context as _, Error, ForgeError, RemoteError, Result, bail};
 
 /// What came of a run.
 #[derive(Debug, Default)]
@@ -119,7 +118,7 @@ impl Run<'_> {
                 let now = forge.edit_project(path, settings)?;
                 if *place == SetupPlace::Fork {
                     if !unsafe_in(&now).is_empty() {
-                        bail!(NotTaken(listed(&unsafe_in(&now))));
+                        bail!(ForgeError::NotTaken(listed(&unsafe_in(&now))));
                     }
                     let open = self.job_tokens(path, &now)?;
                     return Ok(open.and_then(|tokens| open_to_jobs(path.as_str(), &tokens)));
@@ -210,7 +209,7 @@ impl Run<'_> {
     }
 
     /// What is left where GitLab refused a step.
-    fn refused(&self, seen: &PackageFacts, step: &SetupStep, error: &anyhow::Error) -> Todo {
+    fn refused(&self, seen: &PackageFacts, step: &SetupStep, error: &Error) -> Todo {
         let who = match step.actor() {
             Actor::Operator => &seen.operator,
             Actor::Bot => &seen.bot,
@@ -245,11 +244,6 @@ impl Made {
     }
 }
 
-/// What GitLab passed over without a word.
-#[derive(Debug, thiserror::Error)]
-#[error("GitLab did not take {0}: it is too old for that, or the group or the installation forbids it")]
-struct NotTaken(String);
-
 /// The one setting that matters and that older GitLabs do not take when a project is made.
 fn lacking(wanted: &ProjectEdit<'static>, project: &ProjectSettings) -> ProjectEdit<'static> {
     let is_other = |path: &&str| project.ci_config_path.as_deref() != Some(*path);
@@ -257,9 +251,9 @@ fn lacking(wanted: &ProjectEdit<'static>, project: &ProjectSettings) -> ProjectE
 }
 
 /// Whether the next step can be tried: GitLab answered, and this is what it does not let happen.
-fn is_refusal(error: &anyhow::Error) -> bool {
+fn is_refusal(error: &Error) -> bool {
     let by_api = matches!(
-        error.downcast_ref(),
+        error.gitlab(),
         Some(
             ForgeError::Forbidden(_)
                 | ForgeError::NotFoundOrNoAccess(_)
@@ -267,15 +261,16 @@ fn is_refusal(error: &anyhow::Error) -> bool {
                 | ForgeError::Conflict(_)
                 | ForgeError::TooLong(_)
                 | ForgeError::Moved { .. }
+                | ForgeError::NotTaken(_)
         )
     );
-    let by_git = matches!(error.downcast_ref(), Some(RemoteError::Denied { .. } | RemoteError::Refused { .. }));
-    by_api || by_git || error.downcast_ref::<NotTaken>().is_some()
+    let by_git = matches!(error.repository(), Some(RemoteError::Denied { .. } | RemoteError::Refused { .. }));
+    by_api || by_git
 }
 
 /// Whether that is for want of a right.
-fn is_about_rights(step: &SetupStep, error: &anyhow::Error) -> bool {
-    match error.downcast_ref() {
+fn is_about_rights(step: &SetupStep, error: &Error) -> bool {
+    match error.gitlab() {
         Some(ForgeError::Forbidden(_) | ForgeError::NotFoundOrNoAccess(_)) => return true,
         // Of a namespace without that right GitLab says "namespace is not valid".
         Some(ForgeError::Refused(failure)) => {
@@ -284,7 +279,7 @@ fn is_about_rights(step: &SetupStep, error: &anyhow::Error) -> bool {
         }
         _ => {}
     }
-    match error.downcast_ref() {
+    match error.repository() {
         Some(RemoteError::Denied { .. }) => true,
         // Branches are refused for their names or what they hold as well, which no role helps against.
         Some(RemoteError::Refused { said, .. }) => said.contains("not allowed"),

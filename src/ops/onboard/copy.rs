@@ -1,10 +1,8 @@
 //! Copies a repository's branches and tags, in portions, so that one sees how far it is and an interruption loses little.
-
-use anyhow::{Context as _, Result};
-
 use crate::ci::LogSection;
 use crate::git::Store;
 use crate::ops::onboard::Run;
+use crate::types::error::{Context as _, Result};
 use crate::types::{CommitId, ProjectPath};
 
 /// How many branches and tags one push makes.

@@ -6,12 +6,9 @@
 pub(crate) mod apply;
 pub(crate) mod copy;
 pub(crate) mod observe;
-
-use anyhow::{Result, bail};
 use secrecy::SecretString;
 
 use crate::cli::args::{self, Global};
-use crate::cli::exit::{NoCredentials, UsageError};
 use crate::cli::render::onboard as onboard_render;
 use crate::config::{CopyOf, Instance, NamespacePair, Pauses};
 use crate::forge::{Forge, TokenKind};
@@ -25,15 +22,17 @@ use crate::setup::plan;
 use crate::setup::step::Actor;
 use crate::setup::todo::Why;
 use crate::types::ProjectPath;
+use crate::types::error::{NoCredentials, Result, UsageError, bail};
 use crate::types::finding::quoted;
 
 /// Runs the command.
 pub(crate) fn run(arguments: &args::Onboard, global: &Global, surroundings: &Surroundings) -> Result<()> {
-    let package: PackageName = arguments.package.parse().map_err(|error| UsageError {
-        text: format!("{} {error}", quoted(arguments.package.as_bytes())),
-        hint: "name the package as GitLab has it in its projects' addresses, such as `bash` or `python3.12`: letters, \
-               digits, `_`, `-` and `.`"
-            .to_owned(),
+    let package: PackageName = arguments.package.parse().map_err(|error| {
+        UsageError::new(
+            format!("{} {error}", quoted(arguments.package.as_bytes())),
+            "name the package as GitLab has it in its projects' addresses, such as `bash` or `python3.12`: letters, \
+               digits, `_`, `-` and `.`",
+        )
     })?;
     let setting = Setting::read(global, surroundings)?;
     let templates = named_templates(arguments)?;
@@ -90,11 +89,10 @@ impl Projects {
             None => None,
         };
         let Some(hub) = &instance.bot_project else {
-            bail!(UsageError {
-                text: "the instance does not say which project runs the bot".to_owned(),
-                hint: "set `bot_project` in the instance file; with a preset, set SGB_BOT_PROJECT to its path"
-                    .to_owned(),
-            });
+            bail!(UsageError::new(
+                "the instance does not say which project runs the bot",
+                "set `bot_project` in the instance file; with a preset, set SGB_BOT_PROJECT to its path"
+            ));
         };
         Ok(Self {
             source_git: within(&pair.source_git)?,
@@ -116,14 +114,14 @@ fn pair<'a>(instance: &'a Instance, namespace: Option<&str>) -> Result<&'a Names
     };
     match (found, namespace) {
         (Some(pair), _) => Ok(pair),
-        (None, Some(namespace)) => bail!(UsageError {
-            text: format!("{} is no source-git namespace of the instance", quoted(namespace.as_bytes())),
-            hint: format!("its source-git namespaces are {}", listed()),
-        }),
-        (None, None) => bail!(UsageError {
-            text: "the instance has several namespaces that the package could be in".to_owned(),
-            hint: format!("name its source-git namespace with `--namespace`: {}", listed()),
-        }),
+        (None, Some(namespace)) => bail!(UsageError::new(
+            format!("{} is no source-git namespace of the instance", quoted(namespace.as_bytes())),
+            format!("its source-git namespaces are {}", listed())
+        )),
+        (None, None) => bail!(UsageError::new(
+            "the instance has several namespaces that the package could be in",
+            format!("name its source-git namespace with `--namespace`: {}", listed())
+        )),
     }
 }
 
@@ -133,11 +131,7 @@ fn named_templates(arguments: &args::Onboard) -> Result<Option<Templates>> {
         return Ok(None);
     };
     let (project, reference) = templates.rsplit_once('@').unwrap_or((templates, ""));
-    let templates = Templates::new(project, reference, image).map_err(|text| UsageError {
-        text,
-        hint: "give both: `--templates group/source-git-bot@v0.1.0 --image registry.example.com/group/source-git-bot:0.1.0`"
-            .to_owned(),
-    })?;
+    let templates = Templates::new(project, reference, image).map_err(|text| UsageError::new(text, "give both: `--templates group/source-git-bot@v0.1.0 --image registry.example.com/group/source-git-bot:0.1.0`"))?;
     Ok(Some(templates))
 }
 

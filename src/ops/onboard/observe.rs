@@ -3,15 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use anyhow::{Context as _, Result, bail};
 use secrecy::SecretString;
 
 use crate::ci::{LogSection, Template, TemplateUse, template_uses};
-use crate::cli::exit::UsageError;
 use crate::config::{Forks, Instance, WebhookTokens};
 use crate::forge::{
-    AccessLevel, FeatureAccess, Forge, ForgeError, HookOwner, ProjectSettings, TriggerToken, Variable, VariablesOf,
-    Webhook,
+    AccessLevel, FeatureAccess, Forge, HookOwner, ProjectSettings, TriggerToken, Variable, VariablesOf, Webhook,
 };
 use crate::git::Store;
 use crate::ops::onboard::{Projects, Run};
@@ -24,6 +21,7 @@ use crate::setup::plan::calls::description;
 use crate::setup::step::{Side, TokenUse};
 use crate::setup::webhook::trigger_url;
 use crate::setup::webhook_token::{Secret, TokenScope};
+use crate::types::error::{Context as _, ForgeError, Result, UsageError, bail};
 use crate::types::{BranchName, CommitId, ProjectPath, Visibility};
 
 /// The bot project's own CI file, and where a package has its configuration.
@@ -185,11 +183,10 @@ impl Run<'_> {
         };
         let Some(original) = original else {
             if repository.project.is_none() {
-                bail!(UsageError {
-                    text: format!("there is no {which} project {path}, or your token has no access to it"),
-                    hint: "an Owner of its group makes it, or gives you a role in it; check the package's name as well"
-                        .to_owned(),
-                });
+                bail!(UsageError::new(
+                    format!("there is no {which} project {path}, or your token has no access to it"),
+                    "an Owner of its group makes it, or gives you a role in it; check the package's name as well"
+                ));
             }
             repository.refs = match which {
                 Side::SourceGit => self.refs(store, "source-git", path)?,
@@ -198,10 +195,10 @@ impl Run<'_> {
             return Ok(repository);
         };
         let Some(settings) = seen(forge.project_settings(original))? else {
-            bail!(UsageError {
-                text: format!("there is no {which} project {original} to copy, or your token has no access to it"),
-                hint: "check the package's name; somebody with a role in that project can run this".to_owned(),
-            });
+            bail!(UsageError::new(
+                format!("there is no {which} project {original} to copy, or your token has no access to it"),
+                "check the package's name; somebody with a role in that project can run this"
+            ));
         };
         same_spelling(original, &settings.path)?;
         let visibility = match settings.repository_access_level {
@@ -386,10 +383,10 @@ fn same_spelling(asked: &ProjectPath, found: &ProjectPath) -> Result<()> {
     if asked == found {
         return Ok(());
     }
-    bail!(UsageError {
-        text: format!("there is no {asked} on this GitLab, but there is {found}"),
-        hint: "spell the package, and the instance's namespaces, as GitLab does".to_owned(),
-    });
+    bail!(UsageError::new(
+        format!("there is no {asked} on this GitLab, but there is {found}"),
+        "spell the package, and the instance's namespaces, as GitLab does"
+    ));
 }
 
 /// What may not be there, or not for this user.

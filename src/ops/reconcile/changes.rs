@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::ci::LogSection;
-use crate::forge::{BRANCH_TIPS_AT_ONCE, ForgeError, HeadPipeline, MergeRequest, PipelineSummary};
+use crate::forge::{BRANCH_TIPS_AT_ONCE, HeadPipeline, MergeRequest, PipelineSummary};
 use crate::ops::reconcile::list::Found;
 use crate::ops::session::Bot;
 use crate::pair::cache::PairPrint;
+use crate::types::error::ForgeError;
 use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 
 /// After how many failures no more branches are asked for: each takes its time.

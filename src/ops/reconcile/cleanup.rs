@@ -4,18 +4,18 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::ci::LogSection;
 use crate::cli::args::Global;
 use crate::cli::render::reconcile::Line;
-use crate::forge::{ForgeError, MergeRequestState};
+use crate::forge::MergeRequestState;
 use crate::ops::outcome::Effect;
 use crate::ops::reconcile::list::{self, Found, Unlisted};
 use crate::ops::reconcile::scope::Bounds;
 use crate::ops::reconcile::summary::Tally;
 use crate::ops::session::Bot;
+use crate::types::error::{ForgeError, Result};
 use crate::types::{BranchName, ProjectId, ProjectPath};
 
 /// How much further back it is looked than the last run, whose time is only known to the hour.
@@ -131,7 +131,7 @@ pub(crate) fn remove_branches(
                 tally.summary.lines.push(line);
             }
             Err(error) => {
-                let of_gitlab = error.downcast_ref::<ForgeError>();
+                let of_gitlab = error.gitlab();
                 if of_gitlab.is_some_and(ForgeError::is_worth_a_retry) {
                     seen_to = SeenTo::InPart;
                 }

@@ -3,16 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
-
 use crate::ci::LogSection;
 use crate::config::Instance;
-use crate::forge::{ForgeError, MergeRequest, MergeRequestQuery, StateFilter};
+use crate::forge::{MergeRequest, MergeRequestQuery, StateFilter};
 use crate::ops::reconcile::scope::Bounds;
 use crate::ops::reconcile::summary::Tally;
 use crate::ops::session::Bot;
 use crate::pair::branch;
 use crate::pair::cache::PairKey as Name;
+use crate::types::error::{Error, ForgeError, Result};
 use crate::types::{BranchName, MergeRequestIid, ProjectPath};
 
 /// The most merge requests of one list.
@@ -116,7 +115,7 @@ pub(crate) fn all(bot: &Bot, bounds: &Bounds, tally: &mut Tally) -> Result<Liste
         match sources(bot, list, &mut found) {
             Ok(()) => {}
             Err(error) if error.concerns_every_request() => {
-                return Err(anyhow::Error::from(error).context(list.what()));
+                return Err(Error::from(error).context(list.what()));
             }
             Err(error) => {
                 unlisted.0.push(list.name());
@@ -128,7 +127,7 @@ pub(crate) fn all(bot: &Bot, bounds: &Bounds, tally: &mut Tally) -> Result<Liste
     for list in lists.iter().filter(|_| is_any_listed) {
         match pairs(bot, list, &mut found) {
             Ok(()) => {}
-            Err(error) if error.downcast_ref().is_some_and(ForgeError::concerns_every_request) => return Err(error),
+            Err(error) if error.gitlab().is_some_and(ForgeError::concerns_every_request) => return Err(error),
             Err(error) => {
                 let what = "listing the bot's open merge requests in dist-git".to_owned();
                 match list {

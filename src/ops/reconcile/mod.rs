@@ -18,14 +18,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use crate::ci::Log;
 use crate::cli::args::{self, Global};
 use crate::cli::render::reconcile as reconcile_render;
 use crate::cli::render::reconcile::{Line, WhyLeft};
-use crate::forge::ForgeError;
 use crate::git::Git;
 use crate::ops::Surroundings;
 use crate::ops::reconcile::changes::{HeadPipelines, Seen};
@@ -40,6 +38,7 @@ use crate::ops::session::{Bot, Setting};
 use crate::ops::sync::Unsynced;
 use crate::pair::cache::{Hour, Known, PairKey, PairPrint, Trouble, TroubleKind};
 use crate::types::ProjectPath;
+use crate::types::error::{ForgeError, Result};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &args::Reconcile, global: &Global, surroundings: &Surroundings) -> Result<()> {

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::Result;
-
 use crate::cli::args::{Global, Output};
 use crate::cli::render::reconcile::Line;
-use crate::forge::{ForgeError, MergeRequest, MergeRequestState, Note};
+use crate::forge::{MergeRequest, MergeRequestState, Note};
 use crate::git::Git;
 use crate::ops::merge_request_reference::MergeRequestReference;
 use crate::ops::reconcile::list::Found;
@@ -18,6 +16,7 @@ use crate::ops::{Surroundings, notes};
 use crate::pair::note::ci_results::CiSection;
 use crate::pair::{branch, commit, markers};
 use crate::transform::config;
+use crate::types::error::{ForgeError, Result};
 use crate::types::{CiState, CommitId, MergeRequestIid, ProjectId, ProjectPath};
 
 /// How far a look goes.

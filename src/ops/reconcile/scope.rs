@@ -2,15 +2,14 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 
 use crate::ci::JobContext;
 use crate::cli::args::{self, Shard};
-use crate::cli::exit::UsageError;
 use crate::config::Instance;
 use crate::pair::cache::PairKey;
 use crate::types::ProjectPath;
+use crate::types::error::{Result, UsageError, bail};
 
 /// See the module.
 pub(crate) struct Bounds {
@@ -40,10 +39,10 @@ impl Bounds {
         for name in &arguments.only {
             let path = name.parse::<ProjectPath>();
             let Some(path) = path.ok().filter(|path| instance.namespaces.dist_git_of(path.as_str()).is_some()) else {
-                bail!(UsageError {
-                    text: format!("{name:?} is not a source-git project of the instance {}", instance.name),
-                    hint: "name it by its path: `--only group/project`".to_owned(),
-                });
+                bail!(UsageError::new(
+                    format!("{name:?} is not a source-git project of the instance {}", instance.name),
+                    "name it by its path: `--only group/project`"
+                ));
             };
             if !only.contains(&path) {
                 only.push(path);

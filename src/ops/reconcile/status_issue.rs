@@ -6,11 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use crate::ci::LogSection;
-use crate::forge::{ForgeError, HookOwner, Issue, IssueEdit, Note, Webhook};
+use crate::forge::{HookOwner, Issue, IssueEdit, Note, Webhook};
 use crate::ops::reconcile::cleanup::{self, SeenTo};
 use crate::ops::reconcile::list::Unlisted;
 use crate::ops::reconcile::one::Depth;
@@ -18,6 +17,7 @@ use crate::ops::reconcile::scope::Bounds;
 use crate::ops::session::Bot;
 use crate::pair::cache::{Cache, Hour, Known, PairKey, PairPrint};
 use crate::pair::status_issue::{self, DisabledHook, InstanceState, JobPart, States, StatusText};
+use crate::types::error::{ForgeError, Result};
 use crate::types::{IssueIid, NoteId, ProjectPath, StateChange};
 
 /// The most notes below the issue that are read.

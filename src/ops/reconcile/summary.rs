@@ -1,16 +1,13 @@
 //! What became of the merge requests of a run, counted as it goes: for the summary, for the status issue and for what the
 //! run ends with.
-
-use anyhow::Result;
-
-use crate::cli::exit::ExitStatus;
 use crate::cli::render::reconcile::{Line, Outcome, Summary};
-use crate::forge::{ForgeError, MergeRequestState};
+use crate::forge::MergeRequestState;
 use crate::ops::reconcile::cleanup::SeenTo;
 use crate::ops::reconcile::list::Found;
 use crate::ops::session::Bot;
 use crate::pair::cache::{Hour, Known, PairKey, Trouble, TroubleKind};
 use crate::pair::status_issue::States;
+use crate::types::error::{Error, ErrorKind, ForgeError, Result};
 use crate::types::{ProjectPath, Refusal};
 
 /// After how many projects in a row that failed for want of GitLab the run ends: it is GitLab then, not a project.
@@ -45,7 +42,7 @@ pub(crate) struct Tally {
     /// What is known of each that was looked at.
     pub(crate) outcomes: Vec<(PairKey, Known)>,
     /// What the run ends with.
-    pub(crate) error: Option<anyhow::Error>,
+    pub(crate) error: Option<Error>,
     /// The projects in a row for which GitLab was not to be had.
     without_gitlab: Vec<ProjectPath>,
     /// Whether the next request can only fail like the last.
@@ -73,9 +70,9 @@ impl Tally {
         self.done(Line { outcome: Outcome::Refused(refusal.to_string()), ..line });
     }
 
-    pub(crate) fn failed(&mut self, line: Line, project: &ProjectPath, error: anyhow::Error) {
+    pub(crate) fn failed(&mut self, line: Line, project: &ProjectPath, error: Error) {
         self.states.failed = self.states.failed.saturating_add(1);
-        let of_gitlab = error.downcast_ref::<ForgeError>();
+        let of_gitlab = error.gitlab();
         // A repository that git cannot reach may be the only one.
         if !of_gitlab.is_some_and(ForgeError::is_worth_a_retry) {
             self.without_gitlab.clear();
@@ -86,7 +83,7 @@ impl Tally {
         tracing::error!("{}: {error:#}", line.merge_request);
         self.summary.lines.push(Line { outcome: Outcome::Failed(format!("{error:#}")), ..line });
         // What is wrong with a merge request says more than that GitLab was busy for a while.
-        let unavailable = |error: &anyhow::Error| ExitStatus::of(error) == ExitStatus::Unavailable;
+        let unavailable = |error: &Error| error.kind() == ErrorKind::Unavailable;
         if self.error.as_ref().is_none_or(|known| unavailable(known) && !unavailable(&error)) {
             self.error = Some(error);
         }
@@ -94,7 +91,7 @@ impl Tally {
 
     /// Notes that `what` failed, which concerns more than one merge request; `of` is what people know it by. It is
     /// remembered like a merge request that failed, so that a person is called where it goes on failing.
-    pub(crate) fn all_failed(&mut self, of: &str, what: String, error: anyhow::Error) {
+    pub(crate) fn all_failed(&mut self, of: &str, what: String, error: Error) {
         let key = PairKey::of(["all", what.as_str()]);
         let error = error.context(what);
         tracing::error!("{error:#}");
@@ -110,7 +107,7 @@ impl Tally {
     pub(crate) fn watched<T>(&mut self, bot: &Bot, outcome: Result<Option<T>>) -> Result<Option<T>> {
         let error = match outcome {
             Ok(watched) => return Ok(watched),
-            Err(error) if error.downcast_ref().is_some_and(ForgeError::concerns_every_request) => return Err(error),
+            Err(error) if error.gitlab().is_some_and(ForgeError::concerns_every_request) => return Err(error),
             Err(error) => error,
         };
         let project = bot.instance.bot_project.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -1,9 +1,6 @@
 //! Posts the statuses and edits the note. GitLab's refusal of a status is a fact to be remembered, not an error: the note
 //! then shows the results alone.
-
-use anyhow::Result;
-
-use crate::forge::{ForgeError, Posting};
+use crate::forge::Posting;
 use crate::ops::commit_statuses::{self, Refused};
 use crate::ops::report::Pair;
 use crate::ops::report::observe::Seen;
@@ -12,6 +9,7 @@ use crate::pair::note;
 use crate::pair::note::ci_results::Acceptance;
 use crate::pair::report_plan::NoteEdit;
 use crate::pair::statuses::{self, Post, StatusPlace};
+use crate::types::error::{ForgeError, Result};
 
 /// Whether anything was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

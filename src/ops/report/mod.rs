@@ -5,14 +5,10 @@
 
 pub(crate) mod apply;
 pub(crate) mod observe;
-
-use anyhow::{Result, bail};
-
 use crate::ci::JobContext;
 use crate::cli::args::{self, Global};
-use crate::cli::exit::UsageError;
 use crate::cli::render::report as report_render;
-use crate::forge::{ForgeError, MergeRequest, Note};
+use crate::forge::{MergeRequest, Note};
 use crate::ops::merge_request_reference::MergeRequestReference;
 use crate::ops::outcome::Effect;
 use crate::ops::pipeline_reference::PipelineReference;
@@ -20,6 +16,7 @@ use crate::ops::session::{Bot, Setting};
 use crate::ops::{Surroundings, find_pair};
 use crate::pair::report_plan::RememberedResults;
 use crate::types::ProjectPath;
+use crate::types::error::{ForgeError, Result, UsageError, bail};
 
 /// How often everything is looked at again because it changed meanwhile.
 const ROUNDS: usize = 4;
@@ -73,11 +70,10 @@ fn asked_by(job: &JobContext, setting: &Setting) -> Result<Asked> {
     }
     match &job.pipeline {
         Some(pipeline) => Ok(Asked::Pipeline(PipelineReference::parse(pipeline, &setting.instance.gitlab.url)?)),
-        None => bail!(UsageError {
-            text: "no pipeline is named, and this is no GitLab job".to_owned(),
-            hint: "name it by its address with `--pipeline`, or a source-git merge request with `--merge-request`"
-                .to_owned(),
-        }),
+        None => bail!(UsageError::new(
+            "no pipeline is named, and this is no GitLab job",
+            "name it by its address with `--pipeline`, or a source-git merge request with `--merge-request`"
+        )),
     }
 }
 
@@ -131,7 +127,7 @@ pub(crate) fn report(bot: &Bot, pair: Pair, global: &Global, surroundings: &Surr
                 pair.memory = RememberedResults::Doubted;
             }
             // Whether it was done shows when everything is looked at again.
-            Err(error) if matches!(error.downcast_ref(), Some(ForgeError::MaybeDone(_))) => {
+            Err(error) if matches!(error.gitlab(), Some(ForgeError::MaybeDone(_))) => {
                 tracing::warn!("{error}; looking again");
                 lost = Some(error);
             }

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
-
 use crate::ci::LogSection;
 use crate::config;
-use crate::forge::{self, ForgeError, MergeRequestState, Pipeline};
+use crate::forge::{self, MergeRequestState, Pipeline};
 use crate::ops::report::Pair;
 use crate::ops::session::Bot;
 use crate::ops::{commit_statuses, notes};
@@ -16,6 +14,7 @@ use crate::pair::note::ci_results::CiSection;
 use crate::pair::report_plan::{CommitIs, RememberedResults, ReportFacts};
 use crate::pair::statuses::{Detail, Posted, StatusPlace};
 use crate::pair::{commit, markers, note};
+use crate::types::error::{ForgeError, Result};
 use crate::types::{CiState, CommitId, ProjectId};
 
 /// The most pipelines of a merge request, jobs of a pipeline and versions of a merge request that are looked at.

@@ -1,10 +1,8 @@
 //! The one comment on a merge request that explains the commands.
-
-use anyhow::Result;
-
-use crate::forge::{ForgeError, Note, NoteOrder};
+use crate::forge::{Note, NoteOrder};
 use crate::ops::session::Bot;
 use crate::pair::note::commands;
+use crate::types::error::{ForgeError, Result};
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// Explains the commands, unless that was done on this merge request before, and sees to it that it is done once: another

@@ -2,12 +2,10 @@
 //!
 //! GitLab lets a user react to a note with an emoji once, and answers 404 to the second time. It checks that before it
 //! writes, so that two jobs at once may both succeed: whoever has the reaction with the lowest number holds the claim.
-
-use anyhow::Result;
-
-use crate::forge::{Award, AwardId, ForgeError};
+use crate::forge::{Award, AwardId};
 use crate::ops::session::Bot;
 use crate::pair::note::commands::Reaction;
+use crate::types::error::{ForgeError, Result};
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// A comment, to be marked.

@@ -19,13 +19,10 @@
 
 mod explain;
 mod marks;
-
-use anyhow::{Error, Result};
 use chrono::{DateTime, Utc};
 
 use crate::cli::args::Global;
-use crate::cli::exit::ExitStatus;
-use crate::forge::{AccessLevel, AwardId, ForgeError, Note};
+use crate::forge::{AccessLevel, AwardId, Note};
 use crate::git::Git;
 use crate::ops::merge_request_reference::MergeRequestReference;
 use crate::ops::named::Named;
@@ -37,6 +34,7 @@ use crate::ops::sync::{self, Synced};
 use crate::ops::{Surroundings, recreate, report};
 use crate::pair::note::commands::Reaction;
 use crate::pair::slash_command::{self, CommentAuthor, SlashCommand, SlashRequest};
+use crate::types::error::{Error, ErrorKind, ForgeError, Result};
 use crate::types::{NoteId, ProjectId};
 
 /// Does what a comment asks for.
@@ -112,7 +110,7 @@ enum Outcome {
 impl Outcome {
     /// What an error says.
     fn of(error: Error) -> Self {
-        if ExitStatus::of(&error) == ExitStatus::Unavailable { Self::Again(error) } else { Self::Failed(error) }
+        if error.kind() == ErrorKind::Unavailable { Self::Again(error) } else { Self::Failed(error) }
     }
 }
 

@@ -1,11 +1,5 @@
 //! Does what is planned, step by step: whatever breaks, the next run completes it.
-
-use anyhow::{Context as _, Result, bail};
-
-use crate::forge::{
-    ForgeError, MergeRequestEdit, MergeRequestState, NewFork, NewMergeRequest, NoteOrder, Parent, Project,
-};
-use crate::git::remote::RemoteError;
+use crate::forge::{MergeRequestEdit, MergeRequestState, NewFork, NewMergeRequest, NoteOrder, Parent, Project};
 use crate::git::store::Store;
 use crate::git::work_tree;
 use crate::ops::sync::bot_branch::BRANCH_ROLE;
@@ -19,6 +13,7 @@ use crate::pair::note::{self, DistGitLink, PairNote};
 use crate::pair::statuses::{self, Status, StatusPlace, StatusPrint};
 use crate::pair::sync_plan::{Earlier, SyncPlan, SyncStep};
 use crate::setup;
+use crate::types::error::{Context as _, ForgeError, RemoteError, Result, bail};
 use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, StateChange};
 
 /// Where the tip of dist-git's target branch is in the store.
@@ -286,7 +281,7 @@ impl Run<'_> {
         let remote = self.remote(BRANCH_ROLE, &self.fork_path()?);
         match remote.push(store, branch.as_str(), expected, &commit) {
             Ok(()) => {}
-            Err(error) => match error.downcast::<RemoteError>()? {
+            Err(error) => match error.into_repository()? {
                 RemoteError::TooShallow { .. } => {
                     // The fork lags behind dist-git: what it lacks has to be brought along.
                     let target = &self.source.target_branch;

@@ -1,14 +1,11 @@
 //! The bot's branch: where it is, and what it holds.
-
-use anyhow::Result;
-
 use crate::config::Forks;
-use crate::git::remote::RemoteError;
 use crate::git::store::Store;
 use crate::ops::sync::Run;
 use crate::pair::commit::SOURCE_TRAILER;
 use crate::pair::facts::{BranchState, Committer, Tip};
 use crate::types::CommitId;
+use crate::types::error::{RemoteError, Result};
 
 /// The name in the store.
 const BRANCH_TIP: &str = "refs/bot/branch";
@@ -33,7 +30,7 @@ impl Run<'_> {
         let name = format!("refs/heads/{}", self.branch);
         let remote = self.remote(BRANCH_ROLE, &self.fork_path()?);
         if let Err(error) = remote.fetch(&store, &[(name, BRANCH_TIP.to_owned())], 1) {
-            return match error.downcast::<RemoteError>()? {
+            return match error.into_repository()? {
                 RemoteError::MissingRef { .. } => Ok((BranchHome::Answers, BranchState::Missing)),
                 other => Ok((self.absent(other)?, BranchState::Missing)),
             };
@@ -67,7 +64,7 @@ impl Run<'_> {
         let name = format!("refs/heads/{}", self.branch);
         match self.remote(BRANCH_ROLE, &self.fork_path()?).list(store, std::slice::from_ref(&name)) {
             Ok(listed) => Ok(listed.into_iter().find(|(found, _)| *found == name).map(|(_, commit)| commit)),
-            Err(error) => self.absent(error.downcast::<RemoteError>()?).map(|_| None),
+            Err(error) => self.absent(error.into_repository()?).map(|_| None),
         }
     }
 }

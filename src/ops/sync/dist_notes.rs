@@ -1,10 +1,8 @@
 //! The bot's notes in dist-git merge requests: what it said last, and saying something once.
-
-use anyhow::Result;
-
-use crate::forge::{ForgeError, Note, NoteOrder};
+use crate::forge::{Note, NoteOrder};
 use crate::ops::session::Bot;
 use crate::pair::announcement::{self, AnnouncedMergeRequest, Announcement};
+use crate::types::error::{ForgeError, Result};
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// Returns what the bot said last; nothing where it said nothing lately.

@@ -14,17 +14,12 @@ pub(crate) mod visibility;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
-
-use crate::ops::sync::observe::Seen;
-pub(crate) use crate::ops::sync::pair_facts::texts_are_current;
-
 use crate::ci::LogSection;
 use crate::cli::args::{self, Global};
 use crate::config::Pauses;
 use crate::forge::{CurrentUser, MergeRequest, MergeRequestState};
 use crate::git::Git;
-use crate::git::remote::{Access, Remote, RemoteError};
+use crate::git::remote::{Access, Remote};
 use crate::git::store::Store;
 use crate::ops::Surroundings;
 use crate::ops::merge_request_reference::MergeRequestReference;
@@ -32,10 +27,14 @@ use crate::ops::named::Named;
 use crate::ops::outcome::Effect;
 use crate::ops::report::{self, Asked};
 use crate::ops::session::{Bot, Setting};
+use crate::ops::sync::observe::Seen;
 use crate::pair::branch;
 use crate::pair::facts::SyncMode;
 use crate::pair::sync_plan::{self, SyncOutcome, SyncPlan, SyncStep};
+use crate::types::error::{RemoteError, Result, bail};
 use crate::types::{BranchName, MergeRequestIid, ProjectPath, Refusal};
+
+pub(crate) use crate::ops::sync::pair_facts::texts_are_current;
 
 /// How long to wait before a fetch is tried again.
 pub(crate) const FETCH_PAUSE: Duration = Duration::from_secs(2);
@@ -129,7 +128,7 @@ impl<'a> Work<'a> {
     /// Syncs, twice where somebody else was at it at the same time.
     pub(crate) fn run(&self, global: &Global, surroundings: &Surroundings) -> Result<Synced> {
         match self.once(global, surroundings) {
-            Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Stale { .. })) => {
+            Err(error) if matches!(error.repository(), Some(RemoteError::Stale { .. })) => {
                 tracing::warn!("{error}; looking at everything again");
                 self.once(global, surroundings)
             }

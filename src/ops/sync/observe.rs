@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use anyhow::{Result, bail};
 use chrono::{TimeDelta, Utc};
 
 use crate::ci::LogSection;
 use crate::config::CiFiles;
 use crate::forge::MergeRequest;
 use crate::git::partial::PartialFetch;
-use crate::git::remote::RemoteError;
 use crate::git::replay::{self, Based};
 use crate::git::store::{Store, TreeEntry};
 use crate::git::work_tree;
@@ -30,9 +28,9 @@ use crate::pair::note::{Blocked, UpstreamChange};
 use crate::pair::sync_plan::{self, SyncStep};
 use crate::transform::config;
 use crate::transform::files::ReceiverFiles;
-use crate::transform::mail::MailError;
 use crate::transform::message::PatchComments;
 use crate::transform::report::Upstream;
+use crate::types::error::{Error, RemoteError, Result, bail};
 use crate::types::finding::quoted;
 use crate::types::{BranchName, CiState, CommitId, Finding, Refusal, RepoPath, TreeId, Visibility};
 
@@ -311,8 +309,8 @@ impl Run<'_> {
     }
 
     /// Whether what was not to be fetched is the target branch.
-    fn has_lost_target(&self, error: &anyhow::Error, target: &BranchName) -> Result<bool> {
-        let is_missing = matches!(error.downcast_ref(), Some(RemoteError::MissingRef { .. }));
+    fn has_lost_target(&self, error: &Error, target: &BranchName) -> Result<bool> {
+        let is_missing = matches!(error.repository(), Some(RemoteError::MissingRef { .. }));
         Ok(is_missing && self.bot.forge.branch(self.source.target_project_id, target)?.is_none())
     }
 
@@ -359,7 +357,7 @@ impl Run<'_> {
         let section = LogSection::begin(self.bot.log, "fetch_dist_git", "fetching from dist-git");
         let dist_git = self.remote("dist-git", &self.dist_path);
         if let Err(error) = dist_git.fetch_tip(store, target.as_str(), DIST_TIP) {
-            return match error.downcast::<RemoteError>()? {
+            return match error.into_repository()? {
                 RemoteError::MissingRef { .. } => {
                     Ok(Making::Blocked(Blocked::NoBranch { project: self.dist_path.clone(), branch: target.clone() }))
                 }
@@ -476,21 +474,13 @@ impl Run<'_> {
 }
 
 /// What an error says of the merge request, where it is the contributor's to mend; else the error.
-fn refusal_of(error: anyhow::Error) -> Result<Refusal> {
-    let error = match error.downcast::<Refusal>() {
-        Ok(refusal) => return Ok(refusal),
-        Err(error) => error,
-    };
-    match error.downcast_ref::<RemoteError>() {
+fn refusal_of(error: Error) -> Result<Refusal> {
+    match error.repository() {
         Some(remote) if remote.is_about_content() => {
             let remedy = "take the commits that hold such directories or objects out of the branch and its history";
             Ok(Refusal::new(format!("git does not take what was committed: {remote}"), remedy))
         }
-        _ if error.downcast_ref::<MailError>().is_some() => {
-            let remedy = "rebase the downstream commits on the upstream ref, so that there are no merges among them";
-            Ok(Refusal::new(format!("a patch cannot be read: {error:#}"), remedy))
-        }
-        _ => Err(error),
+        _ => error.into_refusal(),
     }
 }
 

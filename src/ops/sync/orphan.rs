@@ -1,7 +1,4 @@
 //! The dist-git merge request of a source-git merge request that is not there any more.
-
-use anyhow::Result;
-
 use crate::cli::args::Global;
 use crate::forge::{MergeRequestEdit, MergeRequestState};
 use crate::ops::merge_request_reference::MergeRequestReference;
@@ -10,6 +7,7 @@ use crate::ops::session::Bot;
 use crate::ops::sync::dist_notes;
 use crate::pair::announcement::{AnnouncedMergeRequest, Announcement};
 use crate::pair::markers::{self, Ended};
+use crate::types::error::Result;
 use crate::types::{MergeRequestIid, ProjectPath, StateChange};
 
 /// Closes the dist-git merge request `iid`, where it is open, because its source-git merge request `of` was deleted, and

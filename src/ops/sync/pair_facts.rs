@@ -1,8 +1,5 @@
 //! What there is of a pair on GitLab: the dist-git merge requests of a source-git merge request, and the bot's notes.
-
-use anyhow::Result;
-
-use crate::forge::{self, ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, StateFilter};
+use crate::forge::{self, MergeRequest, MergeRequestQuery, MergeRequestState, Note, StateFilter};
 use crate::ops::notes;
 use crate::ops::sync::Run;
 use crate::pair::commit::CommitAuthor;
@@ -11,6 +8,7 @@ use crate::pair::facts::{
 };
 use crate::pair::title::Draft;
 use crate::pair::{branch, markers, sync_plan};
+use crate::types::error::{ForgeError, Result};
 use crate::types::{BranchName, CommitId, ProjectId, ProjectPath};
 
 /// The most of the bot's merge requests that are looked at; there is one, or two after a race.

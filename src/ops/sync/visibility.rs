@@ -1,11 +1,9 @@
 //! Who may see the projects that a change comes from and goes to, in as few requests as tell it.
-
-use anyhow::Result;
-
-use crate::forge::{ForgeError, Project, ProjectRef};
+use crate::forge::{Project, ProjectRef};
 use crate::ops::sync::Run;
 use crate::pair::facts::VisibilityOfPair;
 use crate::types::Visibility;
+use crate::types::error::{ForgeError, Result};
 
 /// Whether the bot's fork has to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,13 +18,15 @@ mod defuse;
 mod diff;
 mod gnu_patch;
 
+use std::fmt;
+
 use bstr::ByteSlice as _;
+
+use crate::types::{CommitId, Refusal};
 
 pub use crate::transform::mail::defuse::{Defused, defuse};
 pub use crate::transform::mail::diff::{PatchedFile, diff_of, moved_after_a_change};
 pub use crate::transform::mail::gnu_patch::{PatchLimit, files_beyond_patch, message_line_read_by_patch};
-
-use crate::types::CommitId;
 
 /// The date in the first line of each mail that git writes, always the same.
 const SEPARATOR_DATE: &[u8] = b" Mon Sep 17 00:00:00 2001";
@@ -41,6 +43,12 @@ pub enum MailError {
     /// A line of a diff's header cannot be read.
     #[error("the diff has a header that git does not write")]
     Diff,
+}
+
+/// Says of a patch that it cannot be read, and what its author can do.
+pub fn unreadable(why: impl fmt::Display) -> Refusal {
+    let remedy = "rebase the downstream commits on the upstream ref, so that there are no merges among them";
+    Refusal::new(format!("a patch cannot be read: {why}"), remedy)
 }
 
 /// Returns the commit that the mail's first line names.
