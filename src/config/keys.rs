@@ -5,7 +5,6 @@
 
 use crate::config::instance::PRESETS;
 
-/// A key of a mapping.
 #[derive(Debug)]
 pub(super) struct KeySpec {
     pub(super) name: &'static str,

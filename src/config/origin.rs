@@ -21,7 +21,6 @@ pub enum Origin {
     Preset {
         name: String,
     },
-    /// An instance file.
     File {
         /// The path, as the caller wrote it.
         name: String,

@@ -1,7 +1,7 @@
 //! Reads GitLab's refusals: their kind, and GitLab's own sentence.
 //!
-//! The texts are for people: GitLab's own sentence, the request it answered and the id under which GitLab logged
-//! it. They never hold a query string, nor the token: the transport masks it before a text gets here.
+//! People read the texts: GitLab's own sentence, the request, and the id under which GitLab logged it. No text holds a
+//! query string or the token: the transport masks the token before a text gets here.
 
 use bstr::ByteSlice as _;
 use serde_json::Value;
@@ -9,16 +9,16 @@ use serde_json::Value;
 use crate::types::error::{Failure, ForgeError};
 use crate::types::text::printable;
 
-/// The most of an error's body that is looked at, in bytes. GitLab's own are far shorter; a proxy's page is not.
+/// How much of an error's body is read, in bytes. GitLab's own errors are far shorter; a proxy's page may be longer.
 const BODY_LIMIT: usize = 64 << 10;
 
-/// The most values of a structured error body that become part of its sentence.
+/// How many values of a structured error body go into the sentence.
 const VALUES_LIMIT: usize = 10;
 
-/// The deepest that a structured error body is looked into.
+/// How many levels of a structured error body are read.
 const DEPTH_LIMIT: usize = 4;
 
-/// Turns the answer to a request that was refused for good into its kind. `location` is that of a redirection.
+/// Returns the error for a request that GitLab refused for good. `location` is the target of a redirection.
 pub(super) fn from_refusal(failure: Failure, location: Option<String>) -> ForgeError {
     let status = failure.status;
     let failure = Box::new(failure);
@@ -35,7 +35,8 @@ pub(super) fn from_refusal(failure: Failure, location: Option<String>) -> ForgeE
 /// Returns GitLab's own sentence from the body of an error, as one printable line; empty where the body says nothing.
 ///
 /// GitLab uses these forms (API documentation, "REST API troubleshooting"): `{"message": "…"}`, `{"message": ["…"]}`,
-/// `{"message": {"field": ["…"]}}`, `{"error": "…", "error_description": "…"}`. Rack::Attack and proxies send plain text.
+/// `{"message": {"field": ["…"]}}`, `{"error": "…", "error_description": "…"}`. Rack::Attack and proxies send plain
+/// text.
 pub(super) fn sentence(body: &[u8]) -> String {
     let body = body.get(..BODY_LIMIT).unwrap_or(body).trim();
     let Ok(value) = serde_json::from_slice::<Value>(body) else {

@@ -127,7 +127,8 @@ impl Forge {
         self.query(&endpoint(request)?)
     }
 
-    /// Deletes a note. Succeeds where there is none: an earlier attempt may have deleted it and its answer been lost.
+    /// Deletes a note. Succeeds where there is none: an earlier attempt may have deleted it, and its answer may be
+    /// lost.
     pub fn delete_note(&self, project: ProjectId, iid: MergeRequestIid, note: NoteId) -> Result<(), ForgeError> {
         match self.execute(&OneNote { method: Method::DELETE, project, iid, note }) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(()),
