@@ -1,7 +1,7 @@
-//! The CI job around the program: which merge request it runs for, and how its log is folded.
+//! The CI job that the program runs in: its merge request, and the folding of its log.
 //!
-//! GitLab's predefined variables give identifiers only. Whoever can start a pipeline can set variables, so nothing
-//! that decides about trust is taken from here, and no text that a person wrote.
+//! This module takes only identifiers from GitLab's predefined variables. Whoever can start a pipeline can set
+//! variables: nothing read here decides about trust, and no text that a person wrote is read.
 
 mod notice;
 mod template_use;
@@ -13,47 +13,46 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 
-pub use crate::ci::notice::{IncomingNotice, NotFollowed, Notice, PAYLOAD_LIMIT, WhereToLook};
+pub use crate::ci::notice::{IncomingNotice, Notice, NoticeError, PAYLOAD_LIMIT, WhereToLook};
 pub use crate::ci::template_use::{Template, TemplateUse, template_uses};
 
-/// Set to `true` in every job ("Predefined CI/CD variables" in GitLab's documentation; so are those below).
+// "Predefined CI/CD variables" in GitLab's documentation describes these variables.
+
+/// `true` in every job.
 const GITLAB_CI: &str = "GITLAB_CI";
 /// The path of the project that the merge request targets.
 const CI_MERGE_REQUEST_PROJECT_PATH: &str = "CI_MERGE_REQUEST_PROJECT_PATH";
 /// The number of the merge request in that project.
 const CI_MERGE_REQUEST_IID: &str = "CI_MERGE_REQUEST_IID";
-
 /// The path of the project that the pipeline runs in.
 const CI_PROJECT_PATH: &str = "CI_PROJECT_PATH";
-/// Which of the jobs that `parallel` made this is, from 1.
+/// The number of this job among those that `parallel` made, counted from 1.
 const CI_NODE_INDEX: &str = "CI_NODE_INDEX";
-/// How many jobs `parallel` made; 1 where it is not used.
+/// The number of jobs that `parallel` made; 1 without `parallel`.
 const CI_NODE_TOTAL: &str = "CI_NODE_TOTAL";
-/// After how many seconds GitLab ends the job.
+/// The seconds after which GitLab ends the job.
 const CI_JOB_TIMEOUT: &str = "CI_JOB_TIMEOUT";
-/// When the job began, in ISO 8601.
+/// The time when the job began, in ISO 8601.
 const CI_JOB_STARTED_AT: &str = "CI_JOB_STARTED_AT";
-/// The number of the pipeline.
 const CI_PIPELINE_ID: &str = "CI_PIPELINE_ID";
 
-/// What a job's variables say.
+/// What a job's variables say about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobContext {
-    /// Where the output goes.
     pub log: Log,
     /// The merge request of the pipeline, as `path!number`.
     pub merge_request: Option<String>,
     /// The pipeline, as `path/-/pipelines/number`.
     pub pipeline: Option<String>,
-    /// Which of several jobs beside each other this is, and of how many, as `1/4`.
+    /// The number of this job among parallel ones, and their number, as `1/4`.
     pub node: Option<String>,
-    /// After how long GitLab ends the job.
+    /// The time after which GitLab ends the job.
     pub timeout: Option<Duration>,
     /// When the job began, by GitLab's clock.
     pub started: Option<DateTime<Utc>>,
 }
 
-/// What shows the output.
+/// Where people read the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Log {
     /// A terminal, a file, or another CI system.
@@ -64,7 +63,7 @@ pub enum Log {
 }
 
 impl JobContext {
-    /// Reads the variables of the process.
+    /// Reads the variables of the process. An empty variable counts as absent.
     pub fn read(variables: &BTreeMap<String, String>) -> Self {
         let value = |name| variables.get(name).filter(|value| !value.is_empty());
         let merge_request = value(CI_MERGE_REQUEST_PROJECT_PATH).zip(value(CI_MERGE_REQUEST_IID));
@@ -82,19 +81,20 @@ impl JobContext {
         }
     }
 
-    /// Returns how much is left of the first three quarters of the job's time; nothing where GitLab sets no end.
+    /// Returns how much is left of the first three quarters of the job's time; `None` where the job has no time limit.
     pub fn time_to_begin(&self, now: DateTime<Utc>) -> Option<Duration> {
         let timeout = self.timeout?;
         let gone = self.started.and_then(|started| (now - started).to_std().ok());
-        // A job whose time is over would not run: then the clocks differ.
+        // GitLab would have ended a job whose time is over. So the clocks differ, and the start is of no use.
         let gone = gone.filter(|gone| *gone <= timeout).unwrap_or_default();
         Some((timeout - timeout / 4).saturating_sub(gone))
     }
 }
 
-/// A part of the log that GitLab shows folded under its title; plain output has only the title.
+/// A section of the log that GitLab can fold under its title. Plain output has only the title.
 ///
-/// The format is that of "Custom collapsible sections" in GitLab's documentation. The section ends with the value.
+/// For the format see "Custom collapsible sections" in GitLab's documentation. The section ends when the value is
+/// dropped.
 #[derive(Debug)]
 pub struct LogSection {
     log: Log,
@@ -102,11 +102,11 @@ pub struct LogSection {
 }
 
 impl LogSection {
-    /// Begins a section; `name` is for GitLab and made of letters and `_`.
+    /// Begins a section. `name` identifies it for GitLab: only letters and `_`.
     pub fn begin(log: Log, name: &'static str, title: &str) -> Self {
         match log {
             Log::Plain => tracing::info!("{title}"),
-            Log::GitlabJob => mark(&format!("section_start:{}:{name}\r\x1b[0K{title}\n", seconds())),
+            Log::GitlabJob => write_marker(&format!("section_start:{}:{name}\r\x1b[0K{title}\n", unix_time())),
         }
         Self { log, name }
     }
@@ -115,17 +115,17 @@ impl LogSection {
 impl Drop for LogSection {
     fn drop(&mut self) {
         if self.log == Log::GitlabJob {
-            mark(&format!("section_end:{}:{}\r\x1b[0K\n", seconds(), self.name));
+            write_marker(&format!("section_end:{}:{}\r\x1b[0K\n", unix_time(), self.name));
         }
     }
 }
 
-fn mark(text: &str) {
-    // A log that cannot be written is no reason to stop.
+fn write_marker(text: &str) {
+    // Go on where the log cannot be written.
     drop(write!(io::stderr().lock(), "\x1b[0K{text}"));
 }
 
-fn seconds() -> u64 {
+fn unix_time() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_merge_request_is_that_of_the_target_project() {
+    fn the_merge_request_is_named_by_its_target_project() {
         let found = job(&[
             ("GITLAB_CI", "true"),
             ("CI_PROJECT_PATH", "contributor/hello"),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_a_jobs_time_counts_from_its_beginning() {
+    fn the_time_left_counts_from_the_jobs_start() {
         let now = DateTime::parse_from_rfc3339("2026-12-07T12:00:00Z").unwrap().to_utc();
         let left = |timeout, started| {
             let job = job(&[(CI_JOB_TIMEOUT, timeout), (CI_JOB_STARTED_AT, started)]);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_merge_request_there_is_none() {
+    fn without_its_variables_there_is_no_merge_request() {
         assert_eq!(job(&[]), JobContext::default());
         assert_eq!(job(&[(CI_MERGE_REQUEST_IID, "7"), (CI_MERGE_REQUEST_PROJECT_PATH, "")]).merge_request, None);
     }

@@ -1,9 +1,9 @@
-//! What a job or a webhook tells the bot project: where to look, and nothing else.
+//! Notices: a job or a webhook tells the bot project where to look, and nothing else.
 //!
-//! The form is that of the bot's webhook template: numbers as text, because GitLab renders a field that an event lacks as
-//! an empty text; besides them perhaps a webhook token, which is for the caller to judge. It carries no verb, no name and
-//! no free text, so whoever sends one can do no more than make the bot look. Whatever has another form is none, for
-//! whatever reason: GitLab expands variables in what it hands over, and may break it.
+//! A notice has the format of the bot's webhook template. Numbers are texts, because GitLab renders a field that an
+//! event lacks as an empty text. A notice may carry a webhook token, which the caller checks. It carries no verb, no
+//! name and no free text: whoever sends one can only make the bot look. A payload in any other format is no notice,
+//! even if GitLab itself broke it: GitLab expands variables in payloads.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ use secrecy::SecretString;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-/// The version of the form.
+/// The version of the format.
 const VERSION: &str = "1";
 
-/// The most digits of a number.
+/// The most digits that a number may have.
 const DIGITS: usize = 12;
 
-/// What events can be about.
+/// The kinds of events.
 const KINDS: [&str; 3] = ["merge_request", "note", "pipeline"];
 
-/// The largest payload that is read, in bytes: GitLab's limit for what a webhook sends.
+/// The largest payload that is read, in bytes: GitLab's limit for webhooks.
 pub const PAYLOAD_LIMIT: usize = 25 << 20;
 
-/// A notice, as it is sent.
+/// A notice to send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Notice {
     v: &'static str,
@@ -36,8 +36,8 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// Returns the notice about the pipeline of this job ("Predefined CI/CD variables" in GitLab's documentation);
-    /// nothing where this is no job of GitLab's.
+    /// Returns a notice about the pipeline of this job ("Predefined CI/CD variables" in GitLab's documentation); `None`
+    /// outside a GitLab job.
     pub fn of_job(variables: &BTreeMap<String, String>) -> Option<Self> {
         let number = |name: &str| {
             let value = variables.get(name).map(String::as_str).unwrap_or_default();
@@ -56,7 +56,7 @@ impl Notice {
         (!notice.project.is_empty() && !notice.id.is_empty()).then_some(notice)
     }
 
-    /// Returns the notice about a pipeline, by the numbers of its project and its own, of twelve digits at most.
+    /// Returns a notice about a pipeline. Both numbers have at most twelve digits.
     pub fn of_pipeline(project: u64, pipeline: u64) -> Self {
         Self {
             v: VERSION,
@@ -69,7 +69,7 @@ impl Notice {
         }
     }
 
-    /// Returns what it is about, for a person.
+    /// Describes for a person what the notice is about.
     pub fn subject(&self) -> String {
         let Self { project, id, mr, mr_project, .. } = self;
         let merge_request = match (mr.as_str(), mr_project.as_str()) {
@@ -80,57 +80,51 @@ impl Notice {
     }
 }
 
-/// A notice, as it was received.
+/// A notice that the bot received.
 #[derive(Debug)]
 pub struct IncomingNotice {
-    /// Where to look.
     pub look: WhereToLook,
-    /// The webhook token that it carries. Nothing of it has been looked at.
+    /// The webhook token that the notice carries, unchecked.
     pub webhook_token: Option<SecretString>,
 }
 
-/// Where to look.
+/// What the bot should look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhereToLook {
-    /// At this merge request, by the numbers of its project and within it.
     MergeRequest {
         /// The target project.
         project: u64,
-        /// The merge request.
         iid: u64,
     },
-    /// At this comment.
+    /// A comment on a merge request.
     Note {
         /// The target project of the merge request.
         project: u64,
-        /// The merge request that it is on.
+        /// The number of the merge request in that project.
         merge_request: u64,
-        /// The note.
         id: u64,
     },
-    /// At this pipeline.
     Pipeline {
-        /// The project that it runs in.
+        /// The project that the pipeline runs in.
         project: u64,
-        /// The pipeline.
         id: u64,
-        /// The merge request that it is for, by target project and number.
+        /// The merge request that the pipeline is for: target project and number.
         merge_request: Option<(u64, u64)>,
     },
 }
 
-/// Why a payload is not followed.
+/// Why the bot does not follow a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotFollowed {
-    /// It has another form, or is about something else.
+pub enum NoticeError {
+    /// The payload has another format, or is about something else.
     #[error("{0}")]
     NotForUs(&'static str),
-    /// Whoever sent it wanted to set variables of the job: they could take the place of the instance's own.
+    /// The payload sets variables of the job. They could override those of the instance.
     #[error("it sets pipeline variables")]
     SetsVariables,
 }
 
-/// What GitLab hands over: the parameters of the request that started the pipeline.
+/// The payload that GitLab passes to the job: the parameters of the request that started the pipeline.
 #[derive(Deserialize)]
 struct Payload {
     #[serde(default)]
@@ -158,16 +152,15 @@ struct Received {
 }
 
 impl IncomingNotice {
-    /// Reads a payload.
-    pub fn read(payload: &[u8]) -> Result<Self, NotFollowed> {
-        let other = NotFollowed::NotForUs;
+    pub fn read(payload: &[u8]) -> Result<Self, NoticeError> {
+        let other = NoticeError::NotForUs;
         if payload.len() > PAYLOAD_LIMIT {
             return Err(other("it is larger than any that GitLab sends"));
         }
-        // Nesting and duplicated keys are errors here: nothing is guessed.
+        // Nested values and duplicate keys are errors here. Guess nothing.
         let payload: Payload = serde_json::from_slice(payload).map_err(|_| other("it has another form"))?;
         if payload.variables.is_some_and(|variables| !variables.is_empty()) {
-            return Err(NotFollowed::SetsVariables);
+            return Err(NoticeError::SetsVariables);
         }
         let received = payload.source_git_bot.ok_or(other("it says nothing to the bot"))?;
         if received.v != VERSION {
@@ -211,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_tells_numbers_and_nothing_else() {
+    fn a_jobs_notice_holds_only_numbers() {
         let variables = [
             ("CI_PROJECT_ID", "12"),
             ("CI_PIPELINE_ID", "345"),
@@ -226,9 +219,9 @@ mod tests {
         assert_eq!(notice(&[("CI_PROJECT_ID", "12"), ("CI_PIPELINE_ID", "1234567890123")]), None);
     }
 
-    fn read(notice: &str) -> Result<WhereToLook, NotFollowed> {
+    fn read(notice: &str) -> Result<WhereToLook, NoticeError> {
         let payload = format!(r#"{{"ref": "main", "id": "12", "variables": {{}}, "source_git_bot": {notice}}}"#);
-        IncomingNotice::read(payload.as_bytes()).map(|call| call.look)
+        IncomingNotice::read(payload.as_bytes()).map(|notice| notice.look)
     }
 
     #[test]
@@ -244,19 +237,19 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_may_carry_a_webhook_token_which_is_not_shown() {
-        let call = |token: &str| {
+    fn a_notice_may_carry_a_webhook_token_that_debug_hides() {
+        let incoming = |token: &str| {
             let notice = format!(r#"{{"v": "1", "kind": "merge_request", "project": "7", "iid": "3"{token}}}"#);
             IncomingNotice::read(format!(r#"{{"source_git_bot": {notice}}}"#).as_bytes()).unwrap()
         };
-        let carrying = call(r#", "webhook_token": "a.b.c""#);
+        let carrying = incoming(r#", "webhook_token": "a.b.c""#);
         assert_eq!(carrying.webhook_token.as_ref().unwrap().expose_secret(), "a.b.c");
         assert!(!format!("{carrying:?}").contains("a.b.c"));
-        assert!(call("").webhook_token.is_none() && call(r#", "webhook_token": null"#).webhook_token.is_none());
+        assert!(incoming("").webhook_token.is_none() && incoming(r#", "webhook_token": null"#).webhook_token.is_none());
     }
 
     #[test]
-    fn what_a_job_sends_is_read_back() {
+    fn a_sent_notice_can_be_read() {
         let sent = notice(&[("CI_PROJECT_ID", "7"), ("CI_PIPELINE_ID", "70")]).unwrap();
         assert_eq!(read(&sent), Ok(WhereToLook::Pipeline { project: 7, id: 70, merge_request: None }));
         let relayed = serde_json::to_string(&Notice::of_pipeline(7, 999_999_999_999)).unwrap();
@@ -264,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_not_followed() {
+    fn any_other_payload_is_refused() {
         let with = |key: &str, value: &str| {
             let good =
                 r#"{"v": "1", "kind": "pipeline", "project": "7", "id": "70", "iid": "", "mr": "", "mr_project": ""}"#;
@@ -291,29 +284,29 @@ mod tests {
             ("webhook_token", "{}"),
             ("webhook_token", "[\"x\"]"),
         ] {
-            assert!(matches!(read(&with(key, value)), Err(NotFollowed::NotForUs(_))), "{key}: {value}");
+            assert!(matches!(read(&with(key, value)), Err(NoticeError::NotForUs(_))), "{key}: {value}");
         }
-        // On an issue or a commit, and one that is not named.
+        // A note on an issue or a commit, and a note without its number.
         for missing in [r#""id": "70""#, r#""id": "", "mr": "3", "mr_project": "8""#] {
             let note = format!(r#"{{"v": "1", "kind": "note", "project": "7", {missing}}}"#);
-            assert!(matches!(read(&note), Err(NotFollowed::NotForUs(_))), "{note}");
+            assert!(matches!(read(&note), Err(NoticeError::NotForUs(_))), "{note}");
         }
         for broken in ["", "{", "[]", "null", "{}", "\"x\"", r#"{"source_git_bot": null}"#] {
-            assert!(matches!(IncomingNotice::read(broken.as_bytes()), Err(NotFollowed::NotForUs(_))), "{broken}");
+            assert!(matches!(IncomingNotice::read(broken.as_bytes()), Err(NoticeError::NotForUs(_))), "{broken}");
         }
         let tokens = with("webhook_token", "\"x\"").replacen("{", "{\"webhook_token\":\"y\",", 1);
-        assert!(matches!(read(&tokens), Err(NotFollowed::NotForUs(_))), "{tokens}");
+        assert!(matches!(read(&tokens), Err(NoticeError::NotForUs(_))), "{tokens}");
         let twice = with("v", "\"1\"").replacen("{", "{\"project\":\"8\",", 1);
-        assert!(matches!(read(&twice), Err(NotFollowed::NotForUs(_))), "{twice}");
+        assert!(matches!(read(&twice), Err(NoticeError::NotForUs(_))), "{twice}");
         let deep = format!(r#"{{"x": {}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        assert!(matches!(IncomingNotice::read(deep.as_bytes()), Err(NotFollowed::NotForUs(_))));
-        assert!(matches!(IncomingNotice::read(&vec![b' '; PAYLOAD_LIMIT + 1]), Err(NotFollowed::NotForUs(_))));
-        assert!(matches!(IncomingNotice::read(b"\xff"), Err(NotFollowed::NotForUs(_))));
+        assert!(matches!(IncomingNotice::read(deep.as_bytes()), Err(NoticeError::NotForUs(_))));
+        assert!(matches!(IncomingNotice::read(&vec![b' '; PAYLOAD_LIMIT + 1]), Err(NoticeError::NotForUs(_))));
+        assert!(matches!(IncomingNotice::read(b"\xff"), Err(NoticeError::NotForUs(_))));
     }
 
     #[test]
-    fn variables_of_the_job_are_nobodys_to_set() {
+    fn a_payload_that_sets_variables_is_refused() {
         let payload = br#"{"variables": {"CI_SERVER_URL": "https://evil.example"}, "source_git_bot": null}"#;
-        assert_eq!(IncomingNotice::read(payload).unwrap_err(), NotFollowed::SetsVariables);
+        assert_eq!(IncomingNotice::read(payload).unwrap_err(), NoticeError::SetsVariables);
     }
 }

@@ -1,7 +1,7 @@
-//! Which of the bot's templates a project's CI file includes, from where and with what.
+//! Which of the bot's templates a project's CI file includes, from which project and with which inputs.
 //!
-//! The file is what somebody else wrote: it is read for this alone, nothing of it is carried out, and whatever in it is
-//! not as GitLab wants it is passed over, for GitLab itself to complain about ("CI/CD YAML syntax reference", `include`).
+//! Somebody else wrote the file. This module only reads its includes and runs nothing. It skips whatever GitLab would
+//! refuse: reporting that is GitLab's job ("CI/CD YAML syntax reference", `include`).
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use yaml_serde::{Deserializer, Value};
 
 use crate::types::text::printable;
 
-/// The longest file that is read, in bytes: many times what anybody writes, and short enough for the time that the YAML
-/// parser takes for nested brackets, which grows with the square of their number.
+/// The longest file that is read, in bytes. That is many times more than anybody writes. A longer file could take too
+/// much time: the YAML parser's time for nested brackets grows with the square of their number.
 const SIZE_LIMIT: usize = 64 << 10;
 
-/// What of the bot's a CI file can include.
+/// A template of the bot that a CI file can include.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Template {
     /// `bot.yml`: for the bot project.
@@ -30,7 +30,7 @@ pub enum Template {
 impl Template {
     const ALL: [Self; 4] = [Self::Bot, Self::SourceGit, Self::DistGit, Self::FakeCi];
 
-    /// Returns its name as a component, which is its file's without the ending.
+    /// Returns the name as a component: that of the file without its extension.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bot => "bot",
@@ -40,39 +40,39 @@ impl Template {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|template| template.name() == name)
     }
 
-    /// Knows one by its file in the bot's project: `ci-templates/bot.yml`, or `templates/bot.yml`, where components are.
-    fn of_file(file: &str) -> Option<Self> {
+    /// Returns the template that a file of the bot's project holds: `ci-templates/bot.yml`, or `templates/bot.yml` for
+    /// components.
+    fn from_file(file: &str) -> Option<Self> {
         let file = file.trim_start_matches('/');
         let file = file.strip_prefix("ci-templates/").or_else(|| file.strip_prefix("templates/"))?;
-        Self::named(file.strip_suffix(".yml")?)
+        Self::from_name(file.strip_suffix(".yml")?)
     }
 }
 
-/// One of the bot's templates, as a CI file includes it.
+/// An include of one of the bot's templates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateUse {
-    /// Which it is.
     pub template: Template,
-    /// The path of the project that it is taken from.
+    /// The path of the project that has the template.
     pub project: String,
-    /// The tag, branch or commit there; nothing where the default branch is meant.
+    /// The tag, branch or commit there; `None` for the default branch.
     pub reference: Option<String>,
-    /// The inputs that are set: texts, numbers and booleans as they are written.
+    /// The inputs. Texts, numbers and booleans are as in the file; other values are left out.
     pub inputs: BTreeMap<String, String>,
 }
 
 impl TemplateUse {
-    /// Returns the bot's image, as the input says.
+    /// Returns the input `image`: the bot's image.
     pub fn image(&self) -> Option<&str> {
         self.input("image")
     }
 
-    /// Returns what the input `instance` says: for the bot project a file in it, elsewhere a name. Nothing where the
-    /// template's default holds.
+    /// Returns the input `instance`: in the bot project a file, elsewhere a name; `None` where the template's default
+    /// applies.
     pub fn instance(&self) -> Option<&str> {
         self.input("instance")
     }
@@ -81,14 +81,13 @@ impl TemplateUse {
         self.inputs.get(name).map(String::as_str)
     }
 
-    /// Returns the version that the tag names: `0.1.0` for `v0.1.0`; nothing where it names none.
+    /// Returns the version of the tag: `0.1.0` for `v0.1.0`; `None` where the reference is no version tag.
     pub fn version(&self) -> Option<&str> {
         let version = self.reference.as_deref()?.strip_prefix('v')?;
         version.starts_with(|c: char| c.is_ascii_digit()).then_some(version)
     }
 
-    /// Returns the version that the image's tag names; nothing where it names none, or the image is named by its digest
-    /// alone.
+    /// Returns the version of the image's tag; `None` for another tag, and for an image with only a digest.
     pub fn image_version(&self) -> Option<&str> {
         let image = self.image()?;
         let image = image.split_once('@').map_or(image, |(image, _)| image);
@@ -96,24 +95,24 @@ impl TemplateUse {
         tag.starts_with(|c: char| c.is_ascii_digit()).then_some(tag)
     }
 
-    /// Whether nothing that somebody does later changes what is included: a tag of a version, or a whole commit id.
+    /// Whether the include is pinned, so that later commits do not change it: to a version tag or a whole commit id.
     pub fn is_pinned(&self) -> bool {
         let is_commit = |text: &str| text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
         self.version().is_some() || self.reference.as_deref().is_some_and(is_commit)
     }
 }
 
-/// Finds the bot's templates in the text of a CI file, in the order in which they are included.
+/// Finds the includes of the bot's templates in a CI file, in the file's order.
 ///
 /// # Errors
 ///
-/// A sentence about why the text is no CI file.
+/// Says why the text is no CI file.
 pub fn template_uses(yaml: &[u8]) -> Result<Vec<TemplateUse>, String> {
     if yaml.len() > SIZE_LIMIT {
         return Err(format!("longer than {} KiB", SIZE_LIMIT >> 10));
     }
     let mut found = Vec::new();
-    // A file may have a header, `spec`, in a document before the one that GitLab takes for the configuration.
+    // A document with a header, `spec`, may precede the one with the configuration.
     for document in Deserializer::from_slice(yaml) {
         let value = Value::deserialize(document).map_err(|error| printable(error.to_string().as_bytes()))?;
         match value.get("include") {
@@ -143,7 +142,7 @@ fn included(include: &Value) -> Vec<TemplateUse> {
         Some(file) => scalar(file).into_iter().collect(),
         None => Vec::new(),
     };
-    let templates = files.iter().filter_map(|file| Template::of_file(file));
+    let templates = files.iter().filter_map(|file| Template::from_file(file));
     let of = |template| TemplateUse {
         template,
         project: project.clone(),
@@ -153,12 +152,12 @@ fn included(include: &Value) -> Vec<TemplateUse> {
     templates.map(of).collect()
 }
 
-/// Reads `gitlab.example.com/group/source-git-bot/bot@v0.1.0`.
+/// Parses the address of a component: `gitlab.example.com/group/source-git-bot/bot@v0.1.0`.
 fn component(address: &str) -> Option<(Template, String, Option<String>)> {
-    let (place, version) = address.rsplit_once('@')?;
-    let (_host, path) = place.split_once('/')?;
+    let (location, version) = address.rsplit_once('@')?;
+    let (_host, path) = location.split_once('/')?;
     let (project, name) = path.rsplit_once('/')?;
-    Some((Template::named(name)?, project.to_owned(), Some(version.to_owned())))
+    Some((Template::from_name(name)?, project.to_owned(), Some(version.to_owned())))
 }
 
 fn scalar(value: &Value) -> Option<String> {
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_a_bot_project_is_understood() {
+    fn the_example_of_a_bot_project_includes_its_template() {
         let found = one(include_str!("../../ci-templates/examples/bot-project.gitlab-ci.yml"));
         assert_eq!((found.template, found.project.as_str()), (Template::Bot, "group/source-git-bot"));
         assert_eq!((found.reference.as_deref(), found.version()), (Some("v0.1.0"), Some("0.1.0")));
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_a_package_in_staging_includes_three() {
+    fn the_example_of_a_package_in_staging_includes_three_templates() {
         let found = uses(include_str!("../../ci-templates/examples/staging.distro.gitlab-ci.yml"));
         let templates: Vec<_> = found.iter().map(|used| used.template).collect();
         assert_eq!(templates, [Template::SourceGit, Template::FakeCi, Template::DistGit]);
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn all_forms_of_an_include_are_read() {
+    fn an_include_may_have_any_form() {
         for yaml in [
             "include: {project: g/b, file: ci-templates/bot.yml}",
             "include: [{project: g/b, file: [/x.yml, /ci-templates/bot.yml]}]",
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_bots_is_passed_over() {
+    fn other_includes_are_skipped() {
         for yaml in [
             "",
             "include: /ci-templates/bot.yml",
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_version_or_a_commit_is_pinned() {
+    fn only_a_version_or_a_commit_counts_as_pinned() {
         let with = |reference: &str| {
             one(&format!("include: {{project: g/b, ref: {reference}, file: /ci-templates/bot.yml}}")).is_pinned()
         };
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_images_version_is_that_of_its_tag() {
+    fn the_version_of_an_image_is_that_of_its_tag() {
         let of = |image: &str| {
             let inputs = BTreeMap::from([("image".to_owned(), image.to_owned())]);
             let used = TemplateUse { template: Template::Bot, project: "g/b".to_owned(), reference: None, inputs };

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration.
+//! Errors in a configuration.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::types::error::{Error, UsageError};
 use crate::types::text::printable;
 
-/// A configuration that cannot be used: exit code 2. Or, among the doubts of an [`Examined`](crate::config::Examined) one,
-/// something in it that is hardly meant.
+/// A mistake in a configuration: exit code 2. Among the lints of an
+/// [`ExaminedInstance`](crate::config::ExaminedInstance), a value that is valid but probably not meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConfigError {
     place: String,
@@ -22,37 +22,36 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error in `place`: a file, a preset, a variable, the environment.
+    /// Makes an error about `place`: a file, a preset, a variable, or the environment.
     pub(super) fn new(place: &str, text: impl Into<String>) -> Self {
         Self { place: printable(place.as_bytes()), line: None, key: None, text: text.into(), remedy: None }
     }
 
-    /// Says which key it is about.
+    /// Sets the key that the error is about.
     pub(super) fn at(self, key: &str) -> Self {
         Self { key: Some(printable(key.as_bytes())), ..self }
     }
 
-    /// Says in which line it is, from 1, where that is known.
+    /// Sets the line, counted from 1; `None` where it is unknown.
     pub(super) fn in_line(self, line: Option<usize>) -> Self {
         Self { line, ..self }
     }
 
-    /// Says what to do about it.
     pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
         Self { remedy: Some(remedy.into()), ..self }
     }
 
-    /// Returns what sorts errors from top to bottom of a file, those without a line behind.
+    /// Returns the key to sort errors by: from top to bottom of the file, those without a line last.
     pub(super) fn position(&self) -> (bool, Option<usize>) {
         (self.line.is_none(), self.line)
     }
 
-    /// Returns the key that it is about; nothing where it is about the whole.
+    /// Returns the key that the error is about; `None` where it is about the configuration as a whole.
     pub(super) fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// Returns what to do about it, where that does not follow from the text.
+    /// Returns what to do about the error, where the text does not say so.
     pub fn hint(&self) -> Option<&str> {
         self.remedy.as_deref()
     }
@@ -80,24 +79,22 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// All that is wrong with a configuration: one thing at least.
+/// All errors in a configuration: at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors {
-    /// The first, from top to bottom of the file.
+    /// The topmost in the file.
     pub first: Box<ConfigError>,
-    /// The others.
     pub others: Vec<ConfigError>,
 }
 
 impl ConfigErrors {
-    /// Returns what is wrong; nothing where nothing is.
-    pub(super) fn of(mut errors: Vec<ConfigError>) -> Option<Self> {
+    /// Sorts errors from top to bottom of the file; `None` where there are none.
+    pub(super) fn from_list(mut errors: Vec<ConfigError>) -> Option<Self> {
         errors.sort_by_key(ConfigError::position);
         let mut errors = errors.into_iter();
         Some(Self { first: Box::new(errors.next()?), others: errors.collect() })
     }
 
-    /// Returns all of them, one after the other.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         std::iter::once(&*self.first).chain(&self.others)
     }
@@ -110,11 +107,11 @@ impl From<ConfigError> for ConfigErrors {
 }
 
 /// Returns `` `a`, `b` ``.
-pub(super) fn listed(names: &[&str]) -> String {
+pub(super) fn quoted_list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the one of `known` that somebody who wrote `given` most likely meant; nothing where none is near.
+/// Returns the name among `known` that somebody who wrote `given` probably meant; `None` where none is similar.
 pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
@@ -129,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_is_near() {
+    fn the_nearest_name_is_similar() {
         let known = ["gitlab", "targets", "forks"];
         assert_eq!(nearest("target", known), Some("targets"));
         assert_eq!(nearest("gitalb", known), Some("gitlab"));

@@ -1,23 +1,24 @@
-//! The form of an instance file: YAML, every key optional, for a file says only how it differs from what it extends.
+//! The format of an instance file: YAML. Every key is optional, because a file states only the difference from its
+//! preset.
 //!
-//! What the table of keys says of a file is checked here, all of it, so that whoever wrote it reads of every mistake at
-//! once. What is wrong is left out of what is handed on, so that the rest is looked at too.
+//! This module checks a file against the table of keys. It goes on after a mistake and passes on what is correct: so
+//! the author sees all mistakes at once.
 
 use serde::Deserialize;
 use yaml_serde::{Mapping, Value};
 
-use crate::config::error::{listed, nearest};
-use crate::config::keys::{Absent, Form, INSTANCE, Key};
-use crate::config::{CiFiles, Results, WebhookTokens};
+use crate::config::error::{nearest, quoted_list};
+use crate::config::instance::{CiFiles, Results, WebhookTokens};
+use crate::config::keys::{INSTANCE, KeyDefault, KeySpec, ValueKind};
 
-/// The longest instance file, in bytes: many times what anybody writes, and short enough for the time that the YAML
-/// parser takes for nested brackets, which grows with the square of their number.
+/// The longest instance file, in bytes. That is many times more than anybody writes. A longer file could take too much
+/// time: the YAML parser's time for nested brackets grows with the square of their number.
 pub(super) const SIZE_LIMIT: usize = 16 << 10;
 
-/// An instance file as it is written.
+/// The values of an instance file, as written.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct InstanceFile {
-    /// The preset that it starts from.
+    /// The preset that the file extends.
     pub(super) extends: Option<String>,
     #[serde(default)]
     pub(super) gitlab: GitlabKeys,
@@ -75,64 +76,64 @@ pub(super) struct TargetKeys {
     pub(super) branch: Option<String>,
 }
 
-/// Something that is wrong in a file. The path has the numbers of list items: `targets[0].branch`.
+/// A mistake in a file. The path includes the numbers of list items: `targets[0].branch`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(super) struct Mistake {
     pub(super) path: String,
     pub(super) text: String,
     pub(super) remedy: Option<String>,
 }
 
-/// What a file says, and what is wrong in it.
+/// The values of a file and its mistakes.
 #[derive(Debug, Default)]
-pub(super) struct Read {
+pub(super) struct ParsedFile {
     pub(super) file: InstanceFile,
-    pub(super) wrong: Vec<Wrong>,
-    /// The keys without a value, which count as not there.
-    pub(super) empty: Vec<String>,
+    pub(super) mistakes: Vec<Mistake>,
+    /// The keys without a value. They count as absent.
+    pub(super) empty_keys: Vec<String>,
 }
 
 /// Reads a file's YAML.
-pub(super) fn read(yaml: &str) -> Result<Read, yaml_serde::Error> {
-    let mut check = Check::default();
+pub(super) fn read(yaml: &str) -> Result<ParsedFile, yaml_serde::Error> {
+    let mut checker = Checker::default();
     let checked = match yaml_serde::from_str(yaml)? {
         Value::Null => Mapping::new(),
-        Value::Mapping(mapping) => check.mapping("", &mapping, INSTANCE),
+        Value::Mapping(mapping) => checker.mapping("", &mapping, INSTANCE),
         _ => {
-            check.wrong("", "must be a mapping of keys to values", None);
+            checker.mistake("", "must be a mapping of keys to values", None);
             Mapping::new()
         }
     };
     let file = yaml_serde::from_value(Value::Mapping(checked))?;
-    Ok(Read { file, wrong: check.wrong, empty: check.empty })
+    Ok(ParsedFile { file, mistakes: checker.mistakes, empty_keys: checker.empty_keys })
 }
 
 #[derive(Default)]
-struct Check {
-    wrong: Vec<Wrong>,
-    empty: Vec<String>,
+struct Checker {
+    mistakes: Vec<Mistake>,
+    empty_keys: Vec<String>,
 }
 
-impl Check {
-    fn wrong(&mut self, path: &str, text: impl Into<String>, remedy: Option<String>) {
-        self.wrong.push(Wrong { path: path.to_owned(), text: text.into(), remedy });
+impl Checker {
+    fn mistake(&mut self, path: &str, text: impl Into<String>, remedy: Option<String>) {
+        self.mistakes.push(Mistake { path: path.to_owned(), text: text.into(), remedy });
     }
 
-    /// Returns what is good of a mapping.
-    fn mapping(&mut self, path: &str, mapping: &Mapping, keys: &[Key]) -> Mapping {
-        let mut probable = Vec::new();
+    /// Returns the keys and values of a mapping that are correct.
+    fn mapping(&mut self, path: &str, mapping: &Mapping, keys: &[KeySpec]) -> Mapping {
+        let mut meant_names = Vec::new();
         for (key, _) in mapping {
             let name = key_name(key);
             if !keys.iter().any(|known| known.name == name) {
                 let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
                 let remedy = match nearest(&name, known.iter().copied()) {
                     Some(name) => {
-                        probable.push(name);
+                        meant_names.push(name);
                         format!("did you mean `{name}`?")
                     }
-                    None => format!("the keys here are {}", listed(&known)),
+                    None => format!("the keys here are {}", quoted_list(&known)),
                 };
-                self.wrong(&below(path, &name), "unknown key", Some(remedy));
+                self.mistake(&below(path, &name), "unknown key", Some(remedy));
             }
         }
         let mut good = Mapping::new();
@@ -140,84 +141,84 @@ impl Check {
             let path = below(path, key.name);
             match mapping.get(key.name) {
                 Some(value) if !value.is_null() => {
-                    if let Some(value) = self.value(&path, value, &key.form) {
+                    if let Some(value) = self.value(&path, value, &key.kind) {
                         good.insert(key.name.into(), value);
                     }
                 }
-                // An unknown key says it better.
-                _ if matches!(key.absent, Absent::Refused) && probable.contains(&key.name) => {}
-                _ if matches!(key.absent, Absent::Refused) => self.wrong(&path, "missing", None),
-                Some(_) => self.empty.push(path),
+                // The error about the unknown key is more helpful.
+                _ if matches!(key.default, KeyDefault::Required) && meant_names.contains(&key.name) => {}
+                _ if matches!(key.default, KeyDefault::Required) => self.mistake(&path, "missing", None),
+                Some(_) => self.empty_keys.push(path),
                 None => {}
             }
         }
         good
     }
 
-    /// Returns a value, or what is good of it; nothing where it is of no use.
-    fn value(&mut self, path: &str, value: &Value, form: &Form) -> Option<Value> {
-        let (text, remedy) = match (form, value) {
-            (Form::Text(_), Value::String(_)) => return Some(value.clone()),
-            (Form::Text(_), Value::Number(_) | Value::Bool(_)) => {
+    /// Returns the correct parts of a value; `None` where nothing of it is correct.
+    fn value(&mut self, path: &str, value: &Value, kind: &ValueKind) -> Option<Value> {
+        let (text, remedy) = match (kind, value) {
+            (ValueKind::Text(_), Value::String(_)) => return Some(value.clone()),
+            (ValueKind::Text(_), Value::Number(_) | Value::Bool(_)) => {
                 ("must be text".to_owned(), Some("put the value in quotes".to_owned()))
             }
-            (Form::Text(_), _) => ("must be text".to_owned(), None),
-            (Form::Word(words) | Form::WordOrMapping { words, .. }, Value::String(word))
+            (ValueKind::Text(_), _) => ("must be text".to_owned(), None),
+            (ValueKind::Word(words) | ValueKind::WordOrMapping { words, .. }, Value::String(word))
                 if words.iter().any(|(known, _)| known == word) =>
             {
                 return Some(value.clone());
             }
-            (Form::Word(words), _) => {
+            (ValueKind::Word(words), _) => {
                 let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                (format!("must be one of {}", listed(&words)), meant(value, &words))
+                (format!("must be one of {}", quoted_list(&words)), meant(value, &words))
             }
-            (Form::WordOrMapping { mapping: keys, .. }, Value::Mapping(mapping)) => {
+            (ValueKind::WordOrMapping { mapping: keys, .. }, Value::Mapping(mapping)) => {
                 return Some(self.mapping(path, mapping, keys).into());
             }
-            (Form::WordOrMapping { words, called, .. }, _) => {
+            (ValueKind::WordOrMapping { words, called, .. }, _) => {
                 let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                (format!("must be one of {} or {called}", listed(&words)), meant(value, &words))
+                (format!("must be one of {} or {called}", quoted_list(&words)), meant(value, &words))
             }
-            (Form::Number { unit, least, most }, _) => {
+            (ValueKind::Number { unit, least, most }, _) => {
                 if value.as_u64().is_some_and(|number| (*least..=*most).contains(&number)) {
                     return Some(value.clone());
                 }
                 (format!("must be a whole number of {unit} from {least} to {most}"), None)
             }
-            (Form::Mapping(keys), Value::Mapping(mapping)) => {
+            (ValueKind::Mapping(keys), Value::Mapping(mapping)) => {
                 return Some(self.mapping(path, mapping, keys).into());
             }
-            (Form::Mapping(keys), _) => (must_be_mapping(keys), None),
-            (Form::List { items, .. }, Value::Sequence(values)) => {
+            (ValueKind::Mapping(keys), _) => (must_be_mapping(keys), None),
+            (ValueKind::List { items, .. }, Value::Sequence(values)) => {
                 let good = values.iter().enumerate().map(|(index, value)| {
-                    let good = self.value(&format!("{path}[{index}]"), value, &Form::Mapping(items));
-                    // The others keep their numbers.
+                    let good = self.value(&format!("{path}[{index}]"), value, &ValueKind::Mapping(items));
+                    // A placeholder, so that the other items keep their numbers.
                     good.unwrap_or_else(|| Mapping::new().into())
                 });
                 return Some(good.collect());
             }
-            (Form::List { items, .. }, _) => {
+            (ValueKind::List { items, .. }, _) => {
                 let keys: Vec<&str> = items.iter().map(|key| key.name).collect();
-                (format!("must be a list of mappings with the keys {}", listed(&keys)), None)
+                (format!("must be a list of mappings with the keys {}", quoted_list(&keys)), None)
             }
         };
-        self.wrong(path, text, remedy);
+        self.mistake(path, text, remedy);
         None
     }
 }
 
-fn must_be_mapping(keys: &[Key]) -> String {
+fn must_be_mapping(keys: &[KeySpec]) -> String {
     let keys: Vec<&str> = keys.iter().map(|key| key.name).collect();
-    format!("must be a mapping with the keys {}", listed(&keys))
+    format!("must be a mapping with the keys {}", quoted_list(&keys))
 }
 
-/// Returns the question after the word that was probably meant.
+/// Asks whether the author meant a similar word.
 fn meant(value: &Value, words: &[&str]) -> Option<String> {
     let word = nearest(value.as_str()?, words.iter().copied())?;
     Some(format!("did you mean `{word}`?"))
 }
 
-/// Returns a key as it is written; most are texts.
+/// Returns a key as text. YAML allows keys of other types.
 pub(super) fn key_name(key: &Value) -> String {
     match key {
         Value::String(key) => key.clone(),

@@ -1,24 +1,26 @@
-//! What an instance may say and hardly means.
+//! Lints: values of an instance that are valid but probably not meant.
 
 use url::Host;
 
-use crate::config::file::Wrong;
-use crate::config::{Forks, Instance, Namespace, Target};
+use crate::config::file::Mistake;
+use crate::config::instance::{Forks, Instance};
+use crate::config::namespaces::Namespace;
+use crate::config::targets::Target;
 
-/// Returns what is doubtful about an instance. Only what is certain counts: a pattern that may match is not doubted.
-pub(super) fn doubts(instance: &Instance) -> Vec<Wrong> {
-    let mut doubts = Vec::new();
-    let mut doubt = |path: String, text: String, remedy: &str| {
-        doubts.push(Wrong { path, text, remedy: Some(remedy.to_owned()) });
+/// Returns the lints for an instance. Reports only what is certain: no lint for a pattern that might match.
+pub(super) fn lint(instance: &Instance) -> Vec<Mistake> {
+    let mut lints = Vec::new();
+    let mut report = |path: String, text: String, remedy: &str| {
+        lints.push(Mistake { path, text, remedy: Some(remedy.to_owned()) });
     };
     if instance.gitlab.url.scheme() == "http" && !is_this_machine(instance.gitlab.url.host().as_ref()) {
         let text = "everybody on the way to GitLab can read the bot's token, because it is not encrypted";
-        doubt("gitlab.url".to_owned(), text.to_owned(), "begin the address with `https://`");
+        report("gitlab.url".to_owned(), text.to_owned(), "begin the address with `https://`");
     }
     if let Some(ca_file) = instance.gitlab.ca_file.as_ref().filter(|file| !file.is_file()) {
         let text =
             format!("there is no file {} here", crate::types::text::printable(ca_file.as_os_str().as_encoded_bytes()));
-        doubt("gitlab.ca_file".to_owned(), text, "a relative path starts from the instance file's directory");
+        report("gitlab.ca_file".to_owned(), text, "a relative path starts from the instance file's directory");
     }
     let pairs = instance.namespaces.pairs();
     let namespaces = || pairs.iter().flat_map(|pair| [&pair.source_git, &pair.dist_git]);
@@ -26,7 +28,7 @@ pub(super) fn doubts(instance: &Instance) -> Vec<Wrong> {
         && let Some(namespace) = namespaces().find(|namespace| namespace.overlaps(group))
     {
         let text = format!("the forks in `{group}` would be among the packages of `{namespace}`");
-        doubt("forks.group".to_owned(), text, "name a group for the forks alone");
+        report("forks.group".to_owned(), text, "name a group for the forks alone");
     }
     for (index, Target { project, .. }) in instance.targets.0.iter().enumerate() {
         let Some(project) = project else { continue };
@@ -34,7 +36,7 @@ pub(super) fn doubts(instance: &Instance) -> Vec<Wrong> {
             let text =
                 format!("`{project}` matches no project of any source-git namespace", project = project.as_str());
             let path = format!("targets[{index}].project");
-            doubt(path, text, "write a pattern for the whole path of projects, such as `group/src/.+`");
+            report(path, text, "write a pattern for the whole path of projects, such as `group/src/.+`");
         }
     }
     if let Some(project) = &instance.bot_project
@@ -44,7 +46,7 @@ pub(super) fn doubts(instance: &Instance) -> Vec<Wrong> {
             "it is in `{namespace}`, whose webhooks would start a pipeline here for what the pipeline does itself; GitLab \
              stops that, and events are lost"
         );
-        doubt("bot_project".to_owned(), text, "keep the project that runs the bot in a group without webhooks");
+        report("bot_project".to_owned(), text, "keep the project that runs the bot in a group without webhooks");
     }
     if let Some(name) = &instance.test_package {
         let is_handled = |target: &Target| {
@@ -53,13 +55,13 @@ pub(super) fn doubts(instance: &Instance) -> Vec<Wrong> {
         };
         if !instance.targets.0.is_empty() && !instance.targets.0.iter().any(is_handled) {
             let text = format!("no target is for the project `{name}`, so that the bot leaves it alone");
-            doubt("test_package".to_owned(), text, "add a target for it, or name another package");
+            report("test_package".to_owned(), text, "add a target for it, or name another package");
         }
     }
-    doubts
+    lints
 }
 
-/// Whether what is sent there stays on this machine.
+/// Whether data sent to `host` stays on this machine.
 fn is_this_machine(host: Option<&Host<&str>>) -> bool {
     match host {
         Some(Host::Domain(name)) => *name == "localhost" || name.ends_with(".localhost"),
@@ -69,7 +71,7 @@ fn is_this_machine(host: Option<&Host<&str>>) -> bool {
     }
 }
 
-/// Whether a pattern for whole paths may match a project in `namespace`; where that is not plain, that it may.
+/// Whether a pattern for whole paths can match a project in `namespace`; true where that is not certain.
 fn can_match(pattern: &str, namespace: &Namespace) -> bool {
     let beginning = format!("{namespace}/");
     let (prefix, is_whole) = literal_prefix(pattern);
@@ -79,10 +81,10 @@ fn can_match(pattern: &str, namespace: &Namespace) -> bool {
     prefix.starts_with(&beginning) || beginning.starts_with(&prefix)
 }
 
-/// Returns what everything begins with that a pattern matches, and whether that is all that it matches.
+/// Returns the prefix of every text that a pattern matches, and whether the pattern matches that prefix alone.
 fn literal_prefix(pattern: &str) -> (String, bool) {
     let mut prefix = String::new();
-    // An alternative may begin otherwise, and in a group there may be flags that give characters another meaning.
+    // An alternative may begin differently, and flags in a group may change the meaning of characters.
     if pattern.contains('|') || pattern.contains("(?") {
         return (prefix, false);
     }
@@ -94,7 +96,7 @@ fn literal_prefix(pattern: &str) -> (String, bool) {
             c => Some(c),
         };
         let Some(literal) = literal else { return (prefix, false) };
-        // What follows may say how often the character is there, which may be never.
+        // A repetition may follow, and it may be for zero times.
         if rest.peek().is_some_and(|next| "*?{+".contains(*next)) {
             return (prefix, false);
         }
@@ -106,10 +108,10 @@ fn literal_prefix(pattern: &str) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::NamePattern;
+    use crate::config::targets::NameRegex;
 
     #[test]
-    fn a_pattern_is_doubted_only_where_it_cannot_match() {
+    fn a_lint_is_reported_only_for_a_pattern_that_cannot_match() {
         let namespace: Namespace = "g/src".parse().unwrap();
         for (pattern, expected) in [
             ("g/src/bash", true),
@@ -136,8 +138,8 @@ mod tests {
             ("^g/src/bash$", true),
         ] {
             assert_eq!(can_match(pattern, &namespace), expected, "{pattern}");
-            // What is doubted does not match.
-            let compiled = NamePattern::new(pattern).unwrap();
+            // A pattern with a lint matches no project.
+            let compiled = NameRegex::new(pattern).unwrap();
             let matches = ["g/src/bash", "g/src/x", "g/src/a/b"].iter().any(|project| compiled.matches(project));
             assert!(expected || !matches, "{pattern}");
         }

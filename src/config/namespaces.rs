@@ -1,4 +1,4 @@
-//! Which source-git project belongs to which dist-git project: by the namespaces that they are in.
+//! Which source-git project belongs to which dist-git project. Their namespaces decide.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use crate::types::error::Error;
 /// The longest path of a namespace, in bytes.
 const LENGTH_LIMIT: usize = 1024;
 
-/// The path of a group or of a user: `redhat/centos-stream/src`.
+/// The path of a group or user: `redhat/centos-stream/src`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Namespace(String);
 
@@ -24,19 +24,18 @@ impl From<NamespaceError> for Error {
 }
 
 impl Namespace {
-    /// Returns the path.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns what `project` is called within this namespace; nothing where it is not in it, at any depth.
+    /// Returns the path of `project` relative to this namespace; `None` where the project is not in it, at any depth.
     ///
-    /// Letters count as they are: GitLab finds a project whatever the case, but answers with its own spelling.
+    /// The comparison is case-sensitive: GitLab finds a project by any spelling, but answers with its own.
     pub fn name_within<'a>(&self, project: &'a str) -> Option<&'a str> {
         project.strip_prefix(&self.0)?.strip_prefix('/').filter(|name| !name.is_empty())
     }
 
-    /// Whether a project could be in both.
+    /// Whether a project could be in both namespaces.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self == other || self.name_within(&other.0).is_some() || other.name_within(&self.0).is_some()
     }
@@ -68,30 +67,30 @@ impl fmt::Display for Namespace {
 /// A namespace of source-git projects and the one of their dist-git projects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespacePair {
-    /// Where the source-git projects are.
     pub source_git: Namespace,
-    /// Where the dist-git projects of the same names are.
     pub dist_git: Namespace,
-    /// Where `onboard` copies a package's two projects from; nothing where it does not make copies.
+    /// The namespaces from which `onboard` copies a package's two projects; `None` where it makes no copies.
     pub copy_of: Option<CopyOf>,
 }
 
-/// The namespaces of the projects that a pair's projects are copies of.
+/// The namespaces of the projects from which `onboard` copies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyOf {
-    /// Where the source-git projects are copied from.
     pub source_git: Namespace,
-    /// Where the dist-git projects are copied from.
     pub dist_git: Namespace,
 }
 
-/// The pairs of an instance: one at least, and no project is in two of their namespaces.
+/// The pairs of namespaces of an instance: at least one. No project is in two of these namespaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceMap(Vec<NamespacePair>);
 
 impl NamespaceMap {
-    /// Makes a map of pairs; an error, which says why, where a project could be in two of the namespaces: then a merge
-    /// request's counterpart could be itself, or one of two.
+    /// Makes a map of pairs.
+    ///
+    /// # Errors
+    ///
+    /// Says why, where a project could be in two of the namespaces: then a merge request could be its own counterpart,
+    /// or have two.
     pub(super) fn new(pairs: Vec<NamespacePair>) -> Result<Self, String> {
         if pairs.is_empty() {
             return Err("must name at least one pair of namespaces".to_owned());
@@ -113,19 +112,16 @@ impl NamespaceMap {
         Ok(Self(pairs))
     }
 
-    /// Returns the pairs.
     pub fn pairs(&self) -> &[NamespacePair] {
         &self.0
     }
 
-    /// Returns the path of the dist-git project of a source-git project; nothing where that is not one of the
-    /// instance's.
+    /// Returns the path of a source-git project's dist-git project; `None` where the instance does not have it.
     pub fn dist_git_of(&self, source_git: &str) -> Option<String> {
         self.0.iter().find_map(|pair| Some(format!("{}/{}", pair.dist_git, pair.source_git.name_within(source_git)?)))
     }
 
-    /// Returns the path of the source-git project of a dist-git project; nothing where that is not one of the
-    /// instance's.
+    /// Returns the path of a dist-git project's source-git project; `None` where the instance does not have it.
     pub fn source_git_of(&self, dist_git: &str) -> Option<String> {
         self.0.iter().find_map(|pair| Some(format!("{}/{}", pair.source_git, pair.dist_git.name_within(dist_git)?)))
     }
@@ -145,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn projects_map_by_their_name_within_the_namespace() {
+    fn projects_map_by_their_path_within_the_namespace() {
         let map = map(&[("g/src", "g/rpms"), ("g/modules/src", "g/modules/rpms")]).unwrap();
         assert_eq!(map.dist_git_of("g/src/bash").as_deref(), Some("g/rpms/bash"));
         assert_eq!(map.dist_git_of("g/src/lang/perl").as_deref(), Some("g/rpms/lang/perl"));
@@ -164,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_that_overlap_are_refused() {
+    fn overlapping_namespaces_are_refused() {
         assert!(map(&[]).is_err());
         for pairs in [
             &[("g", "g")][..],
@@ -180,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_is_a_path_and_nothing_else() {
+    fn a_namespace_is_the_path_of_a_group_or_user() {
         for good in ["g", "redhat/centos-stream/src", "a_b.c-d/_e"] {
             assert!(good.parse::<Namespace>().is_ok(), "{good}");
         }

@@ -1,4 +1,4 @@
-//! Where the values of an instance come from.
+//! The origins of an instance's values.
 
 use std::fmt;
 use std::path;
@@ -9,32 +9,30 @@ use serde::Serialize;
 use url::Url;
 use yaml_serde::{Mapping, Value};
 
-use crate::config::{CiFiles, Forks, Namespace, NamespaceMap, Results, Target, Targets, WebhookTokens};
+use crate::config::instance::{CiFiles, Forks, Results, WebhookTokens};
+use crate::config::namespaces::{Namespace, NamespaceMap};
+use crate::config::targets::{Target, Targets};
 use crate::types::text::printable;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Origin {
-    /// A preset.
     Preset {
-        /// Its name.
         name: String,
     },
-    /// An instance file.
     File {
-        /// Its path, as it was named.
+        /// The path, as the caller wrote it.
         name: String,
-        /// The line of the key in it, from 1.
+        /// The line of the key, counted from 1.
         #[serde(skip_serializing_if = "Option::is_none")]
         line: Option<usize>,
     },
     /// A variable of the environment.
     Variable {
-        /// Its name.
         name: String,
     },
-    /// Nobody said anything: what the program does by itself.
+    /// No layer sets the key.
     Default,
 }
 
@@ -52,94 +50,94 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A key of an instance, with what it has come to.
+/// A key of an instance with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The key, such as `gitlab.url`.
+    /// `gitlab.url`, for example.
     pub key: &'static str,
-    /// The value as a file would have it; null for none.
+    /// The value as an instance file would write it; null for none.
     pub value: Value,
-    /// Where it comes from.
     pub origin: Origin,
 }
 
-/// A value that somebody gave.
+/// A value that a layer sets.
 #[derive(Clone, Debug)]
-pub(super) struct Given<T> {
+pub(super) struct Sourced<T> {
     pub(super) value: T,
     pub(super) origin: Origin,
 }
 
-/// The settings of an instance, collected while it is put together.
+/// The settings of an instance, collected while it is built.
 #[derive(Debug, Default)]
-pub(super) struct Settings(pub(super) Vec<Setting>);
+pub(super) struct SettingList(pub(super) Vec<Setting>);
 
-impl Settings {
-    /// Notes what `key` has come to, and returns it: what was given, else the default.
-    pub(super) fn or<T: Written>(&mut self, key: &'static str, given: Option<Given<T>>, default: T) -> T {
-        let Given { value, origin } = given.unwrap_or(Given { value: default, origin: Origin::Default });
-        self.0.push(Setting { key, value: value.written(), origin });
+impl SettingList {
+    /// Records the value of `key` and returns it: the given one, else the default.
+    pub(super) fn or<T: ToYaml>(&mut self, key: &'static str, given: Option<Sourced<T>>, default: T) -> T {
+        let Sourced { value, origin } = given.unwrap_or(Sourced { value: default, origin: Origin::Default });
+        self.0.push(Setting { key, value: value.to_yaml(), origin });
         value
     }
 
-    /// The same for a value that need not be there.
-    pub(super) fn optional<T: Written>(&mut self, key: &'static str, given: Option<Given<T>>) -> Option<T> {
-        let given = given.map(|Given { value, origin }| Given { value: Some(value), origin });
+    /// As [`SettingList::or`], for a value that has no default.
+    pub(super) fn optional<T: ToYaml>(&mut self, key: &'static str, given: Option<Sourced<T>>) -> Option<T> {
+        let given = given.map(|Sourced { value, origin }| Sourced { value: Some(value), origin });
         self.or(key, given, None)
     }
 }
 
-/// What a file can say: returns it as it would be written there.
-pub(super) trait Written {
-    fn written(&self) -> Value;
+/// A value that an instance file can hold.
+pub(super) trait ToYaml {
+    /// Returns the value as a file would write it.
+    fn to_yaml(&self) -> Value;
 }
 
-impl<T: Written> Written for Option<T> {
-    fn written(&self) -> Value {
-        self.as_ref().map_or(Value::Null, Written::written)
+impl<T: ToYaml> ToYaml for Option<T> {
+    fn to_yaml(&self) -> Value {
+        self.as_ref().map_or(Value::Null, ToYaml::to_yaml)
     }
 }
 
-impl Written for String {
-    fn written(&self) -> Value {
+impl ToYaml for String {
+    fn to_yaml(&self) -> Value {
         Value::from(self.as_str())
     }
 }
 
-impl Written for u32 {
-    fn written(&self) -> Value {
+impl ToYaml for u32 {
+    fn to_yaml(&self) -> Value {
         Value::from(*self)
     }
 }
 
-impl Written for Url {
-    fn written(&self) -> Value {
+impl ToYaml for Url {
+    fn to_yaml(&self) -> Value {
         Value::from(self.as_str())
     }
 }
 
-impl Written for PathBuf {
-    /// In full: a relative path would mean something else in a file elsewhere.
-    fn written(&self) -> Value {
+impl ToYaml for PathBuf {
+    /// The path is absolute: a relative one would mean something else in a file elsewhere.
+    fn to_yaml(&self) -> Value {
         let whole = path::absolute(self).unwrap_or_else(|_| self.clone());
         Value::from(whole.to_string_lossy().into_owned())
     }
 }
 
-impl Written for Duration {
-    fn written(&self) -> Value {
+impl ToYaml for Duration {
+    fn to_yaml(&self) -> Value {
         Value::from(self.as_secs())
     }
 }
 
-impl Written for Namespace {
-    fn written(&self) -> Value {
+impl ToYaml for Namespace {
+    fn to_yaml(&self) -> Value {
         Value::from(self.as_str())
     }
 }
 
-impl Written for NamespaceMap {
-    fn written(&self) -> Value {
+impl ToYaml for NamespaceMap {
+    fn to_yaml(&self) -> Value {
         let pairs = self.pairs().iter().map(|pair| {
             let mut keys = mapping([("source_git", &pair.source_git), ("dist_git", &pair.dist_git)]);
             if let Some(copy_of) = &pair.copy_of {
@@ -152,8 +150,8 @@ impl Written for NamespaceMap {
     }
 }
 
-impl Written for Forks {
-    fn written(&self) -> Value {
+impl ToYaml for Forks {
+    fn to_yaml(&self) -> Value {
         match self {
             Self::BotUser => "bot".into(),
             Self::DistGit => "dist-git".into(),
@@ -162,8 +160,8 @@ impl Written for Forks {
     }
 }
 
-impl Written for Targets {
-    fn written(&self) -> Value {
+impl ToYaml for Targets {
+    fn to_yaml(&self) -> Value {
         let targets = self.0.iter().map(|Target { project, branch }| {
             let mut keys = Mapping::new();
             for (key, pattern) in [("project", project), ("branch", branch)] {
@@ -177,17 +175,17 @@ impl Written for Targets {
     }
 }
 
-macro_rules! written_words {
+macro_rules! yaml_words {
     ($($word:ty),*) => {
-        $(impl Written for $word {
-            fn written(&self) -> Value {
+        $(impl ToYaml for $word {
+            fn to_yaml(&self) -> Value {
                 yaml_serde::to_value(self).unwrap_or_default()
             }
         })*
     };
 }
 
-written_words!(CiFiles, Results, WebhookTokens);
+yaml_words!(CiFiles, Results, WebhookTokens);
 
 fn mapping<const N: usize>(keys: [(&str, &Namespace); N]) -> Mapping {
     keys.into_iter().map(|(key, value)| (Value::from(key), Value::from(value.as_str()))).collect()

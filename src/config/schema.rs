@@ -1,11 +1,11 @@
-//! The JSON schema of instance files, for editors and for whoever writes such files by program.
+//! The JSON schema of instance files, for editors and for programs that write such files.
 //!
-//! Made of the table of keys. What a schema cannot say (namespaces that overlap, regular expressions, the length of the
-//! file) the program alone checks.
+//! It is made from the table of keys. What a schema cannot express (overlapping namespaces, regular expressions, the
+//! length of the file), only the program checks.
 
 use serde_json::{Map, Value, json};
 
-use crate::config::keys::{Absent, Form, INSTANCE, Key, Text};
+use crate::config::keys::{INSTANCE, KeyDefault, KeySpec, TextRule, ValueKind};
 
 /// Returns the schema, in the dialect of 2020-12.
 pub fn schema() -> Value {
@@ -16,7 +16,7 @@ pub fn schema() -> Value {
                  there. A default holds where neither the file nor the preset that it extends says anything.";
     schema.insert("description".into(), json!(about));
     schema.extend(mapping(INSTANCE));
-    // A file that extends nothing has to say where it works.
+    // A file that extends nothing must say where the bot works.
     schema.insert("if".into(), json!({"required": ["extends"], "properties": {"extends": {"type": "string"}}}));
     let gitlab = json!({"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}});
     schema.insert(
@@ -26,9 +26,9 @@ pub fn schema() -> Value {
     Value::Object(schema)
 }
 
-fn mapping(keys: &[Key]) -> Map<String, Value> {
+fn mapping(keys: &[KeySpec]) -> Map<String, Value> {
     let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
-    let is_required = |key: &&Key| matches!(key.absent, Absent::Refused);
+    let is_required = |key: &&KeySpec| matches!(key.default, KeyDefault::Required);
     let required: Vec<&str> = keys.iter().filter(is_required).map(|key| key.name).collect();
     let mut schema = Map::new();
     schema.insert("type".into(), json!("object"));
@@ -40,16 +40,16 @@ fn mapping(keys: &[Key]) -> Map<String, Value> {
     schema
 }
 
-fn property(key: &Key) -> Value {
+fn property(key: &KeySpec) -> Value {
     let mut schema = Map::new();
     schema.insert("description".into(), json!(key.about));
-    schema.extend(form(&key.form));
-    match key.absent {
-        Absent::Refused => return Value::Object(schema),
-        Absent::Nothing => None,
-        Absent::Word(word) => schema.insert("default".into(), json!(word)),
-        Absent::Number(number) => schema.insert("default".into(), json!(number)),
-        Absent::EmptyList => schema.insert("default".into(), json!([])),
+    schema.extend(value(&key.kind));
+    match key.default {
+        KeyDefault::Required => return Value::Object(schema),
+        KeyDefault::Unset => None,
+        KeyDefault::Word(word) => schema.insert("default".into(), json!(word)),
+        KeyDefault::Number(number) => schema.insert("default".into(), json!(number)),
+        KeyDefault::EmptyList => schema.insert("default".into(), json!([])),
     };
     // A key without a value counts as not there.
     if let Some(kind) = schema.get("type").filter(|kind| kind.is_string()).cloned() {
@@ -60,10 +60,10 @@ fn property(key: &Key) -> Value {
     Value::Object(schema)
 }
 
-fn form(form: &Form) -> Map<String, Value> {
+fn value(kind: &ValueKind) -> Map<String, Value> {
     let mut schema = Map::new();
-    match form {
-        Form::Text(Text { pattern, longest, example }) => {
+    match kind {
+        ValueKind::Text(TextRule { pattern, longest, example }) => {
             schema.insert("type".into(), json!("string"));
             if let Some(pattern) = pattern {
                 schema.insert("pattern".into(), json!(pattern));
@@ -73,23 +73,23 @@ fn form(form: &Form) -> Map<String, Value> {
             }
             schema.insert("examples".into(), json!([example]));
         }
-        Form::Word(words) => {
+        ValueKind::Word(words) => {
             schema.insert("oneOf".into(), Value::Array(constants(words)));
         }
-        Form::Number { least, most, .. } => {
+        ValueKind::Number { least, most, .. } => {
             schema.insert("type".into(), json!("integer"));
             schema.insert("minimum".into(), json!(least));
             schema.insert("maximum".into(), json!(most));
         }
-        Form::Mapping(keys) => schema = mapping(keys),
-        Form::List { items, at_least } => {
+        ValueKind::Mapping(keys) => schema = mapping(keys),
+        ValueKind::List { items, at_least } => {
             schema.insert("type".into(), json!("array"));
             schema.insert("items".into(), Value::Object(mapping(items)));
             if *at_least > 0 {
                 schema.insert("minItems".into(), json!(at_least));
             }
         }
-        Form::WordOrMapping { words, mapping: keys, .. } => {
+        ValueKind::WordOrMapping { words, mapping: keys, .. } => {
             let mut forms = constants(words);
             forms.push(Value::Object(mapping(keys)));
             schema.insert("oneOf".into(), Value::Array(forms));
@@ -98,7 +98,7 @@ fn form(form: &Form) -> Map<String, Value> {
     schema
 }
 
-/// Each word with what it means: editors show that beside the word.
+/// Returns each word with its meaning: editors show that beside the word.
 fn constants(words: &[(&str, &str)]) -> Vec<Value> {
     words.iter().map(|(word, about)| json!({"const": word, "description": about})).collect()
 }

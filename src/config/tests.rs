@@ -1,4 +1,6 @@
 use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::*;
 
@@ -6,12 +8,12 @@ fn parse(yaml: &str) -> Result<Instance, ConfigError> {
     examine(yaml).map(|examined| examined.instance).map_err(|errors| *errors.first)
 }
 
-fn examine(yaml: &str) -> Result<Examined, ConfigErrors> {
+fn examine(yaml: &str) -> Result<ExaminedInstance, ConfigErrors> {
     Instance::parse("x.yaml", Some(Path::new("/etc/bot")), yaml.as_bytes())
 }
 
-/// The whole of what a person reads about a file that cannot be used.
-fn complaint(yaml: &str) -> String {
+/// Returns all that a person reads about a file with an error.
+fn error_text(yaml: &str) -> String {
     let error = parse(yaml).unwrap_err();
     error.hint().map_or_else(|| error.to_string(), |hint| format!("{error} | {hint}"))
 }
@@ -36,7 +38,7 @@ fn production_is_centos_stream() {
 }
 
 #[test]
-fn staging_takes_any_branch_of_a_few_copies_and_carries_ci_files() {
+fn staging_handles_any_branch_of_a_few_packages_and_copies_ci_files() {
     let instance = load("staging");
     for package in ["open-vm-tools", "luksmeta", "glibc", "cloud-init"] {
         let source_git = format!("packit-service/src/{package}");
@@ -53,7 +55,7 @@ fn staging_takes_any_branch_of_a_few_copies_and_carries_ci_files() {
 }
 
 #[test]
-fn centos_stream_staging_is_beside_production() {
+fn centos_stream_staging_has_its_own_namespaces() {
     let instance = load("centos-stream-staging");
     assert_eq!(
         instance.namespaces.dist_git_of("redhat/centos-stream/staging/src/x").as_deref(),
@@ -63,7 +65,7 @@ fn centos_stream_staging_is_beside_production() {
 }
 
 #[test]
-fn a_file_says_how_it_differs() {
+fn a_file_overrides_its_preset() {
     let instance = parse(
         "extends: production\ngitlab:\n  url: https://gitlab.example.com/git\n  ca_file: ca.pem\n  proxy: http://p:3128\n\
          forks: {group: some/forks}\nresults: jobs\nlabel: ''\n",
@@ -78,7 +80,7 @@ fn a_file_says_how_it_differs() {
 }
 
 #[test]
-fn webhook_tokens_are_demanded_where_the_file_says_so() {
+fn webhook_tokens_are_required_only_where_the_file_says_so() {
     assert_eq!(parse("extends: production\n").unwrap().webhook_tokens, WebhookTokens::Ignored);
     assert_eq!(load("staging").webhook_tokens, WebhookTokens::Ignored);
     for (word, meaning) in [("required", WebhookTokens::Required), ("ignored", WebhookTokens::Ignored)] {
@@ -88,7 +90,7 @@ fn webhook_tokens_are_demanded_where_the_file_says_so() {
 }
 
 #[test]
-fn the_time_that_gitlab_may_take_is_in_whole_seconds() {
+fn the_timeout_is_in_whole_seconds() {
     let timeout = |value: &str| parse(&format!("extends: production\ngitlab: {{timeout: {value}}}\n"));
     assert_eq!(timeout("").unwrap().gitlab.timeout, Duration::from_secs(75));
     assert_eq!(timeout("1").unwrap().gitlab.timeout, Duration::from_secs(1));
@@ -100,27 +102,27 @@ fn the_time_that_gitlab_may_take_is_in_whole_seconds() {
 }
 
 #[test]
-fn an_empty_list_of_targets_replaces_the_presets() {
+fn an_empty_list_of_targets_replaces_the_presets_targets() {
     assert!(parse("extends: production\ntargets: []\n").unwrap().targets.handle("g/p", "main"));
 }
 
 #[test]
-fn a_file_that_extends_nothing_has_to_say_where() {
+fn a_file_that_extends_nothing_must_name_gitlab_and_namespaces() {
     let instance = parse(
         "gitlab: {url: 'http://127.0.0.1:8080'}\nnamespaces: [{source_git: a, dist_git: b}, {source_git: c, dist_git: d}]\n",
     )
     .unwrap();
     assert_eq!(instance.namespaces.pairs().len(), 2);
     assert_eq!((instance.forks, instance.results), (Forks::BotUser, Results::Pipeline));
-    assert_eq!(complaint(""), "x.yaml: `gitlab.url`: missing | set it, or let the file extend a preset");
+    assert_eq!(error_text(""), "x.yaml: `gitlab.url`: missing | set it, or let the file extend a preset");
     assert_eq!(
-        complaint("gitlab: {url: 'https://x'}"),
+        error_text("gitlab: {url: 'https://x'}"),
         "x.yaml: `namespaces`: missing | set it, or let the file extend a preset"
     );
 }
 
 #[test]
-fn an_unknown_key_is_named_with_the_nearest_known_one() {
+fn an_unknown_key_is_reported_with_the_nearest_known_one() {
     for (yaml, expected) in [
         ("target: []", "x.yaml:1: `target`: unknown key | did you mean `targets`?"),
         ("gitlab: {ulr: x}", "x.yaml:1: `gitlab.ulr`: unknown key | did you mean `url`?"),
@@ -147,12 +149,12 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
          `keep_branches`",
         ),
     ] {
-        assert_eq!(complaint(yaml), expected, "{yaml}");
+        assert_eq!(error_text(yaml), expected, "{yaml}");
     }
 }
 
 #[test]
-fn a_bad_value_is_named_with_what_it_has_to_be() {
+fn an_invalid_value_is_reported_with_what_it_must_be() {
     for (yaml, expected) in [
         (
             "extends: prodution",
@@ -206,12 +208,12 @@ fn a_bad_value_is_named_with_what_it_has_to_be() {
         ),
         ("label: a,b", "x.yaml:1: `label`: must be a label of at most 255 characters without comma; or empty for none"),
     ] {
-        assert_eq!(complaint(yaml), expected, "{yaml}");
+        assert_eq!(error_text(yaml), expected, "{yaml}");
     }
 }
 
 #[test]
-fn a_value_of_the_wrong_kind_is_named_with_its_line() {
+fn a_value_of_the_wrong_kind_is_reported_with_its_line() {
     for (yaml, expected) in [
         ("label: x\ngitlab:\n  url: [1]\n", "`gitlab.url`: must be text"),
         ("label: x\n\ntest_package: 7\n", "`test_package`: must be text | put the value in quotes"),
@@ -227,12 +229,12 @@ fn a_value_of_the_wrong_kind_is_named_with_its_line() {
         ("label: x\n\nforks: {}\n", "`forks.group`: missing"),
         ("label: x\n\nkeep_branches: 0\n", "`keep_branches`: must be a whole number of days from 1 to 3650"),
     ] {
-        assert_eq!(complaint(yaml), format!("x.yaml:3: {expected}"), "{yaml}");
+        assert_eq!(error_text(yaml), format!("x.yaml:3: {expected}"), "{yaml}");
     }
 }
 
 #[test]
-fn all_that_is_wrong_is_named_from_top_to_bottom() {
+fn all_errors_are_reported_from_top_to_bottom() {
     let errors = examine(
         "targets:\n- branch: '('\n  projects: x\n- project: '['\ngitlab: {url: 'ssh://x'}\nnamespaces:\n- source_git: a b\n  \
          dist_git: c\n- dist_gti: d\n  source_git: /\nlabel: a,b\nextend: staging\n",
@@ -257,27 +259,27 @@ fn all_that_is_wrong_is_named_from_top_to_bottom() {
 }
 
 #[test]
-fn what_is_no_instance_is_refused() {
+fn a_file_that_is_no_instance_is_refused() {
     for yaml in ["[]", "text", "a: [", "\u{1}", "a: &a [*a]", "label: [\n", "--- a\n--- b\n"] {
-        assert!(complaint(yaml).starts_with("x.yaml: "), "{yaml}");
+        assert!(error_text(yaml).starts_with("x.yaml: "), "{yaml}");
     }
-    assert_eq!(complaint("forks: []"), "x.yaml:1: `forks`: must be one of `bot`, `dist-git` or `group: PATH`");
-    assert_eq!(complaint(&"#".repeat(20_000)), "x.yaml: longer than 16 KiB");
+    assert_eq!(error_text("forks: []"), "x.yaml:1: `forks`: must be one of `bot`, `dist-git` or `group: PATH`");
+    assert_eq!(error_text(&"#".repeat(20_000)), "x.yaml: longer than 16 KiB");
     let invalid = Instance::parse("x.yaml", None, b"label: \xff").unwrap_err().first;
     assert!(invalid.to_string().starts_with("x.yaml: "), "{invalid}");
     let nested = format!("forks: {}{}", "[".repeat(8_000), "]".repeat(8_000));
-    assert!(complaint(&nested).starts_with("x.yaml: recursion limit exceeded"), "{}", complaint(&nested));
+    assert!(error_text(&nested).starts_with("x.yaml: recursion limit exceeded"), "{}", error_text(&nested));
 }
 
 #[test]
-fn what_packages_are_copied_from_is_said_for_both_repositories() {
+fn copy_of_names_both_namespaces() {
     let pairs = |copy_of: &str| {
         let yaml = format!(
             "extends: production\nnamespaces: [{{source_git: a, dist_git: b}}, {{source_git: c, dist_git: d, copy_of: {copy_of}}}]"
         );
         parse(&yaml).map(|instance| instance.namespaces.pairs().to_vec())
     };
-    // A copy of what the instance serves too is no circle.
+    // A package may be copied from another namespace pair of the same instance.
     let pairs_found = pairs("{source_git: a, dist_git: b}").unwrap();
     assert_eq!(pairs_found[0].copy_of, None);
     let copy_of = CopyOf { source_git: "a".parse().unwrap(), dist_git: "b".parse().unwrap() };
@@ -286,7 +288,7 @@ fn what_packages_are_copied_from_is_said_for_both_repositories() {
 }
 
 #[test]
-fn the_environment_says_how_to_reach_gitlab_for_a_preset() {
+fn for_a_preset_the_environment_says_how_to_reach_gitlab() {
     let environment = Environment {
         gitlab_url: Some("http://127.0.0.1:9/git".into()),
         ca_file: Some("/ca.pem".into()),
@@ -325,7 +327,7 @@ fn a_file_alone_decides_how_to_reach_gitlab() {
 }
 
 #[test]
-fn a_name_that_is_neither_preset_nor_file_is_told_the_nearest() {
+fn a_misspelled_preset_is_reported_with_the_nearest_one() {
     let error = Instance::load("prodction", &Environment::default()).unwrap_err();
     assert_eq!(error.hint(), Some("did you mean the preset `production`?"));
     let error = Instance::load("no/such/file.yaml", &Environment::default()).unwrap_err();
@@ -333,13 +335,13 @@ fn a_name_that_is_neither_preset_nor_file_is_told_the_nearest() {
     assert!(error.hint().unwrap().contains("`staging`"));
 }
 
-/// Where each of the values is from.
-fn origins(examined: &Examined) -> Vec<(&str, String)> {
+/// Returns each key with the origin of its value.
+fn origins(examined: &ExaminedInstance) -> Vec<(&str, String)> {
     examined.settings.iter().map(|setting| (setting.key, setting.origin.to_string())).collect()
 }
 
 #[test]
-fn each_value_is_from_the_last_layer_that_says_something() {
+fn the_origin_of_a_value_is_the_last_layer_that_sets_it() {
     let examined =
         examine("extends: production\ngitlab:\n  proxy: http://p\n  timeout:\n\nforks:\n  group: some/forks\n")
             .unwrap();
@@ -367,13 +369,13 @@ fn each_value_is_from_the_last_layer_that_says_something() {
 }
 
 #[test]
-fn what_a_file_says_as_its_preset_does_is_still_the_files() {
+fn a_value_equal_to_the_presets_still_has_the_file_as_its_origin() {
     let examined = examine("extends: production\nresults: pipeline\n").unwrap();
     assert!(origins(&examined).contains(&("results", "x.yaml:2".to_owned())));
 }
 
 #[test]
-fn a_variable_is_named_where_it_says_something() {
+fn a_variable_is_the_origin_of_the_value_that_it_sets() {
     let environment = Environment {
         gitlab_url: Some("https://x".into()),
         ca_file: Some("/ca.pem".into()),
@@ -395,23 +397,23 @@ fn a_variable_is_named_where_it_says_something() {
     assert_eq!(error, "SGB_BOT_PROJECT: must be a project's path: `group/project`");
 }
 
-/// What is doubted, with what to do.
-fn doubts(yaml: &str) -> Vec<String> {
-    let doubts = examine(yaml).unwrap().doubts;
-    doubts.iter().map(|doubt| format!("{doubt} | {}", doubt.hint().unwrap())).collect()
+/// Returns each lint with its remedy.
+fn lints(yaml: &str) -> Vec<String> {
+    let lints = examine(yaml).unwrap().lints;
+    lints.iter().map(|lint| format!("{lint} | {}", lint.hint().unwrap())).collect()
 }
 
 #[test]
-fn the_presets_are_not_doubted() {
+fn the_presets_have_no_lints() {
     for preset in PRESETS {
         let examined = Instance::examine(preset.name, &Environment::default()).unwrap();
-        assert_eq!(examined.doubts, [], "{}", preset.name);
-        assert_eq!(examined.preset, Some(presets::preset(preset.name).unwrap()));
+        assert_eq!(examined.lints, [], "{}", preset.name);
+        assert_eq!(examined.preset, Some(instance::preset(preset.name).unwrap()));
     }
 }
 
 #[test]
-fn what_is_hardly_meant_is_doubted() {
+fn values_that_are_probably_not_meant_have_a_lint() {
     for (yaml, expected) in [
         (
             "gitlab: {url: 'http://gitlab.example.com'}",
@@ -438,12 +440,12 @@ fn what_is_hardly_meant_is_doubted() {
             "`test_package`: no target is for the project `redhat-internal-test-package`",
         ),
     ] {
-        let found = doubts(&format!("extends: production\n{yaml}\n"));
-        assert!(found.iter().any(|doubt| doubt.contains(expected)), "{yaml}: {found:?}");
+        let found = lints(&format!("extends: production\n{yaml}\n"));
+        assert!(found.iter().any(|lint| lint.contains(expected)), "{yaml}: {found:?}");
         let in_file = !expected.contains("test_package");
         assert_eq!(found[0].starts_with("x.yaml:2: "), in_file, "{yaml}: {found:?}");
     }
-    let own_namespaces = doubts("extends: staging\nnamespaces: [{source_git: a, dist_git: b}]\n");
+    let own_namespaces = lints("extends: staging\nnamespaces: [{source_git: a, dist_git: b}]\n");
     assert_eq!(own_namespaces.len(), 4);
     assert_eq!(
         own_namespaces[0],
@@ -453,7 +455,7 @@ fn what_is_hardly_meant_is_doubted() {
 }
 
 #[test]
-fn what_may_be_meant_is_not_doubted() {
+fn values_that_may_be_meant_have_no_lint() {
     for yaml in [
         "gitlab: {url: 'http://127.0.0.1:8080'}",
         "gitlab: {url: 'http://[::1]:8080'}",
@@ -463,12 +465,12 @@ fn what_may_be_meant_is_not_doubted() {
         "targets: []",
         "targets: [{branch: main}]",
     ] {
-        assert_eq!(doubts(&format!("extends: production\n{yaml}\n")), [""; 0], "{yaml}");
+        assert_eq!(lints(&format!("extends: production\n{yaml}\n")), [""; 0], "{yaml}");
     }
 }
 
 #[test]
-fn defaults_are_what_the_table_of_keys_says() {
+fn the_defaults_agree_with_the_table_of_keys() {
     let examined = examine("gitlab: {url: 'https://x'}\nnamespaces: [{source_git: a, dist_git: b}]\n").unwrap();
     let schema = schema();
     for setting in examined.settings.iter().filter(|setting| setting.origin == Origin::Default) {

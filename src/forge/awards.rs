@@ -1,15 +1,16 @@
-//! Reactions to notes, which GitLab calls award emoji.
+//! Reactions to notes. GitLab calls them award emoji.
 
 use std::borrow::Cow;
 
 use gitlab::api::endpoint_prelude::{BodyError, Endpoint, FormParams, Method};
 use serde::{Deserialize, Serialize};
 
-use crate::forge::{Forge, User, or_default};
+use crate::forge::client::{Forge, or_default};
+use crate::forge::user::User;
 use crate::types::error::ForgeError;
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
-/// A reaction's number: the older one has the lower.
+/// The number of a reaction. An older reaction has a lower one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AwardId(pub u64);
@@ -17,16 +18,14 @@ pub struct AwardId(pub u64);
 /// A reaction to a note.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Award {
-    /// Its number.
     pub id: AwardId,
-    /// The emoji, by GitLab's name for it, which may be another than it was given by.
+    /// GitLab's name of the emoji. It may differ from the name in the request.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
-    /// Who reacted.
     pub user: User,
 }
 
-/// The reactions to a note, or one of them.
+/// The endpoint of a note's reactions, or of one of them.
 struct Awards<'a> {
     method: Method,
     note: (ProjectId, MergeRequestIid, NoteId),
@@ -53,7 +52,7 @@ impl Endpoint for Awards<'_> {
 }
 
 impl Forge {
-    /// Returns the reactions to a note, the oldest first; read page by page.
+    /// Returns the reactions to a note, oldest first.
     pub fn awards(
         &self,
         project: ProjectId,
@@ -67,8 +66,8 @@ impl Forge {
     ///
     /// # Errors
     ///
-    /// [`ForgeError::NotFoundOrNoAccess`] where this user has reacted so already (GitLab answers 404 to that), where the
-    /// note is gone, or where this user may not react: [`Forge::awards`] tells.
+    /// [`ForgeError::NotFoundOrNoAccess`] where this user has already reacted like that (GitLab answers 404), where the
+    /// note is gone, or where this user may not react. [`Forge::awards`] tells which.
     pub fn award(
         &self,
         project: ProjectId,
@@ -79,8 +78,8 @@ impl Forge {
         self.query(&Awards { method: Method::POST, note: (project, iid, note), name: Some(name), award: None })
     }
 
-    /// Takes a reaction of this user back. One that is not there is taken back already.
-    pub fn take_award_back(
+    /// Removes a reaction of this user. Succeeds where there is none.
+    pub fn remove_award(
         &self,
         project: ProjectId,
         iid: MergeRequestIid,

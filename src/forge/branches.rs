@@ -4,21 +4,20 @@ use gitlab::api::common::NameOrId;
 use gitlab::api::projects::repository::branches::{Branch as GetBranch, CreateBranch, DeleteBranch};
 use serde::Deserialize;
 
+use crate::forge::client::{Forge, endpoint, or_default};
+use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ProjectRef, endpoint, or_default};
 use crate::types::error::ForgeError;
 use crate::types::{BranchName, CommitId, ProjectId};
 
-/// A branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Branch {
-    /// The commit at its tip.
     pub tip: CommitId,
-    /// The address of who committed it.
+    /// The email address of the tip's committer.
     pub committer_email: String,
-    /// Whether pushing to it takes more than the role Developer.
+    /// Whether pushing requires more than the role Developer.
     pub is_protected: bool,
-    /// Whether this user may push to it; nothing where GitLab does not say.
+    /// Whether this user may push; `None` where GitLab does not say.
     pub can_push: Option<bool>,
 }
 
@@ -50,27 +49,27 @@ impl From<RawBranch> for Branch {
 }
 
 impl Forge {
-    /// Returns a branch; nothing where the project has none of that name.
+    /// Returns a branch; `None` where the project has no branch of that name.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::NotFoundOrNoAccess`] where there is no such project, or its repository may not be read.
+    /// [`ForgeError::NotFoundOrNoAccess`] where the project does not exist, or this user may not read its repository.
     pub fn branch(&self, project: ProjectId, name: &BranchName) -> Result<Option<Branch>, ForgeError> {
         let request = endpoint(GetBranch::builder().project(project.0).branch(name.as_str()).build())?;
         match self.query::<RawBranch>(&request) {
             Ok(raw) => Ok(Some(raw.into())),
-            // GitLab's sentence is all that tells a missing branch from a missing project.
+            // Only GitLab's sentence distinguishes a missing branch from a missing project.
             Err(ForgeError::NotFoundOrNoAccess(failure)) if failure.message.contains("Branch Not Found") => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Makes a branch where `from` is: a branch, a tag or a commit.
+    /// Creates a branch at `from`: a branch, a tag or a commit.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Refused`] where it is there already, or `from` is not; [`ForgeError::Forbidden`] where this user may
-    /// not push.
+    /// [`ForgeError::Refused`] where the branch exists, or `from` does not; [`ForgeError::Forbidden`] where this user
+    /// may not push.
     pub fn create_branch<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,
@@ -81,21 +80,21 @@ impl Forge {
         self.query::<RawBranch>(&endpoint(builder)?).map(Branch::from)
     }
 
-    /// Returns the names of a project's branches; read page by page. Names that no bot can handle are left out.
+    /// Returns the names of a project's branches. Leaves out a name that is no valid [`BranchName`].
     pub fn branch_names<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,
     ) -> impl Iterator<Item = Result<BranchName, ForgeError>> {
         #[derive(Deserialize)]
-        struct Named {
+        struct RawBranchName {
             name: String,
         }
         let path = format!("projects/{}/repository/branches", NameOrId::from(project.into()));
-        let named = self.list::<Named, _>(Ok(RawRequest::get(path)));
-        named.filter_map(|named| named.map(|named| named.name.parse().ok()).transpose())
+        let branches = self.list::<RawBranchName, _>(Ok(RawRequest::get(path)));
+        branches.filter_map(|branch| branch.map(|branch| branch.name.parse().ok()).transpose())
     }
 
-    /// Removes a branch. One that is not there is no error.
+    /// Deletes a branch. Succeeds where there is none.
     pub fn delete_branch(&self, project: ProjectId, name: &BranchName) -> Result<(), ForgeError> {
         match self.execute(&endpoint(DeleteBranch::builder().project(project.0).branch(name.as_str()).build())?) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(()),

@@ -7,11 +7,27 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method, QueryParams};
 use gitlab::api::projects::repository::commits::{Commit as GetCommit, CommitReferences, CommitRefsType};
 use serde::Deserialize;
 
-use crate::forge::{Commit, Forge, ProjectRef, decode, endpoint, or_default};
+use crate::forge::client::{Forge, decode, endpoint, or_default};
+use crate::forge::projects::ProjectRef;
 use crate::types::error::ForgeError;
 use crate::types::{CommitId, ProjectId};
 
-/// One item of GitLab's list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Commit {
+    pub id: CommitId,
+    #[serde(default, deserialize_with = "or_default")]
+    pub author_name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub author_email: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub committer_email: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub message: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub parent_ids: Vec<CommitId>,
+}
+
+/// A branch or tag that contains a commit.
 #[derive(Deserialize)]
 struct RawRef {
     #[serde(rename = "type")]
@@ -20,7 +36,7 @@ struct RawRef {
     name: String,
 }
 
-/// Whether a file is there: GitLab answers with its size and so on, and without its content.
+/// Asks whether a file exists: GitLab answers with metadata such as its size, without its content.
 struct FileHead<'a> {
     project: ProjectId,
     path: &'a str,
@@ -53,19 +69,19 @@ impl Forge {
         }
     }
 
-    /// Returns a commit of a project.
     pub fn commit<'a>(&self, project: impl Into<ProjectRef<'a>>, commit: &CommitId) -> Result<Commit, ForgeError> {
         self.query(&endpoint(GetCommit::builder().project(project.into()).commit(commit.to_string()).build())?)
     }
 
     /// Whether a branch or a tag of the project contains a commit.
     ///
-    /// That GitLab knows a commit means less: it shares objects between a project and its forks, and keeps those of
-    /// merge requests. These are not listed (API documentation, "List all references a commit is pushed to").
+    /// It is not enough that GitLab knows the commit: GitLab shares objects between a project and its forks, and keeps
+    /// those of merge requests. It does not list their refs here (API documentation, "List all references a commit is
+    /// pushed to").
     ///
     /// # Errors
     ///
-    /// [`ForgeError::NotFoundOrNoAccess`] where there is no such project, or its repository may not be read.
+    /// [`ForgeError::NotFoundOrNoAccess`] where the project does not exist, or this user may not read its repository.
     pub fn is_on_a_branch_or_tag(&self, project: ProjectId, commit: &CommitId) -> Result<bool, ForgeError> {
         let builder =
             CommitReferences::builder().project(project.0).sha(commit.to_string()).type_(CommitRefsType::All).build();
@@ -74,18 +90,18 @@ impl Forge {
                 let found: Vec<RawRef> = decode(answer)?;
                 Ok(found.iter().any(|found| matches!(found.kind.as_str(), "branch" | "tag")))
             }
-            // GitLab's sentence is all that tells a missing commit from a missing project.
+            // Only GitLab's sentence distinguishes a missing commit from a missing project.
             Err(ForgeError::NotFoundOrNoAccess(failure)) if failure.message.contains("Commit Not Found") => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Returns the names of the branches that contain a commit; none where the project does not have it.
+    /// Returns the names of the branches that contain a commit; empty where the project does not have the commit.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::NotFoundOrNoAccess`] where there is no such project, or its repository may not be read.
-    pub fn branches_with<'a>(
+    /// [`ForgeError::NotFoundOrNoAccess`] where the project does not exist, or this user may not read its repository.
+    pub fn branches_containing<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,
         commit: &CommitId,

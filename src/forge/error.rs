@@ -1,7 +1,7 @@
 //! Reads GitLab's refusals: their kind, and GitLab's own sentence.
 //!
-//! The texts are for people: GitLab's own sentence, the request it answered and the id under which GitLab logged
-//! it. They never hold a query string, nor the token: the transport masks it before a text gets here.
+//! People read the texts: GitLab's own sentence, the request, and the id under which GitLab logged it. No text holds a
+//! query string or the token: the transport masks the token before a text gets here.
 
 use bstr::ByteSlice as _;
 use serde_json::Value;
@@ -9,16 +9,16 @@ use serde_json::Value;
 use crate::types::error::{Failure, ForgeError};
 use crate::types::text::printable;
 
-/// The most of an error's body that is looked at, in bytes. GitLab's own are far shorter; a proxy's page is not.
+/// How much of an error's body is read, in bytes. GitLab's own errors are far shorter; a proxy's page may be longer.
 const BODY_LIMIT: usize = 64 << 10;
 
-/// The most values of a structured error body that become part of its sentence.
+/// How many values of a structured error body go into the sentence.
 const VALUES_LIMIT: usize = 10;
 
-/// The deepest that a structured error body is looked into.
+/// How many levels of a structured error body are read.
 const DEPTH_LIMIT: usize = 4;
 
-/// Turns the answer to a request that was refused for good into its kind. `location` is that of a redirection.
+/// Returns the error for a request that GitLab refused for good. `location` is the target of a redirection.
 pub(super) fn from_refusal(failure: Failure, location: Option<String>) -> ForgeError {
     let status = failure.status;
     let failure = Box::new(failure);
@@ -32,11 +32,11 @@ pub(super) fn from_refusal(failure: Failure, location: Option<String>) -> ForgeE
     }
 }
 
-/// Returns GitLab's own sentence from the body of an error, as one line fit to be shown.
+/// Returns GitLab's own sentence from the body of an error, as one printable line; empty where the body says nothing.
 ///
-/// The shapes that GitLab uses (API documentation, "REST API troubleshooting"; the last comes from Rack::Attack and
-/// from proxies): `{"message": "…"}`, `{"message": ["…"]}`, `{"message": {"field": ["…"]}}`,
-/// `{"error": "…", "error_description": "…"}`, plain text. Empty where the body says nothing.
+/// GitLab uses these forms (API documentation, "REST API troubleshooting"): `{"message": "…"}`, `{"message": ["…"]}`,
+/// `{"message": {"field": ["…"]}}`, `{"error": "…", "error_description": "…"}`. Rack::Attack and proxies send plain
+/// text.
 pub(super) fn sentence(body: &[u8]) -> String {
     let body = body.get(..BODY_LIMIT).unwrap_or(body).trim();
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
@@ -59,7 +59,7 @@ pub(super) fn sentence(body: &[u8]) -> String {
     printable(said.join("; ").as_bytes())
 }
 
-/// Adds the texts in `value` to `said`, each with the name of the field that it is about.
+/// Adds the texts in `value` to `said`, each with the name of its field.
 fn collect(value: &Value, field: &str, depth: usize, said: &mut Vec<String>) {
     if depth == 0 || said.len() >= VALUES_LIMIT {
         return;
@@ -69,7 +69,7 @@ fn collect(value: &Value, field: &str, depth: usize, said: &mut Vec<String>) {
         Value::Array(values) => values.iter().for_each(|value| collect(value, field, depth - 1, said)),
         Value::Object(object) => {
             for (key, value) in object {
-                // These two name no field: they hold what is wrong with the request as a whole.
+                // These two are no fields: they are about the request as a whole.
                 let field = if matches!(key.as_str(), "base" | "error") { "" } else { key };
                 collect(value, field, depth - 1, said);
             }
@@ -80,7 +80,7 @@ fn collect(value: &Value, field: &str, depth: usize, said: &mut Vec<String>) {
     }
 }
 
-/// Returns the title of an HTML page: a proxy's or load balancer's word for what happened.
+/// Returns the title of an HTML page, in which a proxy or load balancer says what happened.
 fn page_title(page: &[u8]) -> String {
     let lower = page.to_ascii_lowercase();
     let title = lower.find(b"<title>").map(|start| start + b"<title>".len()).and_then(|start| {

@@ -1,4 +1,4 @@
-//! Files of a branch: one read, or several written in one commit, without a clone.
+//! Files of a branch: reads one, or writes several in one commit, without a clone.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,37 +6,34 @@ use gitlab::api::common::{NameOrId, path_escaped};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::forge::client::Forge;
+use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ProjectRef};
 use crate::types::error::ForgeError;
 use crate::types::{BranchName, CommitId};
 
-/// What happens to a file in a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileActionKind {
-    /// It is new: GitLab refuses the commit where it is there.
+    /// GitLab refuses the commit where the file exists.
     Create,
-    /// It gets new content: GitLab refuses the commit where it is not there.
+    /// GitLab refuses the commit where the file does not exist.
     Update,
 }
 
-/// A file of a commit to be made.
+/// A file of a new commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileAction<'a> {
-    /// What happens to it.
     pub change: FileActionKind,
-    /// Its path, from the repository's root.
+    /// The path from the repository's root.
     pub path: &'a str,
-    /// Its new content.
+    /// The new content.
     pub content: &'a [u8],
 }
 
-/// Whom a commit is put down to; its committer is the token's user all the same.
+/// The author of a new commit. The committer is always the token's user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CommitAuthor<'a> {
-    /// The name.
+pub struct NewCommitAuthor<'a> {
     pub name: &'a str,
-    /// The address.
     pub email: &'a str,
 }
 
@@ -46,11 +43,11 @@ struct Committed {
 }
 
 impl Forge {
-    /// Returns a file's content; nothing where the branch has no such file, or the project no such branch.
+    /// Returns a file's content; `None` where the branch has no such file, or the project has no such branch.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::NotFoundOrNoAccess`] where there is no such project, or its repository may not be read;
+    /// [`ForgeError::NotFoundOrNoAccess`] where the project does not exist, or this user may not read its repository;
     /// [`ForgeError::TooLong`] where the file is longer than 32 MiB.
     pub fn raw_file<'a>(
         &self,
@@ -62,8 +59,8 @@ impl Forge {
         let path = format!("projects/{project}/repository/files/{}/raw", path_escaped(path));
         match self.transport.send(&RawRequest::get(path).with("ref", branch.as_str()), &[]) {
             Ok(answer) => Ok(Some(answer.body)),
-            // GitLab's sentence is all that tells a missing file or branch ("404 File Not Found", "404 Commit Not Found")
-            // from a missing project.
+            // Only GitLab's sentence distinguishes a missing file or branch ("404 File Not Found", "404 Commit Not
+            // Found") from a missing project.
             Err(ForgeError::NotFoundOrNoAccess(failure))
                 if failure.message.contains("File Not Found") || failure.message.contains("Commit Not Found") =>
             {
@@ -73,12 +70,12 @@ impl Forge {
         }
     }
 
-    /// Commits files to a branch, all in one commit, and returns it. In an empty project the branch is made, and becomes
-    /// the default one.
+    /// Commits files to a branch in one commit, and returns the commit. In an empty project GitLab creates the branch
+    /// and makes it the default.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Refused`] where the branch is not there, a new file is or one to be updated is not;
+    /// [`ForgeError::Refused`] where the branch does not exist, a file to create exists, or a file to update does not;
     /// [`ForgeError::Forbidden`] where this user may not push to the branch.
     pub fn commit_files<'a>(
         &self,
@@ -86,7 +83,7 @@ impl Forge {
         branch: &BranchName,
         message: &str,
         files: &[FileAction<'_>],
-        author: Option<CommitAuthor<'_>>,
+        author: Option<NewCommitAuthor<'_>>,
     ) -> Result<CommitId, ForgeError> {
         let actions: Vec<Value> = files.iter().map(action).collect();
         let mut body = json!({

@@ -1,6 +1,7 @@
-//! Webhooks of projects and groups: what they are set to, whether GitLab calls them, and how the last calls went.
+//! Webhooks of projects and groups: their settings, whether GitLab calls them, and the outcome of the last calls.
 //!
-//! GitLab shows no secret of a webhook: of its URL variables and headers the names, of its secret token nothing.
+//! GitLab shows no secret of a webhook. It shows the names of URL variables and headers, and nothing of the secret
+//! token.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +11,21 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
+use crate::forge::client::{Forge, or_default};
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, or_default};
 use crate::types::ProjectPath;
 use crate::types::error::ForgeError;
 
-/// How many deliveries a page has: more are refused ("Get events for a given hook id" in GitLab's API).
+/// The most deliveries that GitLab allows per page ("Get events for a given hook id" in the API documentation).
 const DELIVERIES_PER_PAGE: u64 = 20;
 
-/// Whose webhooks are meant.
+/// The project or group that a webhook belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookOwner<'a> {
-    /// A project's, which its Maintainers see.
+    /// Only Maintainers see the webhooks.
     Project(&'a ProjectPath),
-    /// A group's, which its Owners see: they hear of all projects in it and in its subgroups. GitLab has them in its
-    /// editions Premium and Ultimate.
+    /// Only Owners see the webhooks. GitLab calls them for all projects in the group and its subgroups. Only the
+    /// editions Premium and Ultimate have them.
     Group(&'a str),
 }
 
@@ -37,29 +38,27 @@ impl HookOwner<'_> {
     }
 }
 
-/// What a webhook is called for.
+/// A kind of event for which GitLab calls a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HookEvent {
-    /// Merge requests are opened, changed, closed, reopened, merged.
+    /// A merge request is opened, changed, closed, reopened or merged.
     MergeRequests,
-    /// Comments are written or edited.
+    /// A comment is written or edited.
     Comments,
-    /// The same of comments that only members may read.
+    /// A comment that only members may read is written or edited.
     ConfidentialComments,
-    /// Pipelines change their state.
+    /// A pipeline changes its state.
     Pipelines,
-    /// Jobs change their state.
+    /// A job changes its state.
     Jobs,
-    /// Branches are pushed to.
     Pushes,
-    /// Tags are pushed.
     TagPushes,
-    /// Anything else, by the name of GitLab's setting: `issues_events`.
+    /// Any other event, by the name of GitLab's setting: `issues_events`.
     Other(String),
 }
 
-/// GitLab's name of the setting for each event that has a name here.
-const NAMED: [(HookEvent, &str); 7] = [
+/// GitLab's name of the setting for each event that this program names.
+const NAMED_EVENTS: [(HookEvent, &str); 7] = [
     (HookEvent::MergeRequests, "merge_requests_events"),
     (HookEvent::Comments, "note_events"),
     (HookEvent::ConfidentialComments, "confidential_note_events"),
@@ -69,8 +68,8 @@ const NAMED: [(HookEvent, &str); 7] = [
     (HookEvent::TagPushes, "tag_push_events"),
 ];
 
-/// The settings for further events that a webhook of a project has (schema `postApiV4ProjectsIdHooks`).
-const OTHERS: [&str; 10] = [
+/// The settings of a project's webhook for further events (schema `postApiV4ProjectsIdHooks`).
+const OTHER_EVENTS: [&str; 10] = [
     "issues_events",
     "confidential_issues_events",
     "wiki_page_events",
@@ -83,52 +82,49 @@ const OTHERS: [&str; 10] = [
     "vulnerability_events",
 ];
 
-/// The settings that a webhook of a group has besides (API documentation, "Group webhooks API").
-const OF_GROUPS: [&str; 3] = ["subgroup_events", "member_events", "project_events"];
+/// The additional settings of a group's webhook (API documentation, "Group webhooks API").
+const GROUP_EVENTS: [&str; 3] = ["subgroup_events", "member_events", "project_events"];
 
 impl HookEvent {
-    /// Returns GitLab's name of the setting.
+    /// Returns the name of GitLab's setting.
     pub fn setting(&self) -> &str {
         match self {
             Self::Other(name) => name,
-            named => NAMED.iter().find(|(event, _)| event == named).map_or("", |(_, name)| name),
+            named => NAMED_EVENTS.iter().find(|(event, _)| event == named).map_or("", |(_, name)| name),
         }
     }
 
     fn from_setting(name: &str) -> Self {
-        let named = NAMED.into_iter().find(|(_, setting)| *setting == name);
+        let named = NAMED_EVENTS.into_iter().find(|(_, setting)| *setting == name);
         named.map_or_else(|| Self::Other(name.to_owned()), |(event, _)| event)
     }
 }
 
-/// A webhook of a project or group.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "RawWebhook")]
 pub struct Webhook {
-    /// Its number.
     pub id: u64,
-    /// The address that is called, with `{name}` where a URL variable stands. Whoever set it up may have put a secret
-    /// into it all the same: [`Webhook::address`] is what may be shown.
+    /// The address that GitLab calls, with `{name}` in place of a URL variable. It may still hold a secret that
+    /// somebody wrote there: show only [`Webhook::address`].
     pub url: String,
-    /// Its name; older GitLabs have none.
+    /// `None` on older GitLabs.
     pub name: Option<String>,
-    /// Its description.
     pub description: Option<String>,
-    /// What it is called for.
+    /// The events for which GitLab calls the webhook.
     pub events: BTreeSet<HookEvent>,
-    /// What the body is made of, in place of the event's own (`custom_webhook_template`).
+    /// The template of the body that replaces the event's own (`custom_webhook_template`).
     pub template: Option<String>,
-    /// The names of its URL variables.
+    /// The names of the URL variables.
     pub url_variables: BTreeSet<String>,
-    /// The names of its own headers.
+    /// The names of the custom headers.
     pub custom_headers: BTreeSet<String>,
-    /// Whether certificates are checked; nothing where GitLab does not say.
+    /// Whether GitLab checks certificates; `None` where it does not say.
     pub enable_ssl_verification: Option<bool>,
-    /// Which branches it hears of pushes to; empty for all.
+    /// The branches for whose pushes GitLab calls the webhook; empty for all.
     pub push_events_branch_filter: String,
-    /// Whether GitLab calls it: `executable`, `temporarily_disabled` or `disabled`.
+    /// Whether GitLab calls the webhook: `executable`, `temporarily_disabled` or `disabled`.
     pub alert_status: String,
-    /// Until when it does not, as GitLab writes it.
+    /// The end of a temporary disablement, as GitLab writes it.
     pub disabled_until: Option<String>,
 }
 
@@ -144,9 +140,9 @@ struct RawWebhook {
     #[serde(default)]
     custom_webhook_template: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
-    url_variables: Vec<Key>,
+    url_variables: Vec<RawName>,
     #[serde(default, deserialize_with = "or_default")]
-    custom_headers: Vec<Key>,
+    custom_headers: Vec<RawName>,
     #[serde(default)]
     enable_ssl_verification: Option<bool>,
     #[serde(default, deserialize_with = "or_default")]
@@ -160,21 +156,21 @@ struct RawWebhook {
 }
 
 #[derive(Deserialize)]
-struct Key {
+struct RawName {
     key: String,
 }
 
 impl From<RawWebhook> for Webhook {
     fn from(raw: RawWebhook) -> Self {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let names = |keys: Vec<Key>| keys.into_iter().map(|key| key.key).collect();
-        let on = raw.rest.iter().filter(|(name, value)| name.ends_with("_events") && **value == Value::Bool(true));
+        let names = |keys: Vec<RawName>| keys.into_iter().map(|key| key.key).collect();
+        let enabled = raw.rest.iter().filter(|(name, value)| name.ends_with("_events") && **value == Value::Bool(true));
         Self {
             id: raw.id,
             url: raw.url,
             name: filled(raw.name),
             description: filled(raw.description),
-            events: on.map(|(name, _)| HookEvent::from_setting(name)).collect(),
+            events: enabled.map(|(name, _)| HookEvent::from_setting(name)).collect(),
             template: filled(raw.custom_webhook_template),
             url_variables: names(raw.url_variables),
             custom_headers: names(raw.custom_headers),
@@ -187,34 +183,35 @@ impl From<RawWebhook> for Webhook {
 }
 
 impl Webhook {
-    /// Whether GitLab has stopped calling it, for a while or for good.
+    /// Whether GitLab has stopped calling the webhook, temporarily or for good.
     pub fn is_disabled(&self) -> bool {
         matches!(self.alert_status.as_str(), "temporarily_disabled" | "disabled")
     }
 
-    /// Returns the address without user name, password and query, where secrets could be.
+    /// Returns the address without the parts that may hold secrets: user name, password, query and fragment.
     pub fn address(&self) -> String {
         without_secrets(&self.url)
     }
 }
 
-/// A webhook as it is to be: made so, or changed to be so.
+/// The settings of a webhook to create, or to change an existing one to.
 #[derive(Clone, Copy, Debug)]
 pub struct NewWebhook<'a> {
-    /// The address to call, with `{name}` where the value of a URL variable belongs.
+    /// The address to call, with `{name}` in place of a URL variable.
     pub url: &'a str,
-    /// Its name, which people see.
+    /// The name that people see.
     pub name: &'a str,
-    /// What it is called for; all else is switched off, for GitLab calls a new webhook for pushes if not told otherwise.
+    /// The events to call the webhook for. All others are switched off: by default GitLab calls a new webhook for
+    /// pushes.
     pub events: &'a [HookEvent],
-    /// What the body is made of; nothing for the event's own.
+    /// The template of the body; `None` for the event's own.
     pub template: Option<&'a str>,
-    /// The URL variables, which GitLab does not show again.
+    /// Names and values of the URL variables. GitLab never shows the values again.
     pub url_variables: &'a [(&'a str, &'a SecretString)],
 }
 
 impl NewWebhook<'_> {
-    /// Returns the body of the request. Certificates are always checked: the address holds a token.
+    /// Returns the body of the request. GitLab must always check certificates, because the address holds a token.
     fn body(&self, owner: HookOwner<'_>) -> Value {
         let variables = self.url_variables.iter();
         let variables: Vec<Value> =
@@ -228,35 +225,34 @@ impl NewWebhook<'_> {
         if !variables.is_empty() {
             body.insert("url_variables".to_owned(), Value::Array(variables));
         }
-        let of_groups: &[&str] = match owner {
+        let group_events: &[&str] = match owner {
             HookOwner::Project(_) => &[],
-            HookOwner::Group(_) => &OF_GROUPS,
+            HookOwner::Group(_) => &GROUP_EVENTS,
         };
-        let known = NAMED.iter().map(|(_, name)| *name).chain(OTHERS).chain(of_groups.iter().copied());
+        let known = NAMED_EVENTS.iter().map(|(_, name)| *name).chain(OTHER_EVENTS).chain(group_events.iter().copied());
         body.extend(known.map(|name| (name.to_owned(), json!(false))));
         body.extend(self.events.iter().map(|event| (event.setting().to_owned(), json!(true))));
         Value::Object(body)
     }
 }
 
-/// A call that GitLab made for a webhook. What was sent and answered is left out: tokens may be in it.
+/// A call that GitLab made for a webhook, without request and response: these may hold tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct WebhookDelivery {
-    /// Its number.
     pub id: u64,
-    /// What it was about: `merge_request_hooks`, `note_hooks`.
+    /// The kind of event: `merge_request_hooks`, `note_hooks`.
     #[serde(default, deserialize_with = "or_default")]
     pub trigger: String,
-    /// The address, without user name, password and query.
+    /// The address without user name, password, query and fragment.
     #[serde(default, deserialize_with = "address")]
     pub url: String,
-    /// The status of the answer, or a word such as `internal error` where there was none.
+    /// The status of the response, or a text such as `internal error` where there was none.
     #[serde(default, deserialize_with = "or_default")]
     pub response_status: String,
 }
 
 impl WebhookDelivery {
-    /// Whether GitLab takes it for one that arrived: 2xx and 3xx (`WebHookService`).
+    /// Whether GitLab counts the call as successful: 2xx and 3xx (`WebHookService`).
     pub fn has_arrived(&self) -> bool {
         self.response_status.parse::<u16>().is_ok_and(|status| (200..400).contains(&status))
     }
@@ -272,34 +268,35 @@ fn without_secrets(url: &str) -> String {
     };
     parsed.set_query(None);
     parsed.set_fragment(None);
-    // Only an address without a host refuses these, and such an address has neither.
+    // These fail only for an address without a host, which has neither user name nor password.
     let _ = parsed.set_username("");
     let _ = parsed.set_password(None);
-    // A URL variable's place is shown as it is set, not as an address has to write it.
+    // Show the place of a URL variable as the user wrote it, not in its escaped form.
     String::from(parsed).replace("%7B", "{").replace("%7D", "}")
 }
 
 impl Forge {
-    /// Returns the webhooks of a project or group; read page by page.
+    /// Returns the webhooks of a project or group.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::NotFoundOrNoAccess`] or [`ForgeError::Forbidden`] where the token's user is no Maintainer of the
-    /// project, or no Owner of the group; the former as well where this GitLab's edition has none for groups.
+    /// [`ForgeError::NotFoundOrNoAccess`] or [`ForgeError::Forbidden`] where the token's user is not a Maintainer of
+    /// the project, or not an Owner of the group; [`ForgeError::NotFoundOrNoAccess`] also where this GitLab's edition
+    /// has no webhooks for groups.
     pub fn webhooks(&self, owner: HookOwner<'_>) -> impl Iterator<Item = Result<Webhook, ForgeError>> + use<'_> {
         self.list(Ok(RawRequest::get(owner.path())))
     }
 
-    /// Makes a webhook.
+    /// Creates a webhook.
     ///
     /// # Errors
     ///
-    /// As [`Forge::webhooks`]; [`ForgeError::Refused`] where GitLab takes the address or the template for wrong.
+    /// As [`Forge::webhooks`]; [`ForgeError::Refused`] where GitLab does not accept the address or the template.
     pub fn create_webhook(&self, owner: HookOwner<'_>, new: &NewWebhook<'_>) -> Result<Webhook, ForgeError> {
         self.query(&RawRequest::post(owner.path(), new.body(owner)))
     }
 
-    /// Changes a webhook into `new`. URL variables that `new` does not name stay, unless the address is another
+    /// Changes a webhook to the settings `new`. URL variables that `new` does not name stay, unless the address changes
     /// (`API::Helpers::WebHooksHelpers`).
     ///
     /// # Errors
@@ -309,8 +306,7 @@ impl Forge {
         self.query(&RawRequest::put(format!("{}/{id}", owner.path()), new.body(owner)))
     }
 
-    /// Returns the calls made for a webhook in the last days (GitLab keeps seven), the newest first; read page by page,
-    /// of 20 each.
+    /// Returns the calls for a webhook in the last seven days (GitLab keeps no more), newest first, in pages of 20.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Issues and the notes on them: the few operations that an issue of the bot's own needs.
+//! Issues and their notes: the few operations that the bot needs for its own issue.
 
 use std::borrow::Cow;
 
@@ -8,62 +8,55 @@ use gitlab::api::projects::issues as api;
 use gitlab::api::projects::issues::notes as notes_api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, Note, User, endpoint, or_default};
+use crate::forge::client::{Forge, endpoint, or_default};
+use crate::forge::notes::Note;
+use crate::forge::user::User;
 use crate::types::error::ForgeError;
 use crate::types::{IssueIid, NoteId, ProjectPath, StateChange, UserId};
 
-/// An issue.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Issue {
-    /// Its number in its project.
     pub iid: IssueIid,
-    /// The title.
     #[serde(default, deserialize_with = "or_default")]
     pub title: String,
-    /// The description.
     #[serde(default, deserialize_with = "or_default")]
     pub description: String,
     /// `opened` or `closed`.
     #[serde(default, deserialize_with = "or_default")]
     pub state: String,
-    /// Who opened it.
     pub author: User,
-    /// Its page.
     #[serde(default, deserialize_with = "or_default")]
     pub web_url: String,
 }
 
 impl Issue {
-    /// Whether it is open.
     pub fn is_open(&self) -> bool {
         self.state == "opened"
     }
 }
 
-/// What to change about an issue: only what is set.
+/// Changes to an issue. `None` leaves a property as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IssueEdit {
-    /// The new description.
     pub description: Option<String>,
-    /// Close or reopen it.
     pub state: Option<StateChange>,
 }
 
 impl IssueEdit {
-    /// Whether nothing is to be changed. GitLab refuses such an edit: do not send it.
+    /// Whether there is nothing to change. GitLab refuses such an edit: do not send it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// The comments on an issue, without GitLab's own notes: an issue that is edited every hour has thousands of those. The
-/// crate `gitlab` lacks the filter ("List project issue notes" in GitLab's documentation of the notes API).
-struct Comments<'a> {
+/// The endpoint of the comments on an issue. It leaves out GitLab's own notes: an issue that is edited every hour has
+/// thousands of them. The crate `gitlab` lacks this filter (notes API documentation, "List project issue notes").
+struct IssueComments<'a> {
     project: &'a ProjectPath,
     issue: IssueIid,
 }
 
-impl Endpoint for Comments<'_> {
+impl Endpoint for IssueComments<'_> {
     fn method(&self) -> Method {
         Method::GET
     }
@@ -80,7 +73,7 @@ impl Endpoint for Comments<'_> {
 }
 
 impl Forge {
-    /// Returns the issues of a project that a user opened, open or closed, the oldest first; read page by page.
+    /// Returns the issues of a project that a user opened, both open and closed, oldest first.
     pub fn issues_by<'a>(
         &'a self,
         project: &'a ProjectPath,
@@ -100,7 +93,7 @@ impl Forge {
     ///
     /// # Errors
     ///
-    /// [`ForgeError::MaybeDone`] where it may have been opened: [`Forge::issues_by`] tells.
+    /// [`ForgeError::MaybeDone`] where GitLab may have opened it: check with [`Forge::issues_by`].
     pub fn create_confidential_issue(
         &self,
         project: &ProjectPath,
@@ -116,7 +109,6 @@ impl Forge {
         self.query(&endpoint(request)?)
     }
 
-    /// Changes an issue.
     pub fn edit_issue(&self, project: &ProjectPath, issue: IssueIid, edit: &IssueEdit) -> Result<(), ForgeError> {
         let mut request = api::EditIssue::builder();
         request.project(project.as_str()).issue(issue.0);
@@ -132,27 +124,27 @@ impl Forge {
         self.execute(&endpoint(request.build())?)
     }
 
-    /// Returns what people and bots wrote below an issue, the oldest first; read page by page.
+    /// Returns the comments on an issue by people and bots, oldest first.
     pub fn issue_comments<'a>(
         &'a self,
         project: &'a ProjectPath,
         issue: IssueIid,
     ) -> impl Iterator<Item = Result<Note, ForgeError>> + use<'a> {
-        self.list(Ok(Comments { project, issue }))
+        self.list(Ok(IssueComments { project, issue }))
     }
 
-    /// Writes a note below an issue. GitLab runs the quick actions in its text with the token's rights: the caller defuses
-    /// what it copies.
+    /// Writes a note on an issue. GitLab runs quick actions in `body` with the token's rights: the caller must defuse
+    /// text that it copies.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::MaybeDone`] where it may have been written: [`Forge::issue_comments`] tells.
+    /// [`ForgeError::MaybeDone`] where GitLab may have written it: check with [`Forge::issue_comments`].
     pub fn create_issue_note(&self, project: &ProjectPath, issue: IssueIid, body: &str) -> Result<Note, ForgeError> {
         let request = notes_api::CreateIssueNote::builder().project(project.as_str()).issue(issue.0).body(body).build();
         self.query(&endpoint(request)?)
     }
 
-    /// Replaces the text of a note below an issue, and returns it as it is then.
+    /// Replaces the text of a note on an issue, and returns the new note.
     pub fn edit_issue_note(
         &self,
         project: &ProjectPath,
@@ -169,7 +161,7 @@ impl Forge {
         self.query(&endpoint(request)?)
     }
 
-    /// Removes a note below an issue. One that is not there is removed already.
+    /// Deletes a note on an issue. Succeeds where there is none.
     pub fn delete_issue_note(&self, project: &ProjectPath, issue: IssueIid, note: NoteId) -> Result<(), ForgeError> {
         let request =
             notes_api::DeleteIssueNote::builder().project(project.as_str()).issue(issue.0).note(note.0).build();

@@ -1,238 +1,233 @@
-//! Merge requests: reading, finding, creating and changing them.
+//! Merge requests: reads, finds, creates and changes them. Lists those of a project, a group or an author.
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use gitlab::api::common::NameOrId;
-use gitlab::api::endpoint_prelude::{Endpoint, Method};
+use gitlab::api::endpoint_prelude::{Endpoint, Method, QueryParams};
 use gitlab::api::projects::merge_requests as api;
 use serde::{Deserialize, Serialize};
 
-use crate::forge::{Forge, Pipeline, ProjectRef, User, endpoint, if_known, or_default};
+use crate::forge::client::{Forge, endpoint, if_known, or_default};
+use crate::forge::commits::Commit;
+use crate::forge::pipelines::Pipeline;
+use crate::forge::projects::ProjectRef;
+use crate::forge::user::User;
 use crate::types::error::ForgeError;
 use crate::types::{CommitId, MergeRequestId, MergeRequestIid, ProjectId, ProjectPath, StateChange, UserId};
 
-/// A merge request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct MergeRequest {
-    /// Its number on its GitLab.
     pub id: MergeRequestId,
-    /// Its number in its target project.
     pub iid: MergeRequestIid,
-    /// The project that it is in: the target project.
     pub target_project_id: ProjectId,
-    /// The project that it comes from; nothing once that was deleted.
+    /// `None` after the source project was deleted.
     #[serde(default)]
     pub source_project_id: Option<ProjectId>,
-    /// The branch that it comes from, as its author named it.
+    /// The author chose this name.
     #[serde(default, deserialize_with = "or_default")]
     pub source_branch: String,
-    /// The branch that it is to be merged into.
     #[serde(default, deserialize_with = "or_default")]
     pub target_branch: String,
-    /// The title, with `Draft: ` in front where it is a draft.
+    /// Begins with `Draft: ` for a draft.
     #[serde(default, deserialize_with = "or_default")]
     pub title: String,
-    /// The description.
     #[serde(default, deserialize_with = "or_default")]
     pub description: String,
-    /// Its state.
     #[serde(default)]
     pub state: MergeRequestState,
-    /// Whether it is marked as not ready.
     #[serde(default, deserialize_with = "or_default")]
     pub draft: bool,
-    /// The commit at the head; nothing while GitLab is still preparing the merge request.
+    /// The head commit; `None` while GitLab is still preparing the merge request.
     #[serde(default, deserialize_with = "if_known")]
     pub sha: Option<CommitId>,
-    /// The merge commit, once merged with one.
+    /// The merge commit, for a merge that made one.
     #[serde(default, deserialize_with = "if_known")]
     pub merge_commit_sha: Option<CommitId>,
-    /// The one commit that all of its own became, once merged so.
+    /// The commit that all others were squashed into, for a merge that did so.
     #[serde(default, deserialize_with = "if_known")]
     pub squash_commit_sha: Option<CommitId>,
-    /// When it was merged, where it was.
     #[serde(default, deserialize_with = "if_known")]
     pub merged_at: Option<DateTime<Utc>>,
-    /// Who closed it, where it is closed and GitLab tells.
+    /// Who closed the merge request, where it is closed and GitLab says.
     #[serde(default)]
     pub closed_by: Option<User>,
-    /// Who opened it.
     pub author: User,
-    /// Its page.
     #[serde(default, deserialize_with = "or_default")]
     pub web_url: String,
-    /// The pipeline that its page shows first; in lists there is none.
+    /// The pipeline that the merge request's page shows first; `None` in lists.
     #[serde(default)]
     pub head_pipeline: Option<Pipeline>,
-    /// The commits that its newest version is between; in lists there are none.
+    /// The commits of the newest version's diff; `None` in lists.
     #[serde(default)]
     pub diff_refs: Option<DiffRefs>,
-    /// How other things refer to it.
     #[serde(default)]
     pub references: References,
-    /// Its labels.
     #[serde(default, deserialize_with = "or_default")]
     pub labels: Vec<String>,
-    /// When it was opened, as GitLab writes it.
+    /// As GitLab writes it.
     #[serde(default, deserialize_with = "or_default")]
     pub created_at: String,
-    /// When anything about it last changed, as GitLab writes it.
+    /// The time of the last change of any property, as GitLab writes it.
     #[serde(default, deserialize_with = "or_default")]
     pub updated_at: String,
 }
 
-/// What a version of a merge request is between.
+/// The commits that the diff of a merge request compares.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct DiffRefs {
-    /// The commit that its branch left the target branch at.
+    /// The commit where the source branch left the target branch.
     #[serde(default, deserialize_with = "if_known")]
     pub base_sha: Option<CommitId>,
 }
 
-/// How other things refer to a merge request.
+/// The texts that refer to a merge request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct References {
-    /// From anywhere: `group/project!7`.
+    /// The reference from any project: `group/project!7`.
     #[serde(default, deserialize_with = "or_default")]
     pub full: String,
 }
 
 impl MergeRequest {
-    /// Returns the path of the project that it is in; nothing where GitLab does not tell.
+    /// Returns the path of the target project; `None` where GitLab does not say.
     pub fn project_path(&self) -> Option<ProjectPath> {
         self.references.full.rsplit_once('!')?.0.parse().ok()
     }
 }
 
-/// The state of a merge request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MergeRequestState {
-    /// Open.
     Opened,
     /// Closed without being merged.
     Closed,
     /// Being merged right now.
     Locked,
-    /// Merged.
     Merged,
-    /// None that this program knows.
+    /// A state that this program does not know.
     #[default]
     #[serde(other)]
     Unknown,
 }
 
-/// A commit of a merge request.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Commit {
-    /// Its name.
-    pub id: CommitId,
-    /// Its author's name.
-    #[serde(default, deserialize_with = "or_default")]
-    pub author_name: String,
-    /// Its author's address.
-    #[serde(default, deserialize_with = "or_default")]
-    pub author_email: String,
-    /// The address of who committed it.
-    #[serde(default, deserialize_with = "or_default")]
-    pub committer_email: String,
-    /// Its message.
-    #[serde(default, deserialize_with = "or_default")]
-    pub message: String,
-    /// Its parents.
-    #[serde(default, deserialize_with = "or_default")]
-    pub parent_ids: Vec<CommitId>,
-}
-
-/// What a merge request held at some time: each push makes a version.
+/// The content of a merge request at some time. Each push makes a version.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct MergeRequestVersion {
-    /// Its number.
     pub id: u64,
-    /// The commit at the head.
     #[serde(rename = "head_commit_sha")]
     pub head: CommitId,
-    /// The commit that the changes are shown against.
+    /// The commit that GitLab compares the head with.
     #[serde(rename = "base_commit_sha", default, deserialize_with = "if_known")]
     pub base: Option<CommitId>,
 }
 
-/// Which merge requests of a target project to list. What is not set does not restrict.
+/// Which merge requests of a target project to list. `None` does not restrict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MergeRequestQuery<'a> {
-    /// Those from this branch.
     pub source_branch: Option<&'a str>,
-    /// Those into this branch.
     pub target_branch: Option<&'a str>,
-    /// Those of this author.
     pub author: Option<UserId>,
-    /// Those in this state.
     pub state: StateFilter,
 }
 
-/// Which states to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StateFilter {
-    /// All of them.
     #[default]
     Any,
-    /// The open ones.
     Opened,
 }
 
-/// A merge request to be opened.
+/// A merge request to open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewMergeRequest<'a> {
-    /// The project that holds the source branch: the fork, or the target project itself.
+    /// The fork, or the target project itself.
     pub source_project: ProjectId,
-    /// The source branch.
     pub source_branch: &'a str,
-    /// The project to open it in.
     pub target_project: ProjectId,
-    /// The target branch.
     pub target_branch: &'a str,
-    /// The title; `Draft: ` in front makes it a draft.
+    /// `Draft: ` at the beginning makes the merge request a draft.
     pub title: &'a str,
-    /// The description.
     pub description: &'a str,
-    /// Labels; GitLab creates those that are missing where the user may.
+    /// GitLab creates labels that do not exist, provided that the user may do so.
     pub labels: &'a [&'a str],
 }
 
-/// What to change about a merge request: only what is set.
+/// Changes to a merge request. `None` leaves a property as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MergeRequestEdit {
-    /// The new title.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The new description; an empty one removes it.
+    /// An empty text removes the description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The new target branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_branch: Option<String>,
-    /// Close or reopen it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<StateChange>,
-    /// Labels to add to those it has.
+    /// Labels to add to the present ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub add_labels: Vec<String>,
 }
 
 impl MergeRequestEdit {
-    /// Whether nothing is to be changed. GitLab refuses such an edit: do not send it.
+    /// Whether there is nothing to change. GitLab refuses such an edit: do not send it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-struct Versions {
+/// The endpoints of lists over many projects. A list holds only what the token's user may see.
+enum MergeRequestList {
+    /// The open ones into the projects of a group and its subgroups.
+    OpenInGroup(String),
+    /// The merged ones of a group that last changed after this time.
+    MergedInGroup(String, DateTime<Utc>),
+    /// The open ones of an author.
+    OpenByAuthor(UserId),
+    /// Those of an author, in this state, that last changed after and before these times.
+    ChangedByAuthor(UserId, &'static str, Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+}
+
+impl Endpoint for MergeRequestList {
+    fn method(&self) -> Method {
+        Method::GET
+    }
+
+    fn endpoint(&self) -> Cow<'static, str> {
+        match self {
+            Self::OpenInGroup(group) | Self::MergedInGroup(group, _) => {
+                format!("groups/{}/merge_requests", NameOrId::from(group.as_str())).into()
+            }
+            Self::OpenByAuthor(_) | Self::ChangedByAuthor(..) => "merge_requests".into(),
+        }
+    }
+
+    fn parameters(&self) -> QueryParams<'_> {
+        let mut parameters = QueryParams::default();
+        // Oldest first: a merge request opened while the pages are read goes to the end.
+        let (state, after, before) = match self {
+            Self::OpenInGroup(_) | Self::OpenByAuthor(_) => ("opened", None, None),
+            Self::MergedInGroup(_, after) => ("merged", Some(*after), None),
+            Self::ChangedByAuthor(_, state, after, before) => (*state, *after, *before),
+        };
+        parameters.push("state", state).push("scope", "all").push("order_by", "created_at").push("sort", "asc");
+        if let Self::OpenByAuthor(author) | Self::ChangedByAuthor(author, ..) = self {
+            parameters.push("author_id", author.0);
+        }
+        let time = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Secs, true);
+        parameters.push_opt("updated_after", after.map(time)).push_opt("updated_before", before.map(time));
+        parameters
+    }
+}
+
+/// The endpoint of a merge request's versions, which the crate `gitlab` lacks.
+struct VersionList {
     project: ProjectId,
     iid: MergeRequestIid,
 }
 
-impl Endpoint for Versions {
+impl Endpoint for VersionList {
     fn method(&self) -> Method {
         Method::GET
     }
@@ -243,7 +238,6 @@ impl Endpoint for Versions {
 }
 
 impl Forge {
-    /// Returns a merge request of a target project.
     pub fn merge_request<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,
@@ -252,8 +246,7 @@ impl Forge {
         self.query(&endpoint(api::MergeRequest::builder().project(project.into()).merge_request(iid.0).build())?)
     }
 
-    /// Returns the merge requests of a target project that `query` asks for, the newest first; read page by page, as
-    /// far as the iterator is followed.
+    /// Returns the merge requests of a target project that match `query`, newest first.
     pub fn merge_requests<'a>(
         &'a self,
         project: impl Into<ProjectRef<'a>>,
@@ -276,12 +269,67 @@ impl Forge {
         self.list(endpoint(request.build()))
     }
 
+    /// Returns the open merge requests into the projects of a group and its subgroups, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::NotFoundOrNoAccess`] where there is no such group. A user's namespace is no group.
+    pub fn open_merge_requests_of_group(
+        &self,
+        group: &str,
+    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
+        self.list(Ok(MergeRequestList::OpenInGroup(group.to_owned())))
+    }
+
+    /// Returns the merged merge requests of a group and its subgroups that last changed after `after`, oldest first.
+    /// GitLab leaves out archived projects.
+    ///
+    /// # Errors
+    ///
+    /// As [`Forge::open_merge_requests_of_group`].
+    pub fn merge_requests_merged_in_group(
+        &self,
+        group: &str,
+        after: DateTime<Utc>,
+    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
+        self.list(Ok(MergeRequestList::MergedInGroup(group.to_owned(), after)))
+    }
+
+    /// Returns the open merge requests of an author in all projects, oldest first.
+    pub fn open_merge_requests_by(
+        &self,
+        author: UserId,
+    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
+        self.list(Ok(MergeRequestList::OpenByAuthor(author)))
+    }
+
+    /// Returns the closed and merged merge requests of an author in all projects that last changed after `after`.
+    pub fn merge_requests_ended_since(
+        &self,
+        author: UserId,
+        after: DateTime<Utc>,
+    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
+        let listed = move |state| self.list(Ok(MergeRequestList::ChangedByAuthor(author, state, Some(after), None)));
+        ["merged", "closed"].into_iter().flat_map(listed)
+    }
+
+    /// Returns the merge requests of an author in all projects and states that last changed between two times, oldest
+    /// first.
+    pub fn merge_requests_changed_between(
+        &self,
+        author: UserId,
+        after: DateTime<Utc>,
+        before: DateTime<Utc>,
+    ) -> impl Iterator<Item = Result<MergeRequest, ForgeError>> + use<'_> {
+        self.list(Ok(MergeRequestList::ChangedByAuthor(author, "all", Some(after), Some(before))))
+    }
+
     /// Opens a merge request.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Conflict`] where an open one from the same branch exists; [`ForgeError::MaybeDone`] where it may
-    /// have been opened: [`Forge::merge_requests`] by the source branch tells.
+    /// [`ForgeError::Conflict`] where an open one from the same branch exists; [`ForgeError::MaybeDone`] where GitLab
+    /// may have opened it: check with [`Forge::merge_requests`] for the source branch.
     pub fn create_merge_request(&self, new: NewMergeRequest<'_>) -> Result<MergeRequest, ForgeError> {
         let mut request = api::CreateMergeRequest::builder();
         request
@@ -297,11 +345,11 @@ impl Forge {
         self.query(&endpoint(request.build())?)
     }
 
-    /// Changes a merge request and returns it as it is then.
+    /// Changes a merge request, and returns its new state.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Conflict`] where it cannot be reopened because another one has its branch.
+    /// [`ForgeError::Conflict`] where GitLab cannot reopen it because another one has the same source branch.
     pub fn edit_merge_request<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,
@@ -330,7 +378,7 @@ impl Forge {
         self.query(&endpoint(request.build())?)
     }
 
-    /// Returns the commits of a merge request, the newest first; read page by page.
+    /// Returns the commits of a merge request, newest first.
     pub fn merge_request_commits(
         &self,
         project: ProjectId,
@@ -339,13 +387,13 @@ impl Forge {
         self.list(endpoint(api::MergeRequestCommits::builder().project(project.0).merge_request(iid.0).build()))
     }
 
-    /// Returns what a merge request has held, the newest first; read page by page.
+    /// Returns the versions of a merge request, newest first.
     pub fn merge_request_versions(
         &self,
         project: ProjectId,
         iid: MergeRequestIid,
     ) -> impl Iterator<Item = Result<MergeRequestVersion, ForgeError>> + use<'_> {
-        self.list(Ok(Versions { project, iid }))
+        self.list(Ok(VersionList { project, iid }))
     }
 }
 
@@ -364,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_of_nothing_is_empty() {
+    fn an_edit_without_changes_is_empty() {
         assert!(MergeRequestEdit::default().is_empty());
         assert!(!MergeRequestEdit { description: Some(String::new()), ..MergeRequestEdit::default() }.is_empty());
     }

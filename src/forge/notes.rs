@@ -1,4 +1,4 @@
-//! Notes: the comments on a merge request.
+//! Notes: the comments on a merge request, and GitLab's own entries among them.
 
 use std::borrow::Cow;
 
@@ -7,41 +7,37 @@ use gitlab::api::endpoint_prelude::{Endpoint, Method};
 use gitlab::api::projects::merge_requests::notes as api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, User, endpoint, or_default};
+use crate::forge::client::{Forge, endpoint, or_default};
+use crate::forge::user::User;
 use crate::types::error::ForgeError;
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
 /// A note on a merge request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Note {
-    /// Its number.
     pub id: NoteId,
-    /// What it says.
     #[serde(default, deserialize_with = "or_default")]
     pub body: String,
-    /// Who wrote it.
     pub author: User,
-    /// Whether GitLab wrote it in the author's name: "added 1 commit".
+    /// Whether GitLab wrote the note in the author's name: "added 1 commit".
     #[serde(default, deserialize_with = "or_default")]
     pub system: bool,
-    /// When it was written, as GitLab writes it.
+    /// As GitLab writes it.
     #[serde(default, deserialize_with = "or_default")]
     pub created_at: String,
-    /// When it was last edited, as GitLab writes it.
+    /// The time of the last edit, as GitLab writes it.
     #[serde(default, deserialize_with = "or_default")]
     pub updated_at: String,
 }
 
-/// The order of a list of notes, by when they were written.
+/// The order of a list of notes, by creation time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteOrder {
-    /// The oldest first.
     OldestFirst,
-    /// The newest first.
     NewestFirst,
 }
 
-/// One note, which the crate `gitlab` can only list.
+/// The endpoint of one note. The crate `gitlab` can only list notes.
 struct OneNote {
     method: Method,
     project: ProjectId,
@@ -78,13 +74,11 @@ fn list_of_notes(
 }
 
 impl Forge {
-    /// Returns a note.
     pub fn note(&self, project: ProjectId, iid: MergeRequestIid, note: NoteId) -> Result<Note, ForgeError> {
         self.query(&OneNote { method: Method::GET, project, iid, note })
     }
 
-    /// Returns the notes of a merge request, GitLab's own included; read page by page, as far as the iterator is
-    /// followed.
+    /// Returns the notes of a merge request, including GitLab's own.
     pub fn notes(
         &self,
         project: ProjectId,
@@ -94,8 +88,8 @@ impl Forge {
         self.list(list_of_notes(project, iid, order))
     }
 
-    /// Returns the notes of a merge request as [`Forge::notes`] does, a page of up to 100 at a time: what is on a page
-    /// costs nothing more to look at.
+    /// As [`Forge::notes`], a page of up to 100 at a time. For callers that look at a whole page, because that costs no
+    /// further request.
     pub fn pages_of_notes(
         &self,
         project: ProjectId,
@@ -105,18 +99,18 @@ impl Forge {
         Ok(self.pages(list_of_notes(project, iid, order)?))
     }
 
-    /// Writes a note. GitLab runs the quick actions in its text with the token's rights: the caller defuses what it
+    /// Writes a note. GitLab runs quick actions in `body` with the token's rights: the caller must defuse text that it
     /// copies.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::MaybeDone`] where it may have been written: [`Forge::notes`] tells.
+    /// [`ForgeError::MaybeDone`] where GitLab may have written it: check with [`Forge::notes`].
     pub fn create_note(&self, project: ProjectId, iid: MergeRequestIid, body: &str) -> Result<Note, ForgeError> {
         let request = api::CreateMergeRequestNote::builder().project(project.0).merge_request(iid.0).body(body).build();
         self.query(&endpoint(request)?)
     }
 
-    /// Replaces the text of a note, and returns it as it is then.
+    /// Replaces the text of a note, and returns the new note.
     pub fn edit_note(
         &self,
         project: ProjectId,
@@ -133,7 +127,8 @@ impl Forge {
         self.query(&endpoint(request)?)
     }
 
-    /// Removes a note. One that is not there is removed already: the answer to an earlier try may have been lost.
+    /// Deletes a note. Succeeds where there is none: an earlier attempt may have deleted it, and its answer may be
+    /// lost.
     pub fn delete_note(&self, project: ProjectId, iid: MergeRequestIid, note: NoteId) -> Result<(), ForgeError> {
         match self.execute(&OneNote { method: Method::DELETE, project, iid, note }) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(()),

@@ -1,4 +1,4 @@
-//! Pipelines, their jobs and the pipelines that jobs start.
+//! Pipelines: their jobs, the pipelines that jobs start, and pipeline schedules.
 
 use std::borrow::Cow;
 
@@ -9,47 +9,46 @@ use gitlab::api::projects::merge_requests::pipelines::MergeRequestPipelines;
 use gitlab::api::projects::pipelines as api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, ProjectRef, endpoint, if_known, or_default};
+use crate::forge::client::{Forge, endpoint, if_known, or_default};
+use crate::forge::projects::ProjectRef;
+use crate::forge::request::RawRequest;
+use crate::forge::user::User;
 use crate::types::error::ForgeError;
 use crate::types::{CiState, CommitId, MergeRequestIid, PipelineId, ProjectId};
 
-/// A pipeline, as lists and other things show it.
+/// A pipeline, as GitLab shows it in lists and in other objects.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Pipeline {
-    /// Its number.
     pub id: PipelineId,
-    /// The project that it runs in.
+    /// The project that the pipeline runs in.
     pub project_id: ProjectId,
-    /// The commit that it is for: of a merged-results pipeline, GitLab's own merge commit.
+    /// The commit that the pipeline tests: for merged results, GitLab's own merge commit.
     pub sha: CommitId,
-    /// What it is for: the name of a branch or tag, or `refs/merge-requests/7/head`.
+    /// The name of a branch or tag, or `refs/merge-requests/7/head`.
     #[serde(rename = "ref", default, deserialize_with = "or_default")]
     pub reference: String,
-    /// What started it: `merge_request_event`, `push`; `external` where commit statuses alone made it.
+    /// What started the pipeline: `merge_request_event`, `push`; `external` where only commit statuses made it.
     #[serde(default, deserialize_with = "or_default")]
     pub source: String,
-    /// Its state.
     #[serde(default)]
     pub status: CiState,
-    /// When it was made.
     #[serde(default, deserialize_with = "if_known")]
     pub created_at: Option<DateTime<Utc>>,
-    /// When it last changed.
     #[serde(default, deserialize_with = "if_known")]
     pub updated_at: Option<DateTime<Utc>>,
-    /// When its first job began; only where it was asked for by itself.
+    /// When the first job began. Only [`Forge::pipeline`] returns it.
     #[serde(default, deserialize_with = "if_known")]
     pub started_at: Option<DateTime<Utc>>,
-    /// What is wrong with its configuration; only where it was asked for by itself.
+    /// What is wrong with the pipeline's configuration. Only [`Forge::pipeline`] returns it.
     #[serde(default)]
     pub yaml_errors: Option<String>,
-    /// Its page.
     #[serde(default, deserialize_with = "or_default")]
     pub web_url: String,
 }
 
 impl Pipeline {
-    /// Whether it tests what GitLab made by merging ("Merged results pipelines" in GitLab's documentation).
+    /// Whether the pipeline tests the result of a merge that GitLab made ("Merged results pipelines" in its
+    /// documentation).
     pub fn is_of_merged_results(&self) -> bool {
         let is = |kind| self.reference.starts_with("refs/merge-requests/") && self.reference.ends_with(kind);
         is("/merge") || is("/train")
@@ -59,41 +58,64 @@ impl Pipeline {
 /// A job, or a trigger job.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Job {
-    /// Its number.
     pub id: u64,
-    /// Its name.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
-    /// Its stage.
     #[serde(default, deserialize_with = "or_default")]
     pub stage: String,
-    /// Its state.
     #[serde(default)]
     pub status: CiState,
-    /// Whether its failure lets the pipeline pass.
+    /// Whether the pipeline can pass although this job failed.
     #[serde(default, deserialize_with = "or_default")]
     pub allow_failure: bool,
-    /// Why it failed.
     #[serde(default)]
     pub failure_reason: Option<String>,
-    /// How long it ran, in seconds.
+    /// In seconds.
     #[serde(default)]
     pub duration: Option<f64>,
-    /// When it began.
     #[serde(default, deserialize_with = "if_known")]
     pub started_at: Option<DateTime<Utc>>,
-    /// When it ended.
     #[serde(default, deserialize_with = "if_known")]
     pub finished_at: Option<DateTime<Utc>>,
-    /// Its page.
     #[serde(default, deserialize_with = "or_default")]
     pub web_url: String,
-    /// The pipeline that it started, where it is a trigger job and has.
+    /// The pipeline that a trigger job started.
     #[serde(default)]
     pub downstream_pipeline: Option<Pipeline>,
 }
 
-/// The trigger jobs of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PipelineSchedule {
+    pub id: u64,
+    /// The creator's description.
+    #[serde(default, deserialize_with = "or_default")]
+    pub description: String,
+    /// The name of the branch or tag; newer GitLabs write `refs/heads/main`.
+    #[serde(rename = "ref", default, deserialize_with = "or_default")]
+    pub reference: String,
+    /// In the format of crontab(5).
+    #[serde(default, deserialize_with = "or_default")]
+    pub cron: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub cron_timezone: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub active: bool,
+    /// The time of the next run. GitLab is often late by minutes.
+    #[serde(default, deserialize_with = "if_known")]
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// The user that the pipelines run as; `None` where that account is gone.
+    #[serde(default)]
+    pub owner: Option<User>,
+}
+
+impl PipelineSchedule {
+    /// Returns the branch without `refs/heads/`.
+    pub fn branch(&self) -> &str {
+        self.reference.strip_prefix("refs/heads/").unwrap_or(&self.reference)
+    }
+}
+
+/// The endpoint of a pipeline's trigger jobs, which GitLab calls bridges.
 struct Bridges {
     project: ProjectId,
     pipeline: PipelineId,
@@ -109,7 +131,7 @@ impl Endpoint for Bridges {
     }
 }
 
-/// A merge request that gets a pipeline.
+/// The endpoint that starts a merge request's pipeline.
 struct RunPipeline<'a> {
     project: ProjectRef<'a>,
     iid: MergeRequestIid,
@@ -126,14 +148,14 @@ impl Endpoint for RunPipeline<'_> {
 }
 
 impl Forge {
-    /// Starts a pipeline for a merge request, as the button "Run pipeline" does. GitLab decides where it runs: in the
-    /// target project where this user may run pipelines there, else in the source project. What it answers differs from
-    /// version to version, so whoever wants to know the pipeline looks at [`Forge::merge_request_pipelines`].
+    /// Starts a pipeline for a merge request, like the button "Run pipeline". GitLab decides where it runs: in the
+    /// target project where this user may run pipelines there, else in the source project. GitLab's answer differs from
+    /// version to version: find the pipeline with [`Forge::merge_request_pipelines`].
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Refused`], [`ForgeError::Forbidden`] or [`ForgeError::NotFoundOrNoAccess`] where GitLab makes none,
-    /// with its reason; [`ForgeError::MaybeDone`] where one may have been started.
+    /// [`ForgeError::Refused`], [`ForgeError::Forbidden`] or [`ForgeError::NotFoundOrNoAccess`], with GitLab's reason,
+    /// where it starts none; [`ForgeError::MaybeDone`] where it may have started one.
     pub fn run_merge_request_pipeline<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,
@@ -142,7 +164,6 @@ impl Forge {
         self.execute(&RunPipeline { project: project.into(), iid })
     }
 
-    /// Returns a pipeline.
     pub fn pipeline<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,
@@ -151,8 +172,8 @@ impl Forge {
         self.query(&endpoint(api::Pipeline::builder().project(project.into()).pipeline(pipeline.0).build())?)
     }
 
-    /// Returns the pipelines that a merge request shows, whatever project they run in: its own first, then those of its
-    /// branch, each the newest first; read page by page.
+    /// Returns the pipelines that a merge request shows, whatever project they run in: first those of the merge
+    /// request, then those of its branch, each newest first.
     pub fn merge_request_pipelines<'a>(
         &'a self,
         project: impl Into<ProjectRef<'a>>,
@@ -161,7 +182,7 @@ impl Forge {
         self.list(endpoint(MergeRequestPipelines::builder().project(project.into()).merge_request(iid.0).build()))
     }
 
-    /// Returns the jobs of a pipeline but for those that were retried, the newest first; read page by page.
+    /// Returns the jobs of a pipeline, newest first. Leaves out jobs that were retried.
     pub fn pipeline_jobs(
         &self,
         project: ProjectId,
@@ -170,13 +191,26 @@ impl Forge {
         self.list(endpoint(api::PipelineJobs::builder().project(project.0).pipeline(pipeline.0).build()))
     }
 
-    /// Returns the trigger jobs of a pipeline, the newest first; read page by page.
+    /// Returns the trigger jobs of a pipeline, newest first.
     pub fn pipeline_bridges(
         &self,
         project: ProjectId,
         pipeline: PipelineId,
     ) -> impl Iterator<Item = Result<Job, ForgeError>> + use<'_> {
         self.list(Ok(Bridges { project, pipeline }))
+    }
+
+    /// Returns the pipeline schedules of a project.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::NotFoundOrNoAccess`] or [`ForgeError::Forbidden`] where this user may not see the project's
+    /// pipelines.
+    pub fn pipeline_schedules<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+    ) -> impl Iterator<Item = Result<PipelineSchedule, ForgeError>> {
+        self.list(Ok(RawRequest::get(format!("projects/{}/pipeline_schedules", NameOrId::from(project.into())))))
     }
 }
 
@@ -185,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_of_a_later_gitlab_is_read() {
+    fn a_job_of_a_newer_gitlab_can_be_read() {
         let json = r#"{"id": 6, "name": "build", "stage": "b", "status": "teleporting", "allow_failure": null,
             "duration": null, "started_at": "2026-03-04T05:06:07.000Z", "finished_at": "soon", "web_url": null,
             "downstream_pipeline": null, "new": {}}"#;

@@ -1,4 +1,4 @@
-//! Projects, and forks of them.
+//! Projects, forks of them, and the groups and namespaces that hold projects.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use gitlab::api::common::NameOrId;
 use gitlab::api::endpoint_prelude::{BodyError, Endpoint, FormParams, Method};
 use gitlab::api::projects::Project as GetProject;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::forge::{Forge, endpoint, or_default};
+use crate::forge::client::{Forge, endpoint, if_known, or_default};
+use crate::forge::request::RawRequest;
 use crate::types::error::{Failure, ForgeError};
 use crate::types::text::printable;
-use crate::types::{ProjectId, ProjectPath, Visibility};
+use crate::types::{AccessLevel, ProjectId, ProjectPath, Visibility};
 
-/// How often a project that is being imported is looked at, and the longest pause between two looks: nine minutes in
-/// all, for the largest repositories of a distribution (a kernel) are forked in less.
-const IMPORT_LOOKS: u32 = 60;
+/// How often [`Forge::wait_for_import`] asks for the project. With the pauses between, that takes nine minutes. GitLab
+/// forks the largest repositories of a distribution (a kernel) in less.
+const IMPORT_ATTEMPTS: u32 = 60;
+/// The longest pause between two of these requests.
 const IMPORT_LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A project by its number or by its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProjectRef<'a> {
-    /// By number.
     Id(ProjectId),
-    /// By path.
     Path(&'a ProjectPath),
 }
 
@@ -48,63 +48,28 @@ impl<'a> From<ProjectRef<'a>> for NameOrId<'a> {
     }
 }
 
-/// A role in a project, by GitLab's number for it; more is greater.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccessLevel(pub u64);
-
-impl AccessLevel {
-    /// Nobody: where the role is named from which on something is allowed.
-    pub const NO_ONE: Self = Self(0);
-    /// May read what is not public, and open confidential issues.
-    pub const REPORTER: Self = Self(20);
-    /// May push branches and run pipelines.
-    pub const DEVELOPER: Self = Self(30);
-    /// May change a project's settings.
-    pub const MAINTAINER: Self = Self(40);
-    /// May do everything, to a group as well.
-    pub const OWNER: Self = Self(50);
-
-    /// Returns GitLab's word for it.
-    pub const fn word(self) -> &'static str {
-        match self.0 {
-            0..10 => "no member",
-            10..15 => "Guest",
-            15..20 => "Planner",
-            20..30 => "Reporter",
-            30..40 => "Developer",
-            40..50 => "Maintainer",
-            _ => "Owner",
-        }
-    }
-}
-
-/// A project.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "RawProject")]
 pub struct Project {
-    /// Its number.
     pub id: ProjectId,
-    /// Its path.
     pub path: ProjectPath,
-    /// Its page.
     pub web_url: String,
-    /// The branch that a clone checks out; nothing in an empty project.
+    /// The branch that a clone checks out; `None` in an empty project.
     pub default_branch: Option<String>,
-    /// Who may see it; nothing where GitLab does not say.
+    /// `None` where GitLab does not say.
     pub visibility: Option<Visibility>,
-    /// Whether it takes no changes any more.
+    /// Whether the project is read-only.
     pub is_archived: bool,
-    /// Whether it has merge requests that this user may see. Where it has not, each of them looks as if it were gone.
+    /// Whether the feature merge requests is on for this user. Where it is off, each merge request seems not to exist.
     pub shows_merge_requests: bool,
-    /// The project that it is a fork of, where this user may see that.
+    /// The project that this is a fork of, where this user may see it.
     pub forked_from: Option<Parent>,
-    /// This user's role, of itself or through a group.
+    /// This user's role, direct or through a group.
     pub access: AccessLevel,
     import: Import,
 }
 
-/// How far the copying of a repository into a new project has come.
+/// The state of copying a repository into a new project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Import {
     Done,
@@ -120,7 +85,7 @@ struct RawProject {
     web_url: String,
     #[serde(default)]
     default_branch: Option<String>,
-    #[serde(default, deserialize_with = "crate::forge::if_known")]
+    #[serde(default, deserialize_with = "if_known")]
     visibility: Option<Visibility>,
     #[serde(default, deserialize_with = "or_default")]
     archived: bool,
@@ -136,20 +101,19 @@ struct RawProject {
     import_error: String,
 }
 
-/// The project that another one is a fork of.
+/// The project that another project is a fork of.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Parent {
-    /// Its number.
     pub id: ProjectId,
-    /// Its path; nothing where GitLab does not say.
-    #[serde(rename = "path_with_namespace", default, deserialize_with = "crate::forge::if_known")]
+    /// `None` where GitLab does not say.
+    #[serde(rename = "path_with_namespace", default, deserialize_with = "if_known")]
     pub path: Option<ProjectPath>,
-    /// Who may see it; nothing where GitLab does not say, as it did not in former versions.
-    #[serde(default, deserialize_with = "crate::forge::if_known")]
+    /// `None` where GitLab does not say. Former versions did not.
+    #[serde(default, deserialize_with = "if_known")]
     pub visibility: Option<Visibility>,
 }
 
-/// What this user may do, as GitLab shows it with a project.
+/// This user's roles, as GitLab shows them with a project.
 #[derive(Default, Deserialize)]
 pub(super) struct RawPermissions {
     #[serde(default)]
@@ -165,7 +129,6 @@ struct RawAccess {
 }
 
 impl RawPermissions {
-    /// Returns the higher of both roles.
     pub(super) fn highest(&self) -> AccessLevel {
         let access = [&self.project_access, &self.group_access];
         access.into_iter().flatten().map(|access| access.access_level).max().unwrap_or_default()
@@ -187,21 +150,46 @@ impl From<RawProject> for Project {
             import: match raw.import_status.as_str() {
                 "scheduled" | "started" => Import::Running,
                 "failed" => Import::Failed(printable(raw.import_error.as_bytes())),
-                // `none` is a project that was not imported.
+                // `none`: the project was not imported.
                 _ => Import::Done,
             },
         }
     }
 }
 
-/// A fork to be made.
+/// A group or a user's namespace: it can hold projects.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct GitlabNamespace {
+    /// For a group, the number of the group.
+    pub id: u64,
+    /// The path, including parent groups.
+    pub full_path: String,
+    /// `group` or `user`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Group {
+    pub id: u64,
+    /// The path, including parent groups.
+    pub full_path: String,
+    /// Its projects cannot be more visible than this. `None` where GitLab does not say.
+    #[serde(default, deserialize_with = "if_known")]
+    pub visibility: Option<Visibility>,
+    /// The number of the parent group.
+    #[serde(default)]
+    pub parent_id: Option<u64>,
+}
+
+/// A fork to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewFork<'a> {
-    /// The path of the group to put it in; nothing for the user's own namespace.
+    /// The path of a group; `None` for the user's own namespace.
     pub namespace: Option<&'a str>,
-    /// Its name in URLs and on pages; nothing for the original's.
+    /// The name in addresses and on pages; `None` for that of the original project.
     pub name: Option<&'a str>,
-    /// Who may see it; nothing for the original's.
+    /// `None` for that of the original project.
     pub visibility: Option<Visibility>,
 }
 
@@ -231,16 +219,26 @@ impl Endpoint for CreateFork<'_> {
 }
 
 impl Forge {
-    /// Returns a project.
     pub fn project<'a>(&self, project: impl Into<ProjectRef<'a>>) -> Result<Project, ForgeError> {
         self.query(&endpoint(GetProject::builder().project(project.into()).build())?)
     }
 
-    /// Starts a fork. Its repository is filled later: [`Forge::wait_for_import`].
+    /// Returns a group or a user's namespace. `path` includes parent groups.
+    pub fn namespace(&self, path: &str) -> Result<GitlabNamespace, ForgeError> {
+        self.query(&RawRequest::get(format!("namespaces/{}", NameOrId::from(path))))
+    }
+
+    /// Returns a group. `path` includes parent groups.
+    pub fn group(&self, path: &str) -> Result<Group, ForgeError> {
+        // Without this parameter the answer lists up to 100 of the group's projects.
+        self.query(&RawRequest::get(format!("groups/{}", NameOrId::from(path))).with("with_projects", "false"))
+    }
+
+    /// Creates a fork. GitLab copies the repository later: see [`Forge::wait_for_import`].
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Conflict`] where the namespace has a project of that name already.
+    /// [`ForgeError::Conflict`] where the namespace already has a project of that name.
     pub fn create_fork<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,
@@ -249,11 +247,11 @@ impl Forge {
         self.query(&CreateFork { project: project.into(), fork })
     }
 
-    /// Waits until a new project has its repository, and returns it then.
+    /// Waits until GitLab has copied a new project's repository, and returns the project.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Refused`] where the import failed, [`ForgeError::Unavailable`] where it takes more than nine
+    /// [`ForgeError::Refused`] where the copying failed; [`ForgeError::Unavailable`] where it takes more than nine
     /// minutes.
     pub fn wait_for_import(&self, mut project: Project) -> Result<Project, ForgeError> {
         let id = project.id;
@@ -269,7 +267,7 @@ impl Forge {
             })
         };
         let mut pause = Duration::from_secs(1);
-        for look in 0..IMPORT_LOOKS {
+        for attempt in 0..IMPORT_ATTEMPTS {
             match &project.import {
                 Import::Done => return Ok(project),
                 Import::Failed(why) => {
@@ -280,19 +278,19 @@ impl Forge {
                 }
                 Import::Running => {}
             }
-            if look == 0 {
+            if attempt == 0 {
                 tracing::info!("waiting until GitLab has filled `{}`", project.path);
             }
             self.transport.policy().sleep(pause);
             pause = pause.mul_f32(1.5).min(IMPORT_LONGEST_PAUSE);
             project = match self.project(id) {
-                // A replica of GitLab's database may not know of a new project yet.
+                // A replica of GitLab's database may not have a new project yet.
                 Err(ForgeError::NotFoundOrNoAccess(_)) => project,
-                looked_at => looked_at?,
+                result => result?,
             };
         }
         let message = "GitLab is still copying the repository".to_owned();
-        Err(ForgeError::Unavailable(failure(message, IMPORT_LOOKS)))
+        Err(ForgeError::Unavailable(failure(message, IMPORT_ATTEMPTS)))
     }
 }
 
@@ -305,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_needs_no_more_than_its_number_and_path() {
+    fn number_and_path_are_enough_for_a_project() {
         let project = project(r#"{"id": 7, "path_with_namespace": "g/p", "unknown": {"x": []}}"#);
         assert_eq!(project.visibility, None);
         assert_eq!(project.default_branch, None);
@@ -314,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fork_tells_its_parent_and_that_it_is_not_ready() {
+    fn a_new_fork_has_a_parent_and_a_running_import() {
         let project = project(
             r#"{"id": 20772752, "path_with_namespace": "mfocko/ogr-tests", "default_branch": null,
                 "import_status": "scheduled", "import_error": null, "visibility": "public", "archived": false,
@@ -328,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn the_higher_role_counts() {
+    fn the_higher_of_two_roles_counts() {
         let project = project(
             r#"{"id": 1, "path_with_namespace": "g/p",
                 "permissions": {"project_access": {"access_level": 20}, "group_access": {"access_level": 30}}}"#,
@@ -337,13 +335,13 @@ mod tests {
     }
 
     #[test]
-    fn visibility_is_ordered_and_an_unknown_one_is_not_guessed() {
+    fn visibility_is_ordered_and_an_unknown_one_is_none() {
         assert!(Visibility::Private < Visibility::Internal && Visibility::Internal < Visibility::Public);
         assert_eq!(project(r#"{"id": 1, "path_with_namespace": "g/p", "visibility": "secret"}"#).visibility, None);
     }
 
     #[test]
-    fn a_path_that_would_change_an_address_is_no_path() {
+    fn a_path_that_would_change_an_address_is_refused() {
         let json = r#"{"id": 1, "path_with_namespace": "../../user"}"#;
         assert!(serde_json::from_str::<Project>(json).is_err());
     }

@@ -1,66 +1,63 @@
-//! Protected branches: who may push and merge to which.
+//! Protected branches: who may push to them, and who may merge into them.
 
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::forge::client::{Forge, or_default};
+use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
-use crate::forge::{AccessLevel, Forge, ProjectRef, or_default};
-use crate::types::UserId;
 use crate::types::error::ForgeError;
+use crate::types::{AccessLevel, UserId};
 
-/// A rule for the branches of a name or pattern. Where several fit a branch, the most permissive one counts ("Protected
-/// branches" in GitLab's documentation).
+/// A rule for the branches that match a name or pattern. Where several rules match a branch, the most permissive one
+/// applies ("Protected branches" in GitLab's documentation).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ProtectedBranch {
-    /// The name, or a pattern in which `*` stands for anything.
+    /// A name, or a pattern in which `*` matches anything.
     pub name: String,
-    /// Who may push.
     #[serde(rename = "push_access_levels", default, deserialize_with = "or_default")]
     pub push: Vec<BranchAccess>,
-    /// Who may merge.
     #[serde(rename = "merge_access_levels", default, deserialize_with = "or_default")]
     pub merge: Vec<BranchAccess>,
-    /// Whether those who may push may force-push.
+    /// Whether those who may push may also force-push.
     #[serde(default, deserialize_with = "or_default")]
     pub allow_force_push: bool,
 }
 
-/// One of those who have a right: everybody from a role on, or somebody in particular.
+/// Who has a right: everybody with at least some role, or a particular user, group or deploy key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct BranchAccess {
-    /// From which role on; [`AccessLevel::NO_ONE`] for nobody. Of no meaning where somebody in particular is named.
+    /// The lowest role with the right; [`AccessLevel::NO_ONE`] for nobody. Without meaning where a user, group or
+    /// deploy key is set.
     #[serde(default, deserialize_with = "or_default")]
     pub access_level: AccessLevel,
-    /// This user.
     #[serde(default)]
     pub user_id: Option<UserId>,
-    /// The members of this group.
     #[serde(default)]
     pub group_id: Option<u64>,
-    /// Whoever holds this deploy key.
     #[serde(default)]
     pub deploy_key_id: Option<u64>,
 }
 
 impl BranchAccess {
-    /// Returns from which role on everybody has the right; nothing where somebody in particular is named.
+    /// Returns the lowest role with the right; `None` where a user, group or deploy key has it.
     pub fn role(&self) -> Option<AccessLevel> {
-        let names_somebody = self.user_id.is_some() || self.group_id.is_some() || self.deploy_key_id.is_some();
-        if names_somebody { None } else { Some(self.access_level) }
+        let is_particular = self.user_id.is_some() || self.group_id.is_some() || self.deploy_key_id.is_some();
+        if is_particular { None } else { Some(self.access_level) }
     }
 }
 
-/// A rule to be made.
+/// A rule to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewProtection<'a> {
-    /// The name of the branch, which need not exist, or a pattern in which `*` stands for anything.
+    /// The name of a branch, which need not exist, or a pattern in which `*` matches anything.
     pub name: &'a str,
-    /// From which role on one may push; [`AccessLevel::NO_ONE`] for nobody.
+    /// The lowest role that may push; [`AccessLevel::NO_ONE`] for nobody.
     pub push: AccessLevel,
-    /// From which role on one may merge; [`AccessLevel::NO_ONE`] for nobody.
+    /// The lowest role that may merge; [`AccessLevel::NO_ONE`] for nobody.
     pub merge: AccessLevel,
-    /// Whether those who may push may force-push.
+    /// Whether those who may push may also force-push.
     pub allow_force_push: bool,
 }
 
@@ -69,11 +66,11 @@ fn path(project: ProjectRef<'_>) -> String {
 }
 
 impl Forge {
-    /// Returns the rules for a project's branches; read page by page (API documentation, "Protected branches API").
+    /// Returns the rules for a project's branches (API documentation, "Protected branches API").
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Forbidden`] where the token's user is no Maintainer of it.
+    /// [`ForgeError::Forbidden`] where the token's user is not a Maintainer of the project.
     pub fn protected_branches<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,
@@ -81,12 +78,12 @@ impl Forge {
         self.list(Ok(RawRequest::get(path(project.into()))))
     }
 
-    /// Protects a branch, or all of a pattern.
+    /// Protects a branch, or all branches that match a pattern.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Conflict`] where there is a rule of that name; [`ForgeError::Forbidden`] where the token's user is
-    /// no Maintainer of the project.
+    /// [`ForgeError::Conflict`] where a rule of that name exists; [`ForgeError::Forbidden`] where the token's user is
+    /// not a Maintainer of the project.
     pub fn protect_branch<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,

@@ -1,12 +1,11 @@
-//! A request that the crate `gitlab` has no endpoint for, or none with all the fields that are needed: what it consists
-//! of, without knowledge of what it is for.
+//! A generic request, for endpoints that the crate `gitlab` lacks or describes without all the fields that we need.
 
 use std::borrow::Cow;
 
 use gitlab::api::endpoint_prelude::{BodyError, Endpoint, Method, QueryParams};
 use serde_json::Value;
 
-/// A request with a query or with a body in JSON. There is no `Debug` on purpose: a body may hold secrets.
+/// A request with a query or a JSON body. It has no `Debug` on purpose: a body may hold secrets.
 pub(super) struct RawRequest<'a> {
     method: Method,
     path: String,
@@ -15,22 +14,22 @@ pub(super) struct RawRequest<'a> {
 }
 
 impl<'a> RawRequest<'a> {
-    /// Returns a request that reads. Names in `path`, which is below `/api/v4/`, are escaped already.
+    /// Makes a request that reads. `path` is below `/api/v4/`; the caller has escaped the names in it.
     pub(super) fn get(path: String) -> Self {
         Self { method: Method::GET, path, query: Vec::new(), body: None }
     }
 
-    /// Returns a request that makes something.
+    /// Makes a request that creates something.
     pub(super) fn post(path: String, body: Value) -> Self {
         Self { method: Method::POST, path, query: Vec::new(), body: Some(body) }
     }
 
-    /// Returns a request that changes something; made twice, it has the effect of making it once.
+    /// Makes a request that changes something. Sending it twice has the same effect as sending it once.
     pub(super) fn put(path: String, body: Value) -> Self {
         Self { method: Method::PUT, path, query: Vec::new(), body: Some(body) }
     }
 
-    /// Returns it with one more query parameter.
+    /// Adds a query parameter.
     #[must_use]
     pub(super) fn with(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
         self.query.push((name, value.into()));

@@ -1,7 +1,7 @@
-//! When a request is made again, and after how long.
+//! Whether and when to retry a request.
 //!
-//! Decisions only, over values: what happened to a try, in; again, given up or settled, out. The one loop that acts on
-//! them is in [`crate::forge::transport`].
+//! This module only decides. It gets the outcome of an attempt, and says whether to try again, to give up, or that the
+//! request may have been carried out. The loop that acts on this is in `transport`.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -12,65 +12,65 @@ use std::time::{Duration, Instant, SystemTime};
 use chrono::DateTime;
 use reqwest::Method;
 
-/// How often and how patiently a request is tried.
+/// How often to try a request, and how long to wait between attempts.
 #[derive(Clone)]
 pub struct RetryPolicy {
-    /// The most tries of one request, the first included.
+    /// The most attempts of one request, including the first.
     pub tries: u32,
-    /// The pause after the first try; each further one is twice as long.
+    /// The pause after the first attempt. Each further pause is twice as long.
     pub first_pause: Duration,
-    /// The longest pause that doubling leads to.
+    /// The limit of the doubling.
     pub longest_pause: Duration,
-    /// The longest that GitLab's own `Retry-After` is waited for. Where GitLab asks for more, the request is given up
-    /// at once: to come back earlier would only be refused again.
+    /// The longest `Retry-After` to comply with. Where GitLab asks for more, the request fails at once: GitLab would
+    /// refuse an earlier attempt.
     pub longest_retry_after: Duration,
-    /// The pause after the first try that one of GitLab's own limits refused, without saying for how long; each further one
-    /// is twice as long.
+    /// The pause after the first attempt that one of GitLab's rate limits refused without a `Retry-After`. Each further
+    /// pause is twice as long.
     pub first_pause_at_limit: Duration,
     sleep: Arc<dyn Fn(Duration) + Send + Sync>,
 }
 
 impl RetryPolicy {
-    /// Returns this policy with another way to wait: tests record the pauses instead of sleeping.
+    /// Replaces the function that waits: tests record the pauses instead of sleeping.
     #[must_use]
     pub fn with_sleep(self, sleep: impl Fn(Duration) + Send + Sync + 'static) -> Self {
         Self { sleep: Arc::new(sleep), ..self }
     }
 
-    /// Returns this policy without any pause, for tests.
+    /// Removes all pauses, for tests.
     #[must_use]
     pub fn without_pauses(self) -> Self {
         self.with_sleep(|_| {})
     }
 
-    /// Waits.
     pub(super) fn sleep(&self, pause: Duration) {
         (self.sleep)(pause);
     }
 
-    /// Returns the pause after the try number `tried` (from 1) where GitLab asks for none: doubled from try to try, and
-    /// between half and all of it by chance, so that jobs that failed together do not come back together.
+    /// Returns the pause after attempt `tried` (counted from 1) where GitLab asks for none. It doubles with each
+    /// attempt. `chance` shortens it by up to a half, so that jobs that failed together do not retry together.
     fn backoff(&self, tried: u32, chance: f64) -> Duration {
         let doubled = 2_u32.saturating_pow(tried.saturating_sub(1));
         let full = self.first_pause.saturating_mul(doubled).min(self.longest_pause);
         full.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
     }
 
-    /// Returns the pause after the try number `tried` (from 1) that one of GitLab's own limits refused. They count by the
-    /// minute (`Gitlab::ApplicationRateLimiter`), so that the pauses together are to be somewhat longer.
+    /// Returns the pause after attempt `tried` (counted from 1) where a rate limit of GitLab refused it. These limits
+    /// count per minute (`Gitlab::ApplicationRateLimiter`), so the pauses together must be somewhat longer than a
+    /// minute.
     fn pause_at_limit(&self, tried: u32, chance: f64) -> Duration {
         let doubled = 2_u32.saturating_pow(tried.saturating_sub(1));
         let full = self.first_pause_at_limit.saturating_mul(doubled).min(self.longest_pause);
         full.mul_f64(1.0 + chance.clamp(0.0, 1.0) / 4.0)
     }
 
-    /// Decides what follows the try number `tried` (from 1).
+    /// Decides what to do after attempt `tried` (counted from 1).
     pub(super) fn next_step(&self, method: &Method, trouble: TransportTrouble, tried: u32) -> RetryStep {
         self.next_step_by(method, trouble, tried, chance())
     }
 
     fn next_step_by(&self, method: &Method, trouble: TransportTrouble, tried: u32, chance: f64) -> RetryStep {
-        if trouble.may_have_acted() && !is_repeatable(method) {
+        if trouble.may_have_acted() && !is_idempotent(method) {
             return RetryStep::MaybeDone;
         }
         let pause = match (trouble, trouble.retry_after()) {
@@ -84,8 +84,8 @@ impl RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Five tries within about 15 s where GitLab is just busy, within somewhat more than a minute at one of its own limits,
-    /// and up to two minutes a time where it says how long.
+    /// Five attempts: within about 15 s where GitLab is only busy, within somewhat more than a minute at one of its
+    /// rate limits, and with up to two minutes between them where GitLab says how long to wait.
     fn default() -> Self {
         Self {
             tries: 5,
@@ -110,26 +110,27 @@ impl fmt::Debug for RetryPolicy {
     }
 }
 
-/// What went wrong with a try, in a way that may pass.
+/// What went wrong with an attempt; a later one may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TransportTrouble {
-    /// No connection came about: the request never reached GitLab.
+    /// There was no connection: the request never reached GitLab.
     NotConnected,
-    /// The connection broke, or nothing was heard in time, after the request may have been received.
+    /// The connection broke or timed out. GitLab may have received the request.
     Interrupted,
-    /// 429: refused before anything was done, by a rate limit.
+    /// 429: a rate limit refused the request before GitLab did anything.
     TooManyRequests(Option<Duration>),
-    /// 409 for a commit status: refused before anything was done, by a lock.
+    /// 409 for a commit status: a lock refused the request before GitLab did anything.
     Locked(Option<Duration>),
-    /// 408 or 5xx: GitLab or something before it failed, at an unknown point.
+    /// 408 or 5xx: GitLab or a proxy before it failed, at an unknown point.
     ServerError(Option<Duration>),
 }
 
 impl TransportTrouble {
-    /// Returns the trouble that an answer stands for; nothing where the answer is settled. `path` is that of the request.
+    /// Returns the trouble that an answer reports; `None` where a retry would get the same answer. `path` is the path
+    /// of the request.
     pub(super) fn from_answer(status: u16, path: &str, retry_after: Option<Duration>) -> Option<Self> {
         match status {
-            // The lock that GitLab takes for each commit was not to be had: nothing was done.
+            // GitLab could not take its lock on the commit, and did nothing.
             409 if path.contains("/statuses/") => Some(Self::Locked(retry_after)),
             429 => Some(Self::TooManyRequests(retry_after)),
             408 | 500..=599 => Some(Self::ServerError(retry_after)),
@@ -137,9 +138,9 @@ impl TransportTrouble {
         }
     }
 
-    /// Whether GitLab asked for a pause: it means the user, not the one request. So do its limits that say not for how
-    /// long.
-    pub(super) fn is_asked_of_all(self) -> bool {
+    /// Whether all requests must pause, not only this one: GitLab's rate limits and its `Retry-After` apply to the
+    /// user.
+    pub(super) fn pauses_all_requests(self) -> bool {
         matches!(self, Self::TooManyRequests(_)) || self.retry_after().is_some()
     }
 
@@ -155,15 +156,15 @@ impl TransportTrouble {
     }
 }
 
-/// Where all that share a connection wait while GitLab has asked one of them to: its limits count for the user, so that
-/// whoever went on would only be refused as well, and be counted.
+/// Makes all threads that share a connection wait while GitLab has asked one of them to. GitLab's limits apply to the
+/// user: it would refuse the requests of the other threads too, and count them.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     closed_until: Mutex<Option<Instant>>,
 }
 
 impl Gate {
-    /// Waits this long, and lets nobody else pass meanwhile.
+    /// Waits for `pause`. Meanwhile no other thread passes.
     pub(super) fn close_for(&self, pause: Duration, policy: &RetryPolicy) {
         let until = Instant::now().checked_add(pause);
         {
@@ -181,7 +182,7 @@ impl Gate {
         self.closed_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it is open.
+    /// Waits until the gate is open.
     pub(super) fn pass(&self, policy: &RetryPolicy) {
         let closed_until = *self.lock();
         let pause = closed_until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -191,30 +192,29 @@ impl Gate {
     }
 }
 
-/// What to do after a try that met with [`TransportTrouble`].
+/// What to do after an attempt that failed with [`TransportTrouble`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RetryStep {
-    /// Try again after a pause.
+    /// Try again after this pause.
     Again(Duration),
-    /// No more tries.
     GiveUp,
-    /// The request may have been done, and doing it twice would show.
+    /// GitLab may have carried out the request. Repeating it could do it twice.
     MaybeDone,
 }
 
-/// Whether making a request twice has the effect of making it once (RFC 9110, 9.2.2).
-fn is_repeatable(method: &Method) -> bool {
+/// Whether sending a request twice has the same effect as sending it once (RFC 9110, 9.2.2).
+fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS)
 }
 
-/// Returns how long a `Retry-After` header asks to wait: seconds, or a date (RFC 9110, 10.2.3).
+/// Returns how long a `Retry-After` header asks to wait. It is a number of seconds, or a date (RFC 9110, 10.2.3);
+/// `None` where it is neither.
 ///
-/// A date is taken against the answer's own `Date` header where there is one, for the clocks may differ. Nothing where
-/// it is neither.
+/// A date counts from the answer's own `Date` header, if there is one, because the clocks may differ.
 pub(super) fn retry_after(value: &str, answer_date: Option<&str>, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a longer wait than anybody has.
+        // A number that overflows is longer than anybody can wait.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
     }
     let until = http_date(value)?;
@@ -222,14 +222,14 @@ pub(super) fn retry_after(value: &str, answer_date: Option<&str>, now: SystemTim
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-/// Reads a date as HTTP writes it (RFC 9110, 5.6.7), which is RFC 2822's way with `GMT` as the zone.
+/// Parses an HTTP date (RFC 9110, 5.6.7): the format of RFC 2822 with the time zone `GMT`.
 fn http_date(text: &str) -> Option<SystemTime> {
     DateTime::parse_from_rfc2822(text).ok().map(SystemTime::from)
 }
 
-/// Returns a number between 0 and 1 that differs from call to call. For spreading load only.
+/// Returns a number between 0 and 1 that differs from call to call. Use it only to spread load.
 fn chance() -> f64 {
-    // The standard library keys each `RandomState` differently: as much randomness as a pause needs.
+    // The standard library gives each `RandomState` different keys. That is random enough for a pause.
     let bits = RandomState::new().hash_one(0_u8) >> 32;
     u32::try_from(bits).map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))
 }
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_repeated_is_repeated_after_any_trouble() {
+    fn an_idempotent_request_is_retried_after_any_trouble() {
         for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
             for trouble in [
                 TransportTrouble::NotConnected,
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_is_repeated_only_where_it_cannot_have_happened() {
+    fn a_post_is_retried_only_where_gitlab_cannot_have_done_it() {
         assert_eq!(step(&Method::POST, TransportTrouble::NotConnected), RetryStep::Again(SECOND));
         assert_eq!(step(&Method::POST, TransportTrouble::Locked(None)), RetryStep::Again(SECOND));
         assert_eq!(step(&Method::POST, TransportTrouble::Interrupted), RetryStep::MaybeDone);
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn only_overload_and_failure_are_transient() {
+    fn only_overload_and_server_errors_are_transient() {
         for status in [200, 201, 301, 400, 401, 403, 404, 405, 409, 422] {
             assert_eq!(TransportTrouble::from_answer(status, "projects/7", None), None, "{status}");
         }
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn gitlabs_own_limits_say_not_for_how_long_and_are_waited_for_longer_than_a_minute() {
+    fn pauses_at_a_rate_limit_without_retry_after_exceed_a_minute() {
         let policy = RetryPolicy::default();
         for (chance, sum) in [(0.0, 65..=66), (1.0, 80..=82)] {
             let step =
@@ -309,13 +309,13 @@ mod tests {
             assert_eq!(step(5), RetryStep::GiveUp);
         }
         assert!(
-            TransportTrouble::TooManyRequests(None).is_asked_of_all()
-                && !TransportTrouble::Locked(None).is_asked_of_all()
+            TransportTrouble::TooManyRequests(None).pauses_all_requests()
+                && !TransportTrouble::Locked(None).pauses_all_requests()
         );
     }
 
     #[test]
-    fn the_last_try_is_the_last() {
+    fn no_attempt_follows_the_last() {
         let policy = RetryPolicy { tries: 3, ..RetryPolicy::default() };
         let step = |tried| policy.next_step_by(&Method::GET, TransportTrouble::NotConnected, tried, 1.0);
         assert_eq!(step(2), RetryStep::Again(2 * SECOND));
@@ -323,16 +323,16 @@ mod tests {
     }
 
     #[test]
-    fn gitlabs_own_pause_is_kept_but_not_without_end() {
+    fn retry_after_is_complied_with_up_to_a_limit() {
         let asked = |seconds| TransportTrouble::TooManyRequests(Some(Duration::from_secs(seconds)));
         assert_eq!(step(&Method::POST, asked(60)), RetryStep::Again(60 * SECOND));
         assert_eq!(step(&Method::POST, asked(121)), RetryStep::GiveUp);
-        // "Retry-After: 0" is no licence to hammer.
+        // "Retry-After: 0" does not permit to retry without a pause.
         assert_eq!(step(&Method::GET, asked(0)), RetryStep::Again(SECOND));
     }
 
     #[test]
-    fn a_pause_that_gitlab_asks_of_one_holds_the_others() {
+    fn a_closed_gate_holds_other_threads() {
         let waited = Arc::new(Mutex::new(Vec::new()));
         let gate = Arc::new(Gate::default());
         let other = {

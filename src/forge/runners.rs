@@ -1,44 +1,42 @@
-//! Runners: which of them take a project's jobs.
+//! Runners: which of them can run a project's jobs.
 
 use gitlab::api::common::NameOrId;
 use serde::Deserialize;
 
+use crate::forge::client::{Forge, or_default};
+use crate::forge::projects::ProjectRef;
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, ProjectRef, or_default};
 use crate::types::error::ForgeError;
 
-/// Whose jobs a runner takes.
+/// Which projects' jobs a runner runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunnerType {
-    /// All projects' of the installation.
+    /// All projects of the installation.
     InstanceType,
-    /// A group's.
+    /// The projects of a group.
     GroupType,
-    /// Those of projects that it is assigned to.
+    /// The projects that the runner is assigned to.
     ProjectType,
-    /// Something that GitLab has invented since.
+    /// A type of a newer GitLab.
     #[serde(other)]
     Unknown,
 }
 
-/// A runner.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "RawRunner")]
 pub struct Runner {
-    /// Its number.
     pub id: u64,
-    /// What it is, in its owner's words.
+    /// The owner's description.
     pub description: String,
-    /// Whose jobs it takes.
     pub runner_type: RunnerType,
-    /// Whether it takes no new jobs.
+    /// Whether the runner accepts no new jobs.
     pub is_paused: bool,
-    /// Whether GitLab has heard of it lately; nothing where it never has.
+    /// Whether the runner has contacted GitLab lately; `None` where it never has.
     pub is_online: Option<bool>,
-    /// GitLab's word for its state: `online`, `offline`, `stale`, `never_contacted`, formerly `paused`.
+    /// GitLab's word for the state: `online`, `offline`, `stale`, `never_contacted`, formerly `paused`.
     pub status: String,
-    /// Whether it is shared by the whole installation.
+    /// Whether all projects of the installation share the runner.
     pub is_shared: bool,
 }
 
@@ -75,12 +73,12 @@ impl From<RawRunner> for Runner {
 }
 
 impl Forge {
-    /// Returns the runners that may take a project's jobs, those of its groups and of the installation included as far as
-    /// the project's settings let them; read page by page (API documentation, "List all of a project's runners").
+    /// Returns the runners that may run a project's jobs. They include the runners of its groups and of the
+    /// installation that the project's settings allow (API documentation, "List all of a project's runners").
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Forbidden`] where the token's user is no Maintainer of it.
+    /// [`ForgeError::Forbidden`] where the token's user is not a Maintainer of the project.
     pub fn runners_of_project<'a>(
         &self,
         project: impl Into<ProjectRef<'a>>,

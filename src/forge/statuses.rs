@@ -1,4 +1,4 @@
-//! Commit statuses: what is there, and posting one.
+//! Commit statuses: lists and posts them.
 
 use std::borrow::Cow;
 
@@ -6,62 +6,59 @@ use gitlab::api::endpoint_prelude::{BodyError, Endpoint, FormParams, Method};
 use gitlab::api::projects::repository::commits as api;
 use serde::Deserialize;
 
-use crate::forge::{Forge, User, endpoint, or_default};
+use crate::forge::client::{Forge, endpoint, or_default};
+use crate::forge::user::User;
 use crate::types::error::ForgeError;
 use crate::types::{CiState, CommitId, PipelineId, ProjectId};
 
-/// A commit status, posted or a job's.
+/// A commit status: one that somebody posted, or that of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CommitStatus {
-    /// Its name.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
-    /// Its state.
     #[serde(default)]
     pub status: CiState,
-    /// What its pipeline is for: the name of a branch or tag, or `refs/merge-requests/7/head`; empty where GitLab does not say.
+    /// The ref of the pipeline: the name of a branch or tag, or `refs/merge-requests/7/head`; empty where GitLab does
+    /// not say.
     #[serde(rename = "ref", default, deserialize_with = "or_default")]
     pub reference: String,
-    /// What people read beside it.
     #[serde(default)]
     pub description: Option<String>,
-    /// Where its link leads.
+    /// The address of the status's link.
     #[serde(default)]
     pub target_url: Option<String>,
-    /// Who posted it.
     #[serde(default)]
     pub author: Option<User>,
-    /// The pipeline that it is in; older GitLabs do not say.
+    /// The pipeline that holds the status; older GitLabs do not say.
     #[serde(default)]
     pub pipeline_id: Option<PipelineId>,
 }
 
-/// A commit status to be posted.
+/// A commit status to post.
 #[derive(Clone, Copy, Debug)]
 pub struct NewCommitStatus<'a> {
-    /// The commit.
     pub commit: &'a CommitId,
-    /// The state: GitLab's word for it.
+    /// GitLab's word for the state.
     pub state: &'a str,
-    /// The name, of at most 255 characters.
+    /// At most 255 characters.
     pub name: &'a str,
-    /// The description, of at most 255 characters.
+    /// At most 255 characters.
     pub description: &'a str,
-    /// Where the link leads, of at most 255 characters.
+    /// The address of the link: at most 255 characters.
     pub target_url: Option<&'a str>,
-    /// The pipeline to put it into.
+    /// The pipeline that is to hold the status.
     pub pipeline: Option<PipelineId>,
-    /// The branch whose pipeline to put it into.
+    /// The branch whose pipeline is to hold the status.
     pub branch: Option<&'a str>,
 }
 
-/// Posting a status. The crate `gitlab` has this, with limits in bytes where GitLab's are in characters.
-struct Create<'a> {
+/// The endpoint that posts a status. That of the crate `gitlab` limits texts in bytes, while GitLab counts characters.
+struct PostStatus<'a> {
     project: ProjectId,
     new: NewCommitStatus<'a>,
 }
 
-impl Endpoint for Create<'_> {
+impl Endpoint for PostStatus<'_> {
     fn method(&self) -> Method {
         Method::POST
     }
@@ -83,21 +80,20 @@ impl Endpoint for Create<'_> {
     }
 }
 
-/// What GitLab made of a commit status.
+/// What GitLab did with a new commit status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Posting {
-    /// It is there now.
     Posted,
-    /// It was there already, in this state or a later one: somebody else was faster.
+    /// The status already had this state or a later one: somebody else was faster.
     AlreadyThere,
 }
 
 impl Forge {
-    /// Returns the newest statuses of each name and pipeline on a commit, the oldest first; read page by page.
+    /// Returns the statuses on a commit, oldest first: for each name and pipeline only the newest one.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::NotFoundOrNoAccess`] where the project does not hold the commit.
+    /// [`ForgeError::NotFoundOrNoAccess`] where the project does not have the commit.
     pub fn commit_statuses(
         &self,
         project: ProjectId,
@@ -108,14 +104,14 @@ impl Forge {
 
     /// Posts a commit status.
     ///
-    /// GitLab refuses what its state machine does not allow with 400 `Cannot transition status …`: the status has that
-    /// state or a later one.
+    /// Where the status already has that state or a later one, GitLab's state machine refuses the new state with 400
+    /// `Cannot transition status …`.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::MaybeDone`] where it may have been posted: [`Forge::commit_statuses`] tells.
+    /// [`ForgeError::MaybeDone`] where GitLab may have posted it: check with [`Forge::commit_statuses`].
     pub fn post_commit_status(&self, project: ProjectId, new: NewCommitStatus<'_>) -> Result<Posting, ForgeError> {
-        match self.execute(&Create { project, new }) {
+        match self.execute(&PostStatus { project, new }) {
             Ok(()) => Ok(Posting::Posted),
             Err(ForgeError::Refused(failure)) if failure.message.contains("Cannot transition status") => {
                 Ok(Posting::AlreadyThere)

@@ -1,29 +1,34 @@
-//! Pipeline triggers: starting a pipeline with a token that is good for nothing else.
+//! Pipeline triggers: tokens that can only start pipelines, and starting a pipeline with one.
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
+use gitlab::api::common::NameOrId;
 use gitlab::api::endpoint_prelude::{BodyError, Endpoint, Method};
 use reqwest::Url;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::forge::Forge;
+use crate::forge::client::{Forge, if_known, or_default};
+use crate::forge::projects::ProjectRef;
+use crate::forge::request::RawRequest;
+use crate::forge::user::User;
 use crate::types::PipelineId;
 use crate::types::error::ForgeError;
 
-/// Where a pipeline is started: GitLab's trigger URL in the form that names the branch or tag in its path, which is
-/// the one for webhooks ("Trigger pipelines with the API" in GitLab's documentation).
+/// GitLab's address for starting a pipeline, in the form for webhooks: its path names the branch or tag ("Trigger
+/// pipelines with the API" in GitLab's documentation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TriggerAddress {
-    /// The number of the project, or its path, as they stand in the address.
+    /// The project's number or path, escaped as in the address.
     project: String,
-    /// The branch or tag, as it stands in the address.
+    /// The branch or tag, escaped as in the address.
     reference: String,
 }
 
 impl TriggerAddress {
-    /// Reads an address, which has to be one of the GitLab at `gitlab`; an error says what it has to be.
+    /// Parses an address on the GitLab at `gitlab`. The error says what an address must be.
     pub fn parse(text: &str, gitlab: &Url) -> Result<Self, &'static str> {
         const FORM: &str = "must be `<GitLab's address>/api/v4/projects/ID/ref/BRANCH/trigger/pipeline`";
         let url = Url::parse(text).map_err(|_| FORM)?;
@@ -45,12 +50,37 @@ impl TriggerAddress {
     }
 }
 
-struct Triggering<'a> {
+/// A trigger token. It starts pipelines in one project, which run as the token's owner.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TriggerToken {
+    pub id: u64,
+    /// The creator's description.
+    #[serde(default, deserialize_with = "or_default")]
+    pub description: String,
+    /// The token, where this user owns it; otherwise its first four characters.
+    pub token: SecretString,
+    /// `None` where the token does not expire, or GitLab is too old to say.
+    #[serde(default, deserialize_with = "if_known")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The creator of the token. The pipelines run as this user.
+    #[serde(default)]
+    pub owner: Option<User>,
+    /// When the token last started a pipeline.
+    #[serde(default, deserialize_with = "if_known")]
+    pub last_used: Option<DateTime<Utc>>,
+}
+
+fn tokens_path(project: ProjectRef<'_>) -> String {
+    format!("projects/{}/triggers", NameOrId::from(project))
+}
+
+/// The endpoint that starts a pipeline with a trigger token.
+struct StartPipeline<'a> {
     address: &'a TriggerAddress,
     body: Vec<u8>,
 }
 
-impl Endpoint for Triggering<'_> {
+impl Endpoint for StartPipeline<'_> {
     fn method(&self) -> Method {
         Method::POST
     }
@@ -66,19 +96,44 @@ impl Endpoint for Triggering<'_> {
 }
 
 #[derive(Deserialize)]
-struct Triggered {
+struct StartedPipeline {
     id: PipelineId,
 }
 
 impl Forge {
-    /// Starts a pipeline, whose jobs find `payload` below `key` in their `TRIGGER_PAYLOAD`; the connection's token has to
-    /// be a trigger token of that project. Returns the pipeline's number.
+    /// Returns the trigger tokens of a project.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::NotFoundOrNoAccess`] where there is no such project, or the token is not one of its own;
-    /// [`ForgeError::Refused`] where no pipeline was made, with GitLab's reason; [`ForgeError::MaybeDone`] where one may
-    /// have been started.
+    /// [`ForgeError::Forbidden`] where the token's user is not a Maintainer of the project.
+    pub fn trigger_tokens<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+    ) -> impl Iterator<Item = Result<TriggerToken, ForgeError>> {
+        self.list(Ok(RawRequest::get(tokens_path(project.into()))))
+    }
+
+    /// Creates a trigger token. This user owns it.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Forbidden`] where the token's user is not a Maintainer of the project.
+    pub fn create_trigger_token<'a>(
+        &self,
+        project: impl Into<ProjectRef<'a>>,
+        description: &str,
+    ) -> Result<TriggerToken, ForgeError> {
+        self.query(&RawRequest::post(tokens_path(project.into()), json!({ "description": description })))
+    }
+
+    /// Starts a pipeline and returns its number. Its jobs find `payload` under `key` in their `TRIGGER_PAYLOAD`. The
+    /// connection's token must be a trigger token of that project.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::NotFoundOrNoAccess`] where the project does not exist, or the token does not belong to it;
+    /// [`ForgeError::Refused`], with GitLab's reason, where it starts no pipeline; [`ForgeError::MaybeDone`] where it
+    /// may have started one.
     pub fn trigger(
         &self,
         address: &TriggerAddress,
@@ -86,7 +141,7 @@ impl Forge {
         payload: &impl serde::Serialize,
     ) -> Result<PipelineId, ForgeError> {
         let body = json!({ "token": self.transport.token().expose_secret(), key: payload }).to_string().into_bytes();
-        let started: Triggered = self.query(&Triggering { address, body })?;
+        let started: StartedPipeline = self.query(&StartPipeline { address, body })?;
         Ok(started.id)
     }
 }
@@ -101,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_names_project_and_branch() {
+    fn a_trigger_address_names_project_and_branch() {
         let found = Ok(("7".to_owned(), "main".to_owned()));
         assert_eq!(
             parse("https://gitlab.com/api/v4/projects/7/ref/main/trigger/pipeline", "https://gitlab.com"),
@@ -112,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_goes_to_no_other_address() {
+    fn any_other_address_is_refused() {
         for bad in [
             "https://evil.example/api/v4/projects/7/ref/main/trigger/pipeline",
             "http://gitlab.com/api/v4/projects/7/ref/main/trigger/pipeline",

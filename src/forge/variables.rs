@@ -5,20 +5,20 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::forge::client::{Forge, or_default};
 use crate::forge::request::RawRequest;
-use crate::forge::{Forge, or_default};
 use crate::types::ProjectPath;
 use crate::types::error::ForgeError;
 
-/// The scope of a variable that jobs with any environment, and with none, get.
+/// The environment scope of a variable for all jobs, with or without an environment.
 pub const ANY_ENVIRONMENT: &str = "*";
 
-/// Whose variables are meant.
+/// The project or group that variables belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariablesOf<'a> {
-    /// A project's, which its Maintainers see.
+    /// Only Maintainers see the variables.
     Project(&'a ProjectPath),
-    /// A group's, which its Owners see; the jobs of all projects in it and its subgroups get them.
+    /// Only Owners see the variables. The jobs of all projects in the group and its subgroups get them.
     Group(&'a str),
 }
 
@@ -31,7 +31,7 @@ impl VariablesOf<'_> {
     }
 }
 
-/// What a job finds in the environment.
+/// What a job finds in the environment variable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VariableType {
@@ -42,30 +42,28 @@ pub enum VariableType {
     File,
 }
 
-/// A CI/CD variable.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Variable {
-    /// Its name.
+    /// The name.
     pub key: String,
-    /// Its value; nothing where GitLab shows it to nobody any more.
+    /// `None` where GitLab no longer shows the value to anybody.
     #[serde(default)]
     pub value: Option<SecretString>,
-    /// Whether only jobs on protected branches and tags get it.
+    /// Whether only jobs on protected branches and tags get the variable.
     #[serde(default, deserialize_with = "or_default")]
     pub protected: bool,
-    /// Whether job logs mask it.
+    /// Whether job logs mask the value.
     #[serde(default, deserialize_with = "or_default")]
     pub masked: bool,
-    /// Whether its value is taken as it is; else `$NAME` in it is replaced. GitLab before 15.6 does not say.
+    /// Whether GitLab leaves the value as it is, and does not expand `$NAME` in it. GitLab before 15.6 does not say.
     #[serde(default, deserialize_with = "or_default")]
     pub raw: bool,
-    /// Whether GitLab shows its value to nobody.
+    /// Whether GitLab shows the value to nobody.
     #[serde(default, deserialize_with = "or_default")]
     pub hidden: bool,
-    /// What a job finds in the environment.
     #[serde(default, deserialize_with = "or_default")]
     pub variable_type: VariableType,
-    /// Which environments' jobs get it: a name or pattern, [`ANY_ENVIRONMENT`] for all.
+    /// The environments whose jobs get the variable: a name or pattern; [`ANY_ENVIRONMENT`] for all.
     #[serde(default = "any_environment")]
     pub environment_scope: String,
 }
@@ -74,23 +72,21 @@ fn any_environment() -> String {
     ANY_ENVIRONMENT.to_owned()
 }
 
-/// A CI/CD variable as it is to be: made so, or changed to be so.
+/// The settings of a CI/CD variable to create, or to change an existing one to.
 #[derive(Clone, Copy, Debug)]
 pub struct NewVariable<'a> {
-    /// Its name.
+    /// The name.
     pub key: &'a str,
-    /// Its value.
     pub value: &'a SecretString,
-    /// Whether only jobs on protected branches and tags get it.
+    /// Whether only jobs on protected branches and tags get the variable.
     pub protected: bool,
-    /// Whether job logs mask it. GitLab refuses that for values of fewer than eight characters and those that hold
+    /// Whether job logs mask the value. GitLab refuses that for values with fewer than eight characters or with
     /// whitespace.
     pub masked: bool,
-    /// Whether its value is taken as it is; else `$NAME` in it is replaced.
+    /// Whether GitLab leaves the value as it is, and does not expand `$NAME` in it.
     pub raw: bool,
-    /// What a job finds in the environment.
     pub variable_type: VariableType,
-    /// Which environments' jobs get it: [`ANY_ENVIRONMENT`] for all.
+    /// The environments whose jobs get the variable: [`ANY_ENVIRONMENT`] for all.
     pub environment_scope: &'a str,
 }
 
@@ -109,26 +105,27 @@ impl NewVariable<'_> {
 }
 
 impl Forge {
-    /// Returns the variables of a project or group, those of groups around it not included; read page by page.
+    /// Returns the variables of a project or group, without those of parent groups.
     ///
     /// # Errors
     ///
-    /// [`ForgeError::Forbidden`] where the token's user is no Maintainer of the project, or no Owner of the group.
+    /// [`ForgeError::Forbidden`] where the token's user is not a Maintainer of the project, or not an Owner of the
+    /// group.
     pub fn variables(&self, of: VariablesOf<'_>) -> impl Iterator<Item = Result<Variable, ForgeError>> + use<'_> {
         self.list(Ok(RawRequest::get(of.path())))
     }
 
-    /// Makes a variable.
+    /// Creates a variable.
     ///
     /// # Errors
     ///
-    /// As [`Forge::variables`]; [`ForgeError::Refused`] where there is one of that key and scope, or where the value
-    /// cannot be masked.
+    /// As [`Forge::variables`]; [`ForgeError::Refused`] where one with that key and scope exists, or GitLab cannot mask
+    /// the value.
     pub fn create_variable(&self, of: VariablesOf<'_>, new: &NewVariable<'_>) -> Result<Variable, ForgeError> {
         self.query(&RawRequest::post(of.path(), new.body()))
     }
 
-    /// Changes the variable of the same key and scope into `new`.
+    /// Changes the variable with the same key and scope to the settings `new`.
     ///
     /// # Errors
     ///

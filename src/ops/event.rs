@@ -12,7 +12,7 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::ci::{IncomingNotice, NotFollowed, PAYLOAD_LIMIT, WhereToLook};
+use crate::ci::{IncomingNotice, NoticeError, PAYLOAD_LIMIT, WhereToLook};
 use crate::config::WebhookTokens;
 use crate::ops::find_pair::{self, PairReference};
 use crate::ops::outcome::Outcome;
@@ -32,11 +32,11 @@ const TRIGGER_PAYLOAD: &str = "TRIGGER_PAYLOAD";
 pub(crate) fn notice(payload: &[u8]) -> Result<Option<IncomingNotice>> {
     match IncomingNotice::read(payload) {
         Ok(notice) => Ok(Some(notice)),
-        Err(NotFollowed::NotForUs(why)) => {
+        Err(NoticeError::NotForUs(why)) => {
             tracing::info!("the event's payload is not followed: {why}");
             Ok(None)
         }
-        Err(error @ NotFollowed::SetsVariables) => bail!(UsageError::new(
+        Err(error @ NoticeError::SetsVariables) => bail!(UsageError::new(
             format!("the event's payload is refused: {error}"),
             "forbid it in the bot project: Settings, CI/CD, Variables, minimum role to use pipeline variables: no one \
              allowed"

@@ -2,6 +2,7 @@
 //!
 //! Nothing here uses another room, and nothing reads or writes anything.
 
+pub mod access_level;
 pub mod ci_state;
 pub mod error;
 pub mod finding;
@@ -13,6 +14,7 @@ pub mod text;
 pub mod tree;
 pub mod visibility;
 
+pub use access_level::AccessLevel;
 pub use ci_state::CiState;
 pub use finding::{Finding, Level, Refusal, Subject};
 pub use gitlab::{

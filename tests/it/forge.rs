@@ -517,7 +517,7 @@ fn the_requests_that_are_left_are_those_of_the_last_answer_that_tells() {
     let forge = server.forge();
     let left: Vec<_> = (0..4)
         .map(|_| {
-            assert_eq!(forge.user_named("nobody").unwrap(), None);
+            assert_eq!(forge.user_by_name("nobody").unwrap(), None);
             forge.rate_limit().map(|rate| (rate.limit, rate.remaining))
         })
         .collect();
@@ -531,7 +531,7 @@ fn users_and_branches_are_found_by_name() {
         answer(200, r#"[{"name": "c9s", "commit": {}}, {"name": "bad..name"}, {"name": "a/b"}]"#),
     ]);
     let forge = server.forge();
-    assert_eq!(forge.user_named("bot").unwrap().map(|user| user.id), Some(UserId(4)));
+    assert_eq!(forge.user_by_name("bot").unwrap().map(|user| user.id), Some(UserId(4)));
     let names: Vec<_> = forge.branch_names(PROJECT).map(|name| name.unwrap().to_string()).collect();
     assert_eq!(names, ["c9s", "a/b"]);
 }

@@ -7,7 +7,7 @@ use gitlab_sandbox::{Role, Visibility as Seen};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use source_git_bot::forge::{
-    ANY_ENVIRONMENT, AccessLevel, CommitAuthor, FeatureAccess, FileAction, FileActionKind, HookEvent, HookOwner,
+    ANY_ENVIRONMENT, AccessLevel, FeatureAccess, FileAction, FileActionKind, HookEvent, HookOwner, NewCommitAuthor,
     NewProject, NewProtection, NewVariable, NewWebhook, OverrideRole, ProjectEdit, VariableType, VariablesOf,
 };
 use source_git_bot::types::BranchName;
@@ -222,7 +222,7 @@ fn files_are_read_and_committed_without_a_clone() {
         FileAction { change: FileActionKind::Update, path: "hello.c", content: b"2\n" },
         FileAction { change: FileActionKind::Create, path: ".distro/some file", content: &bytes },
     ];
-    let author = CommitAuthor { name: "Packager", email: "packager@example.com" };
+    let author = NewCommitAuthor { name: "Packager", email: "packager@example.com" };
     let commit = maintainer.commit_files(&project, &c9s, "Add packaging\n", &files, Some(author)).unwrap();
     assert_eq!(sandbox.tip(PROJECT, "c9s").unwrap(), commit.to_string());
     assert_eq!(

@@ -12,7 +12,7 @@ use yaml_serde::Value;
 use crate::cli::args::ConfigArgs;
 use crate::cli::printer::{self, Printer};
 use crate::cli::{Invocation, terminal};
-use crate::config::{self, ConfigError, Environment, Examined, Instance, Origin, PRESETS, Setting};
+use crate::config::{self, ConfigError, Environment, ExaminedInstance, Instance, Origin, PRESETS, Setting};
 use crate::ops::session::DEFAULT_INSTANCE;
 use crate::types::error::{Context as _, Result, UsageError, bail};
 use crate::types::text::{is_unseen, printable};
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &ConfigArgs, invocation: &Invocation<'_>) -> Result
     let examined = Instance::examine(name, &environment);
     if arguments.validate {
         let (errors, doubts): (Vec<_>, Vec<_>) = match &examined {
-            Ok(examined) => (Vec::new(), examined.doubts.iter().collect()),
+            Ok(examined) => (Vec::new(), examined.lints.iter().collect()),
             Err(errors) => (errors.iter().collect(), Vec::new()),
         };
         return validate(name, &errors, &doubts, invocation.printer);
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &ConfigArgs, invocation: &Invocation<'_>) -> Result
     }
 }
 
-fn show(examined: &Examined, named_by: NamedBy, printer: &Printer) -> Result<()> {
+fn show(examined: &ExaminedInstance, named_by: NamedBy, printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
     struct Shown<'a> {
         instance: &'a str,

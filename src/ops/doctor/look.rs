@@ -36,7 +36,7 @@ impl<'a> Look<'a> {
         let myself = session.myself()?.user.clone();
         let acting = match bot {
             None => myself.clone(),
-            Some(name) => match session.forge.user_named(name)? {
+            Some(name) => match session.forge.user_by_name(name)? {
                 Some(user) => user,
                 None => bail!(UsageError::new(
                     format!("there is no user {name} on {}", session.instance.gitlab.url),

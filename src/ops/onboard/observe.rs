@@ -247,7 +247,7 @@ impl OnboardRun<'_> {
         for (name, id) in original.refs.iter().filter(|(name, _)| name.starts_with("refs/heads/")) {
             let differs = repository.refs.get(name).is_some_and(|there| there != id);
             let Some(branch) = name.strip_prefix("refs/heads/").filter(|_| differs) else { continue };
-            if self.operator().branches_with(&repository.path, id)?.iter().any(|with| with == branch) {
+            if self.operator().branches_containing(&repository.path, id)?.iter().any(|with| with == branch) {
                 ahead.insert(name.clone());
             }
         }

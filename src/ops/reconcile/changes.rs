@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::ci::LogSection;
-use crate::forge::{BRANCH_TIPS_AT_ONCE, HeadPipelineOf, MergeRequest, PipelineGlance};
+use crate::forge::{BRANCH_TIPS_AT_ONCE, HeadPipeline, MergeRequest, PipelineSummary};
 use crate::ops::reconcile::found::Found;
 use crate::ops::session::Session;
 use crate::pair::cache::PairPrint;
@@ -20,7 +20,7 @@ const FAILURES: usize = 3;
 
 /// The pipelines of the newest commits of merge requests.
 #[derive(Default)]
-pub(crate) struct HeadPipelines(BTreeMap<(ProjectPath, MergeRequestIid), Option<PipelineGlance>>);
+pub(crate) struct HeadPipelines(BTreeMap<(ProjectPath, MergeRequestIid), Option<PipelineSummary>>);
 
 impl HeadPipelines {
     /// Asks for those of all merge requests of the instance. Where a list cannot be had, those in it are not known; an
@@ -36,7 +36,7 @@ impl HeadPipelines {
             match list {
                 Ok(list) => {
                     answered = true;
-                    let of = |HeadPipelineOf { project, iid, pipeline }| ((project, iid), pipeline);
+                    let of = |HeadPipeline { project, iid, pipeline }| ((project, iid), pipeline);
                     all.extend(list.into_iter().map(of));
                 }
                 Err(error) => failed.push((whose, error)),
@@ -51,7 +51,7 @@ impl HeadPipelines {
         Ok(Self(all))
     }
 
-    fn of(&self, path: &ProjectPath, request: &MergeRequest) -> Option<&Option<PipelineGlance>> {
+    fn of(&self, path: &ProjectPath, request: &MergeRequest) -> Option<&Option<PipelineSummary>> {
         self.0.get(&(path.clone(), request.iid))
     }
 

@@ -64,7 +64,7 @@ impl Marks<'_> {
     /// Takes this job's claim back.
     pub(crate) fn take_back(&self, claim: AwardId) -> Result<(), ForgeError> {
         let (project, iid, note) = self.note;
-        self.session.forge.take_award_back(project, iid, note, claim)
+        self.session.forge.remove_award(project, iid, note, claim)
     }
 
     /// Answers the comment. One that is gone needs no answer, and another job's will do.
