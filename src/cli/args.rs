@@ -75,7 +75,7 @@ pub enum PatchComments {
     Message,
 }
 
-impl From<PatchComments> for message::PatchComments {
+impl From<PatchComments> for message::CommentStyle {
     fn from(comments: PatchComments) -> Self {
         match comments {
             PatchComments::None => Self::None,

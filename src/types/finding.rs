@@ -7,8 +7,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::types::object_id::CommitId;
+use crate::types::path::RepoPath;
 use crate::types::text::printable;
-use crate::types::{CommitId, RepoPath};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

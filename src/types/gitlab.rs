@@ -135,7 +135,7 @@ impl FromStr for BranchName {
     }
 }
 
-macro_rules! text {
+macro_rules! string_conversions {
     ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,8 +159,8 @@ macro_rules! text {
     };
 }
 
-text!(ProjectPath);
-text!(BranchName);
+string_conversions!(ProjectPath);
+string_conversions!(BranchName);
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::fmt;
 use bstr::{BStr, BString, ByteSlice as _};
 use serde::{Serialize, Serializer};
 
-use crate::types::text::printable;
+use crate::types::text::{printable, printable_whole};
 
 /// Why some bytes are not a path inside a repository.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,8 +32,8 @@ const LENGTH_LIMIT: usize = 4095;
 
 /// A path inside a repository: relative, with `/` between components, none of which is empty, `.`, `..` or `.git`.
 ///
-/// Paths are bytes, as in git, in no particular encoding. Their length and depth are limited, because the functions that
-/// read and write trees call themselves for each directory, on threads with small stacks.
+/// Paths are bytes, as in git, in no particular encoding. Their length and depth are limited, because the functions
+/// that read and write trees call themselves for each directory, on threads with small stacks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(BString);
 
@@ -114,7 +114,7 @@ impl fmt::Display for RepoPath {
 
 impl Serialize for RepoPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&crate::types::text::printable_whole(&self.0))
+        serializer.serialize_str(&printable_whole(&self.0))
     }
 }
 

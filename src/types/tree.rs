@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::types::{BlobId, RepoPath};
+use crate::types::object_id::BlobId;
+use crate::types::path::RepoPath;
 
 /// What git records about a file besides its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -15,7 +15,7 @@ use crate::ops::generate::proven_series::{Maker, check_order, prove, read_messag
 use crate::transform::config::{self, PackageConfig};
 use crate::transform::dist_git::{self, Inputs, Outputs, SpecPlace};
 use crate::transform::files::{self, CopyPlan, ReceiverFiles, SourcesNeeded};
-use crate::transform::message::PatchComments;
+use crate::transform::message::CommentStyle;
 use crate::transform::report::{
     self, AppliedBySpec, FORMAT, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
 };
@@ -43,7 +43,7 @@ pub(crate) struct Request<'a> {
     /// dist-git's files, as they are.
     pub(crate) dist_git: TreeId,
     /// What to write above new patches in the spec.
-    pub(crate) comments: PatchComments,
+    pub(crate) comments: CommentStyle,
     /// What becomes of files that are dist-git's own.
     pub(crate) receiver_files: ReceiverFiles,
 }

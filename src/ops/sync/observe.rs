@@ -31,7 +31,7 @@ use crate::pair::sync_plan::{self, SyncStep};
 use crate::transform::config;
 use crate::transform::files::ReceiverFiles;
 use crate::transform::mail::MailError;
-use crate::transform::message::PatchComments;
+use crate::transform::message::CommentStyle;
 use crate::transform::report::Upstream;
 use crate::types::finding::quoted;
 use crate::types::{BranchName, CiState, CommitId, Finding, Refusal, RepoPath, TreeId, Visibility};
@@ -414,7 +414,7 @@ impl Run<'_> {
                 upstream: Upstream { name, commit },
                 shallow: &store.shallow()?,
                 dist_git: base_tree,
-                comments: PatchComments::default(),
+                comments: CommentStyle::default(),
                 receiver_files,
             },
         )?;
