@@ -13,7 +13,7 @@ use crate::types::{CommitId, FileTree, Finding, RepoPath, TreeId};
 pub const FORMAT: u32 = 1;
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct TransformReport {
     /// [`FORMAT`].
     pub format: u32,
     /// `None` when the configuration does not name the package.
@@ -147,7 +147,7 @@ pub enum AppliedBySpec {
     Unknown,
 }
 
-impl Report {
+impl TransformReport {
     /// Whether anything changes in dist-git.
     pub fn changes_anything(&self) -> bool {
         !self.files.is_empty()

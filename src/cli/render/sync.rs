@@ -14,7 +14,7 @@ use crate::pair::announcement::{self, AnnouncedMergeRequest};
 use crate::pair::facts::{BranchState, SyncFacts};
 use crate::pair::statuses;
 use crate::pair::sync_plan::{SyncOutcome, SyncPlan, SyncStep};
-use crate::transform::report::Report;
+use crate::transform::report::TransformReport;
 use crate::types::StateChange;
 
 /// One step, as it is shown; also the form of the JSON output.
@@ -71,7 +71,7 @@ struct Json<'a> {
     format: u32,
     can_be_synced: bool,
     steps: Vec<Shown>,
-    report: Option<&'a Report>,
+    report: Option<&'a TransformReport>,
     diffs: &'a [FileDiff],
 }
 

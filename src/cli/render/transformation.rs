@@ -13,7 +13,7 @@ use crate::cli::args::Output;
 use crate::cli::terminal::{self, Paint};
 use crate::git::Store;
 use crate::ops::generate::Generated;
-use crate::transform::report::{AppliedBySpec, FileChange, MergeReport, PatchChange, PatchReport, Report};
+use crate::transform::report::{AppliedBySpec, FileChange, MergeReport, PatchChange, PatchReport, TransformReport};
 use crate::types::text::{is_unseen, printable, printable_whole};
 use crate::types::{File, FileMode, Finding, Level, RepoPath};
 
@@ -53,11 +53,11 @@ pub(crate) struct FileDiff {
     diff: String,
 }
 
-fn json(report: &Report, diffs: &[FileDiff]) -> Result<String> {
+fn json(report: &TransformReport, diffs: &[FileDiff]) -> Result<String> {
     #[derive(Serialize)]
     struct WithDiffs<'a> {
         #[serde(flatten)]
-        report: &'a Report,
+        report: &'a TransformReport,
         #[serde(skip_serializing_if = "<[FileDiff]>::is_empty")]
         diffs: &'a [FileDiff],
     }
@@ -79,7 +79,7 @@ fn without_unseen(json: &str) -> String {
     text
 }
 
-pub(crate) fn report_text(report: &Report, diffs: &[FileDiff], paint: Paint) -> String {
+pub(crate) fn report_text(report: &TransformReport, diffs: &[FileDiff], paint: Paint) -> String {
     let mut text = String::new();
     let package = report.package.as_deref().map(|name| format!("{}: ", printable(name.as_bytes()))).unwrap_or_default();
     let upstream = printable(report.upstream.name.as_bytes());
@@ -110,7 +110,7 @@ fn line(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-fn patches(text: &mut String, report: &Report, paint: Paint) {
+fn patches(text: &mut String, report: &TransformReport, paint: Paint) {
     let kept = report.patches.iter().filter(|patch| patch.change == PatchChange::Kept).count();
     let shown: Vec<_> = report.patches.iter().filter(|patch| patch.change != PatchChange::Kept).collect();
     if report.patches.is_empty() {
@@ -143,7 +143,7 @@ fn commits_of(patch: &PatchReport) -> String {
     }
 }
 
-fn files(text: &mut String, report: &Report, paint: Paint) {
+fn files(text: &mut String, report: &TransformReport, paint: Paint) {
     if report.files.is_empty() {
         return;
     }
@@ -175,7 +175,7 @@ fn merges(text: &mut String, merges: &MergeReport) {
     line(text, &said);
 }
 
-fn proof(text: &mut String, report: &Report, paint: Paint) {
+fn proof(text: &mut String, report: &TransformReport, paint: Paint) {
     let proof = &report.proof;
     let upstream = printable(report.upstream.name.as_bytes());
     let tree = proof.tree.short();

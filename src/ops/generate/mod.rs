@@ -17,7 +17,7 @@ use crate::transform::dist_git::{self, Inputs, Outputs, SpecPlace};
 use crate::transform::files::{self, CopyPlan, ReceiverFiles, SourcesNeeded};
 use crate::transform::message::CommentStyle;
 use crate::transform::report::{
-    self, AppliedBySpec, FORMAT, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
+    self, AppliedBySpec, FORMAT, PatchChange, PatchCommit, PatchReport, ProofReport, TransformReport, Upstream,
 };
 use crate::transform::series::{PatchPlace, SeriesPatch};
 use crate::types::finding::quoted;
@@ -58,7 +58,7 @@ pub(crate) struct Generated {
     /// Where the spec is in dist-git.
     pub(crate) spec: RepoPath,
     /// What changes and what was proven.
-    pub(crate) report: Report,
+    pub(crate) report: TransformReport,
 }
 
 /// Reads the package configuration of a source-git commit.
@@ -124,7 +124,7 @@ pub(crate) fn generate(store: &Store, request: Request<'_>) -> Result<Generated>
     findings.extend(outputs.findings.iter().cloned());
     let in_series = proven.series.iter().map(|patch| place.patch(&patch.file_name));
     let in_series: BTreeSet<_> = in_series.collect::<Result<_, _>>()?;
-    let report = Report {
+    let report = TransformReport {
         format: FORMAT,
         package: config.package_name.clone(),
         source: request.known_as,
