@@ -76,7 +76,7 @@ pub enum PatchCommentsArg {
     Message,
 }
 
-impl From<PatchCommentsArg> for message::PatchComments {
+impl From<PatchCommentsArg> for message::CommentStyle {
     fn from(comments: PatchCommentsArg) -> Self {
         match comments {
             PatchCommentsArg::None => Self::None,

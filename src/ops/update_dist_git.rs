@@ -14,8 +14,8 @@ use crate::ops::generate::{self, GenerateRequest, Generated};
 use crate::ops::session::Mode;
 use crate::transform::config::PackageConfig;
 use crate::transform::files::ReceiverFiles;
-use crate::transform::message::PatchComments;
-use crate::transform::report::{Report, Upstream};
+use crate::transform::message::CommentStyle;
+use crate::transform::report::{TransformReport, Upstream};
 use crate::types::Refusal;
 use crate::types::error::{Result, UsageError, bail};
 
@@ -29,13 +29,13 @@ pub(crate) struct UpdateDistGitRequest {
     /// What the downstream commits sit on, instead of what the package configuration says.
     pub(crate) upstream_ref: Option<String>,
     /// What to write above new patches in the spec.
-    pub(crate) comments: PatchComments,
+    pub(crate) comments: CommentStyle,
 }
 
 /// What was done, or would be.
 #[derive(Debug)]
 pub(crate) struct Updated {
-    pub(crate) report: Report,
+    pub(crate) report: TransformReport,
     /// What changes line by line; in a dry run only.
     pub(crate) diffs: Vec<FileDiff>,
 }

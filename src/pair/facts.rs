@@ -5,7 +5,7 @@ use crate::pair::commit::CommitAuthor;
 use crate::pair::note::{Blocked, UpstreamChange};
 use crate::pair::statuses::StatusPlace;
 use crate::pair::title::Draft;
-use crate::transform::report::Report;
+use crate::transform::report::TransformReport;
 use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, ProjectPath, TreeId, UserId, Visibility};
 
 /// Everything that the plan depends on.
@@ -222,7 +222,7 @@ pub struct Content<'a> {
     /// That commit's tree.
     pub base_tree: TreeId,
     /// What the transformation says.
-    pub report: &'a Report,
+    pub report: &'a TransformReport,
     /// The change of the upstream ref, where the merge request makes one.
     pub upstream: Option<&'a UpstreamChange>,
 }

@@ -1,4 +1,4 @@
-//! What dist-git becomes: the synced files, the patch files beside the spec, and the spec that names them.
+//! The new content of dist-git: the synced files, the patch files beside the spec, and the spec that names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,20 +13,21 @@ use crate::transform::spec::{self, ApplyStyle, NewPatch, SpecPatch, Strip, Tool}
 use crate::types::finding::quoted;
 use crate::types::{FileMode, FileTree, Finding, Refusal, RepoPath, Subject};
 
-/// Where the spec file goes, and so the patches.
+/// The path of the spec file in dist-git. The patch files lie beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecPlace(RepoPath);
 
 impl SpecPlace {
-    /// Finds the one place to which `files_to_sync` copies the spec.
+    /// Returns the one path to which `files_to_sync` copies the spec.
     ///
-    /// `placed` has, for each file of source-git that is copied, where it goes.
+    /// `placed` has the paths in dist-git for each file of source-git that is copied.
     pub fn find(config: &PackageConfig, placed: &BTreeMap<RepoPath, Vec<RepoPath>>) -> Result<Self, Refusal> {
         let spec = &config.spec_path;
         match placed.get(spec).map(Vec::as_slice) {
             Some([place]) => Ok(Self(place.clone())),
             None | Some([]) => Err(Refusal::new(
-                "the spec file is not copied to dist-git: no item of `files_to_sync` reaches it, or a filter leaves it out",
+                "the spec file is not copied to dist-git: no item of `files_to_sync` reaches it, or a filter leaves it \
+                 out",
                 "correct `files_to_sync` or `specfile_path` in .distro/source-git.yaml",
             )
             .about_file(spec)),
@@ -38,12 +39,11 @@ impl SpecPlace {
         }
     }
 
-    /// The spec file in dist-git.
     pub fn path(&self) -> &RepoPath {
         &self.0
     }
 
-    /// The place of a patch file: beside the spec.
+    /// Returns the path of a patch file.
     pub fn patch(&self, name: &PatchFileName) -> Result<RepoPath, Refusal> {
         self.beside(name.as_str().as_bytes()).ok_or_else(|| {
             let text = format!("{} cannot be the name of a patch file", quoted(name.as_str().as_bytes()));
@@ -59,65 +59,56 @@ impl SpecPlace {
         .ok()
     }
 
-    /// Whether a file of dist-git lies beside the spec and is named like a patch.
+    /// Whether a file of dist-git lies beside the spec and has the name of a patch file.
     pub fn holds_patch(&self, path: &RepoPath) -> bool {
         path.parent() == self.0.parent()
             && [".patch", ".diff"].iter().any(|end| path.as_bytes().ends_with(end.as_bytes()))
     }
 }
 
-/// What goes into dist-git.
 #[derive(Debug)]
 pub struct Inputs<'a> {
-    /// The package configuration.
     pub config: &'a PackageConfig,
-    /// The series, as it was proven.
+    /// The proven series.
     pub series: &'a [SeriesPatch],
-    /// dist-git's files after `files_to_sync`.
+    /// dist-git's files after the items of `files_to_sync`.
     pub synced: &'a FileTree,
-    /// Which of them came from source-git.
+    /// Those of `synced` that came from source-git.
     pub carried: &'a BTreeSet<RepoPath>,
-    /// dist-git's files before.
+    /// dist-git's present files.
     pub before: &'a FileTree,
-    /// Where the spec is.
     pub place: &'a SpecPlace,
-    /// The spec in source-git.
+    /// The content of the spec in source-git.
     pub source_spec: &'a [u8],
-    /// The spec that dist-git has at that place.
+    /// The content of the file that dist-git has at `place`.
     pub dist_spec: Option<&'a [u8]>,
 }
 
-/// What dist-git becomes.
 #[derive(Debug)]
 pub struct Outputs {
-    /// The files that stay as `files_to_sync` leaves them.
+    /// The files that stay as the items of `files_to_sync` leave them.
     pub files: FileTree,
-    /// The files that are made here; they take the place of any other.
-    pub made: BTreeMap<RepoPath, Made>,
-    /// The patch files that the spec names, in the order in which it applies them.
+    /// The files that are made here. They replace any other file at their path.
+    pub made: BTreeMap<RepoPath, GeneratedFile>,
+    /// The patch files that the spec names, in the order in which the spec applies them.
     pub order: Vec<BString>,
-    /// The number of each patch file in the spec, by name.
+    /// The number of each patch file in the spec, keyed by file name.
     pub numbers: BTreeMap<BString, Option<u32>>,
-    /// Files of dist-git that go because the new spec no longer names them.
+    /// Files that dist-git loses, because the new spec no longer names them.
     pub stale: Vec<RepoPath>,
-    /// Patches that the spec names and no commit stands for.
+    /// Patches that the spec names but no commit makes.
     pub outside: Vec<BString>,
-    /// Whether the spec applies each patch.
     pub applied_by_spec: AppliedBySpec,
-    /// What a person should know.
     pub findings: Vec<Finding>,
 }
 
-/// A file that the transformation makes.
+/// A file that the transformation makes: a patch file or the spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// Its mode.
+pub struct GeneratedFile {
     pub mode: FileMode,
-    /// Its content.
     pub content: Vec<u8>,
 }
 
-/// Puts dist-git together.
 pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
     let Inputs { config, series, synced, carried, before, place, source_spec, dist_spec } = *inputs;
     let mut findings = Vec::new();
@@ -139,7 +130,7 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
     };
     let wanted: Vec<_> = series.iter().filter(|patch| patch.place == PatchPlace::InSpec).map(new_patch).collect();
     let edited = spec::add_patches(&base_spec, &config.spec_path, &wanted, config.patch_id_digits)?;
-    // What dist-git has already was said when it came there.
+    // Do not repeat findings about a changelog that dist-git already has.
     if dist_spec != Some(&edited.spec) {
         findings.extend(changelog_findings);
     }
@@ -149,7 +140,7 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
     let mut made = BTreeMap::new();
     for patch in series.iter().filter(|patch| patch.place != PatchPlace::Ignored) {
         let path = place.patch(&patch.file_name)?;
-        check_free(patch, &path, synced, carried)?;
+        check_path_is_free(patch, &path, synced, carried)?;
         if patch.place == PatchPlace::PresentInSpec
             && !named.iter().any(|one| one.may_be(patch.file_name.as_str().as_bytes()))
         {
@@ -165,7 +156,7 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
             FileMode::Executable => FileMode::Executable,
             _ => FileMode::Regular,
         });
-        made.insert(path, Made { mode, content: patch.content.clone() });
+        made.insert(path, GeneratedFile { mode, content: patch.content.clone() });
     }
 
     let stale = stale_patches(inputs, &named, &made);
@@ -177,7 +168,7 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
     let problems: Vec<_> = series
         .iter()
         .filter(|patch| patch.place != PatchPlace::Ignored)
-        .flat_map(|patch| unappliable(patch, number_of(&named, patch), &style))
+        .flat_map(|patch| problems_of_applying(patch, number_of(&named, patch), &style))
         .collect();
     let unknown = series.iter().filter(|patch| patch.place != PatchPlace::Ignored).any(|patch| {
         let ways = style.ways(number_of(&named, patch));
@@ -196,7 +187,7 @@ pub fn assemble(inputs: &Inputs<'_>) -> Result<Outputs, Refusal> {
     let outside = named.iter().filter(|name| !in_series(name)).map(|name| name.written().to_owned()).collect();
     let order = named.iter().filter_map(|one| Some(one.file_name()?.to_owned())).collect();
     let numbers = named.iter().filter_map(|one| Some((one.file_name()?.to_owned(), one.number))).collect();
-    made.insert(place.path().clone(), Made { mode: spec_mode, content: edited.spec });
+    made.insert(place.path().clone(), GeneratedFile { mode: spec_mode, content: edited.spec });
     Ok(Outputs { files, made, order, numbers, stale, outside, applied_by_spec, findings })
 }
 
@@ -224,8 +215,8 @@ fn about(finding: Finding, subject: Option<Subject>) -> Finding {
     }
 }
 
-/// Refuses a patch that would take the place of a file, or of a directory, that is not the bot's to replace.
-fn check_free(
+/// Refuses a patch file whose path belongs to a file from source-git or to a directory.
+fn check_path_is_free(
     patch: &SeriesPatch,
     path: &RepoPath,
     synced: &FileTree,
@@ -244,8 +235,8 @@ fn check_free(
     })
 }
 
-/// Returns the patch files of dist-git that its old spec names, that the new one does not, and that nothing brings.
-fn stale_patches(inputs: &Inputs<'_>, named: &[SpecPatch], made: &BTreeMap<RepoPath, Made>) -> Vec<RepoPath> {
+/// Returns the patch files of dist-git that only the old spec names and that nothing writes.
+fn stale_patches(inputs: &Inputs<'_>, named: &[SpecPatch], made: &BTreeMap<RepoPath, GeneratedFile>) -> Vec<RepoPath> {
     let Some(dist_spec) = inputs.dist_spec else { return Vec::new() };
     let old = spec::patches(dist_spec);
     inputs
@@ -259,11 +250,11 @@ fn stale_patches(inputs: &Inputs<'_>, named: &[SpecPatch], made: &BTreeMap<RepoP
         .collect()
 }
 
-/// What to do where `patch` cannot do what git can.
+/// The remedy for patches that git can apply and `patch` cannot.
 const GIT_IN_SPEC: &str = "write `%autosetup -S git -p1` and `BuildRequires: git-core` in the spec";
 
-/// Says why the spec's own way of applying patches cannot apply this one.
-fn unappliable(patch: &SeriesPatch, number: Option<u32>, style: &ApplyStyle) -> Vec<Finding> {
+/// Returns a finding for each reason why the spec's own way of applying patches fails for this patch.
+fn problems_of_applying(patch: &SeriesPatch, number: Option<u32>, style: &ApplyStyle) -> Vec<Finding> {
     let mut findings = Vec::new();
     let name = quoted(patch.file_name.as_str().as_bytes());
     let strip = strip_of(patch);
@@ -288,7 +279,8 @@ fn unappliable(patch: &SeriesPatch, number: Option<u32>, style: &ApplyStyle) -> 
         let path = file.path().map(ToString::to_string).unwrap_or_default();
         problem(
             format!(
-                "{name} moves, makes or deletes {path} after an earlier commit in it changes that, which `git apply` gets wrong"
+                "{name} moves, makes or deletes {path} after an earlier commit in it changes that, which `git apply` \
+                 gets wrong"
             ),
             "give the commits `Patch-name`s that differ, or write `%autosetup -S git_am -p1` in the spec",
         );
@@ -302,7 +294,8 @@ fn unappliable(patch: &SeriesPatch, number: Option<u32>, style: &ApplyStyle) -> 
                         format!("{name} changes {path}, whose name ends in a space, which `patch` does not see")
                     }
                     PatchLimit::SpaceWithoutHunks => format!(
-                        "{name} changes no line of {path}, and `patch` cannot read a name with a space where no line changes"
+                        "{name} changes no line of {path}, and `patch` cannot read a name with a space where no line \
+                         changes"
                     ),
                     PatchLimit::FileAndDirectory => format!(
                         "{name} changes {path}, and what was or becomes a file in the place of its directory, which \
@@ -338,7 +331,8 @@ fn strip_of(patch: &SeriesPatch) -> Strip {
     }
 }
 
-/// A new version needs new archives, and so another `sources`.
+/// Returns a warning when the spec has a new version and `sources` is unchanged, because a version has its own
+/// archives.
 fn version_without_sources(dist_spec: &[u8], new_spec: &[u8], inputs: &Inputs<'_>) -> Option<Finding> {
     let old = spec::version(dist_spec)?;
     let new = spec::version(new_spec)?;

@@ -1,9 +1,11 @@
-//! Patch files that dist-git has already, but for parts that change without meaning anything.
+//! Finds patch files that dist-git has already, apart from parts that change without meaning anything.
 //!
-//! A patch made again from the same change differs where git was another version, commits before it came or went, or
-//! the commit was rebased. Such a file keeps its old bytes, so that a merge request shows what changed and nothing
-//! else. Volatile are the first line of a mail, `n/m` in `[PATCH n/m]` and how the subject is folded, object names in
-//! the `index` lines of text, and the signature with blank lines around it. Dates, messages, hunks and diffstat are not.
+//! The same change gives a different patch file when git has another version, when commits before it come or go, and
+//! when the commit is rebased. Such a file keeps its old bytes, so that a merge request shows real changes only.
+//!
+//! These parts are volatile: the first line of a mail, `n/m` in `[PATCH n/m]`, the folding of the subject, object names
+//! in the `index` lines of text, and the signature with the blank lines around it. All other parts count: dates,
+//! messages, hunks and the diffstat too.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,23 +14,24 @@ use bstr::{BString, ByteSlice as _};
 use crate::transform::mail;
 use crate::transform::message::PatchFileName;
 
-/// Whether two patch files differ in volatile parts only.
+/// Whether two patch files are equal apart from volatile parts.
 pub fn same_but_volatile(old: &[u8], new: &[u8]) -> bool {
-    old == new || lasting(old) == lasting(new)
+    old == new || without_volatile(old) == without_volatile(new)
 }
 
-/// Returns for each new patch the old file whose bytes it keeps: the one of the same name before any other, in the
-/// order of their names; no old file is kept twice.
+/// Returns, for each new patch file, the old file whose bytes it keeps.
+///
+/// An old file of the same name comes first, then the others in the order of their names. No old file is kept twice.
 pub fn find_kept<'a>(
     new: &[(PatchFileName, Vec<u8>)],
     old: &'a BTreeMap<BString, Vec<u8>>,
 ) -> Vec<Option<&'a BString>> {
-    let wanted: Vec<Vec<u8>> = new.iter().map(|(_, bytes)| lasting(bytes)).collect();
+    let wanted: Vec<Vec<u8>> = new.iter().map(|(_, bytes)| without_volatile(bytes)).collect();
     let mut kept = vec![None; new.len()];
     let mut used = HashSet::new();
     for (((name, _), wanted), kept) in new.iter().zip(&wanted).zip(&mut kept) {
         if let Some((name, bytes)) = old.get_key_value(name.as_str().as_bytes().as_bstr())
-            && lasting(bytes) == *wanted
+            && without_volatile(bytes) == *wanted
             && used.insert(name)
         {
             *kept = Some(name);
@@ -39,7 +42,7 @@ pub fn find_kept<'a>(
     }
     let mut others: HashMap<Vec<u8>, Vec<&BString>> = HashMap::new();
     for (name, bytes) in old.iter().rev().filter(|(name, _)| !used.contains(name)) {
-        others.entry(lasting(bytes)).or_default().push(name);
+        others.entry(without_volatile(bytes)).or_default().push(name);
     }
     for (wanted, kept) in wanted.iter().zip(&mut kept).filter(|(_, kept)| kept.is_none()) {
         *kept = others.get_mut(wanted).and_then(Vec::pop);
@@ -47,34 +50,36 @@ pub fn find_kept<'a>(
     kept
 }
 
-/// Returns what lasts of a patch file: equal for files that differ in volatile parts only.
-fn lasting(file: &[u8]) -> Vec<u8> {
+/// Returns a patch file without its volatile parts.
+///
+/// The result is for comparing only: it is no patch file.
+fn without_volatile(file: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(file.len());
     for mail in mail::split(file) {
         let text = without_signature(mail);
         let header_end = if mail::commit_of(mail).is_some() { text.find(b"\n\n").unwrap_or(text.len()) } else { 0 };
         let (header, body) = text.split_at_checked(header_end).unwrap_or((b"", text));
-        lasting_header(header, &mut out);
-        lasting_body(body, &mut out);
+        write_header(header, &mut out);
+        write_body(body, &mut out);
         out.push(b'\n');
     }
     out
 }
 
-/// Takes the signature off the end of a mail: a line of two dashes and a space, and git's version; and blank lines.
+/// Removes the signature at the end of a mail, with blank lines: two dashes and a space, then git's version.
 fn without_signature(mail: &[u8]) -> &[u8] {
-    let newline = |c| c == '\n';
-    let text = mail.trim_end_with(newline);
+    let is_newline = |c| c == '\n';
+    let text = mail.trim_end_with(is_newline);
     let unsigned = text
         .rsplit_once_str("\n")
         .filter(|(_, version)| version.first().is_some_and(u8::is_ascii_digit))
         .and_then(|(before, _)| before.strip_suffix(b"\n-- "));
-    unsigned.unwrap_or(text).trim_end_with(newline)
+    unsigned.unwrap_or(text).trim_end_with(is_newline)
 }
 
-/// Writes the header without the first line and `n/m`, each field on one line.
-fn lasting_header(header: &[u8], out: &mut Vec<u8>) {
-    // Where a subject is folded, and cut into encoded words, follows the width of its number.
+/// Writes the header without its first line and without `n/m`, each field on one line.
+fn write_header(header: &[u8], out: &mut Vec<u8>) {
+    // The width of `n/m` decides where git folds a subject and where it splits encoded words.
     let unfolded = header.replace("\n ", " ").replace("?= =?UTF-8?q?", "");
     for line in unfolded.lines().skip(1) {
         match line.strip_prefix(b"Subject: [PATCH ").and_then(without_number) {
@@ -85,7 +90,7 @@ fn lasting_header(header: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Takes `n/m]` off the start.
+/// Removes `n/m]` from the start.
 fn without_number(subject: &[u8]) -> Option<&[u8]> {
     let (number, subject) = subject.split_once_str("]")?;
     let (n, m) = number.split_once_str("/")?;
@@ -94,13 +99,13 @@ fn without_number(subject: &[u8]) -> Option<&[u8]> {
 }
 
 /// Writes message and diff without the object names in the `index` lines of text.
-fn lasting_body(body: &[u8], out: &mut Vec<u8>) {
-    /// Where in the diff of a file a line stands; an `index` line is held back until it is known whether it counts.
-    enum Place<'a> {
+fn write_body(body: &[u8], out: &mut Vec<u8>) {
+    enum DiffPosition<'a> {
         Elsewhere,
+        /// With the `index` line of the file, which waits until a later line shows whether the content is binary.
         FileHeader(Option<&'a [u8]>),
     }
-    let put = |index: Option<&[u8]>, out: &mut Vec<u8>| {
+    let write_index = |index: Option<&[u8]>, out: &mut Vec<u8>| {
         if let Some(line) = index {
             out.extend_from_slice(b"index");
             out.extend(
@@ -112,9 +117,9 @@ fn lasting_body(body: &[u8], out: &mut Vec<u8>) {
             out.push(b'\n');
         }
     };
-    let mut place = Place::Elsewhere;
+    let mut position = DiffPosition::Elsewhere;
     for line in body.lines_with_terminator() {
-        if let Place::FileHeader(index) = &mut place {
+        if let DiffPosition::FileHeader(index) = &mut position {
             if is_index(line) && index.is_none() {
                 *index = Some(line);
                 continue;
@@ -123,20 +128,20 @@ fn lasting_body(body: &[u8], out: &mut Vec<u8>) {
                 if line.starts_with(b"GIT binary patch") || line.starts_with(b"Binary files ") {
                     out.extend_from_slice(index);
                 } else {
-                    put(Some(index), out);
+                    write_index(Some(index), out);
                 }
             }
             if line.starts_with(b"@@ -") || line.starts_with(b"GIT binary patch") {
-                place = Place::Elsewhere;
+                position = DiffPosition::Elsewhere;
             }
         }
         if line.starts_with(b"diff --git ") {
-            place = Place::FileHeader(None);
+            position = DiffPosition::FileHeader(None);
         }
         out.extend_from_slice(line);
     }
-    if let Place::FileHeader(index) = place {
-        put(index, out);
+    if let DiffPosition::FileHeader(index) = position {
+        write_index(index, out);
     }
 }
 
@@ -209,7 +214,7 @@ mod tests {
 
     #[test]
     fn folding_follows_the_number() {
-        // as git 2.47 folds them
+        // git 2.47 folds them like this.
         let plain = "Subject: [PATCH] A subject of more than seventy-eight characters which git\n folds at words";
         let numbered =
             "Subject: [PATCH 10/12] A subject of more than seventy-eight characters\n which git folds at words";
@@ -226,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_file_is_found_under_any_name_but_its_own_first() {
+    fn a_file_of_the_same_name_is_kept_before_others() {
         let file = |text: &str| MAIL.replace("Text", text).into_bytes();
         let name = |name: &str| name.parse::<PatchFileName>().unwrap();
         let old: BTreeMap<BString, Vec<u8>> =

@@ -1,8 +1,8 @@
-//! The transformation from source-git to dist-git, as pure functions: values in, values out.
+//! The transformation from source-git to dist-git as pure functions: values in, values out.
 //!
-//! Nothing here touches a repository, the network, the environment, a clock or the file system, and
-//! nothing is executed: no spec macro is expanded, no action of a package configuration is run.
-//! Whoever calls these functions has read the inputs (`git`) and writes the outputs (`commands`).
+//! Nothing here touches a repository, the network, the environment, a clock or the file system, and nothing is
+//! executed: no spec macro is expanded and no action of a package configuration is run. The callers in `ops` read the
+//! inputs and write the outputs.
 
 pub mod config;
 pub mod dist_git;
@@ -13,3 +13,4 @@ pub mod message;
 pub mod report;
 pub mod series;
 pub mod spec;
+mod yaml;

@@ -1,7 +1,7 @@
-//! The report: what changes in dist-git, what was proven, and what a person should know.
+//! The report of a transformation: what changes in dist-git, what was proven, and what people should know.
 //!
-//! As data it is the output of `--output json`; docs/json-output.md describes the format.
-//! `commands::show` shows it to people.
+//! Serialized, it is the output of `--output json`; docs/json-output.md describes the format. `cli::render` shows it to
+//! people.
 
 use bstr::BString;
 use serde::{Serialize, Serializer};
@@ -9,80 +9,68 @@ use serde::{Serialize, Serializer};
 use crate::types::text::printable;
 use crate::types::{CommitId, FileTree, Finding, RepoPath, TreeId};
 
-/// What the transformation did and found.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// The package's name, where the configuration has it.
+pub struct TransformReport {
+    /// `None` when the configuration does not name the package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// The source-git commit.
+    /// The source-git commit that was transformed.
     pub source: CommitId,
-    /// What it sits on.
     pub upstream: Upstream,
-    /// The patch files, in the order of the series; then those that are dropped.
+    /// The patch files in the order of the series, then the dropped ones.
     pub patches: Vec<PatchReport>,
     /// The other files that change in dist-git.
     pub files: Vec<FileReport>,
-    /// How merges were turned into patches.
     pub merges: MergeReport,
-    /// What was proven.
     pub proof: ProofReport,
-    /// What a person should know, in the order of the steps.
+    /// In the order of the steps of the transformation.
     pub findings: Vec<Finding>,
 }
 
-/// The upstream ref and what it names.
+/// The upstream ref, resolved.
 #[derive(Clone, Debug, Serialize)]
 pub struct Upstream {
-    /// The tag or branch, or the commit's own name.
+    /// The name of a tag or branch, or the object name of the commit.
     #[serde(rename = "ref")]
     pub name: String,
-    /// The commit.
     pub commit: CommitId,
 }
 
-/// What becomes of a patch file in dist-git.
+/// What happens to a patch file in dist-git.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "lowercase")]
 pub enum PatchChange {
-    /// It is new.
     Added,
     /// dist-git has a file of this name with other content.
     Changed,
     /// dist-git has the same content under another name.
     Renamed {
-        /// That name.
         from: RepoPath,
     },
-    /// dist-git has it as it is.
+    /// dist-git has it already.
     Kept,
-    /// dist-git has it, and no longer needs it.
+    /// dist-git has it and no longer needs it.
     Dropped,
-    /// Its commits ask not to become a patch file.
+    /// Its commits ask for no patch file (`Ignore-patch`).
     Ignored,
 }
 
-/// A patch file, and what becomes of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct PatchReport {
-    /// Its name.
     pub file: String,
-    /// What becomes of it.
     #[serde(flatten)]
     pub change: PatchChange,
-    /// Its number in the spec, where it has one.
+    /// The number of its Patch tag; `None` when the spec gives it none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<u32>,
-    /// The commits it was made from, oldest first.
+    /// The commits that it was made from, oldest first.
     pub commits: Vec<PatchCommit>,
 }
 
-/// A commit that a patch file was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PatchCommit {
-    /// The commit.
     pub id: CommitId,
-    /// Its subject, printable.
+    /// Serialized as printable text.
     #[serde(serialize_with = "as_printable")]
     pub subject: BString,
 }
@@ -91,82 +79,70 @@ fn as_printable<S: Serializer>(text: &BString, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(&printable(text))
 }
 
-/// What becomes of a file in dist-git.
+/// What happens to a file in dist-git that is not a patch file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileChange {
-    /// It is new.
     Added,
     /// Its content or its mode changes.
     Changed,
-    /// It goes.
     Removed,
 }
 
-/// A file that changes in dist-git.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileReport {
-    /// Where it is.
     pub path: RepoPath,
-    /// What becomes of it.
     pub change: FileChange,
 }
 
-/// How merges between the upstream ref and the head were turned into patches.
+/// How the merges between the upstream ref and the source-git commit became patches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "handling", rename_all = "snake_case")]
 pub enum MergeReport {
-    /// There are none.
+    /// There are no merges.
     None,
-    /// Each other commit is a patch; the merges themselves change nothing.
-    EveryCommit {
-        /// How many merges there are.
-        merges: usize,
-    },
-    /// Each step of the first-parent line is a patch, since the commits one by one do not give the source tree.
+    /// Each commit that is not a merge is a patch; the merges themselves change nothing.
+    EveryCommit { merges: usize },
+    /// Each step of the first-parent history is a patch, because the single commits do not give the source tree.
     FirstParent {
-        /// How many merges there are.
         merges: usize,
-        /// Why the commits one by one would not do.
+        /// Why the single commits cannot be the patches.
         reason: String,
     },
-    /// Everything is one patch, since nothing finer gives the source tree.
+    /// Everything is one patch, because no smaller patches give the source tree.
     OnePatch {
-        /// How many merges there are.
         merges: usize,
-        /// Why nothing finer would do.
+        /// Why there are no smaller patches.
         reason: String,
     },
 }
 
-/// What was proven of the series.
+/// What was proven about the series.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProofReport {
-    /// How many patch files the proven series has; the ignored ones count.
+    /// How many patch files the series has, including the ignored ones.
     pub patches: usize,
-    /// The tree that they give on the upstream commit: the source tree without the ignored paths.
+    /// The tree that they give when applied to the upstream commit: the source tree without the ignored paths.
     pub tree: TreeId,
-    /// Whether that holds for the build as well: the spec's own way of applying patches applies each of them.
+    /// Whether the build gets the same tree: the spec applies each patch, in its own way.
     pub verified: bool,
-    /// What is known of that way.
     pub applied_by_spec: AppliedBySpec,
-    /// Patches that the spec names and no commit stands for; nothing is known of them.
+    /// Patches that the spec names but no commit makes; nothing is proven about them.
     pub outside: Vec<String>,
 }
 
-/// Whether the spec's own way of applying patches applies each patch of the series.
+/// Whether the spec's own way of applying patches can apply each patch of the series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AppliedBySpec {
-    /// It does.
     Yes,
-    /// It cannot apply some; a problem each says which and why.
+    /// It cannot apply some of them. Each has a finding that says why.
     No,
-    /// How the spec applies some of them cannot be told from its text.
+    /// The text of the spec does not show how it applies some of them.
     Unknown,
 }
 
-impl Report {
+impl TransformReport {
     /// Whether anything changes in dist-git.
     pub fn changes_anything(&self) -> bool {
         !self.files.is_empty()
@@ -174,7 +150,7 @@ impl Report {
     }
 }
 
-/// Returns what becomes of each file that differs, but for those that are `reported` elsewhere.
+/// Returns the files that differ, except those that are `reported` elsewhere.
 pub fn file_changes(before: &FileTree, after: &FileTree, reported: impl Fn(&RepoPath) -> bool) -> Vec<FileReport> {
     let mut changes: Vec<_> = before
         .keys()

@@ -1,7 +1,7 @@
-//! The patch series: which patch files there are, what they hold, in which order, and what the spec is told of them.
+//! The patch series: which patch files there are, what they hold, in which order, and what the spec says about them.
 //!
-//! Commits become patch files one by one, in their order, unless their messages say otherwise. Whether a series
-//! applies is not known here: that is proven with git, on the bytes that come out of this module.
+//! Each commit becomes a patch file, in order, unless commit messages say otherwise. This module does not know whether
+//! a series applies: git proves that, on the bytes that come out of here.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use crate::transform::message::{MetadataSource, PatchFileName, PatchMetadata};
 use crate::types::finding::quoted;
 use crate::types::{CommitId, Finding, Refusal, RepoPath, Subject};
 
-/// Whether paths in a patch begin with `a/` and `b/`.
+/// Whether the paths in a patch begin with `a/` and `b/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Prefix {
-    /// They do: the patch is applied with `-p1`.
+    /// The patch is applied with `-p1`.
     Shown,
-    /// They do not: the patch is applied with `-p0`.
+    /// The patch is applied with `-p0`.
     Omitted,
 }
 
-/// What becomes of a patch file.
+/// Where a patch file goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PatchPlace {
-    /// It is written, and named in the spec.
+    /// It is written, and the spec gets a Patch tag for it.
     InSpec,
     /// It is written; the spec names it already (`Patch-present-in-specfile`).
     PresentInSpec,
@@ -34,63 +34,60 @@ pub enum PatchPlace {
     Ignored,
 }
 
-/// A downstream commit with its patch and what its message says about it.
+/// A downstream commit, its patch, and what its message says about the patch.
 #[derive(Clone, Debug)]
 pub struct DownstreamPatch {
-    /// The commit.
     pub commit: CommitId,
-    /// Its subject, for people.
+    /// The subject of the message, for people.
     pub subject: BString,
-    /// The subject as git makes part of a file name of it.
+    /// The subject as git writes it into the name of a patch file.
     pub file_subject: BString,
-    /// The mail that `git format-patch` writes; `None` for a commit that changes nothing.
+    /// The mail that `git format-patch` writes; `None` when the commit changes nothing.
     pub mail: Option<Vec<u8>>,
-    /// Symbolic links that it renames and leaves as they are: the mail does not say what they are.
+    /// Symbolic links that it only renames. The mail does not show that they are links.
     pub renamed_links: Vec<RepoPath>,
-    /// What the message says about the patch.
     pub metadata: PatchMetadata,
-    /// The lines of the comment in the spec.
+    /// The lines of the comment above the Patch tag.
     pub comment: Vec<BString>,
 }
 
 /// A patch file of the series.
 #[derive(Clone, Debug)]
 pub struct SeriesPatch {
-    /// Its name.
     pub file_name: PatchFileName,
-    /// Its mails, one after the other.
+    /// One mail after the other.
     pub content: Vec<u8>,
-    /// The commits it was made from, oldest first, with their subjects.
+    /// The commits that it was made from, oldest first, with their subjects.
     pub commits: Vec<(CommitId, BString)>,
-    /// The number that the oldest commit asks for.
+    /// The `Patch-id` of the commit whose metadata counts.
     pub number: Option<u32>,
-    /// The lines of the comment in the spec.
+    /// The lines of the comment above the Patch tag.
     pub comment: Vec<BString>,
-    /// Symbolic links that it renames and leaves as they are: the mails do not say what they are.
+    /// Symbolic links that it only renames. The mails do not show that they are links.
     pub renamed_links: Vec<RepoPath>,
-    /// How its paths are written.
     pub prefix: Prefix,
-    /// What becomes of it.
     pub place: PatchPlace,
-    /// The file of dist-git whose bytes it keeps, where it keeps any.
+    /// The patch file of dist-git whose bytes it keeps (see [`crate::transform::keep`]).
     pub kept: Option<BString>,
 }
 
 impl SeriesPatch {
-    /// The first commit, for messages.
+    /// Returns the oldest commit, as the subject of findings and refusals.
     pub fn subject(&self) -> Option<Subject> {
         self.commits.first().map(|(commit, _)| Subject::Commit(*commit))
     }
 }
 
-/// Makes the series: neighbours that ask for the same name share a file, in which the oldest one's metadata counts.
+/// Makes the series.
+///
+/// Neighbors that ask for the same file name share a file. The metadata of the oldest one counts for the file.
 pub fn assemble(patches: Vec<DownstreamPatch>) -> Result<(Vec<SeriesPatch>, Vec<Finding>), Refusal> {
     let mut findings = Vec::new();
     let mut series: Vec<SeriesPatch> = Vec::new();
     let mut mails = 0;
     for group in groups(patches) {
         mails += group.iter().filter(|patch| patch.mail.is_some()).count();
-        let Some(patch) = joined(group, mails, &mut findings)? else { continue };
+        let Some(patch) = join(group, mails, &mut findings)? else { continue };
         series.push(patch);
     }
     let mut names: BTreeMap<&PatchFileName, &SeriesPatch> = BTreeMap::new();
@@ -115,12 +112,12 @@ pub fn assemble(patches: Vec<DownstreamPatch>) -> Result<(Vec<SeriesPatch>, Vec<
     Ok((series, findings))
 }
 
-/// Puts together what goes into one file.
+/// Puts patches that share a file together.
 fn groups(patches: Vec<DownstreamPatch>) -> Vec<Vec<DownstreamPatch>> {
     let mut groups: Vec<Vec<DownstreamPatch>> = Vec::new();
     for patch in patches {
         if patch.metadata.squash_legacy {
-            // The older notation: a commit that squashes takes in those before it that say nothing.
+            // In the older notation, a commit that squashes takes the commits without metadata directly before it.
             let mut group = vec![patch];
             while let Some(before) =
                 groups.pop_if(|before| before.iter().all(|patch| patch.metadata.source == MetadataSource::None))
@@ -132,7 +129,9 @@ fn groups(patches: Vec<DownstreamPatch>) -> Vec<Vec<DownstreamPatch>> {
         }
         let name = patch.metadata.file_name.as_ref();
         match groups.last_mut() {
-            Some(group) if name.is_some() && leader(group).is_some_and(|l| l.metadata.file_name.as_ref() == name) => {
+            Some(group)
+                if name.is_some() && leader(group).is_some_and(|patch| patch.metadata.file_name.as_ref() == name) =>
+            {
                 group.push(patch);
             }
             _ => groups.push(vec![patch]),
@@ -141,13 +140,15 @@ fn groups(patches: Vec<DownstreamPatch>) -> Vec<Vec<DownstreamPatch>> {
     groups
 }
 
-/// The patch whose metadata counts for its file: the oldest one that has any.
+/// Returns the patch whose metadata counts for the file: the oldest one that has metadata.
 fn leader(group: &[DownstreamPatch]) -> Option<&DownstreamPatch> {
     group.iter().find(|patch| patch.metadata.source != MetadataSource::None).or(group.first())
 }
 
-/// Returns the name that `git format-patch` gives the patch of this number: the number, the subject, `.patch`, cut to
-/// 64 bytes with the NUL that ends it in C (git-config(1), `format.filenameMaxLength`).
+/// Returns the file name that `git format-patch` gives to patch number `number`.
+///
+/// It is the number, the subject and `.patch`, cut to 64 bytes with the terminating NUL of C (git-config(1),
+/// `format.filenameMaxLength`).
 fn git_name(number: usize, file_subject: &[u8]) -> BString {
     const SUFFIX: &[u8] = b".patch";
     let mut name = format!("{number:04}-").into_bytes();
@@ -157,12 +158,8 @@ fn git_name(number: usize, file_subject: &[u8]) -> BString {
     name.into()
 }
 
-/// Makes one patch file of `group`, whose last mail is number `last` of all mails, counted from 1.
-fn joined(
-    group: Vec<DownstreamPatch>,
-    last: usize,
-    findings: &mut Vec<Finding>,
-) -> Result<Option<SeriesPatch>, Refusal> {
+/// Makes a patch file from `group`, whose last mail is number `last` of the series, counted from 1.
+fn join(group: Vec<DownstreamPatch>, last: usize, findings: &mut Vec<Finding>) -> Result<Option<SeriesPatch>, Refusal> {
     let Some(leader) = leader(&group) else { return Ok(None) };
     let metadata = leader.metadata.clone();
     let commit = leader.commit;

@@ -1,4 +1,4 @@
-//! The state of a pipeline or a job.
+//! The state of a pipeline or a job on GitLab.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,31 +6,24 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CiState {
-    /// Made, and not yet looked at.
+    /// Created, and not yet processed by GitLab.
     Created,
     /// Waiting for a resource group.
     WaitingForResource,
-    /// Waiting for word from outside.
+    /// Waiting for an answer from an external service.
     WaitingForCallback,
-    /// Being prepared.
     Preparing,
     /// Waiting for a runner.
     Pending,
-    /// Running.
     Running,
-    /// Ended well.
     Success,
-    /// Ended badly.
     Failed,
-    /// Being stopped.
     Canceling,
-    /// Stopped.
     Canceled,
-    /// Left out.
     Skipped,
     /// Waiting for a person to start it.
     Manual,
-    /// Waiting for its time.
+    /// Waiting for its start time: a delayed job.
     Scheduled,
     /// A state that this program does not know.
     #[default]
@@ -39,7 +32,7 @@ pub enum CiState {
 }
 
 impl CiState {
-    /// Whether nothing comes after it, unless somebody starts the thing again.
+    /// Whether the state stays as it is unless somebody starts the pipeline or job again.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Success | Self::Failed | Self::Canceled | Self::Skipped)
     }

@@ -1,24 +1,25 @@
-//! What the transformation has to say to a person: findings, which do not stop it, and refusals, which do.
+//! What the transformation tells people: findings, which do not stop it, and refusals, which do.
 //!
-//! Every text here is one sentence without a final period, names what it is about (`Subject`) apart
-//! from the text, and copies nothing from a contributor but through [`crate::types::text::printable`].
+//! Each text is one sentence without a final period. The thing it is about stands apart from the text, as a
+//! [`Subject`]. A text quotes contributors only through [`crate::types::text::printable`].
 
 use std::fmt;
 
 use serde::Serialize;
 
+use crate::types::object_id::CommitId;
+use crate::types::path::RepoPath;
 use crate::types::text::printable;
-use crate::types::{CommitId, RepoPath};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Worth knowing, nothing to do.
+    /// Worth knowing; there is nothing to do.
     Note,
-    /// Probably not what the author meant.
+    /// Probably not what the author wanted.
     Warning,
-    /// The dist-git package will not build or apply as it stands.
+    /// The patches will not apply in dist-git, or the package will not build.
     Problem,
 }
 
@@ -32,15 +33,15 @@ impl fmt::Display for Level {
     }
 }
 
-/// The thing that a finding or a refusal is about.
+/// The thing that a finding or refusal is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
     /// A commit of source-git.
     Commit(CommitId),
-    /// A file, by its path in the repository that the text speaks of.
+    /// A file, by its path in the repository that the text is about.
     File(RepoPath),
-    /// A file that one commit changes.
+    /// A file that a commit changes.
     #[serde(rename = "commit_file")]
     CommitFile(CommitId, RepoPath),
 }
@@ -55,15 +56,13 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Something that a person should know, which does not stop the transformation.
+/// Something that people should know and that does not stop the transformation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How much it matters.
     pub level: Level,
-    /// What it is about, where it is about one thing.
+    /// `None` when it is about nothing in particular.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
-    /// What is the case.
     pub text: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,34 +70,29 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding about nothing in particular and without a remedy, to be completed by `about` and `remedy`.
+    /// Returns a finding without subject and remedy; [`Finding::about`] and [`Finding::remedy`] add them.
     pub fn new(level: Level, text: impl Into<String>) -> Self {
         Self { level, subject: None, text: text.into(), remedy: None }
     }
 
-    /// A [`Level::Note`].
     pub fn note(text: impl Into<String>) -> Self {
         Self::new(Level::Note, text)
     }
 
-    /// A [`Level::Warning`].
     pub fn warning(text: impl Into<String>) -> Self {
         Self::new(Level::Warning, text)
     }
 
-    /// A [`Level::Problem`].
     pub fn problem(text: impl Into<String>) -> Self {
         Self::new(Level::Problem, text)
     }
 
-    /// Says what the finding is about.
     #[must_use]
     pub fn about(mut self, subject: Subject) -> Self {
         self.subject = Some(subject);
         self
     }
 
-    /// Says what to do about it.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
@@ -116,40 +110,36 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Why an input cannot be turned into dist-git content: always the contributor's to mend, never a fault of ours.
+/// Why an input cannot become dist-git content. The contributor has to fix it; it is never the bot's fault.
 ///
-/// A command that meets one ends with exit status 3 and has changed nothing.
+/// A command that gets a refusal changes nothing and ends with exit status 3.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// What it is about, where it is about one thing.
+    /// `None` when it is about nothing in particular.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
-    /// What is the case.
     pub text: String,
     /// What to do about it.
     pub remedy: String,
 }
 
 impl Refusal {
-    /// A refusal with its remedy, about nothing in particular.
+    /// Returns a refusal without subject; [`Refusal::about`] adds one.
     pub fn new(text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { subject: None, text: text.into(), remedy: remedy.into() }
     }
 
-    /// Says what the refusal is about.
     #[must_use]
     pub fn about(mut self, subject: Subject) -> Self {
         self.subject = Some(subject);
         self
     }
 
-    /// Says that the refusal is about `commit`.
     #[must_use]
     pub fn about_commit(self, commit: &CommitId) -> Self {
         self.about(Subject::Commit(*commit))
     }
 
-    /// Says that the refusal is about the file at `path`.
     #[must_use]
     pub fn about_file(self, path: &RepoPath) -> Self {
         self.about(Subject::File(path.clone()))
@@ -167,7 +157,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Returns `value` between backticks, printable and cut to a length that fits a line.
+/// Returns `value` between backticks, made printable and cut to the length of a line.
 pub fn quoted(value: &[u8]) -> String {
     format!("`{}`", printable(value).replace('`', "'"))
 }

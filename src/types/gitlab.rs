@@ -1,14 +1,14 @@
-//! Names and numbers of things on GitLab, each a type of its own so that no two of them can be swapped.
+//! Names and numbers of things on GitLab. Each has a type of its own, so that nobody can mix them up.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest path of a project, in bytes: GitLab's limit for a route is 255 characters.
+/// The longest path of a project, in bytes. GitLab allows 255 characters.
 const PATH_LIMIT: usize = 1024;
 
-/// The longest name of a branch, in bytes. git stores it as a path below `refs/heads/`.
+/// The longest name of a branch, in bytes. git may store it as a path below `refs/heads/`.
 const BRANCH_LIMIT: usize = 1024;
 
 macro_rules! number {
@@ -27,10 +27,10 @@ macro_rules! number {
 }
 
 number! {
-    /// The number of a project, unique on its GitLab. It stays when the project moves.
+    /// The number of a project, unique on its GitLab instance. A project keeps it when it moves.
     ///
-    /// ```compile_fail
-    /// use source_git_bot::pair::{ProjectId, UserId};
+    /// ```compile_fail,E0308
+    /// use source_git_bot::types::{ProjectId, UserId};
     /// let user: UserId = ProjectId(7);
     /// ```
     ProjectId
@@ -40,15 +40,15 @@ number! {
     MergeRequestIid
 }
 number! {
-    /// The number of a merge request, unique on its GitLab.
+    /// The number of a merge request, unique on its GitLab instance.
     MergeRequestId
 }
 number! {
-    /// The number of a pipeline, unique on its GitLab.
+    /// The number of a pipeline, unique on its GitLab instance.
     PipelineId
 }
 number! {
-    /// The number of a user.
+    /// The number of a user, unique on their GitLab instance.
     UserId
 }
 number! {
@@ -56,11 +56,11 @@ number! {
     IssueIid
 }
 number! {
-    /// The number of a note (a comment), unique on its GitLab.
+    /// The number of a note (a comment), unique on its GitLab instance.
     NoteId
 }
 
-/// A text that is not a name of the kind asked for.
+/// A text that is not the name of what it should name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not {0}")]
 pub struct NameError(&'static str);
@@ -71,17 +71,16 @@ pub struct NameError(&'static str);
 pub struct ProjectPath(String);
 
 impl ProjectPath {
-    /// Returns the path.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns the last part: the project's own name in URLs.
+    /// Returns the last part of the path: the project's own name in URLs.
     pub fn name(&self) -> &str {
         self.0.rsplit_once('/').map_or(self.0.as_str(), |(_, name)| name)
     }
 
-    /// Returns the path of the group or user that the project is in.
+    /// Returns the path of the group or user that owns the project.
     pub fn namespace(&self) -> &str {
         self.0.rsplit_once('/').map_or("", |(namespace, _)| namespace)
     }
@@ -90,7 +89,7 @@ impl ProjectPath {
 impl FromStr for ProjectPath {
     type Err = NameError;
 
-    /// Parses a path as GitLab allows it (`Gitlab::PathRegex`): two or more parts of letters, digits, `_`, `-` and `.`.
+    /// Accepts what GitLab accepts (`Gitlab::PathRegex`): two or more parts of letters, digits, `_`, `-` and `.`.
     fn from_str(text: &str) -> Result<Self, NameError> {
         let part = |part: &str| {
             !part.starts_with('-')
@@ -111,7 +110,6 @@ impl FromStr for ProjectPath {
 pub struct BranchName(String);
 
 impl BranchName {
-    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -120,7 +118,7 @@ impl BranchName {
 impl FromStr for BranchName {
     type Err = NameError;
 
-    /// Parses a name as git allows it (git-check-ref-format(1)) for a branch.
+    /// Accepts what git accepts for a branch (git-check-ref-format(1)).
     fn from_str(text: &str) -> Result<Self, NameError> {
         let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
         let forbidden = |c: char| c.is_ascii_control() || " ~^:?*[\\".contains(c);
@@ -137,7 +135,7 @@ impl FromStr for BranchName {
     }
 }
 
-macro_rules! text {
+macro_rules! string_conversions {
     ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,15 +159,15 @@ macro_rules! text {
     };
 }
 
-text!(ProjectPath);
-text!(BranchName);
+string_conversions!(ProjectPath);
+string_conversions!(BranchName);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_a_project_has_a_namespace_and_a_name() {
+    fn a_project_path_has_a_namespace_and_a_name() {
         let path: ProjectPath = "redhat/centos-stream/rpms/gcc-c++.x".replace("++", "").parse().unwrap();
         assert_eq!(path.name(), "gcc-c.x");
         assert_eq!(path.namespace(), "redhat/centos-stream/rpms");
@@ -183,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_branch_is_what_git_takes() {
+    fn a_branch_name_is_what_git_accepts() {
         for good in ["c9s", "c9s-src-7", "feature/é", "a@b", "#1", "x.y", "%2e%2e"] {
             assert!(good.parse::<BranchName>().is_ok(), "{good:?}");
         }

@@ -1,4 +1,4 @@
-//! Values that every room shares: ids, names, paths, text fit to be shown, findings and refusals.
+//! Values that all rooms share: ids, names, paths, printable text, findings and refusals.
 //!
 //! Nothing here uses another room, and nothing reads or writes anything.
 

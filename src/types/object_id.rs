@@ -1,4 +1,4 @@
-//! Names of git objects.
+//! Object names of git: the SHA-1 of a commit, a tree or a blob.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,6 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A text that is not the name of a git object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a git object name of 40 hexadecimal digits")]
 pub struct IdError;
@@ -33,12 +32,10 @@ macro_rules! object_id {
         pub struct $name([u8; 20]);
 
         impl $name {
-            /// Returns the id whose SHA-1 is `bytes`.
             pub const fn from_bytes(bytes: [u8; 20]) -> Self {
                 Self(bytes)
             }
 
-            /// Returns the SHA-1.
             pub const fn as_bytes(&self) -> &[u8; 20] {
                 &self.0
             }
@@ -48,7 +45,7 @@ macro_rules! object_id {
                 parse(text).map(Self)
             }
 
-            /// Returns the first digits, enough for a person to recognise it.
+            /// Returns the first ten digits, for people.
             pub fn short(&self) -> String {
                 self.to_string().chars().take(10).collect()
             }
@@ -89,22 +86,22 @@ macro_rules! object_id {
 }
 
 object_id! {
-    /// The name of a commit.
+    /// The object name of a commit.
     ///
-    /// Ids of different kinds do not mix:
+    /// Ids of different types do not mix:
     ///
-    /// ```compile_fail
-    /// use source_git_bot::transform::{CommitId, TreeId};
+    /// ```compile_fail,E0308
+    /// use source_git_bot::types::{CommitId, TreeId};
     /// let tree: TreeId = CommitId::from_bytes([0; 20]);
     /// ```
     CommitId
 }
 object_id! {
-    /// The name of a tree.
+    /// The object name of a tree.
     TreeId
 }
 object_id! {
-    /// The name of a blob: the content of a file, or the target of a symbolic link.
+    /// The object name of a blob: the content of a file, or the target of a symbolic link.
     BlobId
 }
 

@@ -1,53 +1,46 @@
-//! Paths inside a repository.
+//! Paths inside a repository, checked once: whoever holds a [`RepoPath`] cannot leave the repository with it.
 
 use std::fmt;
 
 use bstr::{BStr, BString, ByteSlice as _};
 use serde::{Serialize, Serializer};
 
-use crate::types::text::printable;
+use crate::types::text::{printable, printable_whole};
 
-/// A path of bytes that is not one inside a repository.
+/// Why some bytes are not a path inside a repository.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// Nothing at all.
     #[error("the path is empty")]
     Empty,
-    /// It begins with a slash.
     #[error("the path is absolute")]
     Absolute,
-    /// A component is `.`, `..` or empty.
     #[error("the path has an empty, `.` or `..` component")]
     Dots,
-    /// A component is `.git`, in any case.
+    /// A component is `.git`, in upper or lower case.
     #[error("the path leads into `.git`")]
     DotGit,
-    /// It holds a NUL byte.
     #[error("the path holds a NUL byte")]
     Nul,
-    /// It is longer than Linux takes.
     #[error("the path has more than {LENGTH_LIMIT} bytes")]
     TooLong,
-    /// It has more components than any project's.
     #[error("the path has more than {} components", RepoPath::MOST_COMPONENTS)]
     TooDeep,
 }
 
-/// The longest path, in bytes: Linux's PATH_MAX without the NUL. No checkout could hold a longer one.
+/// The longest path, in bytes: Linux's `PATH_MAX` without the NUL. No work tree can hold a longer one.
 const LENGTH_LIMIT: usize = 4095;
 
-/// A path inside a repository: relative, `/` between components, none of them empty, `.`, `..` or `.git`.
+/// A path inside a repository: relative, with `/` between components, none of which is empty, `.`, `..` or `.git`.
 ///
-/// Paths are bytes, as they are for git: no encoding is assumed. They are bounded, because trees are read and written by
-/// functions that call themselves for each directory, on threads with small stacks.
+/// Paths are bytes, as in git, in no particular encoding. Their length and depth are limited, because the functions
+/// that read and write trees call themselves for each directory, on threads with small stacks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(BString);
 
 impl RepoPath {
-    /// The most components: several times as many as the deepest of known projects has.
+    /// The most components of a path: several times as many as in the deepest known project.
     pub const MOST_COMPONENTS: usize = 200;
 
-    /// Checks `path`; a value of this type leads nowhere outside its repository.
     pub fn parse(path: impl AsRef<[u8]>) -> Result<Self, PathError> {
         let path = path.as_ref();
         if path.is_empty() {
@@ -76,33 +69,29 @@ impl RepoPath {
         Ok(Self(path.into()))
     }
 
-    /// Returns the bytes of the path.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Returns the path as a byte string.
     pub fn as_bstr(&self) -> &BStr {
         self.0.as_bstr()
     }
 
-    /// Returns the last component.
     pub fn file_name(&self) -> &BStr {
         self.0.rsplit(|b| *b == b'/').next().unwrap_or_default().as_bstr()
     }
 
-    /// Returns the path of the directory that holds this one; `None` for the top level.
+    /// Returns the directory that holds this path; `None` at the top level.
     pub fn parent(&self) -> Option<Self> {
         let (parent, _) = self.0.rsplit_once_str(b"/")?;
         Some(Self(parent.into()))
     }
 
-    /// Returns the components, first to last.
     pub fn components(&self) -> impl Iterator<Item = &BStr> {
         self.0.split(|b| *b == b'/').map(|component| component.as_bstr())
     }
 
-    /// Returns this path with `name` below it, checked like [`RepoPath::parse`].
+    /// Appends `name` and checks the result as [`RepoPath::parse`] does.
     pub fn join(&self, name: impl AsRef<[u8]>) -> Result<Self, PathError> {
         let mut path = self.0.clone();
         path.push(b'/');
@@ -110,7 +99,7 @@ impl RepoPath {
         Self::parse(path)
     }
 
-    /// Returns what follows `directory` and its slash; `None` where this path is not below it.
+    /// Returns the part after `directory` and its slash; `None` when the path is not below `directory`.
     pub fn below(&self, directory: &Self) -> Option<Self> {
         let rest = self.0.strip_prefix(directory.as_bytes())?.strip_prefix(b"/")?;
         Some(Self(rest.into()))
@@ -125,7 +114,7 @@ impl fmt::Display for RepoPath {
 
 impl Serialize for RepoPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&crate::types::text::printable_whole(&self.0))
+        serializer.serialize_str(&printable_whole(&self.0))
     }
 }
 
@@ -152,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_neither_longer_nor_deeper_than_it_can_be() {
+    fn a_path_is_limited_in_length_and_depth() {
         let deepest = vec!["d"; 200].join("/");
         assert_eq!(RepoPath::parse(&deepest).unwrap().components().count(), 200);
         assert_eq!(RepoPath::parse(format!("d/{deepest}")), Err(PathError::TooDeep));
@@ -162,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_taken_apart_at_slashes() {
+    fn a_path_is_split_at_slashes() {
         let path = RepoPath::parse("a/b/c.txt").unwrap();
         assert_eq!(path.file_name(), "c.txt");
         assert_eq!(path.parent().unwrap().to_string(), "a/b");

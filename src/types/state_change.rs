@@ -1,13 +1,11 @@
-//! Closing and reopening.
+//! Closing and reopening a merge request or an issue.
 
 use serde::Serialize;
 
-/// A change of a merge request's or an issue's state, in GitLab's words (`state_event`).
+/// What GitLab's API calls `state_event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StateChange {
-    /// Close it.
     Close,
-    /// Open it again.
     Reopen,
 }

@@ -1,17 +1,17 @@
-//! Text that came from outside, made fit for people's eyes.
+//! Makes text from outside safe to show to people.
 
 /// The longest text that [`printable`] returns, in characters; enough for a subject line or a path.
 const PRINTABLE_LENGTH: usize = 200;
 
-/// Returns `bytes` as one line that no terminal, log viewer or CI job log acts on.
+/// Returns `bytes` as one line that contains nothing a terminal, log viewer or CI job log acts on.
 ///
-/// What is not UTF-8, and every character that moves the cursor, hides, reorders or starts a new line, becomes
-/// its escape (`\x1b`, `\u{202e}`); a text of more than 200 characters is cut and ends in `…`.
+/// Bytes that are not UTF-8 become escapes (`\x1b`, `\u{202e}`), and so do all characters that move the cursor, hide or
+/// reorder text, or start a new line. A text of more than 200 characters is cut and ends in `…`.
 pub fn printable(bytes: &[u8]) -> String {
     escaped(bytes, PRINTABLE_LENGTH)
 }
 
-/// Returns `bytes` like [`printable`], in their whole length.
+/// Returns what [`printable`] returns, but never cuts it.
 pub fn printable_whole(bytes: &[u8]) -> String {
     escaped(bytes, usize::MAX)
 }
@@ -47,8 +47,10 @@ fn escaped(bytes: &[u8], limit: usize) -> String {
     out
 }
 
-/// Whether a character steers the display instead of showing something: C1 controls, line and
-/// paragraph separators, zero-width characters, and the bidirectional controls of Unicode's UAX #9.
+/// Whether a character controls the display instead of showing something.
+///
+/// These are control characters, line and paragraph separators, zero-width characters, and the bidirectional controls
+/// of Unicode's UAX #9.
 pub fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -60,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_steers_a_terminal_is_left() {
+    fn nothing_that_controls_a_terminal_remains() {
         assert_eq!(printable(b"plain \xc3\xa9"), "plain é");
         assert_eq!(printable(b"\x1b[31mred\r\nsection_start:0:x\x07"), "\\x1b[31mred\\r\\nsection_start:0:x\\x07");
         assert_eq!(printable("a\u{202e}b\u{9b}c\u{2028}".as_bytes()), "a\\u{202e}b\\u{9b}c\\u{2028}");

@@ -1,12 +1,13 @@
-//! The files of a commit, by path.
+//! The files of a commit, keyed by path.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::types::{BlobId, RepoPath};
+use crate::types::object_id::BlobId;
+use crate::types::path::RepoPath;
 
-/// What git knows of a file besides its content.
+/// What git records about a file besides its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileMode {
@@ -14,14 +15,14 @@ pub enum FileMode {
     Regular,
     /// `100755`
     Executable,
-    /// `120000`; the content is the target.
+    /// `120000`: a symbolic link. The content is its target.
     Symlink,
-    /// `160000`: a submodule; there is no content.
+    /// `160000`: a submodule. There is no content.
     Gitlink,
 }
 
 impl FileMode {
-    /// Returns the mode for git's octal number; other permission bits than the owner's execute bit do not count.
+    /// Returns the mode for git's octal number. Of the permissions, only the owner's execute bit counts.
     pub fn from_git(mode: u32) -> Option<Self> {
         match mode & 0o170_000 {
             0o100_000 if mode & 0o100 != 0 => Some(Self::Executable),
@@ -32,7 +33,6 @@ impl FileMode {
         }
     }
 
-    /// Returns git's number.
     pub const fn to_git(self) -> u32 {
         match self {
             Self::Regular => 0o100_644,
@@ -43,14 +43,12 @@ impl FileMode {
     }
 }
 
-/// A file: its mode and the name of its content. Equal names mean equal content.
+/// A file without its content: files with equal blobs have equal content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its mode.
     pub mode: FileMode,
-    /// Its content.
     pub blob: BlobId,
 }
 
-/// Files by path, as they stand in a commit or part of one; directories are there by their files.
+/// The files of a commit, or of a part of it. A directory exists only through the files below it.
 pub type FileTree = BTreeMap<RepoPath, File>;

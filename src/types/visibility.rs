@@ -1,21 +1,18 @@
-//! Who may see a project.
+//! The visibility of a project on GitLab.
 
 use serde::{Deserialize, Serialize};
 
-/// Who may see a project; more is greater.
+/// Who may see a project. The order is from fewer people to more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
-    /// Its members.
     Private,
     /// Everybody who is signed in.
     Internal,
-    /// Everybody.
     Public,
 }
 
 impl Visibility {
-    /// Returns GitLab's word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Private => "private",

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use bstr::{BString, ByteSlice as _};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use source_git_bot::transform::message::{self, MetadataSource, PatchComments};
+use source_git_bot::transform::message::{self, CommentStyle, MetadataSource};
 use source_git_bot::transform::{keep, mail};
 use source_git_bot::types::{CommitId, FileMode, RepoPath};
 use tempfile::TempDir;
@@ -491,7 +491,7 @@ proptest! {
     ) {
         let bytes = bstr::join("\n", lines);
         if let Ok((metadata, _)) = message::read(&CommitId::from_bytes([1; 20]), &bytes) {
-            let lines = message::comment(&bytes, &metadata, PatchComments::Message);
+            let lines = message::comment(&bytes, &metadata, CommentStyle::Message);
             prop_assert!(lines.iter().all(|line| !line.iter().any(|b| b.is_ascii_control() && *b != b'\t')));
             prop_assert!(lines.first().is_none_or(|line| !line.is_empty()) && lines.last().is_none_or(|l| !l.is_empty()));
         }

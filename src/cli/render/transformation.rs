@@ -2,12 +2,12 @@
 
 use crate::cli::terminal::Paint;
 use crate::ops::generate::diffs::FileDiff;
-use crate::transform::report::{AppliedBySpec, FileChange, MergeReport, PatchChange, PatchReport, Report};
+use crate::transform::report::{AppliedBySpec, FileChange, MergeReport, PatchChange, PatchReport, TransformReport};
 use crate::types::text::printable;
 use crate::types::{Finding, Level};
 
 /// Returns the report as text.
-pub(crate) fn report_text(report: &Report, diffs: &[FileDiff], paint: Paint) -> String {
+pub(crate) fn report_text(report: &TransformReport, diffs: &[FileDiff], paint: Paint) -> String {
     let mut text = String::new();
     let package = report.package.as_deref().map(|name| format!("{}: ", printable(name.as_bytes()))).unwrap_or_default();
     let upstream = printable(report.upstream.name.as_bytes());
@@ -38,7 +38,7 @@ fn line(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-fn patches(text: &mut String, report: &Report, paint: Paint) {
+fn patches(text: &mut String, report: &TransformReport, paint: Paint) {
     let kept = report.patches.iter().filter(|patch| patch.change == PatchChange::Kept).count();
     let shown: Vec<_> = report.patches.iter().filter(|patch| patch.change != PatchChange::Kept).collect();
     if report.patches.is_empty() {
@@ -71,7 +71,7 @@ fn commits_of(patch: &PatchReport) -> String {
     }
 }
 
-fn files(text: &mut String, report: &Report, paint: Paint) {
+fn files(text: &mut String, report: &TransformReport, paint: Paint) {
     if report.files.is_empty() {
         return;
     }
@@ -103,7 +103,7 @@ fn merges(text: &mut String, merges: &MergeReport) {
     line(text, &said);
 }
 
-fn proof(text: &mut String, report: &Report, paint: Paint) {
+fn proof(text: &mut String, report: &TransformReport, paint: Paint) {
     let proof = &report.proof;
     let upstream = printable(report.upstream.name.as_bytes());
     let tree = proof.tree.short();

@@ -10,7 +10,7 @@ use crate::cli::args::{Output, UpdateDistGitArgs};
 use crate::cli::render::transformation;
 use crate::ops::generate::diffs::FileDiff;
 use crate::ops::update_dist_git::{self, UpdateDistGitRequest, Updated};
-use crate::transform::report::Report;
+use crate::transform::report::TransformReport;
 use crate::types::error::{Context as _, Result, UsageError, bail};
 
 /// The longest commit message that is read from a file, in bytes.
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &UpdateDistGitArgs, invocation: &Invocation<'_>) ->
     #[derive(Serialize)]
     struct WithDiffs<'a> {
         #[serde(flatten)]
-        report: &'a Report,
+        report: &'a TransformReport,
         #[serde(skip_serializing_if = "<[FileDiff]>::is_empty")]
         diffs: &'a [FileDiff],
     }

@@ -15,9 +15,9 @@ use crate::ops::generate::proven_series::{Maker, check_order, prove, read_messag
 use crate::transform::config::{self, PackageConfig};
 use crate::transform::dist_git::{self, Inputs, Outputs, SpecPlace};
 use crate::transform::files::{self, CopyPlan, ReceiverFiles, SourcesNeeded};
-use crate::transform::message::PatchComments;
+use crate::transform::message::CommentStyle;
 use crate::transform::report::{
-    self, AppliedBySpec, PatchChange, PatchCommit, PatchReport, ProofReport, Report, Upstream,
+    self, AppliedBySpec, PatchChange, PatchCommit, PatchReport, ProofReport, TransformReport, Upstream,
 };
 use crate::transform::series::{PatchPlace, SeriesPatch};
 use crate::types::error::{Result, bail};
@@ -44,7 +44,7 @@ pub(crate) struct GenerateRequest<'a> {
     /// dist-git's files, as they are.
     pub(crate) dist_git: TreeId,
     /// What to write above new patches in the spec.
-    pub(crate) comments: PatchComments,
+    pub(crate) comments: CommentStyle,
     /// What becomes of files that are dist-git's own.
     pub(crate) receiver_files: ReceiverFiles,
 }
@@ -59,7 +59,7 @@ pub(crate) struct Generated {
     /// Where the spec is in dist-git.
     pub(crate) spec: RepoPath,
     /// What changes and what was proven.
-    pub(crate) report: Report,
+    pub(crate) report: TransformReport,
 }
 
 /// Reads the package configuration of a source-git commit.
@@ -125,7 +125,7 @@ pub(crate) fn generate(store: &Store, request: GenerateRequest<'_>) -> Result<Ge
     findings.extend(outputs.findings.iter().cloned());
     let in_series = proven.series.iter().map(|patch| place.patch(&patch.file_name));
     let in_series: BTreeSet<_> = in_series.collect::<Result<_, _>>()?;
-    let report = Report {
+    let report = TransformReport {
         package: config.package_name.clone(),
         source: request.known_as,
         upstream: request.upstream,

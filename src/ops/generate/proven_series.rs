@@ -13,7 +13,7 @@ use crate::git::proof::{PatchFile, Proof, TreeProof};
 use crate::git::store::{Store, TreeEntry};
 use crate::transform::keep;
 use crate::transform::mail::{self, PatchedFile};
-use crate::transform::message::{self, PatchComments, PatchMetadata};
+use crate::transform::message::{self, CommentStyle, PatchMetadata};
 use crate::transform::report::MergeReport;
 use crate::transform::series::{self, DownstreamPatch, PatchPlace, Prefix, SeriesPatch};
 use crate::types::error::{Result, bail};
@@ -31,7 +31,7 @@ pub(crate) struct Said<'a> {
 pub(crate) fn read_messages<'a>(
     history: &'a History,
     originals: &HashMap<CommitId, CommitId>,
-    comments: PatchComments,
+    comments: CommentStyle,
     findings: &mut Vec<Finding>,
 ) -> Result<HashMap<CommitId, Said<'a>>> {
     let mut said = HashMap::new();
@@ -69,7 +69,7 @@ pub(crate) struct Maker<'a> {
     pub(crate) store: &'a Store,
     pub(crate) history: &'a History,
     pub(crate) commits: &'a HashMap<CommitId, Said<'a>>,
-    pub(crate) comments: PatchComments,
+    pub(crate) comments: CommentStyle,
     pub(crate) ignored: &'a [BString],
     pub(crate) old: &'a BTreeMap<BString, Vec<u8>>,
 }

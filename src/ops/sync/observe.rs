@@ -28,7 +28,7 @@ use crate::pair::note::{Blocked, UpstreamChange};
 use crate::pair::sync_plan::{self, SyncStep};
 use crate::transform::config;
 use crate::transform::files::ReceiverFiles;
-use crate::transform::message::PatchComments;
+use crate::transform::message::CommentStyle;
 use crate::transform::report::Upstream;
 use crate::types::error::{Error, RemoteError, Result, bail};
 use crate::types::finding::quoted;
@@ -417,7 +417,7 @@ impl SyncRun<'_> {
                 upstream: Upstream { name, commit },
                 shallow: &store.shallow()?,
                 dist_git: base_tree,
-                comments: PatchComments::default(),
+                comments: CommentStyle::default(),
                 receiver_files,
             },
         )?;

@@ -11,7 +11,7 @@ use crate::pair::announcement::{self, AnnouncedMergeRequest};
 use crate::pair::facts::{BranchState, SyncFacts};
 use crate::pair::statuses;
 use crate::pair::sync_plan::{SyncOutcome, SyncPlan, SyncStep};
-use crate::transform::report::Report;
+use crate::transform::report::TransformReport;
 use crate::types::error::Result;
 use crate::types::{Refusal, StateChange};
 
@@ -24,7 +24,7 @@ pub(crate) struct SyncPreview {
     pub(crate) refusal: Option<Refusal>,
     pub(crate) steps: Vec<PlannedSync>,
     /// What changes in dist-git, where that is known.
-    pub(crate) report: Option<Report>,
+    pub(crate) report: Option<TransformReport>,
     pub(crate) diffs: Vec<FileDiff>,
 }
 

@@ -14,7 +14,7 @@ use crate::pair::note::ci_results::{CiSection, StatusesState};
 use crate::pair::note::retest_hint::RunSection;
 use crate::pair::sanitize;
 use crate::transform::report::{
-    AppliedBySpec, FileChange, FileReport, MergeReport, PatchChange, PatchReport, ProofReport, Report,
+    AppliedBySpec, FileChange, FileReport, MergeReport, PatchChange, PatchReport, ProofReport, TransformReport,
 };
 use crate::types::{BranchName, CommitId, Finding, Level, MergeRequestIid, ProjectPath, Refusal, Subject};
 
@@ -65,7 +65,7 @@ pub enum NoteBody<'a> {
     /// dist-git holds the merge request.
     Synced {
         /// What changes there.
-        report: &'a Report,
+        report: &'a TransformReport,
         /// The change of the upstream ref, where there is one.
         upstream: Option<&'a UpstreamChange>,
         /// What dist-git's merge request is kept in step with.
@@ -74,7 +74,7 @@ pub enum NoteBody<'a> {
     /// The merge request changes nothing in dist-git, and there is no merge request there.
     NothingToSync {
         /// Why.
-        report: &'a Report,
+        report: &'a TransformReport,
     },
     /// The merge request cannot be synced.
     Blocked {
@@ -246,7 +246,7 @@ fn explanation(text: &mut String) {
     );
 }
 
-fn synced(text: &mut String, commit: &CommitId, report: &Report, holds: &Holds) {
+fn synced(text: &mut String, commit: &CommitId, report: &TransformReport, holds: &Holds) {
     let held = match holds {
         Holds::MergeRequest => format!(
             "The dist-git merge request holds this one up to commit {}, rebased onto its target branch.",
@@ -274,7 +274,7 @@ fn synced(text: &mut String, commit: &CommitId, report: &Report, holds: &Holds) 
     );
 }
 
-fn nothing(text: &mut String, commit: &CommitId, report: &Report) {
+fn nothing(text: &mut String, commit: &CommitId, report: &TransformReport) {
     paragraph(
         text,
         &format!(
@@ -287,7 +287,7 @@ fn nothing(text: &mut String, commit: &CommitId, report: &Report) {
     paragraph(text, "**What happens next:** nothing, until you push something that changes the package.");
 }
 
-fn upstream_change(text: &mut String, change: &UpstreamChange, report: &Report) {
+fn upstream_change(text: &mut String, change: &UpstreamChange, report: &TransformReport) {
     let (from, to) = (sanitize::code(change.from.as_bytes()), sanitize::code(change.to.as_bytes()));
     let dropped: Vec<_> = report.patches.iter().filter(|patch| patch.change == PatchChange::Dropped).collect();
     let effect = match dropped.len() {
@@ -302,7 +302,7 @@ fn upstream_change(text: &mut String, change: &UpstreamChange, report: &Report) 
     }
 }
 
-fn changes(text: &mut String, report: &Report) {
+fn changes(text: &mut String, report: &TransformReport) {
     let patches: Vec<_> = report.patches.iter().filter_map(patch_row).collect();
     let kept = report.patches.iter().filter(|patch| patch.change == PatchChange::Kept).count();
     if patches.is_empty() && report.files.is_empty() {
@@ -352,7 +352,7 @@ fn file_row(file: &FileReport) -> String {
     format!("{what}: {}", sanitize::code(file.path.as_bytes()))
 }
 
-fn proof(text: &mut String, report: &Report) {
+fn proof(text: &mut String, report: &TransformReport) {
     let ProofReport { patches, tree, applied_by_spec, outside, .. } = &report.proof;
     let upstream = sanitize::code(report.upstream.name.as_bytes());
     let what = match patches {

@@ -14,8 +14,8 @@ fn patch(file: &str, change: PatchChange, subject: &str) -> PatchReport {
     PatchReport { file: file.to_owned(), change, number: None, commits }
 }
 
-pub(crate) fn report() -> Report {
-    Report {
+pub(crate) fn report() -> TransformReport {
+    TransformReport {
         package: Some("hello".to_owned()),
         source: COMMIT,
         upstream: Upstream { name: "v1.0".to_owned(), commit: CommitId::from_bytes([3; 20]) },

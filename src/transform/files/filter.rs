@@ -1,8 +1,8 @@
 //! rsync's filter rules, as `filters` of a `files_to_sync` item holds them.
 //!
-//! Source: rsync(1), "FILTER RULES". Rules that read files, rules with modifiers and the list-clearing `!` are
-//! refused, each by its name: what they would do depends on files that are not in the configuration, or they mean
-//! nothing here. Nothing in this module knows of trees.
+//! The source is rsync(1), "FILTER RULES". Rules that read files, rules with modifiers and `!`, which clears the list,
+//! are refused by name. They depend on files outside the configuration, or have no meaning here. Nothing in this module
+//! knows about trees.
 
 use bstr::{BString, ByteSlice as _};
 
@@ -10,71 +10,71 @@ use crate::transform::files::pattern::{Start, Wildcard};
 use crate::types::Refusal;
 use crate::types::finding::quoted;
 
-/// The longest pattern that rsync takes (`MAXPATHLEN`), in bytes; it drops a longer one with no more than a message.
+/// The longest pattern that rsync uses (`MAXPATHLEN`), in bytes. It only prints a message about a longer one.
 const LONGEST_PATTERN: usize = 4_095;
 
-/// What an entry of a tree is, as far as a rule can tell.
+/// What a rule can know about an entry of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     /// A file or a symbolic link.
     File,
     Directory,
 }
 
-/// The side of the transfer that a rule speaks to.
+/// The side of the transfer to which a rule applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+enum TransferSide {
     Sender,
     Receiver,
     Both,
 }
 
-/// What a rule does with a name that it matches.
+/// What a rule does with a name that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
-    /// Shown by the sender, put at risk of deletion on the receiver.
+enum RuleEffect {
+    /// The sender shows it; the receiver may delete it.
     Include,
-    /// Hidden by the sender, protected from deletion on the receiver.
+    /// The sender hides it; the receiver does not delete it.
     Exclude,
 }
 
 #[derive(Clone, Debug)]
-struct Rule {
-    side: Side,
-    effect: Effect,
-    pattern: Pattern,
+struct FilterRule {
+    side: TransferSide,
+    effect: RuleEffect,
+    pattern: FilterPattern,
 }
 
-/// The filter rules of one item: for each side the first that matches a name decides.
+/// The filter rules of one item. On each side, the first rule that matches a name decides.
 #[derive(Clone, Debug)]
-pub(super) struct FilterRules(Vec<Rule>);
+pub(super) struct FilterRules(Vec<FilterRule>);
 
 impl FilterRules {
-    /// Parses `filters`; an empty one is no rule, as for rsync.
+    /// Parses `filters`. An empty filter is no rule, as in rsync.
     pub(super) fn parse(filters: &[BString]) -> Result<Self, Refusal> {
         filters
             .iter()
             .filter(|filter| !filter.is_empty())
-            .map(|filter| rule(filter))
+            .map(|filter| parse_rule(filter))
             .collect::<Result<_, _>>()
             .map(Self)
     }
 
-    /// Whether the sender leaves `name` out; below a hidden directory it does not look at all.
-    pub(super) fn hides(&self, name: &[u8], kind: Kind) -> bool {
-        self.excludes(Side::Sender, name, kind)
+    /// Whether the sender leaves `name` out. It does not look into a hidden directory at all.
+    pub(super) fn hides(&self, name: &[u8], kind: EntryKind) -> bool {
+        self.excludes(TransferSide::Sender, name, kind)
     }
 
-    /// Whether the receiver keeps `name` where the sender has no such name.
-    pub(super) fn protects(&self, name: &[u8], kind: Kind) -> bool {
-        self.excludes(Side::Receiver, name, kind)
+    /// Whether the receiver keeps `name` although the sender does not have it.
+    pub(super) fn protects(&self, name: &[u8], kind: EntryKind) -> bool {
+        self.excludes(TransferSide::Receiver, name, kind)
     }
 
-    fn excludes(&self, side: Side, name: &[u8], kind: Kind) -> bool {
+    fn excludes(&self, side: TransferSide, name: &[u8], kind: EntryKind) -> bool {
         self.0
             .iter()
-            .find(|rule| (rule.side == Side::Both || rule.side == side) && rule.pattern.matches(name, kind))
-            .is_some_and(|rule| rule.effect == Effect::Exclude)
+            .find(|rule| (rule.side == TransferSide::Both || rule.side == side) && rule.pattern.matches(name, kind))
+            .is_some_and(|rule| rule.effect == RuleEffect::Exclude)
     }
 }
 
@@ -86,11 +86,11 @@ fn refuse(filter: &[u8], what: &str) -> Refusal {
     )
 }
 
-fn rule(filter: &[u8]) -> Result<Rule, Refusal> {
+fn parse_rule(filter: &[u8]) -> Result<FilterRule, Refusal> {
     if filter.contains(&0) {
         return Err(refuse(filter, "holds a NUL byte"));
     }
-    // A word must be followed by its separator, a letter or sign need not: `-foo` is `-` with modifiers.
+    // A word needs a separator after it, a letter or sign does not: `-foo` is `-` with modifiers.
     let word_length = filter.iter().position(|b| !b.is_ascii_lowercase() && *b != b'-').unwrap_or(filter.len());
     let (word, after_word) = filter.split_at_checked(word_length).unwrap_or_default();
     let (name, rest) = match word {
@@ -100,12 +100,12 @@ fn rule(filter: &[u8]) -> Result<Rule, Refusal> {
         _ => filter.split_at_checked(1).unwrap_or_default(),
     };
     let (side, effect) = match name {
-        b"exclude" | b"-" => (Side::Both, Effect::Exclude),
-        b"include" | b"+" => (Side::Both, Effect::Include),
-        b"hide" | b"H" => (Side::Sender, Effect::Exclude),
-        b"show" | b"S" => (Side::Sender, Effect::Include),
-        b"protect" | b"P" => (Side::Receiver, Effect::Exclude),
-        b"risk" | b"R" => (Side::Receiver, Effect::Include),
+        b"exclude" | b"-" => (TransferSide::Both, RuleEffect::Exclude),
+        b"include" | b"+" => (TransferSide::Both, RuleEffect::Include),
+        b"hide" | b"H" => (TransferSide::Sender, RuleEffect::Exclude),
+        b"show" | b"S" => (TransferSide::Sender, RuleEffect::Include),
+        b"protect" | b"P" => (TransferSide::Receiver, RuleEffect::Exclude),
+        b"risk" | b"R" => (TransferSide::Receiver, RuleEffect::Include),
         b"merge" | b"." | b"dir-merge" | b":" => {
             return Err(refuse(filter, "is a merge rule, which reads further rules from a file"));
         }
@@ -123,14 +123,13 @@ fn rule(filter: &[u8]) -> Result<Rule, Refusal> {
         Some(pattern) if pattern.len() > LONGEST_PATTERN => {
             Err(refuse(filter, &format!("has a pattern of more than {LONGEST_PATTERN} bytes")))
         }
-        Some(pattern) => Ok(Rule { side, effect, pattern: Pattern::parse(pattern) }),
+        Some(pattern) => Ok(FilterRule { side, effect, pattern: FilterPattern::parse(pattern) }),
     }
 }
 
-/// How the text of a pattern is compared.
 #[derive(Clone, Debug)]
-enum Text {
-    /// Byte by byte, backslashes too: there is no wildcard in it.
+enum PatternText {
+    /// Without a wildcard, bytes have to be equal, and a backslash is an ordinary byte.
     Plain(BString),
     /// `None` matches nothing.
     Wild(Option<Wildcard>),
@@ -138,28 +137,26 @@ enum Text {
 
 /// The part of a name that a pattern must match.
 #[derive(Clone, Copy, Debug)]
-enum Scope {
-    /// So many components at the end.
+enum MatchedPart {
+    /// This number of components at the end.
     Last(usize),
-    /// All of it.
     Whole,
-    /// All of it, or what follows any slash.
+    /// The whole name, or the part after any slash.
     AfterAnySlash,
 }
 
-/// The pattern of a rule.
 #[derive(Clone, Debug)]
-struct Pattern {
-    text: Text,
-    scope: Scope,
+struct FilterPattern {
+    text: PatternText,
+    scope: MatchedPart,
     directories_only: bool,
-    /// `**` at the front matches the empty beginning of a name too, as if the name began with a slash.
+    /// `**` at the front matches as if the name began with a slash.
     slash_before: bool,
-    /// `/***` at the end matches the directory itself too, as if its name ended in a slash.
+    /// `/***` at the end matches the directory too, as if its name ended in a slash.
     slash_after_directory: bool,
 }
 
-impl Pattern {
+impl FilterPattern {
     fn parse(written: &[u8]) -> Self {
         let (pattern, directories_only) = match written.strip_suffix(b"/") {
             Some(pattern) if !pattern.is_empty() => (pattern, true),
@@ -171,15 +168,15 @@ impl Pattern {
         let slashes = pattern.iter().filter(|b| **b == b'/').count();
         let anchored = pattern.strip_prefix(b"/");
         let scope = if anchored.is_some() || slash_before {
-            Scope::Whole
+            MatchedPart::Whole
         } else if over_slashes {
-            Scope::AfterAnySlash
+            MatchedPart::AfterAnySlash
         } else {
-            Scope::Last(slashes.saturating_add(1))
+            MatchedPart::Last(slashes.saturating_add(1))
         };
         let pattern = anchored.unwrap_or(pattern);
         Self {
-            text: if wild { Text::Wild(Wildcard::parse(pattern)) } else { Text::Plain(pattern.into()) },
+            text: if wild { PatternText::Wild(Wildcard::parse(pattern)) } else { PatternText::Plain(pattern.into()) },
             scope,
             directories_only,
             slash_before,
@@ -187,34 +184,34 @@ impl Pattern {
         }
     }
 
-    fn matches(&self, name: &[u8], kind: Kind) -> bool {
-        if self.directories_only && kind == Kind::File {
+    fn matches(&self, name: &[u8], kind: EntryKind) -> bool {
+        if self.directories_only && kind == EntryKind::File {
             return false;
         }
         let Some(name) = self.scope.of(name) else { return false };
         let wildcard = match &self.text {
-            Text::Plain(text) => return name == text.as_bytes(),
-            Text::Wild(None) => return false,
-            Text::Wild(Some(wildcard)) => wildcard,
+            PatternText::Plain(text) => return name == text.as_bytes(),
+            PatternText::Wild(None) => return false,
+            PatternText::Wild(Some(wildcard)) => wildcard,
         };
         let before: &[u8] = if self.slash_before { b"/" } else { b"" };
-        let after: &[u8] = if self.slash_after_directory && kind == Kind::Directory { b"/" } else { b"" };
+        let after: &[u8] = if self.slash_after_directory && kind == EntryKind::Directory { b"/" } else { b"" };
         let start = match self.scope {
-            Scope::AfterAnySlash => Start::AfterAnySlash,
-            Scope::Last(_) | Scope::Whole => Start::Beginning,
+            MatchedPart::AfterAnySlash => Start::AfterAnySlash,
+            MatchedPart::Last(_) | MatchedPart::Whole => Start::Beginning,
         };
         wildcard.matches(&[before, name, after], start)
     }
 }
 
-impl Scope {
+impl MatchedPart {
     fn of(self, name: &[u8]) -> Option<&[u8]> {
         let Self::Last(count) = self else { return Some(name) };
         let is_slash = |byte: &u8| *byte == b'/';
         let mut slashes = name.iter().enumerate().rev().filter(|(_, byte)| is_slash(byte));
         match slashes.nth(count.saturating_sub(1)) {
             Some((slash, _)) => name.get(slash.saturating_add(1)..),
-            // There may be just as many components as are wanted, or fewer.
+            // The name has exactly `count` components, or fewer.
             None if name.iter().filter(|byte| is_slash(byte)).count().saturating_add(1) == count => Some(name),
             None => None,
         }
@@ -229,78 +226,79 @@ mod tests {
         FilterRules::parse(&filters.iter().map(|f| BString::from(*f)).collect::<Vec<_>>())
     }
 
-    fn hides(pattern: &str, name: &str, kind: Kind) -> bool {
+    fn hides(pattern: &str, name: &str, kind: EntryKind) -> bool {
         rules(&[&format!("- {pattern}")]).unwrap().hides(name.as_bytes(), kind)
     }
 
     #[test]
-    fn a_pattern_without_a_slash_is_for_the_last_component() {
-        assert!(hides("foo", "foo", Kind::File));
-        assert!(hides("foo", "a/foo", Kind::Directory));
-        assert!(!hides("foo", "foo/a", Kind::File));
-        assert!(!hides("foo", "xfoo", Kind::File));
-        assert!(hides("*.o", "a/b.o", Kind::File));
+    fn a_pattern_without_a_slash_matches_the_last_component() {
+        assert!(hides("foo", "foo", EntryKind::File));
+        assert!(hides("foo", "a/foo", EntryKind::Directory));
+        assert!(!hides("foo", "foo/a", EntryKind::File));
+        assert!(!hides("foo", "xfoo", EntryKind::File));
+        assert!(hides("*.o", "a/b.o", EntryKind::File));
     }
 
     #[test]
-    fn a_pattern_with_a_slash_is_for_as_many_components() {
-        assert!(hides("a/foo", "a/foo", Kind::File));
-        assert!(hides("a/foo", "x/a/foo", Kind::File));
-        assert!(!hides("a/foo", "xa/foo", Kind::File));
-        assert!(!hides("a/foo", "foo", Kind::File));
-        assert!(hides("foo/*/bar", "x/foo/y/bar", Kind::File));
-        assert!(!hides("foo/*/bar", "foo/x/y/bar", Kind::File));
+    fn a_pattern_with_a_slash_matches_as_many_components() {
+        assert!(hides("a/foo", "a/foo", EntryKind::File));
+        assert!(hides("a/foo", "x/a/foo", EntryKind::File));
+        assert!(!hides("a/foo", "xa/foo", EntryKind::File));
+        assert!(!hides("a/foo", "foo", EntryKind::File));
+        assert!(hides("foo/*/bar", "x/foo/y/bar", EntryKind::File));
+        assert!(!hides("foo/*/bar", "foo/x/y/bar", EntryKind::File));
     }
 
     #[test]
-    fn a_leading_slash_is_the_root_of_the_transfer() {
-        assert!(hides("/foo", "foo", Kind::File));
-        assert!(!hides("/foo", "a/foo", Kind::File));
-        assert!(hides("/*/b", "a/b", Kind::File));
-        assert!(!hides("/*/b", "x/a/b", Kind::File));
-        assert!(hides("/foo/**/bar", "foo/x/y/bar", Kind::File));
-        assert!(!hides("/foo/**/bar", "foo/bar", Kind::File));
-        assert!(!hides("/", "a", Kind::Directory));
+    fn a_leading_slash_means_the_root_of_the_transfer() {
+        assert!(hides("/foo", "foo", EntryKind::File));
+        assert!(!hides("/foo", "a/foo", EntryKind::File));
+        assert!(hides("/*/b", "a/b", EntryKind::File));
+        assert!(!hides("/*/b", "x/a/b", EntryKind::File));
+        assert!(hides("/foo/**/bar", "foo/x/y/bar", EntryKind::File));
+        assert!(!hides("/foo/**/bar", "foo/bar", EntryKind::File));
+        assert!(!hides("/", "a", EntryKind::Directory));
     }
 
     #[test]
-    fn a_trailing_slash_is_for_directories() {
-        assert!(hides("foo/", "a/foo", Kind::Directory));
-        assert!(!hides("foo/", "a/foo", Kind::File));
+    fn a_trailing_slash_matches_directories_only() {
+        assert!(hides("foo/", "a/foo", EntryKind::Directory));
+        assert!(!hides("foo/", "a/foo", EntryKind::File));
     }
 
     #[test]
     fn two_stars_match_against_the_whole_name() {
-        assert!(hides("**/foo", "foo", Kind::File));
-        assert!(hides("**/foo", "a/b/foo", Kind::File));
-        assert!(hides("a/**", "x/a/b/c", Kind::File));
-        assert!(!hides("a/**", "a", Kind::Directory));
-        assert!(hides("b**d", "a/b/c/d", Kind::File));
+        assert!(hides("**/foo", "foo", EntryKind::File));
+        assert!(hides("**/foo", "a/b/foo", EntryKind::File));
+        assert!(hides("a/**", "x/a/b/c", EntryKind::File));
+        assert!(!hides("a/**", "a", EntryKind::Directory));
+        assert!(hides("b**d", "a/b/c/d", EntryKind::File));
     }
 
     #[test]
-    fn three_stars_at_the_end_take_the_directory_too() {
-        assert!(hides("dir/***", "dir", Kind::Directory));
-        assert!(!hides("dir/***", "dir", Kind::File));
-        assert!(hides("dir/***", "x/dir/a/b", Kind::File));
-        assert!(hides("dir/***/", "dir", Kind::Directory));
-        assert!(!hides("dir/***/", "dir/a", Kind::File));
+    fn three_stars_at_the_end_match_the_directory_too() {
+        assert!(hides("dir/***", "dir", EntryKind::Directory));
+        assert!(!hides("dir/***", "dir", EntryKind::File));
+        assert!(hides("dir/***", "x/dir/a/b", EntryKind::File));
+        assert!(hides("dir/***/", "dir", EntryKind::Directory));
+        assert!(!hides("dir/***/", "dir/a", EntryKind::File));
     }
 
     #[test]
-    fn a_backslash_escapes_only_beside_a_wildcard() {
-        assert!(hides("foo\\bar", "foo\\bar", Kind::File));
-        assert!(!hides("foo\\bar", "foobar", Kind::File));
-        assert!(hides("foo\\bar*", "foobar", Kind::File));
-        assert!(hides("foo\\*", "foo*", Kind::File));
-        assert!(!hides("foo\\*", "foox", Kind::File));
+    fn a_backslash_escapes_only_in_a_pattern_with_a_wildcard() {
+        assert!(hides("foo\\bar", "foo\\bar", EntryKind::File));
+        assert!(!hides("foo\\bar", "foobar", EntryKind::File));
+        assert!(hides("foo\\bar*", "foobar", EntryKind::File));
+        assert!(hides("foo\\*", "foo*", EntryKind::File));
+        assert!(!hides("foo\\*", "foox", EntryKind::File));
     }
 
     #[test]
     fn the_first_match_wins_on_its_side() {
         let rules = rules(&["show a", "P b", "include c", "risk d", "H e", "- *"]).unwrap();
-        let verdicts =
-            |name: &str| (rules.hides(name.as_bytes(), Kind::File), rules.protects(name.as_bytes(), Kind::File));
+        let verdicts = |name: &str| {
+            (rules.hides(name.as_bytes(), EntryKind::File), rules.protects(name.as_bytes(), EntryKind::File))
+        };
         assert_eq!(verdicts("a"), (false, true));
         assert_eq!(verdicts("b"), (true, true));
         assert_eq!(verdicts("c"), (false, false));
@@ -312,10 +310,10 @@ mod tests {
     #[test]
     fn the_separator_is_one_space_or_underscore() {
         for filter in ["- a", "-_a", "-, a", "exclude a", "exclude_a", "exclude,_a"] {
-            assert!(rules(&[filter]).unwrap().hides(b"a", Kind::File), "{filter}");
+            assert!(rules(&[filter]).unwrap().hides(b"a", EntryKind::File), "{filter}");
         }
-        assert!(rules(&["-  a"]).unwrap().hides(b" a", Kind::File));
-        assert!(rules(&["exclude __a"]).unwrap().hides(b"__a", Kind::File));
+        assert!(rules(&["-  a"]).unwrap().hides(b" a", EntryKind::File));
+        assert!(rules(&["exclude __a"]).unwrap().hides(b"__a", EntryKind::File));
     }
 
     #[test]
@@ -358,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_has_a_length() {
+    fn the_length_of_a_pattern_is_limited() {
         assert!(rules(&[&format!("- {}", "a".repeat(4_095))]).is_ok());
         assert!(rules(&[&format!("- {}", "a".repeat(4_096))]).unwrap_err().text.contains("4095"));
     }

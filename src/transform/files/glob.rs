@@ -1,37 +1,41 @@
-//! The globs of `src`: those of Python's `glob.glob`, with which packit expands them before it calls rsync.
+//! The globs of `src`, by the rules of Python's `glob.glob`, with which packit expands them before it calls rsync.
 //!
-//! They differ from rsync's own wildcards: no backslash escapes, no `**` across directories, no named classes, `*`
-//! and `?` skip names that begin with a dot unless the pattern does, and `?` is one character of UTF-8, not a byte.
+//! They differ from rsync's wildcards. A backslash escapes nothing, `**` does not cross directories, and there are no
+//! named classes. `*` and `?` skip names with a leading dot unless the pattern has one, and `?` is one character of
+//! UTF-8, not a byte.
 
 use bstr::{BStr, BString, ByteSlice as _};
 
-use crate::transform::files::tree::{self, Entry};
+use crate::transform::files::tree::{self, PathKind};
 use crate::types::{FileMode, FileTree, RepoPath};
 
-/// Whether `text` holds a wildcard.
 pub(super) fn has_wildcard(text: &[u8]) -> bool {
     text.find_byteset(b"*?[").is_some()
 }
 
-/// What a pattern leads to in a tree.
+/// What a pattern matches in a tree.
 #[derive(Debug, Default)]
-pub(super) struct Expansion {
-    /// The paths that match, sorted: Python leaves the order to the file system.
+pub(super) struct GlobMatches {
+    /// Sorted, because Python leaves the order to the file system.
     pub(super) paths: Vec<RepoPath>,
-    /// The symbolic links that would have had to be followed to find more.
+    /// The symbolic links at which the search stopped.
     pub(super) links: Vec<RepoPath>,
 }
 
-/// Finds what `pattern` matches in `tree`; with `only_directories`, directories alone.
+/// Returns what `pattern` matches in `tree`; with `only_directories`, only directories.
 ///
-/// Python follows symbolic links on the way; here no link is ever followed, and those passed by are returned.
-pub(super) fn expand(pattern: &RepoPath, tree: &FileTree, only_directories: bool) -> Expansion {
-    let mut expansion = Expansion::default();
+/// Python follows symbolic links to directories. Here no link is ever followed; the result lists those links.
+pub(super) fn expand(pattern: &RepoPath, tree: &FileTree, only_directories: bool) -> GlobMatches {
+    let mut matches = GlobMatches::default();
     let mut found: Vec<Option<RepoPath>> = vec![None];
     let mut components = pattern.components().peekable();
     while let Some(component) = components.next() {
-        let wanted = if components.peek().is_some() || only_directories { Wanted::Directory } else { Wanted::Anything };
-        let pattern = has_wildcard(component).then(|| NamePattern::parse(component));
+        let wanted = if components.peek().is_some() || only_directories {
+            WantedEntry::Directory
+        } else {
+            WantedEntry::Anything
+        };
+        let pattern = has_wildcard(component).then(|| GlobComponent::parse(component));
         let mut next = Vec::new();
         for parent in &found {
             let candidates: Vec<BString> = match &pattern {
@@ -46,29 +50,29 @@ pub(super) fn expand(pattern: &RepoPath, tree: &FileTree, only_directories: bool
                 else {
                     continue;
                 };
-                match (tree::entry(tree, Some(&path)), wanted) {
-                    (Entry::Directory, _) | (Entry::File(_), Wanted::Anything) => next.push(Some(path)),
-                    (Entry::File(file), Wanted::Directory) if file.mode == FileMode::Symlink => {
-                        expansion.links.push(path);
+                match (tree::kind(tree, Some(&path)), wanted) {
+                    (PathKind::Directory, _) | (PathKind::File(_), WantedEntry::Anything) => next.push(Some(path)),
+                    (PathKind::File(file), WantedEntry::Directory) if file.mode == FileMode::Symlink => {
+                        matches.links.push(path);
                     }
-                    (Entry::File(_) | Entry::Nothing, _) => {}
+                    (PathKind::File(_) | PathKind::Nothing, _) => {}
                 }
             }
         }
         found = next;
     }
-    expansion.paths = found.into_iter().flatten().collect();
-    expansion.paths.sort();
-    expansion
+    matches.paths = found.into_iter().flatten().collect();
+    matches.paths.sort();
+    matches
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wanted {
+enum WantedEntry {
     Directory,
     Anything,
 }
 
-/// A character of a name: a scalar value, or a byte that is not UTF-8, set apart as Python's `surrogateescape` does.
+/// A character of a name: a scalar value, or a byte that is not UTF-8, represented as in Python's `surrogateescape`.
 type Character = u32;
 
 fn characters(text: &[u8]) -> Vec<Character> {
@@ -81,7 +85,7 @@ fn characters(text: &[u8]) -> Vec<Character> {
 }
 
 #[derive(Debug)]
-enum Token {
+enum GlobToken {
     /// `*`
     Any,
     /// `?`
@@ -94,47 +98,48 @@ enum Token {
     },
 }
 
-/// One component of a pattern, as Python's `fnmatch` reads it.
+/// One component of a pattern, by the rules of Python's `fnmatch`.
 #[derive(Debug)]
-struct NamePattern {
-    tokens: Vec<Token>,
-    takes_hidden: bool,
+struct GlobComponent {
+    tokens: Vec<GlobToken>,
+    matches_hidden: bool,
 }
 
-impl NamePattern {
+impl GlobComponent {
     fn parse(pattern: &[u8]) -> Self {
         let characters = characters(pattern);
         let mut tokens = Vec::new();
         let mut rest = characters.as_slice();
         while let Some((first, mut after)) = rest.split_first() {
             tokens.push(match char::from_u32(*first) {
-                Some('*') => Token::Any,
-                Some('?') => Token::One,
+                Some('*') => GlobToken::Any,
+                Some('?') => GlobToken::One,
                 Some('[') => match class(after) {
                     Some((token, behind)) => {
                         after = behind;
                         token
                     }
-                    None => Token::Character(*first),
+                    None => GlobToken::Character(*first),
                 },
-                _ => Token::Character(*first),
+                _ => GlobToken::Character(*first),
             });
             rest = after;
         }
-        Self { tokens, takes_hidden: pattern.starts_with(b".") }
+        Self { tokens, matches_hidden: pattern.starts_with(b".") }
     }
 
     fn matches(&self, name: &BStr) -> bool {
-        if name.starts_with(b".") && !self.takes_hidden {
+        if name.starts_with(b".") && !self.matches_hidden {
             return false;
         }
         let name = characters(name);
         let (mut token, mut at) = (0_usize, 0_usize);
-        // Where to go on if what follows the last star fits nowhere: the star, and the character after its match.
+        // Where to try again if the rest does not match: the token after the last star, and the end of the star's
+        // match.
         let mut retry = None;
         while let Some(character) = name.get(at) {
             match self.tokens.get(token) {
-                Some(Token::Any) => {
+                Some(GlobToken::Any) => {
                     token = token.saturating_add(1);
                     retry = Some((token, at));
                 }
@@ -150,11 +155,11 @@ impl NamePattern {
                 }
             }
         }
-        self.tokens.iter().skip(token).all(|token| matches!(token, Token::Any))
+        self.tokens.iter().skip(token).all(|token| matches!(token, GlobToken::Any))
     }
 }
 
-impl Token {
+impl GlobToken {
     fn accepts(&self, character: Character) -> bool {
         match self {
             Self::Any => false,
@@ -167,15 +172,15 @@ impl Token {
     }
 }
 
-/// Parses a class after its `[`; `None` where no `]` closes it, so that the `[` stands for itself.
-fn class(text: &[Character]) -> Option<(Token, &[Character])> {
+/// Parses a class after its `[`; `None` if no `]` closes it, so that the `[` is an ordinary character.
+fn class(text: &[Character]) -> Option<(GlobToken, &[Character])> {
     const CLOSE: Character = b']' as Character;
     const HYPHEN: Character = b'-' as Character;
     let (negated, text) = match text.split_first() {
         Some((first, rest)) if *first == Character::from(b'!') => (true, rest),
         _ => (false, text),
     };
-    // A `]` that comes first is one of the class.
+    // A `]` that comes first is a member of the class.
     let close = text.iter().skip(1).position(|c| *c == CLOSE)?.checked_add(1)?;
     let (mut members, rest) = text.split_at_checked(close)?;
     let mut ranges = Vec::new();
@@ -192,7 +197,7 @@ fn class(text: &[Character]) -> Option<(Token, &[Character])> {
             }
         };
     }
-    Some((Token::Class { negated, ranges }, rest.split_first()?.1))
+    Some((GlobToken::Class { negated, ranges }, rest.split_first()?.1))
 }
 
 #[cfg(test)]
@@ -201,7 +206,7 @@ mod tests {
     use crate::types::{BlobId, File};
 
     #[test]
-    fn a_name_is_matched_as_python_matches_it() {
+    fn a_name_matches_as_in_python() {
         for (pattern, name, expected) in [
             ("*.spec", "a.spec", true),
             ("*", ".hidden", false),
@@ -222,18 +227,18 @@ mod tests {
             ("a*b*c", "aXbYbc", true),
             ("a*b*c", "aXbY", false),
         ] {
-            assert_eq!(NamePattern::parse(pattern.as_bytes()).matches(name.into()), expected, "{pattern} {name}");
+            assert_eq!(GlobComponent::parse(pattern.as_bytes()).matches(name.into()), expected, "{pattern} {name}");
         }
     }
 
     #[test]
-    fn many_stars_do_not_blow_up() {
-        let pattern = NamePattern::parse(("*a".repeat(100) + "b").as_bytes());
+    fn many_stars_do_not_take_exponential_time() {
+        let pattern = GlobComponent::parse(("*a".repeat(100) + "b").as_bytes());
         assert!(!pattern.matches("a".repeat(5_000).as_str().into()));
     }
 
     #[test]
-    fn directories_are_matched_one_by_one() {
+    fn each_component_is_matched_on_its_own() {
         let file = |mode| File { mode, blob: BlobId::from_bytes([0; 20]) };
         let tree: FileTree = [
             ("a/x.c", FileMode::Regular),

@@ -1,9 +1,9 @@
-//! rsync's wildcards: one pattern against one name, in time bounded by the product of their lengths.
+//! rsync's wildcards: matches one pattern against one name, in time proportional to the product of their lengths.
 //!
-//! The rules are those of rsync(1), "PATTERN MATCHING RULES", and where the manual is silent those that rsync
-//! shows when it is run. Nothing here knows of filter rules or of trees.
+//! The rules are those of rsync(1), "PATTERN MATCHING RULES". Where the manual says nothing, they are what rsync does.
+//! Nothing here knows about filter rules or trees.
 
-/// A set of bytes, for a class such as `[a-z]`.
+/// The bytes of a class such as `[a-z]`.
 type ByteSet = [bool; 256];
 
 /// What one byte of a name must be.
@@ -12,7 +12,7 @@ enum Unit {
     Byte(u8),
     /// `?`
     NotSlash,
-    /// `[…]`; never holds `/`.
+    /// `[…]`; it never contains `/`.
     Class(Box<ByteSet>),
 }
 
@@ -26,7 +26,7 @@ impl Unit {
     }
 }
 
-/// What may stand in front of a unit, or at the end, without being one.
+/// The bytes that may stand before a unit or at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gap {
     None,
@@ -46,7 +46,7 @@ impl Gap {
     }
 }
 
-/// Where in a name the pattern may begin.
+/// Where in a name a match may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start {
     /// At the first byte.
@@ -55,10 +55,11 @@ pub(super) enum Start {
     AfterAnySlash,
 }
 
-/// A pattern that holds a wildcard, ready to be matched.
+/// A parsed pattern with wildcards.
 ///
-/// It is a chain of units with a gap before each and after the last. Matching follows all the places in the
-/// chain that the bytes so far can have led to, so that `*a*a*a*b` costs no more than its length for each byte.
+/// It is a chain of units with a gap before each unit and after the last one. Matching keeps all positions in the chain
+/// that are possible after the bytes so far. Even for a pattern such as `*a*a*a*b`, each byte of a name costs at most
+/// the length of the pattern.
 #[derive(Clone, Debug)]
 pub(super) struct Wildcard {
     steps: Vec<(Gap, Unit)>,
@@ -66,8 +67,9 @@ pub(super) struct Wildcard {
 }
 
 impl Wildcard {
-    /// Parses `pattern`; `None` where no name can match it: a class without its `]`, an unknown `[:name:]`, or a
-    /// backslash at the end.
+    /// Parses `pattern`; `None` if no name can match it.
+    ///
+    /// No name matches a class without its `]`, an unknown `[:name:]`, or a backslash at the end.
     pub(super) fn parse(pattern: &[u8]) -> Option<Self> {
         let mut steps = Vec::new();
         let mut gap = Gap::None;
@@ -98,44 +100,44 @@ impl Wildcard {
         Some(Self { steps, last_gap: gap })
     }
 
-    /// Whether the pattern matches all of the joined `parts`, from one of the places that `start` allows.
+    /// Whether the pattern matches the joined `parts` up to their end, from a beginning that `start` allows.
     pub(super) fn matches(&self, parts: &[&[u8]], start: Start) -> bool {
-        // Most names are ruled out by their last byte: `*.patch`.
+        // The last byte rules out most names, for example with `*.patch`.
         if let (Gap::None, Some((_, unit))) = (self.last_gap, self.steps.last())
             && !parts.iter().rev().find_map(|part| part.last()).is_some_and(|byte| unit.accepts(*byte))
         {
             return false;
         }
-        let mut places = vec![0];
+        let mut positions = vec![0];
         let mut next = Vec::new();
         for byte in parts.iter().flat_map(|part| part.iter().copied()) {
             next.clear();
             if byte == b'/' && start == Start::AfterAnySlash {
                 next.push(0);
             }
-            // Places are in ascending order, and so are those they lead to: a duplicate is always the last.
-            for place in &places {
-                let step = self.steps.get(*place);
-                if step.map_or(self.last_gap, |(gap, _)| *gap).accepts(byte) && next.last() != Some(place) {
-                    next.push(*place);
+            // Both lists are in ascending order, so only the last position can be a duplicate.
+            for position in &positions {
+                let step = self.steps.get(*position);
+                if step.map_or(self.last_gap, |(gap, _)| *gap).accepts(byte) && next.last() != Some(position) {
+                    next.push(*position);
                 }
                 if step.is_some_and(|(_, unit)| unit.accepts(byte)) {
-                    next.push(place.saturating_add(1));
+                    next.push(position.saturating_add(1));
                 }
             }
-            std::mem::swap(&mut places, &mut next);
-            if places.is_empty() && start == Start::Beginning {
+            std::mem::swap(&mut positions, &mut next);
+            if positions.is_empty() && start == Start::Beginning {
                 return false;
             }
         }
-        places.last() == Some(&self.steps.len())
+        positions.last() == Some(&self.steps.len())
     }
 }
 
-/// Parses a class after its `[`: the set, and what follows the `]`.
+/// Parses a class after its `[`, and returns its bytes with the text after the `]`.
 ///
-/// As in rsync, a `]` that comes first is one of the set, `!` and `^` negate, a backslash escapes, and `[:` without
-/// its `:]` is an ordinary `[`.
+/// As in rsync, a `]` that comes first is a member, `!` and `^` negate, a backslash escapes, and a `[:` without `:]` is
+/// an ordinary `[`.
 fn class(text: &[u8]) -> Option<(Box<ByteSet>, &[u8])> {
     let mut set = Box::new([false; 256]);
     let mut add = |bytes: std::ops::RangeInclusive<u8>| {
@@ -149,7 +151,7 @@ fn class(text: &[u8]) -> Option<(Box<ByteSet>, &[u8])> {
         Some((b'!' | b'^', rest)) => (true, rest),
         _ => (false, text),
     };
-    // The byte that a range could begin with: the one before, unless that was a range or a named class.
+    // The byte with which a range can begin: the one before, unless it ended a range or a named class.
     let mut range_from = None;
     loop {
         let (byte, mut after) = rest.split_first()?;
@@ -204,7 +206,7 @@ fn class(text: &[u8]) -> Option<(Box<ByteSet>, &[u8])> {
     }
 }
 
-/// Returns the test for the class `[:name:]`, as in the C locale.
+/// Returns the test for the class `[:name:]` in the C locale.
 fn named_class(name: &[u8]) -> Option<fn(&u8) -> bool> {
     Some(match name {
         b"alnum" => u8::is_ascii_alphanumeric,
@@ -232,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stops_at_a_slash_and_two_do_not() {
+    fn one_star_stops_at_a_slash_and_two_do_not() {
         for (pattern, name, expected) in [
             ("*", "", true),
             ("*", "abc", true),
@@ -283,21 +285,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_matches_nothing() {
+    fn a_malformed_pattern_matches_nothing() {
         for pattern in ["[", "[a", "[!", "[]", "[\\", "[[:foo:]]", "[[::]]", "[[:alpha", "*\\"] {
             assert!(Wildcard::parse(pattern.as_bytes()).is_none(), "{pattern}");
         }
     }
 
     #[test]
-    fn a_backslash_takes_the_meaning_away() {
+    fn a_backslash_escapes_the_next_byte() {
         assert!(matches("a\\*b*", "a*bc"));
         assert!(!matches("a\\*b*", "axbc"));
         assert!(matches("foo\\bar*", "foobar"));
     }
 
     #[test]
-    fn many_stars_cost_no_more_than_their_number() {
+    fn many_stars_do_not_take_exponential_time() {
         let pattern = "*a".repeat(1_000) + "b";
         let name = "a".repeat(3_000);
         assert!(!matches(&pattern, &name));
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_after_any_slash_is_one_at_the_beginning_too() {
+    fn a_match_after_any_slash_may_be_at_the_beginning_too() {
         let wildcard = Wildcard::parse(b"b/**").unwrap();
         for (name, expected) in [("b/c", true), ("a/b/c", true), ("ab/c", false), ("a/b", false)] {
             assert_eq!(wildcard.matches(&[name.as_bytes()], Start::AfterAnySlash), expected, "{name}");

@@ -1,13 +1,15 @@
-//! Each rule of the transfer, with expectations written by hand; `tests/it/files.rs` asks rsync itself.
+//! Each rule of the transfer, with expectations written by hand. `tests/it/files.rs` compares with rsync itself.
+
+use bstr::BString;
 
 use crate::transform::files::*;
-use crate::types::{BlobId, File, FileMode, FileTree, Level};
+use crate::types::{BlobId, File, FileMode, FileTree, Level, Refusal, RepoPath};
 
 fn path(text: &str) -> RepoPath {
     RepoPath::parse(text).unwrap()
 }
 
-/// A tree of `path` or `path=content`; a content that begins with `>` is a link's target, `!` is a submodule.
+/// Returns a tree from `path` or `path=content`. `>` begins the target of a symbolic link; `!` means a submodule.
 fn tree(list: &[&str]) -> FileTree {
     let file = |content: &str| {
         let mode = match content.bytes().next() {
@@ -42,7 +44,7 @@ fn run(
     sync(&CopyPlan::parse(items)?, &tree(source), &tree(dist), receiver_files)
 }
 
-fn carry(items: &[CopyItem], source: &[&str], dist: &[&str]) -> Result<CopiedFiles, Refusal> {
+fn copy(items: &[CopyItem], source: &[&str], dist: &[&str]) -> Result<CopiedFiles, Refusal> {
     run(items, source, dist, ReceiverFiles::Carried)
 }
 
@@ -80,7 +82,7 @@ fn a_filter_is_checked_before_anything_is_read() {
 }
 
 #[test]
-fn there_are_only_so_many_sources_and_filters() {
+fn the_number_of_sources_and_filters_is_limited() {
     let many = |count| vec![BString::from("- x"); count];
     assert!(CopyPlan::parse(&[CopyItem { filters: many(500), ..item(&["a"], ".") }]).is_ok());
     assert!(parse_error(CopyItem { filters: many(501), ..item(&["a"], ".") }).contains("500"));
@@ -88,7 +90,7 @@ fn there_are_only_so_many_sources_and_filters() {
 }
 
 #[test]
-fn only_what_items_read_is_needed() {
+fn only_the_paths_that_items_read_are_needed() {
     let needed = |src: &[&str]| CopyPlan::parse(&[item(src, ".")]).unwrap().sources_needed();
     let top = |names: &[&str]| SourcesNeeded::TopLevel(names.iter().map(|name| path(name)).collect());
     assert_eq!(needed(&[".distro/", "docs/*.md", "x/../README"]), top(&[".distro", "README", "docs"]));
@@ -99,7 +101,7 @@ fn only_what_items_read_is_needed() {
 }
 
 #[test]
-fn patches_leave_out_what_is_carried() {
+fn patches_exclude_what_the_items_copy() {
     let pathspecs = |src: &[&str]| CopyPlan::parse(&[item(src, ".")]).unwrap().excluded_pathspecs();
     assert_eq!(pathspecs(&[".distro/", "./a/../b"]), [":(exclude,literal).distro", ":(exclude,literal)b"]);
     assert_eq!(pathspecs(&["./"]), [":(exclude,literal)."]);
@@ -112,7 +114,7 @@ fn patches_leave_out_what_is_carried() {
 
 #[test]
 fn a_trailing_slash_means_the_contents() {
-    let files = |src| carry(&[item(&[src], ".")], &["a/b/x", "a/b/c/y"], &[]).unwrap().files;
+    let files = |src| copy(&[item(&[src], ".")], &["a/b/x", "a/b/c/y"], &[]).unwrap().files;
     assert_eq!(files("a/b/"), tree(&["x", "c/y"]));
     assert_eq!(files("a/b/."), tree(&["x", "c/y"]));
     assert_eq!(files("a/b"), tree(&["b/x", "b/c/y"]));
@@ -123,7 +125,7 @@ fn a_trailing_slash_means_the_contents() {
 #[test]
 fn globs_are_expanded_first() {
     let source = &["a.spec", "b.spec", ".c.spec", "d/e.spec", "f[1]", "f1", "g[2]"];
-    let files = |src| carry(&[item(&[src], "to/")], source, &[]).unwrap().files;
+    let files = |src| copy(&[item(&[src], "to/")], source, &[]).unwrap().files;
     assert_eq!(files("*.spec"), tree(&["to/a.spec", "to/b.spec"]));
     assert_eq!(files("*/*.spec"), tree(&["to/e.spec"]));
     assert_eq!(files("f[1]"), tree(&["to/f1"]));
@@ -135,7 +137,7 @@ fn globs_are_expanded_first() {
 #[test]
 fn a_filter_is_anchored_where_the_transfer_begins() {
     let files = |src, filter| {
-        carry(&[with_filters(&[filter], item(&[src], "."))], &["a/b/c/x", "a/b/x", "a/b/y"], &[]).unwrap().files
+        copy(&[with_filters(&[filter], item(&[src], "."))], &["a/b/c/x", "a/b/x", "a/b/y"], &[]).unwrap().files
     };
     assert_eq!(files("a/b/", "- /x"), tree(&["c/x", "y"]));
     assert_eq!(files("a/b", "- /x"), tree(&["b/c/x", "b/x", "b/y"]));
@@ -145,9 +147,9 @@ fn a_filter_is_anchored_where_the_transfer_begins() {
 }
 
 #[test]
-fn a_hidden_directory_is_not_descended() {
+fn a_hidden_directory_is_not_entered() {
     let filters = &["- c/", "+ c/x", "+ x", "- *"];
-    let synced = carry(&[with_filters(filters, item(&["a/"], "."))], &["a/c/x", "a/x", "a/y"], &[]).unwrap();
+    let synced = copy(&[with_filters(filters, item(&["a/"], "."))], &["a/c/x", "a/x", "a/y"], &[]).unwrap();
     assert_eq!(synced.files, tree(&["x"]));
 }
 
@@ -156,30 +158,30 @@ fn a_protected_file_keeps_its_directory() {
     let delete =
         CopyItem { delete: Delete::Extraneous, ..with_filters(&["P keep", "R old", "- own"], item(&["a/"], ".")) };
     let dist = &["d/keep", "d/old", "d/e/keep", "d/f/old", "own/x", "y"];
-    assert_eq!(carry(&[delete], &["a/x"], dist).unwrap().files, tree(&["x", "d/keep", "d/e/keep", "own/x"]));
+    assert_eq!(copy(&[delete], &["a/x"], dist).unwrap().files, tree(&["x", "d/keep", "d/e/keep", "own/x"]));
 }
 
 #[test]
 fn deletion_stays_inside_transferred_directories() {
     let delete = |src: &[&str]| CopyItem { delete: Delete::Extraneous, ..item(src, ".") };
     let dist = &["b/old", "b/c/old", "old"];
-    assert_eq!(carry(&[delete(&["a/b"])], &["a/b/x"], dist).unwrap().files, tree(&["b/x", "old"]));
-    assert_eq!(carry(&[delete(&["a/b/x"])], &["a/b/x"], dist).unwrap().files, tree(&["b/old", "b/c/old", "old", "x"]));
-    assert_eq!(carry(&[delete(&["gone"])], &["a"], dist).unwrap().files, tree(dist));
+    assert_eq!(copy(&[delete(&["a/b"])], &["a/b/x"], dist).unwrap().files, tree(&["b/x", "old"]));
+    assert_eq!(copy(&[delete(&["a/b/x"])], &["a/b/x"], dist).unwrap().files, tree(&["b/old", "b/c/old", "old", "x"]));
+    assert_eq!(copy(&[delete(&["gone"])], &["a"], dist).unwrap().files, tree(dist));
 }
 
 #[test]
 fn later_items_see_what_earlier_ones_left() {
     let items = [item(&["a/"], "."), item(&["x"], "d"), CopyItem { delete: Delete::Extraneous, ..item(&["b/"], "d") }];
-    let synced = carry(&items, &["a/d/y", "b/z", "x"], &[]).unwrap();
+    let synced = copy(&items, &["a/d/y", "b/z", "x"], &[]).unwrap();
     assert_eq!(synced.files, tree(&["d/z"]));
     assert_eq!(synced.placed, [(path("b/z"), vec![path("d/z")])].into());
 }
 
 #[test]
-fn each_place_of_a_source_file_is_told() {
+fn all_paths_of_a_source_file_are_returned() {
     let items = [item(&["a/x"], "one"), item(&["a/"], "."), item(&["a/x"], "y")];
-    let synced = carry(&items, &["a/x=1", "a/y=2"], &[]).unwrap();
+    let synced = copy(&items, &["a/x=1", "a/y=2"], &[]).unwrap();
     assert_eq!(synced.placed, [(path("a/x"), vec![path("one"), path("x"), path("y")])].into());
     assert_eq!(synced.files, tree(&["one=1", "x=1", "y=1"]));
 }
@@ -203,11 +205,11 @@ fn no_link_is_followed() {
         ("a", "out", "out"),
         ("a", "out/", "out"),
     ] {
-        let refusal = carry(&[item(&[src], dest)], &["link=>a", "a/x"], &["out=>../.."]).unwrap_err();
+        let refusal = copy(&[item(&[src], dest)], &["link=>a", "a/x"], &["out=>../.."]).unwrap_err();
         assert!(refusal.to_string().starts_with(subject), "{src} {dest}: {refusal}");
         assert!(refusal.text.contains("symbolic link"), "{src} {dest}: {refusal}");
     }
-    let synced = carry(&[item(&["*/x"], ".")], &["link=>a", "a/x"], &[]).unwrap();
+    let synced = copy(&[item(&["*/x"], ".")], &["link=>a", "a/x"], &[]).unwrap();
     assert_eq!(synced.files, tree(&["x"]));
     assert_eq!(
         synced.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -217,17 +219,17 @@ fn no_link_is_followed() {
 
 #[test]
 fn a_submodule_is_refused() {
-    let refusal = carry(&[item(&["a/"], ".")], &["a/sub=!"], &[]).unwrap_err();
+    let refusal = copy(&[item(&["a/"], ".")], &["a/sub=!"], &[]).unwrap_err();
     assert_eq!(refusal.to_string(), "a/sub: files_to_sync would carry a submodule, whose content is not in source-git");
-    assert!(carry(&[with_filters(&["- sub"], item(&["a/"], "."))], &["a/sub=!", "a/x"], &[]).is_ok());
+    assert!(copy(&[with_filters(&["- sub"], item(&["a/"], "."))], &["a/sub=!", "a/x"], &[]).is_ok());
     for source in ["a/sub", "a/sub/x"] {
-        let refusal = carry(&[item(&["a/"], ".")], &[source], &["sub=!"]).unwrap_err();
+        let refusal = copy(&[item(&["a/"], ".")], &[source], &["sub=!"]).unwrap_err();
         assert!(refusal.text.contains("dist-git has a submodule"), "{refusal}");
     }
 }
 
 #[test]
-fn what_rsync_fails_at_is_refused_with_a_remedy() {
+fn what_rsync_cannot_do_is_refused_with_a_remedy() {
     for (src, dest, dist, text, remedy) in [
         ("a", "p/q", "k", "the parent directory of `dest` of files_to_sync item 1 does not exist", "`mkpath: true`"),
         ("a", "k", "k", "needs a directory as `dest`", "give another `dest`"),
@@ -237,7 +239,7 @@ fn what_rsync_fails_at_is_refused_with_a_remedy() {
         ("gone/x", ".", "k", "reads a directory that source-git does not have", "correct its `src`"),
         ("a/x/y", ".", "k", "needs a directory here, and source-git has a file", "`src`"),
     ] {
-        let refusal = carry(&[item(&[src], dest)], &["a/x", "a/y"], &[dist]).unwrap_err();
+        let refusal = copy(&[item(&[src], dest)], &["a/x", "a/y"], &[dist]).unwrap_err();
         assert!(refusal.text.contains(text), "{src} {dest}: {refusal}");
         assert!(refusal.remedy.contains(remedy), "{src} {dest}: {}", refusal.remedy);
         assert!(refusal.subject.is_some(), "{src} {dest}: {refusal}");
@@ -245,7 +247,7 @@ fn what_rsync_fails_at_is_refused_with_a_remedy() {
 }
 
 #[test]
-fn the_receiver_keeps_its_own_files() {
+fn dist_git_keeps_its_own_files() {
     let everything = CopyItem { delete: Delete::Extraneous, ..item(&[".distro/"], ".") };
     let source = &[
         ".distro/.gitlab-ci.yml=evil",
@@ -275,7 +277,7 @@ fn the_receiver_keeps_its_own_files() {
 }
 
 #[test]
-fn an_item_that_names_sources_carries_it_and_never_ci_files() {
+fn an_item_can_name_sources_but_not_ci_files() {
     let items = [
         item(&[".distro/sources", ".distro/.gitignore", ".distro/.gitlab-ci.yml"], "."),
         item(&[".distro/x"], ".gitlab-ci.yml"),
@@ -286,7 +288,7 @@ fn an_item_that_names_sources_carries_it_and_never_ci_files() {
 }
 
 #[test]
-fn many_files_and_filters_are_no_trouble() {
+fn many_files_and_filters_are_handled() {
     let source: FileTree = (0..10_000)
         .map(|n| {
             (

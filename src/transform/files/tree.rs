@@ -1,4 +1,4 @@
-//! Directories of a [`FileTree`], which are there by the files below them.
+//! The directories of a [`FileTree`], which exist only through the files below them.
 
 use std::ops::Bound;
 
@@ -6,25 +6,25 @@ use bstr::{BStr, ByteSlice as _};
 
 use crate::types::{File, FileTree, RepoPath};
 
-/// What a path is in a tree.
+/// What a tree has at a path.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Entry<'a> {
+pub(super) enum PathKind<'a> {
     File(&'a File),
     Directory,
     Nothing,
 }
 
-/// Returns what is at `path`; `None` is the top, which is always a directory.
-pub(super) fn entry<'a>(tree: &'a FileTree, path: Option<&RepoPath>) -> Entry<'a> {
-    let Some(path) = path else { return Entry::Directory };
+/// Returns what is at `path`. `None` means the top, which is always a directory.
+pub(super) fn kind<'a>(tree: &'a FileTree, path: Option<&RepoPath>) -> PathKind<'a> {
+    let Some(path) = path else { return PathKind::Directory };
     match tree.get(path) {
-        Some(file) => Entry::File(file),
-        None if below(tree, Some(path)).next().is_some() => Entry::Directory,
-        None => Entry::Nothing,
+        Some(file) => PathKind::File(file),
+        None if below(tree, Some(path)).next().is_some() => PathKind::Directory,
+        None => PathKind::Nothing,
     }
 }
 
-/// Returns the first part of `path` that is a file in `tree`, where that is not all of it: the path leads through a file.
+/// Returns the file in `tree` through which `path` leads.
 pub(super) fn file_on_the_way<'a>(tree: &'a FileTree, path: &RepoPath) -> Option<(RepoPath, &'a File)> {
     path.as_bytes().find_iter(b"/").find_map(|slash| {
         let parent = RepoPath::parse(path.as_bytes().get(..slash)?).ok()?;
@@ -33,7 +33,7 @@ pub(super) fn file_on_the_way<'a>(tree: &'a FileTree, path: &RepoPath) -> Option
     })
 }
 
-/// Returns the files below `directory` in order, each with its path, its name seen from there, and the file.
+/// Returns the files below `directory` in order, each with its path and its name below `directory`.
 pub(super) fn below<'a>(
     tree: &'a FileTree,
     directory: Option<&RepoPath>,
@@ -43,9 +43,9 @@ pub(super) fn below<'a>(
         .map_while(move |(path, file)| Some((path, path.as_bytes().strip_prefix(prefix.as_slice())?.as_bstr(), file)))
 }
 
-/// Returns the names in `directory`, of files and of directories, each once.
+/// Returns the names of the files and directories in `directory`, each once.
 ///
-/// Its cost follows their number, not that of the files below them.
+/// The cost depends on the number of these names, not on the number of files below them.
 pub(super) fn children<'a>(
     tree: &'a FileTree,
     directory: Option<&'a RepoPath>,
@@ -57,7 +57,7 @@ pub(super) fn children<'a>(
         let rest = path.as_bytes().strip_prefix(prefix.as_slice())?;
         let name = match rest.split_once_str(b"/") {
             Some((name, _)) => {
-                // `0` is the byte after `/`: nothing below the name comes at or after this.
+                // `0` is the byte after `/`, so all paths below the name come before this one.
                 let past = [prefix.as_slice(), name, b"0"].concat();
                 from = Bound::Included(RepoPath::parse(past).ok()?);
                 name
@@ -71,7 +71,7 @@ pub(super) fn children<'a>(
     })
 }
 
-/// Returns the bound from which on all below `directory` is found: 1 is the lowest byte that a name can begin with.
+/// Returns the bound at which the paths below `directory` begin. 1 is the lowest byte that a name can have.
 fn first_below(directory: Option<&RepoPath>) -> Bound<RepoPath> {
     match directory.and_then(|directory| directory.join([1]).ok()) {
         Some(first) => Bound::Included(first),
@@ -94,15 +94,15 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_told_from_names_that_begin_like_it() {
+    fn a_directory_differs_from_names_that_begin_like_it() {
         let tree = tree(&["a-b", "a/\u{1}", "a/x/y", "a0", "ab/c"]);
         let a = path("a");
         assert_eq!(below(&tree, Some(&a)).map(|(_, name, _)| name).collect::<Vec<_>>(), ["\u{1}", "x/y"]);
         assert_eq!(children(&tree, Some(&a)).collect::<Vec<_>>(), ["\u{1}", "x"]);
         assert_eq!(children(&tree, None).collect::<Vec<_>>(), ["a-b", "a", "a0", "ab"]);
-        assert!(matches!(entry(&tree, Some(&a)), Entry::Directory));
-        assert!(matches!(entry(&tree, Some(&path("ab/c"))), Entry::File(_)));
-        assert!(matches!(entry(&tree, Some(&path("a-"))), Entry::Nothing));
+        assert!(matches!(kind(&tree, Some(&a)), PathKind::Directory));
+        assert!(matches!(kind(&tree, Some(&path("ab/c"))), PathKind::File(_)));
+        assert!(matches!(kind(&tree, Some(&path("a-"))), PathKind::Nothing));
     }
 
     #[test]

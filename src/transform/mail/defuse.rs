@@ -1,32 +1,32 @@
-//! Message lines that would be taken for a diff or a mail.
+//! Changes message lines that tools would take for a diff or a mail.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use bstr::{BString, ByteSlice as _};
 
-use crate::transform::mail::{MailError, separator};
+use crate::transform::mail::format::{MailError, separator};
 use crate::types::CommitId;
 
-/// A mail whose message is taken for nothing but a message.
+/// A mail whose message no tool takes for a diff or for another mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defused<'a> {
-    /// The mail; git's own bytes where nothing had to be done.
+    /// Borrowed when git's own bytes could stay as they are.
     pub mail: Cow<'a, [u8]>,
-    /// The lines of the message that are now indented by one space, as they were.
+    /// The message lines that are now indented by one space, without that space.
     pub indented: Vec<BString>,
 }
 
-/// Indents by one space each message line of `mail` that `git am` or `git apply` would act on.
+/// Indents each message line of `mail` that `git am` or `git apply` would act on, by one space.
 ///
-/// `mail` is one mail of `git format-patch`, `message` the commit's message as `git log --format=%B` prints it, in the
-/// same encoding. The message says where its part of the mail ends, so that nothing in it can pass for git's separator
-/// or diff: where both do not agree to the byte, that is an error and nothing is changed.
+/// `mail` is one mail of `git format-patch`, and `message` is the commit's message as `git log --format=%B` prints it,
+/// in the same encoding. `message` shows where the message ends in the mail, so that nothing in it can pass for git's
+/// separator or diff. If the two differ in a single byte, that is an error and nothing is changed.
 ///
 /// The lines are those of git-mailinfo(1), git-mailsplit(1) and git-apply(1): `diff -`, `Index: `, `--- name`, `---`,
-/// `@@ -`, the first line of a mail, and, as the first line only, a header as `git am` accepts it there. A scissors line
-/// stays: it counts for `git am --scissors` alone, and does so behind any indentation. GNU patch too looks through
-/// indentation; [`crate::transform::mail::message_line_read_by_patch`] says where that matters.
+/// `@@ -`, the first line of a mail, and, on the first line only, a header that `git am` accepts there. A scissors line
+/// stays as it is: only `git am --scissors` acts on it, whatever its indentation. GNU patch ignores indentation too;
+/// [`crate::transform::mail::message_line_read_by_patch`] finds the lines that matter to it.
 pub fn defuse<'a>(mail: &'a [u8], message: &[u8]) -> Result<Defused<'a>, MailError> {
     let Range { start, end } = body_range(mail, message)?;
     let part = |range| mail.get(range).unwrap_or_default();
@@ -46,7 +46,7 @@ pub fn defuse<'a>(mail: &'a [u8], message: &[u8]) -> Result<Defused<'a>, MailErr
     Ok(Defused { mail: Cow::Owned(out), indented })
 }
 
-/// Returns where in `mail` the message's body stands.
+/// Returns the part of `mail` that is the body of the message.
 fn body_range(mail: &[u8], message: &[u8]) -> Result<Range<usize>, MailError> {
     mail.lines().next().and_then(separator).ok_or(MailError::Header)?;
     let start = mail.find(b"\n\n").ok_or(MailError::Header)? + 2;
@@ -59,8 +59,10 @@ fn body_range(mail: &[u8], message: &[u8]) -> Result<Range<usize>, MailError> {
     }
 }
 
-/// Returns what `git format-patch` writes of a message below the header: all but the first paragraph, without blank
-/// lines at both ends and white space at the end of each line.
+/// Returns the part of a message that `git format-patch` writes below the header.
+///
+/// It is the message without its first paragraph, without blank lines at both ends, and without white space at the end
+/// of each line.
 fn body(message: &[u8]) -> Vec<u8> {
     let message = message.split(|b| *b == 0).next().unwrap_or_default();
     let blank = |line: &&[u8]| trimmed(line).is_empty();
@@ -77,7 +79,7 @@ fn body(message: &[u8]) -> Vec<u8> {
     body
 }
 
-/// Takes off what git's `isspace` calls white space.
+/// Removes what git's `isspace` calls white space from the end.
 fn trimmed(line: &[u8]) -> &[u8] {
     line.trim_end_with(|c| matches!(c, ' ' | '\t' | '\n' | '\r'))
 }
@@ -90,15 +92,16 @@ fn is_taken_for_mail_or_diff(line: &[u8]) -> bool {
         || is_taken_for_mail(line)
 }
 
-/// Whether `git am` ends the message here: `---` alone, or followed by a space and a name.
+/// Whether `git am` ends the message at `line`: `---` alone, or followed by a space and a name.
 fn is_taken_for_separator(line: &[u8]) -> bool {
     let is_space = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
     let Some(rest) = line.strip_prefix(b"---") else { return false };
     rest.iter().all(is_space) || matches!(rest, [b' ', name, ..] if !is_space(name))
 }
 
-/// Whether a mail may begin here: the line that git writes, or any `From ` with a time of day, which is a little
-/// more than what `git am` takes for one.
+/// Whether a mail may begin at `line`: the line that git writes, or any `From ` with a time of day.
+///
+/// `git am` accepts a little less.
 fn is_taken_for_mail(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"From ") else { return false };
     let names_commit = rest.get(..40).is_some_and(|id| CommitId::parse(id).is_ok());
@@ -106,7 +109,7 @@ fn is_taken_for_mail(line: &[u8]) -> bool {
     names_commit || rest.windows(3).any(is_time)
 }
 
-/// Whether `git am` takes the first line of a body for a header, which would change author, date or subject.
+/// Whether `git am` takes `line` for a header when it comes first. A header would change author, date or subject.
 fn is_taken_for_header(line: &[u8]) -> bool {
     let named = |name: &[u8]| {
         line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
@@ -121,7 +124,8 @@ mod tests {
 
     const HEAD: &str = "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nFrom: A <a@b>\n\
                         Subject: [PATCH] A long\n subject\n\n";
-    const DIFF: &str = "---\n f | 1 -\n 1 file changed, 1 deletion(-)\n\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1 @@\n---\n x\n";
+    const DIFF: &str = "---\n f | 1 -\n 1 file changed, 1 deletion(-)\n\ndiff --git a/f b/f\n--- a/f\n\
+                        +++ b/f\n@@ -1,2 +1 @@\n---\n x\n";
 
     fn defused(body: &str) -> Result<(String, usize), MailError> {
         let mail = format!("{HEAD}{body}{DIFF}");
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_that_would_be_acted_on_is_indented() {
+    fn each_line_that_git_would_act_on_is_indented() {
         for line in [
             "diff -u a b",
             "diff --git a/x b/x",
@@ -185,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_body_is_what_format_patch_writes() {
-        // git format-patch on the same message
+        // The expected text is what git format-patch makes of the same message.
         assert_eq!(body(b"\n\n  \nSubj one\n two \n   \t\n\n  body  \r\n\n x\n \n"), b"  body\n\n x\n");
         assert_eq!(body(b"Subject only"), b"");
         assert_eq!(body(b""), b"");

@@ -1,81 +1,79 @@
-//! What a diff in git's extended format holds, file by file.
+//! What a diff in git's extended format changes, file by file.
 
 use std::collections::HashSet;
 
 use bstr::{BString, ByteSlice as _};
 
-use crate::transform::mail::{MailError, diff_start};
+use crate::transform::mail::format::{MailError, diff_start};
 use crate::types::{FileMode, RepoPath};
 
-/// The first line of a Git LFS pointer; the rest of its format does not matter here.
+/// The first line of a Git LFS pointer. The rest of its format does not matter here.
 const LFS_VERSION: &[u8] = b"version https://git-lfs.github.com/spec/v1";
 
-/// A file that a patch changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PatchedFile {
-    /// Its path before; `None` for a new file.
+    /// The path before the change; `None` for a new file.
     pub old: Option<RepoPath>,
-    /// Its path after; `None` for a deleted file.
+    /// The path after the change; `None` for a deleted file.
     pub new: Option<RepoPath>,
-    /// Its mode before, where the diff says it.
+    /// The mode before the change, if the diff shows it.
     pub old_mode: Option<FileMode>,
-    /// Its mode after, where the diff says it.
+    /// The mode after the change, if the diff shows it.
     pub new_mode: Option<FileMode>,
-    /// The change is a `GIT binary patch`, or git saw binary content and left it out.
+    /// The change is a `GIT binary patch`, or git found binary content and left it out.
     pub binary: bool,
     /// The file was renamed or copied from `old`.
     pub renamed: bool,
     /// The old or the new content is a Git LFS pointer.
     pub lfs_pointer: bool,
-    /// There is at least one hunk of text.
+    /// There is a hunk of text.
     pub has_hunks: bool,
 }
 
 impl PatchedFile {
-    /// Returns the path after the change, or before it where the file is deleted.
+    /// Returns the path after the change, or the path before it if the file is deleted.
     pub fn path(&self) -> Option<&RepoPath> {
         self.new.as_ref().or(self.old.as_ref())
     }
 
-    /// Returns the path before and the path after, as far as there are such.
+    /// Returns the path before the change and the path after it, without those that do not exist.
     pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
         self.old.iter().chain(&self.new)
     }
 
-    /// Returns whether it is a submodule, before or after.
+    /// Whether the path is a submodule, before or after the change.
     pub fn is_gitlink(&self) -> bool {
         [self.old_mode, self.new_mode].contains(&Some(FileMode::Gitlink))
     }
 
-    /// Returns whether the mode of a file changes that was there before and stays.
+    /// Whether the mode changes of a file that exists before and after.
     pub fn changes_mode(&self) -> bool {
         self.old.is_some() && self.new.is_some() && self.old_mode != self.new_mode
     }
 }
 
-/// Returns the files that a defused mail changes, in the mail's order.
+/// Returns the files that a defused mail changes, in their order.
 ///
-/// Names are read with or without `a/` and `b/`, quoted or not. See git-diff(1) for the format.
+/// Names may have `a/` and `b/` or not, and may be quoted or not. git-diff(1) describes the format.
 pub fn diff_of(mail: &[u8]) -> Result<Vec<PatchedFile>, MailError> {
     let mut files = Vec::new();
-    let mut current: Option<Reader<'_>> = None;
+    let mut current: Option<FileDiffReader<'_>> = None;
     for line in mail.get(diff_start(mail)..).unwrap_or_default().lines() {
         if let Some(names) = line.strip_prefix(b"diff --git ") {
-            let file = current.replace(Reader { names, ..Reader::default() });
-            files.extend(file.map(Reader::finish).transpose()?);
+            let file = current.replace(FileDiffReader { names, ..FileDiffReader::default() });
+            files.extend(file.map(FileDiffReader::finish).transpose()?);
         } else if let Some(file) = &mut current {
             file.read(line)?;
         }
     }
-    files.extend(current.map(Reader::finish).transpose()?);
+    files.extend(current.map(FileDiffReader::finish).transpose()?);
     Ok(files)
 }
 
-/// Returns the first file of `mails`, which share a patch file, that comes, goes or is renamed after an earlier one of
-/// them changed it.
+/// Returns the first file that a mail creates, deletes or renames after an earlier mail changed it.
 ///
-/// `git apply` takes a patch file for one change, in which names mean what they meant before it; `git am` takes mail by
-/// mail.
+/// `mails` share one patch file. `git apply` takes a patch file for a single change, in which all names are those from
+/// before the change. `git am` applies one mail after the other.
 pub fn moved_after_a_change(mails: &[Vec<PatchedFile>]) -> Option<&PatchedFile> {
     let mut touched = HashSet::new();
     for files in mails {
@@ -89,21 +87,22 @@ pub fn moved_after_a_change(mails: &[Vec<PatchedFile>]) -> Option<&PatchedFile> 
     None
 }
 
-/// What was read of one file's part of a diff.
+/// What was read so far of the part of a diff that is about one file.
 #[derive(Default)]
-struct Reader<'a> {
+struct FileDiffReader<'a> {
     names: &'a [u8],
     file: PatchedFile,
     from: Option<BString>,
     to: Option<BString>,
     is_new: bool,
     is_deleted: bool,
-    /// The next old, the next new line is the first one of the file.
+    /// The next old line is the first line of the file.
     first_old: bool,
+    /// The next new line is the first line of the file.
     first_new: bool,
 }
 
-impl Reader<'_> {
+impl FileDiffReader<'_> {
     fn read(&mut self, line: &[u8]) -> Result<(), MailError> {
         if line.starts_with(b"@@ -") {
             self.file.has_hunks = true;
@@ -182,7 +181,7 @@ fn parse_mode(mode: &[u8]) -> Result<FileMode, MailError> {
     number.and_then(FileMode::from_git).ok_or(MailError::Diff)
 }
 
-/// Reads a name that stands alone on the rest of its line.
+/// Reads a name that is the whole rest of its line.
 fn parse_name(name: &[u8]) -> Result<BString, MailError> {
     if !name.starts_with(b"\"") {
         return Ok(name.into());
@@ -193,7 +192,7 @@ fn parse_name(name: &[u8]) -> Result<BString, MailError> {
     }
 }
 
-/// Returns the one name that both halves of `diff --git a/name b/name` hold.
+/// Returns the name that both halves of `diff --git a/name b/name` have in common.
 fn common_name(names: &[u8]) -> Option<BString> {
     let (left, right) = if names.starts_with(b"\"") {
         let (left, rest) = unquote(names)?;
@@ -209,7 +208,7 @@ fn common_name(names: &[u8]) -> Option<BString> {
     (right.strip_prefix(b"b/")? == name).then(|| name.into())
 }
 
-/// Reads a name in C style quotes, as git writes it; returns it and what follows.
+/// Reads a name that git has put in C-style quotes, and returns it with the text after it.
 fn unquote(text: &[u8]) -> Option<(BString, &[u8])> {
     let mut name = BString::default();
     let mut rest = text.strip_prefix(b"\"")?;
@@ -259,9 +258,9 @@ mod tests {
 
     #[test]
     fn an_edit_has_one_name_and_one_mode() {
-        let file = one(
-            "diff --git a/my file b/my file\nindex 1..2 100755\n--- a/my file\t\n+++ b/my file\t\n@@ -1 +1 @@\n--- a/x\n+++ b/y\n",
-        );
+        let file =
+            one("diff --git a/my file b/my file\nindex 1..2 100755\n--- a/my file\t\n+++ b/my file\t\n@@ -1 +1 @@\n\
+             --- a/x\n+++ b/y\n");
         assert_eq!((&file.old, &file.new), (&path("my file"), &path("my file")));
         assert_eq!((file.old_mode, file.new_mode), (Some(FileMode::Executable), Some(FileMode::Executable)));
         assert!(file.has_hunks && !file.binary && !file.renamed && !file.changes_mode() && !file.lfs_pointer);
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_go_move_and_change_their_mode() {
+    fn files_are_created_deleted_renamed_and_change_their_mode() {
         let new = one("diff --git a/n b/n\nnew file mode 120000\nindex 0..1\n");
         assert_eq!((new.old.as_ref(), new.path(), new.new_mode), (None, path("n").as_ref(), Some(FileMode::Symlink)));
         let gone = one("diff --git a/n b/n\ndeleted file mode 100644\nindex 1..0\n");
@@ -289,14 +288,16 @@ mod tests {
     }
 
     #[test]
-    fn submodules_and_binary_changes_are_seen() {
-        assert!(one("diff --git a/s b/s\nindex 1..2 160000\n--- a/s\n+++ b/s\n@@ -1 +1 @@\n-Subproject commit 1\n+Subproject commit 2\n").is_gitlink());
+    fn submodules_and_binary_changes_are_recognized() {
+        let update = "diff --git a/s b/s\nindex 1..2 160000\n--- a/s\n+++ b/s\n@@ -1 +1 @@\n-Subproject commit 1\n\
+                      +Subproject commit 2\n";
+        assert!(one(update).is_gitlink());
         assert!(one("diff --git a/s b/s\nnew file mode 160000\n").is_gitlink());
         assert!(one("diff --git a/b b/b\nindex 1..2 100644\nGIT binary patch\nliteral 1\nrename from x\n").binary);
     }
 
     #[test]
-    fn a_large_file_pointer_is_known_by_its_first_line() {
+    fn a_large_file_pointer_is_recognized_by_its_first_line() {
         let head = "diff --git a/b b/b\nindex 1..2 100644\n--- a/b\n+++ b/b\n";
         let version = "version https://git-lfs.github.com/spec/v1";
         assert!(

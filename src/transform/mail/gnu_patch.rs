@@ -1,34 +1,37 @@
-//! What GNU patch finds in a message, and what it does not find in a diff.
+//! What GNU patch finds in a message, and what it cannot do with a diff.
 //!
 //! patch looks for a diff everywhere, behind any indentation (patch(1): "if the entire diff is indented by a consistent
-//! amount"), so a message that quotes a whole diff cannot be made safe by indenting it. This says where patch would stop
-//! and act; the rules are those of patch 2.7's search for the kind of diff, read on the safe side.
+//! amount"). Indenting therefore does not make a message safe that quotes a whole diff. This module finds the lines at
+//! which patch would stop and act. The rules are those by which patch 2.7 searches for the kind of diff; in doubt, a
+//! line counts as dangerous.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice as _;
 
-use crate::transform::mail::{MailError, PatchedFile, diff_of, diff_start, split};
+use crate::transform::mail::diff::{PatchedFile, diff_of};
+use crate::transform::mail::format::{MailError, diff_start, split};
 use crate::types::RepoPath;
 
-/// What GNU patch cannot do of what git can.
+/// Why GNU patch cannot apply a change that git can apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatchLimit {
-    /// It knows no binary changes.
+    /// patch does not know binary changes.
     Binary,
-    /// It takes the space at the end of a name for what follows a name.
+    /// patch does not take a space at the end of a name for part of the name.
     SpaceAtEnd,
-    /// A change without hunks is known by git's headers alone, in which it reads names only up to a space.
+    /// Only git's headers describe a change without hunks, and patch reads the names in them up to a space.
     SpaceWithoutHunks,
-    /// It does not put a directory in the place of a file or link, nor the other way round.
+    /// patch does not replace a file or link by a directory, nor a directory by a file or link.
     FileAndDirectory,
-    /// Where one patch file holds several mails, it looks for a renamed file under the name it had before them all.
+    /// In a patch file with several mails, patch looks for a renamed file under the name from before the first mail.
     RenamedAndChanged,
 }
 
-/// Returns the files of a patch file of one or more defused mails that GNU patch cannot change as it says, with why.
+/// Returns the files that GNU patch cannot change as the patch file says, each with the reason.
 ///
-/// patch's manual says little of git's diffs; this is what patch 2.7.6 does with them, on the safe side.
+/// `file` has one or more defused mails. The manual of patch says little about git's diffs. The rules are what patch
+/// 2.7.6 does with them; in doubt, a file counts as one that patch cannot change.
 pub fn files_beyond_patch(file: &[u8]) -> Result<Vec<(RepoPath, PatchLimit)>, MailError> {
     let mut files = Vec::new();
     for (number, mail) in split(file).into_iter().enumerate() {
@@ -61,9 +64,9 @@ pub fn files_beyond_patch(file: &[u8]) -> Result<Vec<(RepoPath, PatchLimit)>, Ma
     Ok(files.iter().filter_map(|(_, file)| Some((file.path()?.clone(), limit_of(file)?))).collect())
 }
 
-/// Returns those of `paths` that lead through another of them.
+/// Returns those of `paths` that lie below another one.
 fn below_another(mut paths: Vec<&RepoPath>) -> BTreeSet<&RepoPath> {
-    // With the slash before any other byte, what lies below a path follows it at once. No path holds a NUL byte.
+    // When the slash sorts before all other bytes, the paths below a path directly follow it. No path has a NUL byte.
     paths.sort_by_cached_key(|path| path.as_bytes().replace("/", "\0"));
     let mut below = BTreeSet::new();
     let mut above: Option<&RepoPath> = None;
@@ -77,43 +80,45 @@ fn below_another(mut paths: Vec<&RepoPath>) -> BTreeSet<&RepoPath> {
     below
 }
 
-/// Whether git puts this name in quotes (git-config(1), `core.quotePath`).
+/// Whether git puts `path` in quotes (git-config(1), `core.quotePath`).
 fn is_quoted(path: &[u8]) -> bool {
     path.iter().any(|b| !(0x20..0x7f).contains(b) || matches!(b, b'"' | b'\\'))
 }
 
-/// Returns the first line before a diff of `file` that GNU patch would act on: apply it, or ask for a file.
+/// Returns the first line outside the diffs that GNU patch would act on, by applying it or by asking for a file.
 ///
-/// `file` is a patch file of one or more defused mails. `None` means that patch finds nothing but git's diffs. git
-/// itself is not concerned: `git am` and `git apply` read no indented diff.
+/// `file` is a patch file of one or more defused mails. `None` means that patch finds nothing but git's diffs. git has
+/// no such problem: `git am` and `git apply` do not read indented diffs.
 pub fn message_line_read_by_patch(file: &[u8]) -> Option<&[u8]> {
-    let mut search = Search::default();
+    let mut search = PatchSearch::default();
     for mail in split(file) {
         let (text, diff) = mail.split_at_checked(diff_start(mail))?;
         if let Some(line) = text.lines().find(|line| search.stops_at(line)) {
             return Some(line);
         }
-        search = Search::after(diff);
+        search = PatchSearch::after(diff);
     }
     None
 }
 
 /// What patch remembers while it looks for a diff.
 #[derive(Default)]
-struct Search {
-    /// A line with a file name was there: from now on hunks count.
+struct PatchSearch {
+    /// It has read a line with a file name. From there on hunks count.
     named: bool,
-    /// It was git's, so git's further headers count.
+    /// That line was git's. From there on git's other headers count too.
     by_git: bool,
-    /// The last line was the row of stars above a hunk of a context diff.
+    /// The last line was the row of asterisks above a hunk of a context diff.
     stars: bool,
-    /// A file of the mail before waits for a hunk; another name would be taken for its name.
+    /// A file in the mail before has no hunk yet. patch would take another name for the name of that file.
     waiting: bool,
 }
 
-impl Search {
-    /// Returns what patch knows when it comes to the mail after `diff`: nothing, except where the last file has no hunk
-    /// (it was only renamed, or its mode changed), for patch then goes on looking for one.
+impl PatchSearch {
+    /// Returns what patch remembers at the start of the mail after `diff`.
+    ///
+    /// It remembers nothing, unless the last file has no hunk (it was only renamed, or its mode changed). Then patch
+    /// continues to look for a hunk.
     fn after(diff: &[u8]) -> Self {
         let last = diff.rfind(b"\ndiff --git ").unwrap_or(0);
         let open = diff.get(last..).is_some_and(|file| !file.is_empty() && file.find(b"\n@@ -").is_none());
@@ -127,9 +132,10 @@ impl Search {
             dashes = rest;
         }
         let stars = std::mem::replace(&mut self.stars, line.starts_with(b"********"));
-        // patch asks which version the file is; a date behind a quoted name makes it take `- ` off every later line
+        // At `Prereq:`, patch asks for the version of the file. A date after a quoted name makes it remove `- ` from
+        // every later line.
         if line.starts_with(b"Prereq:")
-            || (dashes.len() < line.len() && marks(dashes, b"---") && dashes.contains(&b'\t'))
+            || (dashes.len() < line.len() && begins_with_mark(dashes, b"---") && dashes.contains(&b'\t'))
         {
             return true;
         }
@@ -137,24 +143,26 @@ impl Search {
             self.named = true;
             return std::mem::replace(&mut self.by_git, true);
         }
-        let hunk = line.starts_with(b"@@ -") || is_command(line) || (stars && marks(line, b"***"));
+        let hunk = line.starts_with(b"@@ -") || is_edit_command(line) || (stars && begins_with_mark(line, b"***"));
         if (self.by_git && is_git_header(line)) || (self.named && hunk) {
             return true;
         }
-        let names_file =
-            line.starts_with(b"Index:") || marks(dashes, b"---") || marks(line, b"+++") || marks(line, b"***");
+        let names_file = line.starts_with(b"Index:")
+            || begins_with_mark(dashes, b"---")
+            || begins_with_mark(line, b"+++")
+            || begins_with_mark(line, b"***");
         self.named |= names_file;
         names_file && self.waiting
     }
 }
 
 /// Whether `line` begins with `mark` and a blank.
-fn marks(line: &[u8], mark: &[u8]) -> bool {
+fn begins_with_mark(line: &[u8], mark: &[u8]) -> bool {
     line.strip_prefix(mark).is_some_and(|rest| rest.starts_with(b" ") || rest.starts_with(b"\t"))
 }
 
 /// Whether `line` is a command of ed or of a normal diff, such as `12,15d` or `3c3,4`.
-fn is_command(line: &[u8]) -> bool {
+fn is_edit_command(line: &[u8]) -> bool {
     let rest = line.trim_start_with(|c| c.is_ascii_digit() || c == ',');
     let [letter, rest @ ..] = rest else { return false };
     let rest = if *letter == b's' { rest.strip_prefix(b"/.//").unwrap_or(b"-") } else { rest };
@@ -199,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_patch_cannot_do_is_known() {
+    fn what_patch_cannot_apply_is_reported() {
         let limits = |diff: &str| {
             let found = files_beyond_patch(format!("{HEAD}---\n\n{diff}").as_bytes()).unwrap();
             found.into_iter().map(|(path, limit)| (path.to_string(), limit)).collect::<Vec<_>>()
@@ -221,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diff_in_the_message_is_seen_behind_any_indentation() {
+    fn a_diff_in_the_message_is_found_behind_any_indentation() {
         for (body, line) in [
             (" --- a/g\n +++ b/g\n @@ -1 +1 @@\n -keep\n +gone\n", " @@ -1 +1 @@"),
             ("\t diff --git a/g b/g\nXX @@ -1 +1 @@\n", "XX @@ -1 +1 @@"),
@@ -237,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diff_in_a_folded_subject_or_a_file_name_is_seen() {
+    fn a_diff_in_a_folded_subject_or_a_file_name_is_found() {
         let subject = format!("{}--- a/g\n +++ b/g\n @@ -1 +1 @@\n\n{DIFF}", HEAD.replace("x\n\n", "x\n "));
         assert_eq!(message_line_read_by_patch(subject.as_bytes()), Some(&b" @@ -1 +1 @@"[..]));
         let name = format!("{HEAD}{}", DIFF.replace(" f |", " --- f | 1 +\n @@ -1 |"));
@@ -245,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_diff_are_nothing() {
+    fn parts_of_a_diff_do_not_count() {
         for body in [
             "",
             "Text\n",
@@ -260,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rename_at_the_end_makes_patch_look_on() {
+    fn after_a_rename_at_the_end_patch_continues_to_look() {
         let second = format!("{HEAD} @@ -1 +1 @@\n{DIFF}");
         let after = |diff: &str| message_line_read_by_patch(format!("{HEAD}{diff}{second}").as_bytes()).is_some();
         assert!(after(RENAME));

@@ -1,41 +1,37 @@
-//! Names of patch files.
+//! The names that a patch file may have.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// The longest name, in bytes: short enough for any file system, with room for the names of temporary files.
+/// The longest name, in bytes. It fits any file system and leaves room for the names of temporary files.
 const LONGEST: usize = 200;
 
-/// A text that cannot be the name of a patch file.
+/// Why a text cannot be the name of a patch file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatchFileNameError {
-    /// Nothing at all.
     #[error("it is empty")]
     Empty,
-    /// More than 200 bytes.
     #[error("it is longer than 200 bytes")]
     TooLong,
-    /// A byte that is none of `A-Za-z0-9._+:@-`; a slash is such a byte.
+    /// A byte is none of `A-Za-z0-9._+:@-`. A slash is such a byte.
     #[error("it holds a character that is not allowed")]
     Character,
-    /// It begins with `.` or `-`.
     #[error("it begins with `.` or `-`")]
     Start,
-    /// It ends in neither `.patch` nor `.diff`.
     #[error("it ends in neither `.patch` nor `.diff`")]
     Suffix,
 }
 
-/// The name of a patch file: no directory, nothing that a shell, rpm or a file system reads in its own way.
+/// The name of a patch file, without a directory and without anything that is special for a shell, rpm or a file
+/// system.
 ///
-/// Only `A-Za-z0-9._+:@-`, not beginning with `.` or `-`, ending in `.patch` or `.diff`.
+/// It has only `A-Za-z0-9._+:@-`, does not begin with `.` or `-`, and ends in `.patch` or `.diff`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PatchFileName(String);
 
 impl PatchFileName {
-    /// Checks `name`.
     pub fn parse(name: &[u8]) -> Result<Self, PatchFileNameError> {
         let Some(first) = name.first() else { return Err(PatchFileNameError::Empty) };
         if name.len() > LONGEST {
@@ -54,7 +50,6 @@ impl PatchFileName {
         Ok(Self(name.to_owned()))
     }
 
-    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,25 +1,26 @@
-//! The older notation: YAML at the end of a message.
+//! The older notation of metadata: YAML at the end of a message.
 
 use bstr::{BString, ByteSlice as _};
 use serde::Deserialize;
 
-use crate::transform::message::{boolean_text, scalar};
+use crate::transform::message::scalar;
+use crate::transform::message::value::boolean_text;
 
-/// How many bytes at the end of a message are looked at, and how many places in them where YAML may begin: enough for
-/// any metadata, and little enough that a hostile message costs nothing.
-const LOOKED_AT: usize = scalar::LONGEST;
-const PLACES: usize = 32;
+/// How many bytes at the end of a message may be metadata.
+const LONGEST: usize = scalar::LONGEST;
 
-/// The keys.
+/// How many lines are tried as the first line of the metadata. The limit keeps a hostile message cheap.
+const MOST_CANDIDATES: usize = 32;
+
 pub(super) const KEYS: [&str; 7] =
     ["patch_name", "description", "present_in_specfile", "ignore", "squash_commits", "patch_id", "no_prefix"];
 
-/// Metadata in the older notation, each value as it was written.
+/// Metadata in the older notation. Each value is as it was written.
 #[derive(Debug, Default)]
-pub(super) struct Legacy {
-    /// Where it begins, in bytes.
+pub(super) struct LegacyMetadata {
+    /// Where it begins in the message, in bytes.
     pub(super) start: usize,
-    /// The line where it begins, counted from 1.
+    /// The line of the message at which it begins, counted from 1.
     pub(super) first_line: usize,
     pub(super) patch_name: Option<BString>,
     pub(super) description: Option<BString>,
@@ -30,9 +31,9 @@ pub(super) struct Legacy {
     pub(super) no_prefix: Option<BString>,
 }
 
-/// What the YAML parser fills in; other keys may stand beside these.
+/// The mapping for the YAML parser. It may have other keys too.
 #[derive(Deserialize)]
-struct Parsed {
+struct LegacyYaml {
     patch_name: Option<String>,
     description: Option<String>,
     present_in_specfile: Option<String>,
@@ -42,17 +43,17 @@ struct Parsed {
     no_prefix: Option<String>,
 }
 
-/// Finds the longest end of `message` that is a YAML mapping beginning with one of the keys.
+/// Returns the metadata in the longest end of `message` that is a YAML mapping and begins with one of the keys.
 ///
-/// The first paragraph is the title: `ignore: handle empty lines` is the subject of a commit, not metadata. Nor is an
-/// `ignore` that is neither true nor false, where it stands alone.
-pub(super) fn find(message: &[u8]) -> Option<Legacy> {
-    let mut places = places(message);
-    let skipped = places.len().saturating_sub(PLACES);
-    places.split_off(skipped).into_iter().find_map(|(first_line, start)| {
-        let parsed: Parsed = scalar::parse(message.get(start..)?)?;
+/// The first paragraph is never metadata: `ignore: handle empty lines` is a subject. An `ignore` that is alone and
+/// neither true nor false is no metadata either.
+pub(super) fn find(message: &[u8]) -> Option<LegacyMetadata> {
+    let mut candidates = candidates(message);
+    let skipped = candidates.len().saturating_sub(MOST_CANDIDATES);
+    candidates.split_off(skipped).into_iter().find_map(|(first_line, start)| {
+        let parsed: LegacyYaml = scalar::parse(message.get(start..)?)?;
         let bytes = |value: Option<String>| value.map(|text| scalar::to_bytes(&text));
-        let found = Legacy {
+        let found = LegacyMetadata {
             start,
             first_line,
             patch_name: bytes(parsed.patch_name),
@@ -63,35 +64,36 @@ pub(super) fn find(message: &[u8]) -> Option<Legacy> {
             patch_id: bytes(parsed.patch_id),
             no_prefix: bytes(parsed.no_prefix),
         };
-        found.says_something().then_some(found)
+        found.is_meant().then_some(found)
     })
 }
 
-/// Returns number and offset of the lines that begin with a key, near enough to the end and not in the title.
-fn places(message: &[u8]) -> Vec<(usize, usize)> {
-    let mut places = Vec::new();
+/// Returns the lines that begin with a key, each with number and offset, near the end and not in the title.
+fn candidates(message: &[u8]) -> Vec<(usize, usize)> {
+    let mut candidates = Vec::new();
     let (mut start, mut in_title, mut before_title) = (0, true, true);
     for (index, line) in message.lines_with_terminator().enumerate() {
         let blank = line.trim().is_empty();
         before_title &= blank;
         in_title &= before_title || !blank;
-        if !in_title && message.len() - start <= LOOKED_AT && key(line).is_some() {
-            places.push((index + 1, start));
+        if !in_title && message.len() - start <= LONGEST && key(line).is_some() {
+            candidates.push((index + 1, start));
         }
         start += line.len();
     }
-    places
+    candidates
 }
 
-/// Returns the key that `line` begins with, where a colon follows.
+/// Returns the key with which `line` begins, if a colon follows.
 pub(super) fn key(line: &[u8]) -> Option<&'static str> {
     KEYS.into_iter().find(|key| {
         line.strip_prefix(key.as_bytes()).is_some_and(|rest| rest.trim_start_with(|c| c == ' ').starts_with(b":"))
     })
 }
 
-impl Legacy {
-    fn says_something(&self) -> bool {
+impl LegacyMetadata {
+    /// Whether the author meant this as metadata: `ignore` alone can be a word of the text.
+    fn is_meant(&self) -> bool {
         let others = [
             &self.patch_name,
             &self.description,

@@ -1,40 +1,43 @@
-//! The value of a trailer, as YAML reads it.
+//! Reads the value of a trailer as a scalar of YAML.
 
 use bstr::{BString, ByteSlice as _};
 use serde::de::DeserializeOwned;
 
-use crate::transform::message::{Key, Refusal};
+use crate::transform::message::value::MetadataKey;
+use crate::transform::yaml;
+use crate::types::Refusal;
 
-/// The longest value, in bytes, that is looked at; what is longer is no note on a patch.
+/// The longest value, in bytes. Nothing that is longer is a note on a patch.
 pub(super) const LONGEST: usize = 64 * 1024;
 
-/// How many brackets YAML is asked to look at: the parser's time grows with the square of their depth.
-const BRACKETS: usize = 200;
+/// The most brackets in a text that is parsed as YAML.
+const BRACKET_LIMIT: usize = 200;
 
-/// Where the bytes from 0x80 on are put while YAML looks at the text: characters of the private use area, which YAML
-/// neither rejects nor takes for line ends. So a message in any encoding keeps its bytes.
-const PRIVATE: u32 = 0xE000;
-
-/// Parses `yaml`; `None` where it is not YAML, is not a `T`, or would cost more than it can be worth.
+/// Where the bytes from 0x80 on are while YAML reads the text: in the private use area.
 ///
-/// A byte from 0x80 on becomes a character that [`to_bytes`] turns back.
-pub(super) fn parse<T: DeserializeOwned>(yaml: &[u8]) -> Option<T> {
-    if yaml.iter().filter(|b| b"[{".contains(b)).count() > BRACKETS {
+/// YAML neither rejects these characters nor takes them for line ends, so a message in any encoding keeps its bytes.
+const PRIVATE_USE: u32 = 0xE000;
+
+/// Parses `text`; `None` if it is not YAML, is not a `T`, or has too many brackets.
+///
+/// Bytes from 0x80 on become characters that [`to_bytes`] turns back.
+pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
+    if yaml::brackets(text) > BRACKET_LIMIT {
         return None;
     }
-    let text: String = yaml.iter().map(|b| if b.is_ascii() { char::from(*b) } else { private(*b) }).collect();
-    yaml_serde::from_str(&text).ok()
+    let text: String = text.iter().map(|b| if b.is_ascii() { char::from(*b) } else { private_use(*b) }).collect();
+    yaml::parse(&text).ok()
 }
 
-fn private(byte: u8) -> char {
-    char::from_u32(PRIVATE + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
+fn private_use(byte: u8) -> char {
+    char::from_u32(PRIVATE_USE + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// Returns a text from [`parse`] as the bytes that it was.
+/// Returns the bytes from which [`parse`] made `text`.
 pub(super) fn to_bytes(text: &str) -> BString {
     let mut bytes = BString::default();
     for c in text.chars() {
-        match u32::from(c).checked_sub(PRIVATE).map(u8::try_from) {
+        match u32::from(c).checked_sub(PRIVATE_USE).map(u8::try_from) {
             Some(Ok(byte)) if !byte.is_ascii() => bytes.push(byte),
             _ => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
@@ -42,19 +45,19 @@ pub(super) fn to_bytes(text: &str) -> BString {
     bytes
 }
 
-/// Reads the value of `key`: its first line and the continuation lines as they stand.
+/// Reads the value of `key`, which is the text after the colon with the continuation lines.
 ///
-/// Where `key: value` is YAML and the value a scalar, that scalar, never converted to a number or a truth value;
-/// else the text itself, each line trimmed.
-pub(super) fn read(key: &Key, value: &[u8]) -> Result<BString, Refusal> {
+/// If `key: value` is YAML and the value is a scalar, the result is the text of that scalar, even if it looks like a
+/// number or a truth value. Otherwise it is the value with all lines trimmed.
+pub(super) fn read(key: &MetadataKey, value: &[u8]) -> Result<BString, Refusal> {
     if value.len() > LONGEST {
         return Err(key.refuse(value, "has a value of more than 64 KiB", "shorten it"));
     }
     let value = value.trim();
-    match parse::<Value>(&[b"value: ", value, b"\n"].concat()) {
+    match parse::<ScalarValue>(&[b"value: ", value, b"\n"].concat()) {
         Some(parsed) => Ok(to_bytes(parsed.value.trim_end_matches('\n'))),
         None => {
-            // A block that is no YAML (one indented by tabs) is a block all the same: its mark is no text.
+            // A block that is not YAML, because tabs indent it, is still a block: its mark does not belong to the text.
             let mut lines = value.lines().peekable();
             lines.next_if(|first| is_block_mark(first));
             Ok(bstr::join("\n", lines.map(|line| line.trim())).into())
@@ -62,7 +65,7 @@ pub(super) fn read(key: &Key, value: &[u8]) -> Result<BString, Refusal> {
     }
 }
 
-/// Whether `line` is what YAML begins a block scalar with: `|`, `>-`, `|2+` and the like.
+/// Whether `line` can be the first line of a block scalar in YAML, such as `|`, `>-` or `|2+`.
 fn is_block_mark(line: &[u8]) -> bool {
     let marks = line.trim().strip_prefix(b"|").or_else(|| line.trim().strip_prefix(b">"));
     marks.is_some_and(|marks| marks.iter().all(|b| b"+-".contains(b) || b.is_ascii_digit()))
@@ -70,7 +73,7 @@ fn is_block_mark(line: &[u8]) -> bool {
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Value {
+struct ScalarValue {
     value: String,
 }
 
@@ -79,7 +82,7 @@ mod tests {
     use super::*;
 
     fn value(text: &str) -> String {
-        read(&Key { name: "Patch-status", line: 1 }, text.as_bytes()).unwrap().to_string()
+        read(&MetadataKey { name: "Patch-status", line: 1 }, text.as_bytes()).unwrap().to_string()
     }
 
     #[test]
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_scalar_is_text() {
+    fn a_value_that_is_not_a_scalar_is_text() {
         for text in ["see: this", "[a, b]", "{a: b}", "*alias", "- x", "\"open", "@x", "a\u{7}b", "x: y: z"] {
             assert_eq!(value(text), text);
         }
@@ -116,7 +119,7 @@ mod tests {
 
     #[test]
     fn bytes_of_any_encoding_are_kept() {
-        let key = Key { name: "Patch-status", line: 1 };
+        let key = MetadataKey { name: "Patch-status", line: 1 };
         for (bytes, expected) in [
             (&b"|\n  caf\xe9\n  \x85\xff."[..], &b"caf\xe9\n\x85\xff."[..]),
             ("|\n  caf\u{e9}\n  \u{2028}\u{85}.".as_bytes(), "caf\u{e9}\n\u{2028}\u{85}.".as_bytes()),

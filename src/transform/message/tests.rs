@@ -1,4 +1,8 @@
+//! Whole messages, in both notations, with the comments that they give.
+
 use crate::transform::message::*;
+use crate::transform::yaml::work::assert_linear;
+use crate::types::{CommitId, Refusal, Subject};
 
 fn commit() -> CommitId {
     CommitId::from_bytes([0xab; 20])
@@ -16,14 +20,14 @@ fn refusal(message: &str) -> Refusal {
     read(&commit(), message.as_bytes()).unwrap_err()
 }
 
-fn comment_of(message: &str, style: PatchComments) -> Vec<String> {
+fn comment_of(message: &str, style: CommentStyle) -> Vec<String> {
     comment(message.as_bytes(), &metadata(message), style).iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn every_token_is_read() {
-    let message = "Subject\n\nBody.\n\nPatch-name: clev:er.patch\nPatch-id: 0100\nPatch-status: |\n    # one\n    two: colon\n\
-                   Patch-present-in-specfile: yes\nIgnore-patch: False\nNo-prefix: ON\nSigned-off-by: A <a@b>\n";
+    let message = "Subject\n\nBody.\n\nPatch-name: clev:er.patch\nPatch-id: 0100\nPatch-status: |\n    # one\n\
+                   \x20   two: colon\nPatch-present-in-specfile: yes\nIgnore-patch: False\nNo-prefix: ON\nSigned-off-by: A <a@b>\n";
     let expected = PatchMetadata {
         file_name: Some("clev:er.patch".parse().unwrap()),
         number: Some(100),
@@ -56,15 +60,15 @@ fn a_message_without_metadata_says_nothing() {
 }
 
 #[test]
-fn a_cherry_pick_line_among_the_trailers_is_tolerated() {
+fn a_cherry_pick_line_may_stand_among_the_trailers() {
     let message = "Subject\n\nPatch-name: a.patch\n(cherry picked from commit 0123456789)\nPatch-id: 7\n";
     assert_eq!(metadata(message).file_name, Some("a.patch".parse().unwrap()));
     assert_eq!(metadata(message).number, Some(7));
-    assert_eq!(comment_of(message, PatchComments::Message), ["Subject"]);
+    assert_eq!(comment_of(message, CommentStyle::Message), ["Subject"]);
 }
 
 #[test]
-fn a_name_that_yaml_takes_for_a_number_stays_text() {
+fn a_name_that_looks_like_a_number_stays_text() {
     let refusal = refusal("S\n\nPatch-name: 123\n");
     assert_eq!(refusal.subject, Some(Subject::Commit(commit())));
     assert_eq!(
@@ -124,13 +128,13 @@ fn the_last_of_equal_tokens_counts() {
 }
 
 #[test]
-fn a_value_has_a_bound() {
+fn the_length_of_a_value_is_limited() {
     let long = format!("S\n\nPatch-status: |\n{}", "  x\n".repeat(20_000));
     assert!(refusal(&long).text.starts_with("`Patch-status` has a value of more than 64 KiB"));
 }
 
 #[test]
-fn a_message_has_a_bound() {
+fn the_length_of_a_message_is_limited() {
     assert_eq!(refusal(&"x\n".repeat(600_000)).text, "the message is longer than 1 MiB");
     let (metadata, findings) = read(&commit(), "a: b\n\n".repeat(40_000).as_bytes()).unwrap();
     assert_eq!((metadata, findings), (PatchMetadata::default(), vec![]));
@@ -144,7 +148,7 @@ fn a_yaml_bomb_is_text() {
 }
 
 #[test]
-fn hostile_yaml_costs_nothing() {
+fn the_parsers_work_grows_with_the_message_and_no_faster() {
     for part in [
         "[",
         "{",
@@ -160,10 +164,10 @@ fn hostile_yaml_costs_nothing() {
         "|",
         "x: *a\n",
     ] {
-        let message = format!("S\n\npatch_name: {}", part.repeat(60_000 / part.len()));
-        let started = std::time::Instant::now();
-        let _ = read(&commit(), message.as_bytes());
-        assert!(started.elapsed().as_secs() < 5, "{part:?}");
+        for key in ["patch_name", "Patch-status"] {
+            let message = |size: usize| format!("S\n\n{key}: {}", part.repeat(size / part.len()));
+            assert_linear(part, 60_000, 0, |size| drop(read(&commit(), message(size).as_bytes())));
+        }
     }
 }
 
@@ -188,7 +192,7 @@ fn the_older_notation_is_read() {
 }
 
 #[test]
-fn the_older_notation_is_a_mapping_to_the_end_and_not_prose() {
+fn the_older_notation_is_a_mapping_up_to_the_end_of_the_message() {
     for message in [
         "S\n\nignore: the noise in the logs\n",
         "ignore: true\n",
@@ -205,7 +209,7 @@ fn the_older_notation_is_a_mapping_to_the_end_and_not_prose() {
 }
 
 #[test]
-fn each_commit_is_read_by_itself_and_trailers_rule() {
+fn trailers_count_before_the_older_notation() {
     let message = "S\n\npatch_name: old.patch\n\nPatch-id: 3\n";
     assert_eq!(metadata(message).file_name, None);
     assert_eq!(metadata(message).number, Some(3));
@@ -254,10 +258,10 @@ fn what_only_resembles_metadata_is_not_reported() {
 }
 
 #[test]
-fn a_comment_is_the_status_as_it_will_look() {
+fn a_comment_is_the_status_without_its_marks() {
     for status in ["|\n    # one\n    #\n    # two %x", "|\n    one\n\u{20}\n    two %x"] {
         let message = format!("S\n\nBody\n\nPatch-status: {status}\n");
-        for style in [PatchComments::None, PatchComments::Subject, PatchComments::Message] {
+        for style in [CommentStyle::None, CommentStyle::Subject, CommentStyle::Message] {
             let lines = comment_of(&message, style);
             if status.contains('#') {
                 assert_eq!(lines, ["one", "", "two %x"]);
@@ -265,30 +269,30 @@ fn a_comment_is_the_status_as_it_will_look() {
         }
     }
     assert_eq!(
-        comment_of("S\n\nPatch-status: |\n    # # twice\n    ## head\n    #1234\n", PatchComments::None),
+        comment_of("S\n\nPatch-status: |\n    # # twice\n    ## head\n    #1234\n", CommentStyle::None),
         ["# twice", "# head", "1234"]
     );
-    assert_eq!(comment_of("S\n\nPatch-status: |\n    one\n      two\n", PatchComments::None), ["one", "  two"]);
+    assert_eq!(comment_of("S\n\nPatch-status: |\n    one\n      two\n", CommentStyle::None), ["one", "  two"]);
 }
 
 #[test]
-fn a_comment_is_the_message_without_what_is_for_tools() {
+fn a_comment_is_the_message_without_trailers_and_metadata() {
     let message = "\nSubject 100%\n\nBody\n\n# kept\n\n\tPatch\n\nSigned-off-by: A <a@b>\nPatch-name: a.patch\n";
-    assert_eq!(comment_of(message, PatchComments::Message), ["Subject 100%", "", "Body", "", "# kept", "", "\tPatch"]);
-    assert_eq!(comment_of(message, PatchComments::Subject), ["Subject 100%"]);
-    assert_eq!(comment_of(message, PatchComments::None), [""; 0]);
-    assert_eq!(comment_of("S\n\nBody\n\nSigned-off-by: A <a@b>\n", PatchComments::Message), ["S", "", "Body"]);
-    assert_eq!(comment_of("S\n\nBody\n\npatch_name: a.patch\n", PatchComments::Message), ["S", "", "Body"]);
-    assert_eq!(comment_of("S\n\nBody\n\n---\nnot this\n", PatchComments::Message), ["S", "", "Body"]);
-    assert_eq!(comment_of("S\r\n\r\nBody \x1b[31m\r\n", PatchComments::Message), ["S", "", "Body  [31m"]);
+    assert_eq!(comment_of(message, CommentStyle::Message), ["Subject 100%", "", "Body", "", "# kept", "", "\tPatch"]);
+    assert_eq!(comment_of(message, CommentStyle::Subject), ["Subject 100%"]);
+    assert_eq!(comment_of(message, CommentStyle::None), [""; 0]);
+    assert_eq!(comment_of("S\n\nBody\n\nSigned-off-by: A <a@b>\n", CommentStyle::Message), ["S", "", "Body"]);
+    assert_eq!(comment_of("S\n\nBody\n\npatch_name: a.patch\n", CommentStyle::Message), ["S", "", "Body"]);
+    assert_eq!(comment_of("S\n\nBody\n\n---\nnot this\n", CommentStyle::Message), ["S", "", "Body"]);
+    assert_eq!(comment_of("S\r\n\r\nBody \x1b[31m\r\n", CommentStyle::Message), ["S", "", "Body  [31m"]);
 }
 
 #[test]
-fn a_comment_has_a_bound() {
-    let long = comment_of(&format!("S\n\n{}", "text\n".repeat(100_000)), PatchComments::Message);
+fn the_length_of_a_comment_is_limited() {
+    let long = comment_of(&format!("S\n\n{}", "text\n".repeat(100_000)), CommentStyle::Message);
     assert_eq!(long.len(), 200);
     assert_eq!(long[199], "...");
-    let wide = comment_of(&"é".repeat(100_000), PatchComments::Subject);
+    let wide = comment_of(&"é".repeat(100_000), CommentStyle::Subject);
     assert_eq!(wide[0].len(), 999);
     assert!(wide[0].ends_with("é..."));
 }

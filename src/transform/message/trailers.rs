@@ -1,36 +1,35 @@
-//! The trailers of a commit message, found as `git interpret-trailers` finds them.
+//! Finds the trailers of a commit message by the rules of `git interpret-trailers`.
 
 use bstr::ByteSlice as _;
 
-/// One trailer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Trailer<'a> {
-    /// Counted from 1.
+    /// The line of the message, counted from 1.
     pub(super) line: usize,
-    /// What stands before the colon.
+    /// The text before the colon.
     pub(super) token: &'a [u8],
-    /// What stands after it, with the continuation lines.
+    /// The text after the colon, with the continuation lines.
     pub(super) value: &'a [u8],
 }
 
 /// The trailers at the end of a message.
 #[derive(Debug)]
-pub(super) struct Block<'a> {
-    /// Where the block begins, in bytes.
+pub(super) struct TrailerBlock<'a> {
+    /// Where the block begins in the message, in bytes.
     pub(super) start: usize,
-    /// In the order of the message.
     pub(super) trailers: Vec<Trailer<'a>>,
 }
 
-/// A line of the message, with the place where it begins.
 #[derive(Clone, Copy)]
-struct Line<'a> {
+struct MessageLine<'a> {
+    /// Counted from 1.
     number: usize,
+    /// Where the line begins in the message, in bytes.
     start: usize,
     text: &'a [u8],
 }
 
-impl<'a> Line<'a> {
+impl<'a> MessageLine<'a> {
     fn all(message: &'a [u8]) -> Vec<Self> {
         let mut start = 0;
         let lines = message.lines_with_terminator().enumerate();
@@ -54,12 +53,12 @@ impl<'a> Line<'a> {
         self.text.first().copied().is_some_and(is_space)
     }
 
-    /// Returns whether git itself writes such lines among the trailers.
+    /// Whether git itself writes such lines among the trailers.
     fn is_from_git(&self) -> bool {
         self.text.starts_with(b"Signed-off-by: ") || self.text.starts_with(b"(cherry picked from commit ")
     }
 
-    /// Returns where the colon of `token :` stands.
+    /// Returns the position of the colon in `token:` or `token :`.
     fn separator(&self) -> Option<usize> {
         let colon = self.text.find_byte(b':').filter(|at| *at > 0)?;
         let token = self.text.get(..colon)?.trim_end_with(|c| c == ' ' || c == '\t');
@@ -67,24 +66,24 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Says what git's `isspace` says, in every locale.
+/// Whether git's `isspace`, which ignores the locale, accepts `byte`.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Whether `line` ends the message for `git interpret-trailers` and `git am`: three dashes and white space.
+/// Whether `git interpret-trailers` and `git am` end the message at `line`: three dashes, then white space.
 pub(super) fn is_divider(line: &[u8]) -> bool {
     line.strip_prefix(b"---").is_some_and(|rest| rest.first().copied().is_none_or(is_space))
 }
 
-/// Returns what precedes the first divider, and the first NUL byte, where git's own reading ends.
+/// Returns the text before the first divider and before the first NUL byte, at which git stops reading.
 pub(super) fn before_divider(message: &[u8]) -> &[u8] {
     let message = message.split(|b| *b == 0).next().unwrap_or_default();
     let length = message.lines_with_terminator().take_while(|line| !is_divider(line)).map(<[u8]>::len).sum();
     message.get(..length).unwrap_or_default()
 }
 
-/// Takes off what git does not look at in the end of a message: blank lines and what editing and merging left behind.
+/// Removes what git ignores at the end of a message: blank lines and leftovers of editing and merging.
 fn without_leftovers(text: &[u8]) -> &[u8] {
     let (mut end, mut seen, mut in_conflicts) = (0, 0, false);
     for line in text.lines_with_terminator() {
@@ -105,25 +104,26 @@ fn without_leftovers(text: &[u8]) -> &[u8] {
     text.get(..end).unwrap_or_default()
 }
 
-/// Finds the trailers of `message`, by the rule of git-interpret-trailers(1).
+/// Returns the trailers of `message` by the rule of git-interpret-trailers(1).
 ///
-/// They are the last paragraph, but never the first, where all its lines are trailers, or where one of them is a line
-/// that git itself writes and at least a quarter are trailers. The message ends at a line of three dashes. Blank lines
-/// before the title do not make it a second paragraph, as they do not in a patch file.
-pub(super) fn find(message: &[u8]) -> Option<Block<'_>> {
-    let lines = Line::all(without_leftovers(before_divider(message)));
+/// They are the last paragraph if all its lines are trailers, or if one of them is a line that git itself writes and at
+/// least a quarter are trailers. The first paragraph never has trailers; blank lines before it do not make it the
+/// second one, just as in a patch file. The message ends at a line of three dashes.
+pub(super) fn find(message: &[u8]) -> Option<TrailerBlock<'_>> {
+    let lines = MessageLine::all(without_leftovers(before_divider(message)));
     let title = lines.iter().position(|line| !line.is_blank())?;
-    let title_end = title + lines.iter().skip(title).position(Line::is_blank)?;
+    let title_end = title + lines.iter().skip(title).position(MessageLine::is_blank)?;
     let last = lines.iter().rposition(|line| !line.is_comment() && !line.is_blank())?;
-    let before = lines.iter().take(last).rposition(Line::is_blank).filter(|before| *before >= title_end)?;
+    let before = lines.iter().take(last).rposition(MessageLine::is_blank).filter(|before| *before >= title_end)?;
     let paragraph = lines.get(before + 1..)?;
     let start = paragraph.first()?.start;
-    counts_as_trailers(paragraph).then(|| Block { start, trailers: split(message, paragraph) })
+    counts_as_trailers(paragraph).then(|| TrailerBlock { start, trailers: split(message, paragraph) })
 }
 
-/// Applies the rule to the last paragraph. From its end, because an indented line belongs to the trailer before it,
-/// and counts as text where there is none.
-fn counts_as_trailers(paragraph: &[Line<'_>]) -> bool {
+/// Applies the rule of [`find`] to the last paragraph.
+///
+/// It begins at the end, because an indented line belongs to the trailer before it, and is text if there is none.
+fn counts_as_trailers(paragraph: &[MessageLine<'_>]) -> bool {
     let (mut trailers, mut others, mut indented, mut from_git) = (0_usize, 0_usize, 0_usize, false);
     for line in paragraph.iter().rev().skip_while(|line| line.is_blank()) {
         if line.is_comment() {
@@ -144,7 +144,7 @@ fn counts_as_trailers(paragraph: &[Line<'_>]) -> bool {
     (from_git && trailers.saturating_mul(3) >= others) || (trailers > 0 && others == 0)
 }
 
-fn split<'a>(message: &'a [u8], paragraph: &[Line<'a>]) -> Vec<Trailer<'a>> {
+fn split<'a>(message: &'a [u8], paragraph: &[MessageLine<'a>]) -> Vec<Trailer<'a>> {
     let mut trailers = Vec::new();
     let mut lines = paragraph.iter().peekable();
     while let Some(line) = lines.next() {

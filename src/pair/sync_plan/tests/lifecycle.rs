@@ -4,7 +4,7 @@
 use crate::pair::sync_plan::tests::*;
 
 /// A pair that is in step.
-fn pair(report: &Report) -> SyncFacts<'_> {
+fn pair(report: &TransformReport) -> SyncFacts<'_> {
     let mut observed = observed(report);
     settle(&mut observed);
     observed
@@ -15,7 +15,7 @@ fn close(observed: &mut SyncFacts<'_>) {
     observed.content = WantedContent::Closed;
 }
 
-fn reopen<'a>(observed: &mut SyncFacts<'a>, report: &'a Report) {
+fn reopen<'a>(observed: &mut SyncFacts<'a>, report: &'a TransformReport) {
     observed.source.state = SourceState::Opened;
     observed.content = content(report);
 }
@@ -158,7 +158,7 @@ fn what_was_merged_before_it_had_a_pair_gets_one() {
 }
 
 /// The pair of a merge request that is for another branch now.
-fn retargeted(report: &Report) -> SyncFacts<'_> {
+fn retargeted(report: &TransformReport) -> SyncFacts<'_> {
     let mut pair = pair(report);
     pair.left_behind = std::mem::take(&mut pair.merge_requests);
     pair.branch = BranchState::Missing;

@@ -1,7 +1,7 @@
 use crate::pair::facts::{LastAnnouncement, VisibilityOfPair};
 use crate::pair::sync_plan::*;
 use crate::pair::title::Draft;
-use crate::transform::report::{AppliedBySpec, MergeReport, ProofReport, Report, Upstream};
+use crate::transform::report::{AppliedBySpec, MergeReport, ProofReport, TransformReport, Upstream};
 use crate::types::{ProjectId, Refusal, UserId, Visibility};
 
 const BOT: UserId = UserId(1);
@@ -15,8 +15,8 @@ fn tree(n: u8) -> TreeId {
     TreeId::from_bytes([n; 20])
 }
 
-fn report() -> Report {
-    Report {
+fn report() -> TransformReport {
+    TransformReport {
         package: None,
         source: commit_id(7),
         upstream: Upstream { name: "v1".to_owned(), commit: commit_id(6) },
@@ -34,7 +34,7 @@ fn report() -> Report {
     }
 }
 
-fn content(report: &Report) -> WantedContent<'_> {
+fn content(report: &TransformReport) -> WantedContent<'_> {
     WantedContent::Content(Content { tree: tree(2), base: commit_id(1), base_tree: tree(1), report, upstream: None })
 }
 
@@ -47,7 +47,7 @@ fn held<'a, 'b>(observed: &'b mut SyncFacts<'a>) -> &'b mut Content<'a> {
 }
 
 /// A merge request that nothing was done for yet.
-fn observed(report: &Report) -> SyncFacts<'_> {
+fn observed(report: &TransformReport) -> SyncFacts<'_> {
     let visibility = Visibility::Public;
     SyncFacts {
         bot: BOT,
