@@ -1,7 +1,7 @@
 //! The command line: what a person types and sees.
 //!
-//! Arguments become requests, the operations in [`crate::ops`] do the work, and their results become text or JSON. Nothing
-//! here decides about packages or merge requests.
+//! Arguments become requests, the operations in [`crate::ops`] do the work, and their results become text or JSON.
+//! Nothing here decides about packages or merge requests.
 
 pub mod args;
 pub mod dispatch;

@@ -93,8 +93,8 @@ impl Printer {
     }
 }
 
-/// Returns `data` as JSON in which all characters that a terminal would interpret are escaped. They occur only in strings,
-/// so the data stay the same.
+/// Returns `data` as JSON in which all characters that a terminal would interpret are escaped. They occur only in
+/// strings, so the data stay the same.
 pub(crate) fn escaped(data: &impl Serialize) -> Result<String> {
     Ok(terminal::escaped(&serde_json::to_string_pretty(data).context("writing JSON")?) + "\n")
 }

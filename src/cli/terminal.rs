@@ -145,7 +145,8 @@ const MASKED_LENGTH: usize = 8;
 /// What the process never prints, not even if a server or a proxy sends it back.
 static MASKED: OnceLock<Vec<SecretString>> = OnceLock::new();
 
-/// Masks the values of the secret variables in everything that is written from now on. Only the first call has an effect.
+/// Masks the values of the secret variables in everything that is written from now on. Only the first call has an
+/// effect.
 pub fn mask_secrets(variables: &BTreeMap<String, String>) {
     let values = SECRET_VARIABLES.iter().filter_map(|name| variables.get(*name));
     let values = values.filter(|value| value.len() >= MASKED_LENGTH);
@@ -169,8 +170,8 @@ fn encodings(secret: &str) -> Vec<String> {
     encodings.extend(
         url::form_urlencoded::byte_serialize(secret.as_bytes()).map(str::to_owned).reduce(|all, part| all + &part),
     );
-    // The length of the text before the secret decides at which bit of a base64 character the secret starts. The characters
-    // at both ends are left out, because they also contain bits of the text around it.
+    // The length of the text before the secret decides at which bit of a base64 character the secret starts. The
+    // characters at both ends are left out, because they also contain bits of the text around it.
     for (before, first) in [(0_usize, 0_usize), (1, 2), (2, 3)] {
         let text: Vec<u8> = std::iter::repeat_n(0, before).chain(secret.bytes()).collect();
         let encoded = STANDARD_NO_PAD.encode(&text);

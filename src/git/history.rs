@@ -59,8 +59,8 @@ impl History {
     /// Reads the commits from `store`.
     ///
     /// A history in which `upstream` is not an ancestor of `head` is refused: patches against something that the head
-    /// does not contain would revert upstream's own changes. A history that was cut (`shallow`) in between is refused as
-    /// well, because then neither this nor the list of commits can be determined.
+    /// does not contain would revert upstream's own changes. A history that was cut (`shallow`) in between is refused
+    /// as well, because then neither this nor the list of commits can be determined.
     pub fn read(store: &Store, upstream: &CommitId, head: &CommitId, shallow: &[CommitId]) -> Result<Self> {
         let log = store
             .command()
@@ -124,8 +124,8 @@ fn not_an_ancestor(store: &Store, upstream: &CommitId, head: &CommitId) -> Resul
 
 /// Parses the output of `git log -z --raw` with the format above.
 ///
-/// It has seven fields and an empty one, each ended by NUL, and then for each file `:mode mode blob blob status` and its
-/// path (git-diff(1), RAW OUTPUT FORMAT). No field can contain a NUL.
+/// It has seven fields and an empty one, each ended by NUL, and then for each file `:mode mode blob blob status` and
+/// its path (git-diff(1), RAW OUTPUT FORMAT). No field can contain a NUL.
 fn parse(log: &[u8]) -> Result<Vec<DownstreamCommit>> {
     let mut fields = log.split(|b| *b == 0).peekable();
     let mut commits: Vec<DownstreamCommit> = Vec::new();

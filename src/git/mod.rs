@@ -1,8 +1,8 @@
 //! The git process and git's objects.
 //!
 //! Patches, proofs, lists of commits and everything else that git defines come from the `git` process ([`process`]).
-//! Objects are read and written with git2 ([`store`], [`trees`]). Nothing here decides what becomes of a package: that is
-//! the job of [`crate::transform`].
+//! Objects are read and written with git2 ([`store`], [`trees`]). Nothing here decides what becomes of a package: that
+//! is the job of [`crate::transform`].
 //!
 //! The bot never opens a contributor's repository in place. A temporary bare store borrows its objects, so that none of
 //! its configuration, hooks or attributes apply.

@@ -80,8 +80,8 @@ impl<'a> PartialFetch<'a> {
 
     /// Resolves `upstream_ref` in this project, never in a fork, and fetches it; returns its name and its commit.
     ///
-    /// A commit id is accepted only if the target branch contains the commit, or if `is_on_a_ref` says that another branch
-    /// or a tag of this project does: a server also hands out objects of forks and of merge requests.
+    /// A commit id is accepted only if the target branch contains the commit, or if `is_on_a_ref` says that another
+    /// branch or a tag of this project does: a server also hands out objects of forks and of merge requests.
     pub fn fetch_upstream(
         &mut self,
         upstream_ref: &str,

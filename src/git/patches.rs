@@ -40,8 +40,8 @@ pub fn format(
     if commits.is_empty() {
         return Ok(Vec::new());
     }
-    // format-patch collects the commits and writes them last to first. It takes a single commit for everything that came
-    // after it, and the same commit given twice for that commit alone.
+    // format-patch collects the commits and writes them last to first. It takes a single commit for everything that
+    // came after it, and the same commit given twice for that commit alone.
     let listed = commits.iter().rev().chain(commits.first());
     let input: String = listed.map(|commit| format!("{commit}\n")).collect();
     let mut command = store

@@ -13,8 +13,8 @@ use crate::git::process::{GitCommand, GitEnvironment};
 use crate::types::error::{Context as _, Result, bail};
 use crate::types::text::printable;
 
-/// The oldest git that works: Debian 12's. The bot needs `merge-tree --write-tree` and `cat-file -z`, which came with 2.38.
-/// It uses `--attr-source` (2.41) where git has it.
+/// The oldest git that works: Debian 12's. The bot needs `merge-tree --write-tree` and `cat-file -z`, which came with
+/// 2.38. It uses `--attr-source` (2.41) where git has it.
 pub const OLDEST_GIT: GitVersion = GitVersion { major: 2, minor: 39 };
 
 /// The first git with `--attr-source`. An older git reads no attributes in a bare repository without a work tree.

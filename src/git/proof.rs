@@ -1,7 +1,8 @@
 //! The proof that a patch series, applied to upstream's tree, gives the source tree.
 //!
 //! `git apply --cached` applies the patches to an index that contains only the files that the series and the history
-//! touch, so the cost depends on the size of the change. git apply knows no fuzz: a context line that differs is a failure.
+//! touch, so the cost depends on the size of the change. git apply knows no fuzz: a context line that differs is a
+//! failure.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
@@ -81,8 +82,8 @@ impl TreeProof {
 
     /// Applies `series` to upstream's files and compares the result with the expected tree.
     pub fn prove(&self, store: &Store, series: &[PatchFile<'_>]) -> Result<Proof> {
-        // Few calls of git are fast, but a failure of theirs does not show which patch is to blame. One call for each mail
-        // does.
+        // Few calls of git are fast, but a failure of theirs does not show which patch is to blame. One call for each
+        // mail does.
         let holds = |outcome: &ApplyOutcome| matches!(outcome, ApplyOutcome::Gives(after) if *after == self.after);
         if holds(&self.apply(store, series, Batching::FewCalls)?) {
             return Ok(Proof::Holds(self.expected));
@@ -134,7 +135,8 @@ struct PatchMail<'a> {
 /// Divides the mails of a series into batches, each for one call of git.
 ///
 /// git checks added, deleted and renamed files against the index as it was before the call, so within one call a file
-/// could be added twice. A mail that adds, deletes or renames a path which its batch touches therefore starts a new batch.
+/// could be added twice. A mail that adds, deletes or renames a path which its batch touches therefore starts a new
+/// batch.
 fn batches<'a>(series: &[PatchFile<'a>], batching: Batching) -> Result<Vec<Vec<PatchMail<'a>>>> {
     let mut batches: Vec<Vec<PatchMail<'_>>> = Vec::new();
     let mut touched = HashSet::new();

@@ -179,8 +179,8 @@ impl Remote {
         }
     }
 
-    /// Fetches each of `refs` (its name on the server, its name in the store) with the last `depth` commits of its history
-    /// and without the content of files.
+    /// Fetches each of `refs` (its name on the server, its name in the store) with the last `depth` commits of its
+    /// history and without the content of files.
     pub fn fetch(&self, store: &Store, refs: &[(String, String)], depth: u32) -> Result<()> {
         let specs = refs.iter().map(|(theirs, ours)| format!("+{theirs}:{ours}"));
         let specs: Vec<_> = specs.collect();
@@ -283,19 +283,20 @@ impl Remote {
                 .arg(format!("--force-with-lease=refs/heads/{branch}:{expected}"))
                 .args([REMOTE_NAME.to_owned(), format!("{commit}:refs/heads/{branch}")])
         };
-        // If the answer to a push is lost, the next try finds the branch moved by that very push, and reports it as stale.
+        // If the answer to a push is lost, the next try finds the branch moved by that very push, and reports it as
+        // stale.
         self.run(push).map(drop)
     }
 
-    /// Fetches these branches and tags, given by their full names, with all their content and history. They have the same
-    /// names in the store.
+    /// Fetches these branches and tags, given by their full names, with all their content and history. They have the
+    /// same names in the store.
     pub fn fetch_whole(&self, store: &Store, names: &[&str]) -> Result<()> {
         let specs: String = names.iter().map(|name| format!("+{name}:{name}\n")).collect();
         self.run(|| {
             self.command(store)
                 .deadline(COPY_DEADLINE)
-                // The objects only pass through: the server they come from has checked them, and the one they are pushed
-                // to checks them again by its own rules.
+                // The objects only pass through: the server they come from has checked them, and the one they are
+                // pushed to checks them again by its own rules.
                 .config("transfer.fsckObjects", "false")
                 .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"])
                 .args(["--no-filter", "--recurse-submodules=no", "--stdin", REMOTE_NAME])

@@ -4,8 +4,8 @@
 //! repository's attributes and configuration do not apply, so `merge=union`, `merge=binary` or a merge driver in a
 //! `.gitattributes` changes nothing. git detects renamed files as it does by default.
 //!
-//! The store must have the content of the files involved, because nothing is fetched here. Callers decide what to do with
-//! the outcome.
+//! The store must have the content of the files involved, because nothing is fetched here. Callers decide what to do
+//! with the outcome.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -20,8 +20,8 @@ use crate::types::finding::quoted;
 use crate::types::text::printable;
 use crate::types::{CommitId, Refusal, RepoPath, TreeId};
 
-/// The most commits that are replayed. Each costs a git process, and a merge request that took in thousands of upstream's
-/// commits cannot be shown commit by commit anyway.
+/// The most commits that are replayed. Each costs a git process, and a merge request that took in thousands of
+/// upstream's commits cannot be shown commit by commit anyway.
 const REPLAY_LIMIT: usize = 1000;
 
 /// How many commits the message of a squashed commit lists.
@@ -46,12 +46,13 @@ pub enum RebaseOutcome {
         /// The tree of `tip`, which is also the tree of the three-way merge of target and head.
         tree: TreeId,
     },
-    /// The commits, replayed one by one, do not give what the merge gives. One commit on the target has all their changes.
+    /// The commits, replayed one by one, do not give what the merge gives. One commit on the target has all their
+    /// changes.
     Squashed {
         /// The commits of the merge request, oldest first, without merges.
         commits: Vec<CommitId>,
-        /// The single commit. If the merge request has only one, it has that one's author, dates and message. Otherwise it
-        /// has those of the head, except that its message lists the commits if there are several.
+        /// The single commit. If the merge request has only one, it has that one's author, dates and message. Otherwise
+        /// it has those of the head, except that its message lists the commits if there are several.
         tip: CommitId,
         /// The tree of `tip`, which is also the tree of the three-way merge of target and head.
         tree: TreeId,
@@ -77,10 +78,10 @@ pub struct ReplayedCommit {
 /// Rebases the commits of `head` on `target`, the tip of its target branch.
 ///
 /// The non-merge commits of `target..head` are replayed in topological order, oldest first. Each is replayed as
-/// git-cherry-pick(1) does: by a three-way merge of the tip so far and the commit, with the commit's parent as the base.
-/// As with git-rebase(1) by default, a commit that becomes empty is dropped, and one that was empty from the start stays.
-/// The result must be what the merge of `target` and `head` gives. Otherwise one commit with the result of the merge takes
-/// its place.
+/// git-cherry-pick(1) does: by a three-way merge of the tip so far and the commit, with the commit's parent as the
+/// base. As with git-rebase(1) by default, a commit that becomes empty is dropped, and one that was empty from the
+/// start stays. The result must be what the merge of `target` and `head` gives. Otherwise one commit with the result of
+/// the merge takes its place.
 ///
 /// Histories that have nothing in common are refused, and so are histories that were cut too short to tell.
 pub fn rebase_on_target(store: &Store, head: &CommitId, target: &CommitId) -> Result<RebaseOutcome> {
@@ -133,7 +134,8 @@ fn merge_bases(store: &Store, target: &CommitId, head: &CommitId) -> Result<Vec<
 
 /// Refuses a history that was cut (`shallow` of gitrepository-layout(5)) above the common ancestors of target and head.
 ///
-/// The commits behind the cut could belong to the target, and what git takes for the common ancestor need not be the best.
+/// The commits behind the cut could belong to the target, and what git takes for the common ancestor need not be the
+/// best.
 fn check_not_cut(store: &Store, head: &CommitId, target: &CommitId) -> Result<()> {
     let shallow = match fs::read(store.git_dir().join("shallow")) {
         Ok(lines) => lines.lines().map(CommitId::parse).collect::<Result<HashSet<_>, _>>().context("reading `shallow`"),
@@ -226,8 +228,8 @@ fn replay(store: &Store, target: &CommitId, commits: &[OriginalCommit]) -> Resul
 
 /// The change of a commit, as two commits: `before` is the parent of `after`.
 ///
-/// Only since git 2.40 can the caller of `merge-tree` choose the merge base. So the tree to be changed is put into another
-/// child of `before`, which makes `before` the only best common ancestor.
+/// Only since git 2.40 can the caller of `merge-tree` choose the merge base. So the tree to be changed is put into
+/// another child of `before`, which makes `before` the only best common ancestor.
 struct CommitChange {
     before: CommitId,
     after: CommitId,
@@ -238,7 +240,8 @@ impl CommitChange {
         if let Some(before) = commit.parent {
             return Ok(Self { before, after: commit.id });
         }
-        // A commit without a parent adds its whole tree to an empty one. The parent of that empty commit does not matter.
+        // A commit without a parent adds its whole tree to an empty one. The parent of that empty commit does not
+        // matter.
         let nothing = TreeId::parse(EMPTY_TREE.as_bytes()).context("naming the empty tree")?;
         let before = store.commit_like(&commit.id, &nothing, target, Some(b""))?;
         let after = store.commit_like(&commit.id, &store.tree_of(&commit.id)?, &before, Some(b""))?;
@@ -291,9 +294,9 @@ enum MergeOutcome {
 fn merge(store: &Store, ours: &CommitId, theirs: &CommitId) -> Result<MergeOutcome> {
     let output = store
         .command()
-        // If one side renames a directory and the other adds a file to it, git by default reports a conflict for a person
-        // to resolve (git-config(1)). There is no person here and no content in doubt, so the file stays where its commit
-        // puts it.
+        // If one side renames a directory and the other adds a file to it, git by default reports a conflict for a
+        // person to resolve (git-config(1)). There is no person here and no content in doubt, so the file stays where
+        // its commit puts it.
         .args(["-c", "merge.directoryRenames=false"])
         .args(["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages"])
         .args([ours.to_string(), theirs.to_string()])
@@ -316,8 +319,8 @@ fn merge(store: &Store, ours: &CommitId, theirs: &CommitId) -> Result<MergeOutco
     })
 }
 
-/// Returns the paths behind the names that git gives to conflicting files. If a file and a directory want the same name,
-/// git names the file `<path>~<commit>`.
+/// Returns the paths behind the names that git gives to conflicting files. If a file and a directory want the same
+/// name, git names the file `<path>~<commit>`.
 fn conflicting_paths(names: &[BString], sides: [&CommitId; 2]) -> Result<Vec<RepoPath>> {
     let suffixes = sides.map(|side| format!("~{side}"));
     let path_of = |name: &BString| {

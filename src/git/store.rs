@@ -24,8 +24,8 @@ pub struct Store {
     git: Git,
     /// Git processes see what is written here.
     pub(super) repository: Repository,
-    /// The same repository, but what is written here stays in memory. git processes need little of what the bot computes,
-    /// and creating a file on disk costs more than everything else that is done with its content.
+    /// The same repository, but what is written here stays in memory. git processes need little of what the bot
+    /// computes, and creating a file on disk costs more than everything else that is done with its content.
     pub(super) memory: Repository,
     directory: TempDir,
 }
@@ -219,8 +219,8 @@ impl Store {
         })
     }
 
-    /// Writes a commit with this tree, this one parent and this message, and with the author, the committer and the dates
-    /// of `like`. Without `message` it has the message of `like` too.
+    /// Writes a commit with this tree, this one parent and this message, and with the author, the committer and the
+    /// dates of `like`. Without `message` it has the message of `like` too.
     ///
     /// `git format-patch` gets such a commit where no commit of the history stands for a patch by itself, such as for a
     /// merge.

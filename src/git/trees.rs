@@ -136,8 +136,8 @@ impl Store {
 
     /// Applies `changes` to `tree` and returns the new tree, which git processes do not see.
     ///
-    /// `None` removes a file. A new file replaces a directory of its name, and a new directory replaces a file. Only the
-    /// directories on the way to the changed paths are read and written.
+    /// `None` removes a file. A new file replaces a directory of its name, and a new directory replaces a file. Only
+    /// the directories on the way to the changed paths are read and written.
     pub fn tree_with(&self, tree: &TreeId, changes: &BTreeMap<RepoPath, Option<File>>) -> Result<TreeId> {
         tree_in(&self.memory, tree, changes)
     }

@@ -1,7 +1,7 @@
 //! Writes files into the work tree and index of a clone that a person keeps, and commits them if asked.
 //!
-//! Uncommitted changes belong to the person: if one would be lost, the whole update is refused before anything is written.
-//! No symbolic link is ever followed.
+//! Uncommitted changes belong to the person: if one would be lost, the whole update is refused before anything is
+//! written. No symbolic link is ever followed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,8 +40,8 @@ pub enum Purpose {
 
 /// Checks that `changes` to the files of HEAD (`head`) lose nothing that the person has not committed.
 ///
-/// In both the index and the work tree, a changed path may have its content in HEAD or its new content. Anything else is
-/// refused.
+/// In both the index and the work tree, a changed path may have its content in HEAD or its new content. Anything else
+/// is refused.
 pub fn check(clone: &LocalRepository, head: &FileTree, changes: &Changes, purpose: Purpose) -> Result<()> {
     let status = read_status(clone)?;
     for (path, want) in changes {

@@ -39,8 +39,8 @@ pub(crate) fn counts(diagnosis: &Diagnosis) -> StateCounts {
     StateCounts { right, unseen, wrong }
 }
 
-/// Returns the diagnosis without characters that a terminal would interpret: the owners of projects, users and webhooks can
-/// give them any name.
+/// Returns the diagnosis without characters that a terminal would interpret: the owners of projects, users and webhooks
+/// can give them any name.
 pub(crate) fn printable(mut diagnosis: Diagnosis) -> Diagnosis {
     for finding in &mut diagnosis.findings {
         for text in [Some(&mut finding.subject), Some(&mut finding.says), finding.remedy.as_mut()] {

@@ -13,9 +13,9 @@ pub(crate) fn run(arguments: &CompletionsArgs, invocation: &Invocation<'_>) -> R
     let name = command.get_name().to_owned();
     generate(arguments.shell, &mut command, &*name, &mut script);
     let script = String::from_utf8(script)?;
-    // For bash, clap_complete 4.6 writes the hyphens of the program's name in one way where it detects the command that is
-    // typed, and in another way where it looks that command up. Without this, nothing after a command would be completed
-    // (clap issue 6421).
+    // For bash, clap_complete 4.6 writes the hyphens of the program's name in one way where it detects the command that
+    // is typed, and in another way where it looks that command up. Without this, nothing after a command would be
+    // completed (clap issue 6421).
     let script = script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"));
     invocation.printer.print_verbatim(&script)
 }

@@ -1,7 +1,8 @@
-//! `config`: shows the settings of an instance and their origins, checks it, and describes the format of instance files.
+//! `config`: shows the settings of an instance and their origins, checks it, and describes the format of instance
+//! files.
 //!
-//! It sends no requests to GitLab and reads no token. It shows what the other commands work with: the values come from the
-//! parsed instance, not from the text of its file.
+//! It sends no requests to GitLab and reads no token. It shows what the other commands work with: the values come from
+//! the parsed instance, not from the text of its file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
