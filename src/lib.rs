@@ -1,13 +1,14 @@
 //! Keeps the source-git and dist-git repositories of an RPM distribution in step.
 //!
-//! Rooms, from the inside out; a room uses only those before it (`tests/it/layers.rs` checks that):
+//! The rooms, from the inside out. A room uses only those before it, and a test checks that:
 //!
-//! - [`types`]: values that every room shares.
-//! - [`transform`]: source-git content becomes dist-git content. Pure.
-//! - [`pair`]: what to do about a pair of merge requests, and what people read about it. Pure.
-//! - [`git`], [`forge`], [`config`], [`ci`]: adapters to git, GitLab, the instance file and the CI job. None knows another.
-//! - [`setup`]: what a package and an instance need on GitLab. Pure.
-//! - [`ops`]: operations; each observes, plans and applies.
+//! - [`types`]: values that all rooms share.
+//! - [`transform`]: turns source-git content into dist-git content. Pure.
+//! - [`pair`]: decides what to do about a pair of merge requests, and writes what people read about it. Pure.
+//! - [`git`], [`forge`], [`config`], [`ci`]: adapters to git, GitLab, the instance file and the CI job. None uses
+//!   another.
+//! - [`setup`]: decides what a package and an instance need on GitLab. Pure.
+//! - [`ops`]: the operations. Each observes, plans and applies.
 //! - [`cli`]: the command line: arguments in, text or JSON out.
 
 pub mod ci;

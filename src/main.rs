@@ -1,4 +1,4 @@
-//! Arguments, logging, exit status: nothing else.
+//! The entry point: arguments, logging and the exit status, nothing else.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -30,14 +30,14 @@ fn main() -> ExitCode {
         (false, 1) => Level::DEBUG,
         (false, _) => Level::TRACE,
     };
-    let complaints = terminal::stderr_paint(cli.global.color, no_color);
+    let stderr_paint = terminal::stderr_paint(cli.global.color, no_color);
     let variables: BTreeMap<_, _> = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     terminal::mask_secrets(&variables);
     tracing_subscriber::fmt()
-        .with_writer(|| terminal::Complaints)
-        .with_ansi(complaints == terminal::Paint::Colored)
+        .with_writer(|| terminal::MaskedStderr)
+        .with_ansi(stderr_paint == terminal::Paint::Colored)
         .with_max_level(level)
         .with_target(false)
         .without_time()
@@ -47,8 +47,8 @@ fn main() -> ExitCode {
     match dispatch::run(&cli, &context, &printer) {
         Ok(()) => ExitStatus::Done.into(),
         Err(error) => {
-            terminal::complain(&terminal::error_lines(&error, complaints));
-            // Nothing can be done about a standard output that cannot be written.
+            terminal::print_to_stderr(&terminal::error_lines(&error, stderr_paint));
+            // If standard output cannot be written either, there is nothing left to do.
             drop(printer.print_error(&error));
             ExitStatus::of(&error).into()
         }

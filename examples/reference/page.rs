@@ -9,7 +9,7 @@ use clap::{Arg, Command, CommandFactory as _};
 use regex::Regex;
 use source_git_bot::cli::args::Cli;
 use source_git_bot::cli::exit::ExitStatus;
-use source_git_bot::cli::variables::{OF_TEMPLATES, OF_THE_JOB, OURS, Variable};
+use source_git_bot::cli::variables::{JOB_VARIABLES, TEMPLATE_VARIABLES, USER_VARIABLES, VariableDoc};
 use yaml_serde::Value;
 
 /// The templates, in the order in which somebody sets the bot up.
@@ -134,14 +134,14 @@ fn variables(page: &mut String) -> Result<()> {
         "\n## Variables\n\nA variable that is set to nothing counts as not set. Other variables that begin with `SGB_` mean \
          nothing. The value of a secret is told nowhere.\n\n",
     );
-    variable_rows(page, &OURS)?;
+    variable_rows(page, &USER_VARIABLES)?;
     page.push_str("\nIn a job GitLab sets these. They only say where to look: nothing that decides about trust is taken from them.\n\n");
-    variable_rows(page, &OF_THE_JOB)
+    variable_rows(page, &JOB_VARIABLES)
 }
 
-fn variable_rows(page: &mut String, variables: &[Variable]) -> Result<()> {
+fn variable_rows(page: &mut String, variables: &[VariableDoc]) -> Result<()> {
     page.push_str("| variable | meaning | read by |\n| --- | --- | --- |\n");
-    for Variable { name, about, read_by } in variables {
+    for VariableDoc { name, about, read_by } in variables {
         row(page, &[&format!("`{name}`"), about, read_by])?;
     }
     Ok(())
@@ -181,12 +181,12 @@ fn template(page: &mut String, name: &str, text: &str) -> Result<()> {
         let default = keys.get("default").map_or_else(|| "none".to_owned(), code);
         row(page, &[&code(input), &markdown(text("description")), &values, &default])?;
     }
-    let mentioned: Vec<String> = OURS
+    let mentioned: Vec<String> = USER_VARIABLES
         .iter()
         .filter(|variable| variable.name.starts_with("SGB_"))
-        .chain(&OF_TEMPLATES)
+        .chain(&TEMPLATE_VARIABLES)
         .filter(|variable| mentions(header, variable.name))
-        .map(|variable| match OF_TEMPLATES.iter().find(|own| own.name == variable.name) {
+        .map(|variable| match TEMPLATE_VARIABLES.iter().find(|own| own.name == variable.name) {
             Some(own) => format!("`{}` ({})", own.name, lower_case_start(own.about.trim_end_matches('.'))),
             None => format!("`{}`", variable.name),
         })

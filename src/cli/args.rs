@@ -1,4 +1,4 @@
-//! The command line, as it is typed. What it means is up to `commands`.
+//! The command line as users type it. The doc comments are the help texts that clap prints.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::transform::message;
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 
     /// What goes for all commands.
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub struct GlobalArgs {
 
     /// How to show what was done
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Output,
+    pub output: OutputFormat,
 
     /// Say more about what is done; given twice, also name every git command
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -56,7 +56,7 @@ pub struct GlobalArgs {
 
 /// How a result is shown on standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum OutputFormat {
     /// For people
     #[default]
     Text,
@@ -88,7 +88,7 @@ impl From<PatchCommentsArg> for message::CommentStyle {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Open or update the dist-git merge request of a source-git merge request
     Sync(SyncArgs),
     /// Bring dist-git's CI results to the source-git merge request

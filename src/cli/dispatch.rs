@@ -1,7 +1,7 @@
-//! Which subcommand runs which operation.
+//! Maps each subcommand to the function that runs it.
 
 use crate::cli::Invocation;
-use crate::cli::args::{Cli, Command};
+use crate::cli::args::{Cli, CliCommand};
 use crate::cli::printer::Printer;
 use crate::cli::run::{
     completions, config, doctor, event, notify, onboard, reconcile, recreate, report, retest, sync, update_dist_git,
@@ -10,22 +10,22 @@ use crate::cli::run::{
 use crate::ops::ProcessContext;
 use crate::types::error::Result;
 
-/// Runs the command that was typed. Whatever it has to show goes through `printer`.
+/// Runs the command that the user typed. Its output goes through `printer`.
 pub fn run(cli: &Cli, context: &ProcessContext, printer: &Printer) -> Result<()> {
     let invocation = &Invocation { global: &cli.global, context, printer };
     match &cli.command {
-        Command::Completions(arguments) => completions::run(arguments, invocation),
-        Command::Config(arguments) => config::run(arguments, invocation),
-        Command::Doctor(arguments) => doctor::run(arguments, invocation),
-        Command::Event(arguments) => event::run(arguments, invocation),
-        Command::Notify(arguments) => notify::run(arguments, invocation),
-        Command::Onboard(arguments) => onboard::run(arguments, invocation),
-        Command::Reconcile(arguments) => reconcile::run(arguments, invocation),
-        Command::Recreate(arguments) => recreate::run(arguments, invocation),
-        Command::Report(arguments) => report::run(arguments, invocation),
-        Command::Retest(arguments) => retest::run(arguments, invocation),
-        Command::Sync(arguments) => sync::run(arguments, invocation),
-        Command::UpdateDistGit(arguments) => update_dist_git::run(arguments, invocation),
-        Command::WebhookToken(arguments) => webhook_token::run(arguments, invocation),
+        CliCommand::Completions(arguments) => completions::run(arguments, invocation),
+        CliCommand::Config(arguments) => config::run(arguments, invocation),
+        CliCommand::Doctor(arguments) => doctor::run(arguments, invocation),
+        CliCommand::Event(arguments) => event::run(arguments, invocation),
+        CliCommand::Notify(arguments) => notify::run(arguments, invocation),
+        CliCommand::Onboard(arguments) => onboard::run(arguments, invocation),
+        CliCommand::Reconcile(arguments) => reconcile::run(arguments, invocation),
+        CliCommand::Recreate(arguments) => recreate::run(arguments, invocation),
+        CliCommand::Report(arguments) => report::run(arguments, invocation),
+        CliCommand::Retest(arguments) => retest::run(arguments, invocation),
+        CliCommand::Sync(arguments) => sync::run(arguments, invocation),
+        CliCommand::UpdateDistGit(arguments) => update_dist_git::run(arguments, invocation),
+        CliCommand::WebhookToken(arguments) => webhook_token::run(arguments, invocation),
     }
 }

@@ -1,33 +1,32 @@
-//! Exit statuses: the contract with CI templates and scripts. A change here breaks them.
+//! Exit statuses. CI templates and scripts rely on them, so a change here breaks those.
 
 use std::process::ExitCode;
 
 use crate::types::error::{Error, ErrorKind};
 
-/// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitStatus {
     /// Done, or nothing to do.
     Done = 0,
-    /// Something went wrong that is neither of the below.
+    /// A failure that none of the other statuses describes.
     Failed = 1,
-    /// Bad usage or configuration of the program.
+    /// The program is used or configured wrongly.
     Usage = 2,
-    /// The input cannot be synced; what was said tells why, and what its author can do.
+    /// The input cannot be synced. The output says why, and what its author can do.
     CannotBeSynced = 3,
-    /// There are no credentials here; in a contributor's fork that is as it should be.
+    /// There are no credentials. In a contributor's fork this is expected.
     NoCredentials = 4,
-    /// GitLab cannot be reached or is overloaded: worth a retry.
+    /// GitLab cannot be reached or is overloaded. A retry may help.
     Unavailable = 5,
 }
 
 impl ExitStatus {
-    /// All of them, by their numbers.
+    /// All statuses, in the order of their numbers.
     pub const ALL: [Self; 6] =
         [Self::Done, Self::Failed, Self::Usage, Self::CannotBeSynced, Self::NoCredentials, Self::Unavailable];
 
-    /// Returns what it tells whoever called the program, in sentences.
+    /// Returns what the status means to the caller of the program, in sentences.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "What was asked for is done, or there was nothing to do.",
@@ -44,7 +43,7 @@ impl ExitStatus {
         }
     }
 
-    /// Returns the status for an error that ends a command.
+    /// Returns the status of a command that ends with `error`.
     pub fn of(error: &Error) -> Self {
         match error.kind() {
             ErrorKind::Failed => Self::Failed,

@@ -1,7 +1,7 @@
 //! The command line: what a person types and sees.
 //!
-//! Arguments become requests, operations of [`crate::ops`] do the work, and what they return becomes text or JSON. Nothing
-//! is decided here about packages or merge requests.
+//! Arguments become requests, the operations in [`crate::ops`] do the work, and their results become text or JSON.
+//! Nothing here decides about packages or merge requests.
 
 pub mod args;
 pub mod dispatch;
@@ -20,7 +20,7 @@ use crate::ops::session::{Mode, Session, SessionSettings};
 use crate::ops::sync::Synced;
 use crate::types::error::Result;
 
-/// What a command runs with besides its own arguments.
+/// What each command gets besides its own arguments.
 pub(crate) struct Invocation<'a> {
     pub(crate) global: &'a GlobalArgs,
     pub(crate) context: &'a ProcessContext,
@@ -32,17 +32,16 @@ impl Invocation<'_> {
         if self.global.dry_run { Mode::DryRun } else { Mode::Apply }
     }
 
-    /// Reads the instance, and what else is set.
+    /// Reads the instance and the environment.
     pub(crate) fn settings(&self) -> Result<SessionSettings> {
         SessionSettings::read(self.global.instance.as_deref(), self.context)
     }
 
-    /// Connects the bot.
     pub(crate) fn connect(&self, settings: SessionSettings) -> Result<Session> {
         settings.connect(self.mode())
     }
 
-    /// Shows what a sync came to, and ends with the refusal where there is one.
+    /// Shows the result of a sync, and returns the refusal if there is one.
     pub(crate) fn show_synced(&self, synced: Synced) -> Result<()> {
         let mut outcomes = Vec::new();
         let ended = synced.end(&mut outcomes);
@@ -50,7 +49,7 @@ impl Invocation<'_> {
         ended
     }
 
-    /// Shows what a dry run would do; of what was done the log has told.
+    /// Shows what a dry run would do. What a real run did is in the log already.
     pub(crate) fn show(&self, outcome: &Outcome) -> Result<()> {
         match outcome {
             Outcome::Preview(preview) => self.printer.print(preview, |paint| render::preview::text(preview, paint)),

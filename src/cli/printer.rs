@@ -1,12 +1,13 @@
 //! Standard output: text for people, or one JSON object for programs.
 //!
-//! All JSON goes through here: it carries the version of its format, and what a terminal would act on is escaped.
+//! All JSON goes through here. It carries the version of its format, and characters that a terminal would interpret are
+//! escaped.
 
 use std::cell::Cell;
 
 use serde::Serialize;
 
-use crate::cli::args::Output;
+use crate::cli::args::OutputFormat;
 use crate::cli::exit::ExitStatus;
 use crate::cli::terminal::{self, Paint};
 use crate::types::error::{Context as _, Error, Result};
@@ -14,29 +15,29 @@ use crate::types::error::{Context as _, Error, Result};
 /// The version of the JSON formats (docs/json-output.md).
 pub const FORMAT: u32 = 2;
 
-/// Prints what commands have to show.
+/// Prints the output of commands.
 #[derive(Debug)]
 pub struct Printer {
-    output: Output,
+    format: OutputFormat,
     paint: Paint,
-    /// Whether the one JSON object is out.
+    /// Whether the one JSON object was printed.
     has_printed: Cell<bool>,
 }
 
 #[derive(Serialize)]
-struct Document<'a, T> {
+struct JsonDocument<'a, T> {
     format: u32,
     #[serde(flatten)]
     data: &'a T,
 }
 
 #[derive(Serialize)]
-struct Failed<'a> {
-    error: FailedError<'a>,
+struct JsonFailure<'a> {
+    error: JsonError<'a>,
 }
 
 #[derive(Serialize)]
-struct FailedError<'a> {
+struct JsonError<'a> {
     exit_status: u8,
     text: &'a str,
     caused_by: &'a [String],
@@ -45,56 +46,55 @@ struct FailedError<'a> {
 }
 
 impl Printer {
-    /// Prints in this form; text in this paint.
-    pub const fn new(output: Output, paint: Paint) -> Self {
-        Self { output, paint, has_printed: Cell::new(false) }
+    pub const fn new(format: OutputFormat, paint: Paint) -> Self {
+        Self { format, paint, has_printed: Cell::new(false) }
     }
 
-    /// Prints `data`, or the text for it.
+    /// Prints `data` as JSON, or else the text for it.
     pub(crate) fn print(&self, data: &impl Serialize, text: impl FnOnce(Paint) -> String) -> Result<()> {
-        let text = match self.output {
-            Output::Text => text(self.paint),
-            Output::Json => self.json(data)?,
+        let text = match self.format {
+            OutputFormat::Text => text(self.paint),
+            OutputFormat::Json => self.json(data)?,
         };
         terminal::print(&text).context("writing to standard output")
     }
 
-    /// Prints `data` with a token in it that was asked for, or the text for it: nothing is masked.
+    /// Like [`Printer::print`], but masks nothing: `data` and `text` contain a token that the user asked for.
     pub(crate) fn print_token(&self, data: &impl Serialize, text: String) -> Result<()> {
-        let text = match self.output {
-            Output::Text => text,
-            Output::Json => self.json(data)?,
+        let text = match self.format {
+            OutputFormat::Text => text,
+            OutputFormat::Json => self.json(data)?,
         };
         terminal::print_token(&text).context("writing to standard output")
     }
 
-    /// Prints a text that has a form of its own, whatever was asked for.
-    pub(crate) fn print_as_it_is(&self, text: &str) -> Result<()> {
+    /// Prints a text that has its own format, whatever format the user asked for.
+    pub(crate) fn print_verbatim(&self, text: &str) -> Result<()> {
         self.has_printed.set(true);
         terminal::print(text).context("writing to standard output")
     }
 
-    /// Prints an error as JSON, where that was asked for and nothing else was printed. For people it is on standard error.
+    /// Prints an error as JSON if the user asked for JSON and nothing was printed yet. People see it on standard error.
     pub fn print_error(&self, error: &Error) -> Result<()> {
-        if self.output == Output::Text || self.has_printed.get() {
+        if self.format == OutputFormat::Text || self.has_printed.get() {
             return Ok(());
         }
         let chain = error.chain();
         let (text, caused_by) = chain.split_first().map_or(("", &[][..]), |(text, rest)| (text.as_str(), rest));
         let exit_status = ExitStatus::of(error) as u8;
-        let failed = Failed { error: FailedError { exit_status, text, caused_by, hint: error.hint() } };
-        terminal::print(&self.json(&failed)?).context("writing to standard output")
+        let failure = JsonFailure { error: JsonError { exit_status, text, caused_by, hint: error.hint() } };
+        terminal::print(&self.json(&failure)?).context("writing to standard output")
     }
 
-    /// Returns the one object.
+    /// Returns the one JSON object, with the version of its format.
     fn json(&self, data: &impl Serialize) -> Result<String> {
         self.has_printed.set(true);
-        escaped(&Document { format: FORMAT, data })
+        escaped(&JsonDocument { format: FORMAT, data })
     }
 }
 
-/// Returns JSON with escapes for all characters that a terminal would act on: they stand in strings only, so the data stay
-/// the same.
+/// Returns `data` as JSON in which all characters that a terminal would interpret are escaped. They occur only in
+/// strings, so the data stay the same.
 pub(crate) fn escaped(data: &impl Serialize) -> Result<String> {
     Ok(terminal::escaped(&serde_json::to_string_pretty(data).context("writing JSON")?) + "\n")
 }

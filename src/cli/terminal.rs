@@ -1,4 +1,4 @@
-//! What people see: colours where they are wanted, errors with their causes and hints, and no secrets.
+//! Output for people: colours if wanted, errors with causes and hints, and no secrets.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,8 +28,8 @@ pub enum Color {
 }
 
 impl Color {
-    /// Decides for a stream; `no_color` says whether the variable `NO_COLOR` is set and not empty (no-color.org).
-    pub fn on(self, stream: &impl io::IsTerminal, no_color: bool) -> Paint {
+    /// Returns the paint for `stream`. `no_color`: whether the variable `NO_COLOR` is set and not empty (no-color.org).
+    pub fn paint(self, stream: &impl io::IsTerminal, no_color: bool) -> Paint {
         match self {
             Self::Auto if no_color || !stream.is_terminal() => Paint::Plain,
             Self::Auto | Self::Always => Paint::Colored,
@@ -38,12 +38,11 @@ impl Color {
     }
 }
 
-/// How text is shown. No meaning is carried by colour alone.
+/// Whether text is coloured. Nothing is conveyed by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
-    /// As it is.
     Plain,
-    /// With ANSI colours.
+    /// With ANSI escape sequences.
     Colored,
 }
 
@@ -55,38 +54,37 @@ impl Paint {
         }
     }
 
-    /// For what is wrong, or removed.
+    /// For errors, and for what is removed.
     pub fn red(self, text: impl Display) -> String {
         self.with("31", text)
     }
 
-    /// For what is right, or added.
+    /// For success, and for what is added.
     pub fn green(self, text: impl Display) -> String {
         self.with("32", text)
     }
 
-    /// For what to look at, or changed.
+    /// For warnings, and for what is changed.
     pub fn yellow(self, text: impl Display) -> String {
         self.with("33", text)
     }
 
-    /// For places in a diff.
+    /// For line numbers in a diff, for notes and for hints.
     pub fn cyan(self, text: impl Display) -> String {
         self.with("36", text)
     }
 
-    /// For headings.
     pub fn bold(self, text: impl Display) -> String {
         self.with("1", text)
     }
 
-    /// For what matters less.
+    /// For less important text.
     pub fn dim(self, text: impl Display) -> String {
         self.with("2", text)
     }
 }
 
-/// Returns the lines that tell of an error: what, because of what, and what to do about it.
+/// Returns the lines for an error: what failed, the causes, and what to do about it.
 pub fn error_lines(error: &Error, paint: Paint) -> String {
     let mut lines = String::new();
     for (number, cause) in error.chain().iter().enumerate() {
@@ -99,7 +97,7 @@ pub fn error_lines(error: &Error, paint: Paint) -> String {
     lines
 }
 
-/// Returns JSON with escapes for all characters that a terminal would act on: they are inside texts.
+/// Escapes all characters in JSON that a terminal would interpret. They occur only inside strings.
 pub fn escaped(json: &str) -> String {
     let mut out = String::new();
     for character in json.chars() {
@@ -114,12 +112,12 @@ pub fn escaped(json: &str) -> String {
     out
 }
 
-/// Writes to standard output, with secrets masked. A reader that went away is no error: nobody is left to tell.
+/// Writes to standard output, with secrets masked. It is no error if the reader has closed the pipe.
 pub fn print(text: &str) -> io::Result<()> {
     print_bytes(&masked(text.as_bytes()))
 }
 
-/// Writes a token that was asked for to standard output, as it is.
+/// Writes a token that the user asked for to standard output, unmasked.
 pub fn print_token(text: &str) -> io::Result<()> {
     print_bytes(text.as_bytes())
 }
@@ -132,32 +130,32 @@ fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes to standard error, with secrets masked. Nothing can be done about a failure.
-pub fn complain(text: &str) {
-    drop(Complaints.write_all(text.as_bytes()));
+/// Writes to standard error, with secrets masked. Failures are ignored, as there is no other way to report them.
+pub fn print_to_stderr(text: &str) {
+    drop(MaskedStderr.write_all(text.as_bytes()));
 }
 
-/// The variables whose values are told to nobody.
-const SECRETS: [&str; 5] =
+/// The variables whose values are never printed.
+const SECRET_VARIABLES: [&str; 5] =
     ["SGB_TOKEN", "SGB_OPERATOR_TOKEN", "SGB_TRIGGER_TOKEN", "SGB_WEBHOOK_SECRET", "SGB_WEBHOOK_TOKEN"];
 
-/// The shortest value that GitLab masks in a job's log, in bytes. Shorter ones are in ordinary words.
+/// The length in bytes of the shortest value that GitLab masks in a job's log. Shorter values occur in ordinary words.
 const MASKED_LENGTH: usize = 8;
 
-/// What the process never shows, not even where a server or a proxy has sent it back.
-static MASK: OnceLock<Vec<SecretString>> = OnceLock::new();
+/// What the process never prints, not even if a server or a proxy sends it back.
+static MASKED: OnceLock<Vec<SecretString>> = OnceLock::new();
 
-/// Masks the secrets among the variables of the process in all that is written from now on.
+/// Masks the values of the secret variables in everything that is written from now on. Only the first call has an
+/// effect.
 pub fn mask_secrets(variables: &BTreeMap<String, String>) {
-    let values = SECRETS.iter().filter_map(|name| variables.get(*name));
+    let values = SECRET_VARIABLES.iter().filter_map(|name| variables.get(*name));
     let values = values.filter(|value| value.len() >= MASKED_LENGTH);
-    MASK.get_or_init(|| values.flat_map(|value| forms(value)).map(SecretString::from).collect());
+    MASKED.get_or_init(|| values.flat_map(|value| encodings(value)).map(SecretString::from).collect());
 }
 
-/// Returns `text` with the secrets masked.
 fn masked(text: &[u8]) -> Cow<'_, [u8]> {
     let mut shown = Cow::Borrowed(text);
-    for secret in MASK.get().into_iter().flatten() {
+    for secret in MASKED.get().into_iter().flatten() {
         let secret = secret.expose_secret().as_bytes();
         if shown.contains_str(secret) {
             shown = Cow::Owned(shown.replace(secret, b"[MASKED]"));
@@ -166,29 +164,30 @@ fn masked(text: &[u8]) -> Cow<'_, [u8]> {
     shown
 }
 
-/// Returns the forms in which a secret may come back: itself, in an address, and within what is in base64.
-fn forms(secret: &str) -> Vec<String> {
-    let mut forms = vec![secret.to_owned()];
-    forms.extend(
+/// Returns the encodings in which a secret may come back: as it is, in a URL, and inside base64.
+fn encodings(secret: &str) -> Vec<String> {
+    let mut encodings = vec![secret.to_owned()];
+    encodings.extend(
         url::form_urlencoded::byte_serialize(secret.as_bytes()).map(str::to_owned).reduce(|all, part| all + &part),
     );
-    // What is before it decides where its bits begin; the characters at both ends hold bits of what is around it as well.
+    // The length of the text before the secret decides at which bit of a base64 character the secret starts. The
+    // characters at both ends are left out, because they also contain bits of the text around it.
     for (before, first) in [(0_usize, 0_usize), (1, 2), (2, 3)] {
         let text: Vec<u8> = std::iter::repeat_n(0, before).chain(secret.bytes()).collect();
         let encoded = STANDARD_NO_PAD.encode(&text);
         let whole = text.len().saturating_mul(8) / 6;
-        let Some(form) = encoded.get(first..whole) else { continue };
-        forms.push(form.to_owned());
-        forms.push(form.replace('+', "-").replace('/', "_"));
+        let Some(inner) = encoded.get(first..whole) else { continue };
+        encodings.push(inner.to_owned());
+        encodings.push(inner.replace('+', "-").replace('/', "_"));
     }
-    forms
+    encodings
 }
 
-/// Standard error with secrets masked. What is written at once is masked as a whole.
+/// Standard error with secrets masked. A secret that is split between two writes is not found.
 #[derive(Debug)]
-pub struct Complaints;
+pub struct MaskedStderr;
 
-impl io::Write for Complaints {
+impl io::Write for MaskedStderr {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         io::stderr().lock().write_all(&masked(text))?;
         Ok(text.len())
@@ -199,14 +198,12 @@ impl io::Write for Complaints {
     }
 }
 
-/// The paint for standard output.
 pub fn stdout_paint(color: Color, no_color: bool) -> Paint {
-    color.on(&io::stdout(), no_color)
+    color.paint(&io::stdout(), no_color)
 }
 
-/// The paint for standard error.
 pub fn stderr_paint(color: Color, no_color: bool) -> Paint {
-    color.on(&io::stderr(), no_color)
+    color.paint(&io::stderr(), no_color)
 }
 
 #[cfg(test)]
@@ -218,10 +215,10 @@ mod tests {
 
     #[test]
     fn a_secret_is_known_in_base64_and_in_addresses() {
-        let forms = forms("s3cr3t/+token");
-        let has = |text: &str| forms.iter().any(|form| text.contains(form));
+        let encodings = encodings("s3cr3t/+token");
+        let has = |text: &str| encodings.iter().any(|encoding| text.contains(encoding));
         assert!(has("x?y=s3cr3t%2F%2Btoken"));
-        // `printf '…s3cr3t/+token…' | base64`, for what is before of each length.
+        // `printf '…s3cr3t/+token…' | base64`, with text of different lengths before the secret.
         for told in [
             "czNjcjN0Lyt0b2tlbg==",
             "OnMzY3IzdC8rdG9rZW4K",

@@ -1,4 +1,4 @@
-//! The downstream commits: what lies between the upstream ref and the commit that is turned into dist-git content.
+//! The downstream commits: those between the upstream ref and the commit that becomes dist-git content.
 
 use std::collections::BTreeSet;
 
@@ -8,40 +8,36 @@ use crate::git::Store;
 use crate::types::error::{Context as _, Result, bail};
 use crate::types::{CommitId, Refusal, RepoPath, TreeId};
 
-/// How much `git log` may print for all commits together.
+/// The most bytes that `git log` may print for all commits together.
 const LOG_LIMIT: usize = 192 << 20;
 
-/// The longest message of one commit: a hundred times the longest that people write.
+/// The longest message of one commit, in bytes: a hundred times the longest that people write.
 const MESSAGE_LIMIT: usize = 1 << 20;
 
 /// A commit between the upstream ref and the head.
 #[derive(Clone, Debug)]
 pub struct DownstreamCommit {
-    /// Its name.
     pub id: CommitId,
-    /// Its parents; more than one for a merge.
+    /// More than one for a merge.
     pub parents: Vec<CommitId>,
-    /// Its tree.
     pub tree: TreeId,
-    /// The author's name, in UTF-8 where git can tell.
+    /// In UTF-8 if git knows the encoding.
     pub author_name: BString,
-    /// The author's address.
     pub author_email: BString,
-    /// Its message, in UTF-8 where git can tell.
+    /// In UTF-8 if git knows the encoding.
     pub message: BString,
-    /// Its subject as git makes part of a file name of it (`%f` of git-log(1)).
+    /// The subject in the form that git uses in file names (`%f` of git-log(1)).
     pub file_subject: BString,
-    /// The files it changes, renames taken apart; empty for a merge.
+    /// The files it changes, a renamed file under both its names; empty for a merge.
     pub files: Vec<RepoPath>,
 }
 
 impl DownstreamCommit {
-    /// Whether the commit has more than one parent.
     pub fn is_merge(&self) -> bool {
         self.parents.len() > 1
     }
 
-    /// The first paragraph of the message, on one line, as git takes it for the subject.
+    /// Returns what git takes as the subject: the first paragraph of the message, on one line.
     pub fn subject(&self) -> BString {
         let lines = self.message.lines().skip_while(|line| line.trim().is_empty());
         let lines: Vec<_> = lines.take_while(|line| !line.trim().is_empty()).map(|line| line.trim()).collect();
@@ -49,23 +45,22 @@ impl DownstreamCommit {
     }
 }
 
-/// The commits of `upstream..head`, merges included, in topological order, oldest first.
+/// The commits of `upstream..head`, including merges, in topological order, oldest first.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// The commit that the upstream ref names.
+    /// The commit that the upstream ref leads to.
     pub upstream: CommitId,
-    /// The commit that is turned into dist-git content.
+    /// The commit that becomes dist-git content.
     pub head: CommitId,
-    /// What lies between.
     pub commits: Vec<DownstreamCommit>,
 }
 
 impl History {
     /// Reads the commits from `store`.
     ///
-    /// Refuses a history in which `upstream` is no ancestor of `head`: patches against something that the head does
-    /// not contain would take upstream's own changes back. Where the clone was cut (`shallow`) in between, neither that
-    /// nor the list itself can be told, and it says so instead.
+    /// A history in which `upstream` is not an ancestor of `head` is refused: patches against something that the head
+    /// does not contain would revert upstream's own changes. A history that was cut (`shallow`) in between is refused
+    /// as well, because then neither this nor the list of commits can be determined.
     pub fn read(store: &Store, upstream: &CommitId, head: &CommitId, shallow: &[CommitId]) -> Result<Self> {
         let log = store
             .command()
@@ -86,7 +81,7 @@ impl History {
         if !log.status.success() {
             bail!("listing the commits of upstream..head failed: {}", log.stderr);
         }
-        // Whatever else is known, a commit without its parents would bring its whole tree as a change.
+        // A commit without its parents would count its whole tree as a change, so it is refused in any case.
         let cut: BTreeSet<_> = shallow.iter().collect();
         if commits.iter().any(|commit| cut.contains(&commit.id)) {
             bail!(Refusal::new(
@@ -96,18 +91,18 @@ impl History {
         }
         let reached = head == upstream || commits.iter().any(|commit| commit.parents.contains(upstream));
         if !reached {
-            bail!(refuse_unrelated(store, upstream, head)?);
+            bail!(not_an_ancestor(store, upstream, head)?);
         }
         Ok(Self { upstream: *upstream, head: *head, commits })
     }
 
-    /// The commits that are merges.
     pub fn merges(&self) -> impl Iterator<Item = &DownstreamCommit> {
         self.commits.iter().filter(|commit| commit.is_merge())
     }
 }
 
-fn refuse_unrelated(store: &Store, upstream: &CommitId, head: &CommitId) -> Result<Refusal> {
+/// Returns the refusal for an upstream ref that is not an ancestor of the head.
+fn not_an_ancestor(store: &Store, upstream: &CommitId, head: &CommitId) -> Result<Refusal> {
     let base = store.command().args(["merge-base", &upstream.to_string(), &head.to_string()]).run()?;
     Ok(if base.stdout.trim().is_empty() {
         Refusal::new(
@@ -127,8 +122,10 @@ fn refuse_unrelated(store: &Store, upstream: &CommitId, head: &CommitId) -> Resu
     })
 }
 
-/// Reads `git log -z --raw` with the format above: seven fields and an empty one, each ended by NUL, then for each file
-/// `:mode mode blob blob status` and its path (git-diff(1), RAW OUTPUT FORMAT). No field can hold a NUL.
+/// Parses the output of `git log -z --raw` with the format above.
+///
+/// It has seven fields and an empty one, each ended by NUL, and then for each file `:mode mode blob blob status` and
+/// its path (git-diff(1), RAW OUTPUT FORMAT). No field can contain a NUL.
 fn parse(log: &[u8]) -> Result<Vec<DownstreamCommit>> {
     let mut fields = log.split(|b| *b == 0).peekable();
     let mut commits: Vec<DownstreamCommit> = Vec::new();

@@ -1,25 +1,28 @@
-//! A clone that a person keeps on this machine: what it has, without changing it.
+//! A clone that a person keeps on this machine. Nothing here changes it.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice as _;
 
-use crate::git::process::Git;
+use crate::git::process::GitCommand;
+use crate::git::program::Git;
 use crate::git::store::os_path;
 use crate::git::upstream_ref::{self, RefPlace, ResolvedRef};
 use crate::types::CommitId;
 use crate::types::error::{Context as _, Result, UsageError, bail};
 
-/// A clone, and what was checked out in it when it was opened.
+/// A clone, and the commit that was checked out when it was opened.
 #[derive(Clone, Debug)]
 pub struct LocalRepository {
-    /// The directory that the person named.
+    /// The directory as the person named it.
     pub directory: PathBuf,
-    /// The top of the work tree.
+    /// The top directory of the work tree.
     pub top: PathBuf,
     /// The commit that is checked out.
     pub head: CommitId,
-    /// Where its objects are.
+    /// The `objects` directory of the repository.
     pub objects: PathBuf,
     /// Commits whose parents were not fetched.
     pub shallow: Vec<CommitId>,
@@ -27,7 +30,7 @@ pub struct LocalRepository {
 }
 
 impl LocalRepository {
-    /// Opens the clone whose work tree holds `directory`. An error names `role`, which is what the person calls it.
+    /// Opens the clone whose work tree contains `directory`. Errors call it a `role` clone, such as `source-git`.
     pub fn open(git: &Git, directory: &Path, role: &str) -> Result<Self> {
         let named = format!("{role} {}", directory.display());
         if !directory.is_dir() {
@@ -36,7 +39,7 @@ impl LocalRepository {
                 format!("name the directory of a {role} clone")
             ));
         }
-        let finished = git
+        let output = git
             .in_clone(directory)
             .args([
                 "rev-parse",
@@ -47,14 +50,14 @@ impl LocalRepository {
             ])
             .args(["--verify", "--end-of-options", "HEAD^{commit}"])
             .run()?;
-        let lines: Vec<_> = finished.stdout.lines().collect();
+        let lines: Vec<_> = output.stdout.lines().collect();
         let [format, top, common, .., head] = lines[..] else {
-            let without_commit = finished.stdout.lines().count() == 3;
+            let without_commit = output.stdout.lines().count() == 3;
             bail!(match without_commit {
                 true =>
                     UsageError::new(format!("{named} has no commit checked out"), "check out the branch that is meant"),
                 false => UsageError::new(
-                    format!("{named} is not a git clone with a work tree: {}", finished.stderr),
+                    format!("{named} is not a git clone with a work tree: {}", output.stderr),
                     format!("name the directory of a {role} clone that is not bare")
                 ),
             });
@@ -66,9 +69,9 @@ impl LocalRepository {
             ));
         }
         let common = os_path(common.as_bstr())?;
-        let shallow = match std::fs::read(common.join("shallow")) {
+        let shallow = match fs::read(common.join("shallow")) {
             Ok(lines) => lines.lines().map(CommitId::parse).collect::<Result<_, _>>().context("reading `shallow`")?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error).with_context(|| format!("reading {}", common.join("shallow").display())),
         };
         Ok(Self {
@@ -81,17 +84,17 @@ impl LocalRepository {
         })
     }
 
-    /// A git command in the clone, with its configuration and nobody's else.
-    pub fn command(&self) -> crate::git::process::GitCommand {
+    /// Returns a git command in the clone, with the clone's configuration only.
+    pub fn command(&self) -> GitCommand {
         self.git.in_clone(&self.top)
     }
 
-    /// A git command in the clone as the person would type it.
-    pub fn persons_command(&self) -> crate::git::process::GitCommand {
+    /// Returns a git command in the clone as the person would type it.
+    pub fn command_as_person(&self) -> GitCommand {
         self.git.as_person(&self.top)
     }
 
-    /// Finds what `upstream_ref` names in this clone.
+    /// Resolves `upstream_ref` in this clone.
     pub fn resolve(&self, upstream_ref: &str) -> Result<ResolvedRef> {
         let patterns = upstream_ref::patterns(upstream_ref, RefPlace::Clone)?;
         let listed =

@@ -1,4 +1,4 @@
-//! Brings into a store as little as the transformation needs of a merge request's project.
+//! Fetches as little of a merge request's project into a store as the transformation needs.
 
 use std::collections::BTreeSet;
 
@@ -11,24 +11,24 @@ use crate::types::error::{RemoteError, Result, bail};
 use crate::types::finding::quoted;
 use crate::types::{BlobId, CommitId, File, FileMode, Refusal, RepoPath};
 
-/// How far behind the refs the first fetch goes: further than most packages have downstream commits.
+/// How many commits of history the first fetch asks for: more than most packages have downstream commits.
 const FIRST_DEPTH: u32 = 50;
 
-/// How much deeper each further fetch goes.
+/// The factor by which each further fetch is deeper than the one before.
 const DEEPENING: u32 = 8;
 
-/// Deeper than any history: `git fetch` takes it for all of it.
+/// The depth that `git fetch` takes for the whole history.
 const WHOLE_HISTORY: u32 = 0x7fff_ffff;
 
-/// How much `git log` may print for the changes of all commits: half a million files.
+/// The most bytes that `git log` may print for the changes of all commits: half a million files.
 const CHANGES_LIMIT: usize = 64 << 20;
 
-/// Names in the store, out of the way of any other ref.
+/// The names of the fetched refs in the store, apart from all other refs.
 const HEAD: &str = "refs/bot/head";
 const TARGET: &str = "refs/bot/target";
 const UPSTREAM: &str = "refs/bot/upstream";
 
-/// What to do about an upstream ref that the project does not have.
+/// The remedy for an upstream ref that the project does not have.
 const REMEDY: &str = "set `upstream_ref` in .distro/source-git.yaml to a tag or branch of the project";
 
 /// A merge request's project, as far as it was fetched.
@@ -38,7 +38,7 @@ pub struct PartialFetch<'a> {
     remote: &'a Remote,
     refs: Vec<(String, String)>,
     depth: u32,
-    /// The merge request's own head.
+    /// The head of the merge request.
     pub head: CommitId,
     /// The tip of its target branch.
     pub target: CommitId,
@@ -50,39 +50,39 @@ fn target_ref(branch: &str) -> (String, String) {
 
 impl<'a> PartialFetch<'a> {
     /// Fetches the head of merge request `iid` and the tip of its target branch, with some history.
-    pub fn begin(store: &'a Store, remote: &'a Remote, iid: u64, target_branch: &str) -> Result<Self> {
+    pub fn of_merge_request(store: &'a Store, remote: &'a Remote, iid: u64, target_branch: &str) -> Result<Self> {
         let head = (format!("refs/merge-requests/{iid}/head"), HEAD.to_owned());
-        Self::of(store, remote, vec![head, target_ref(target_branch)])
+        Self::start(store, remote, vec![head, target_ref(target_branch)])
     }
 
-    /// Fetches the tip of a branch alone, with some history: it is head and target in one.
-    pub fn begin_at_branch(store: &'a Store, remote: &'a Remote, branch: &str) -> Result<Self> {
-        Self::of(store, remote, vec![target_ref(branch)])
+    /// Fetches the tip of a branch, with some history. It is both head and target.
+    pub fn of_branch(store: &'a Store, remote: &'a Remote, branch: &str) -> Result<Self> {
+        Self::start(store, remote, vec![target_ref(branch)])
     }
 
-    fn of(store: &'a Store, remote: &'a Remote, refs: Vec<(String, String)>) -> Result<Self> {
+    fn start(store: &'a Store, remote: &'a Remote, refs: Vec<(String, String)>) -> Result<Self> {
         remote.fetch(store, &refs, FIRST_DEPTH)?;
         let target = store.commit_at(TARGET)?;
         let head = if refs.iter().any(|(_, name)| name == HEAD) { store.commit_at(HEAD)? } else { target };
         Ok(Self { store, remote, refs, depth: FIRST_DEPTH, head, target })
     }
 
-    /// Fetches the content of everything below `directory` of `commit`.
-    pub fn bring_directory(&self, commit: &CommitId, directory: &RepoPath) -> Result<()> {
+    /// Fetches the content of all files below `directory` in `commit`.
+    pub fn fetch_directory(&self, commit: &CommitId, directory: &RepoPath) -> Result<()> {
         let tree = self.store.tree_of(commit)?;
-        self.bring_files(self.store.files(&tree, Some(directory))?.values())
+        self.fetch_files(self.store.files(&tree, Some(directory))?.values())
     }
 
-    /// Fetches the content of files.
-    pub fn bring_files<'b>(&self, files: impl IntoIterator<Item = &'b File>) -> Result<()> {
-        self.bring(files.into_iter().filter(|file| file.mode != FileMode::Gitlink).map(|file| file.blob))
+    /// Fetches the content of files. Submodules have none.
+    pub fn fetch_files<'b>(&self, files: impl IntoIterator<Item = &'b File>) -> Result<()> {
+        self.fetch_missing(files.into_iter().filter(|file| file.mode != FileMode::Gitlink).map(|file| file.blob))
     }
 
-    /// Finds what `upstream_ref` names in this project (never in a fork), and fetches it.
+    /// Resolves `upstream_ref` in this project, never in a fork, and fetches it; returns its name and its commit.
     ///
-    /// A commit's name counts where the target branch contains the commit, or where `is_on_a_ref` says that another
-    /// branch or a tag of this project does: a server hands out objects of forks and of merge requests as well.
-    pub fn bring_upstream(
+    /// A commit id is accepted only if the target branch contains the commit, or if `is_on_a_ref` says that another
+    /// branch or a tag of this project does: a server also hands out objects of forks and of merge requests.
+    pub fn fetch_upstream(
         &mut self,
         upstream_ref: &str,
         is_on_a_ref: impl FnOnce(&CommitId) -> Result<bool>,
@@ -96,7 +96,7 @@ impl<'a> PartialFetch<'a> {
         self.refs.push((theirs, UPSTREAM.to_owned()));
         if let Err(error) = self.remote.fetch(self.store, &self.refs, self.depth) {
             return Err(match error.repository() {
-                Some(RemoteError::MissingRef { .. }) => neither_tag_nor_branch(upstream_ref).into(),
+                Some(RemoteError::MissingRef { .. }) => unknown_commit(upstream_ref).into(),
                 _ => error,
             });
         }
@@ -114,7 +114,7 @@ impl<'a> PartialFetch<'a> {
         Ok((name, commit))
     }
 
-    /// Fetches more history until nothing between the upstream ref and the merge request or its target is cut off.
+    /// Fetches more history until it is complete between the upstream ref and both the head and the target.
     fn deepen(&mut self, upstream: &CommitId) -> Result<()> {
         loop {
             let cut: BTreeSet<_> = self.store.shallow()?.into_iter().collect();
@@ -128,8 +128,8 @@ impl<'a> PartialFetch<'a> {
         }
     }
 
-    /// Fetches the content that the commits since `upstream` take away or bring.
-    pub fn bring_changes(&self, upstream: &CommitId) -> Result<()> {
+    /// Fetches the content of the files that the commits since `upstream` change, both before and after each change.
+    pub fn fetch_changes(&self, upstream: &CommitId) -> Result<()> {
         let raw = self
             .store
             .command()
@@ -145,7 +145,7 @@ impl<'a> PartialFetch<'a> {
             ])
             .args([self.head.to_string(), self.target.to_string(), format!("^{upstream}"), "--".to_owned()])
             .output_limit(CHANGES_LIMIT)
-            .listing(&too_many_changes())?;
+            .output_or_refusal(&too_many_changes())?;
         let blobs =
             raw.split(|b| *b == 0).filter_map(|field| field.trim_start().strip_prefix(b":")).flat_map(|change| {
                 let fields: Vec<_> = change.fields().collect();
@@ -158,16 +158,17 @@ impl<'a> PartialFetch<'a> {
                     _ => Vec::new(),
                 }
             });
-        self.bring(blobs)
+        self.fetch_missing(blobs)
     }
 
-    fn bring(&self, blobs: impl Iterator<Item = BlobId>) -> Result<()> {
+    /// Fetches those of `blobs` that the store does not have.
+    fn fetch_missing(&self, blobs: impl Iterator<Item = BlobId>) -> Result<()> {
         let missing: BTreeSet<_> = blobs.filter(|blob| !self.store.has(blob)).collect();
         self.remote.fetch_blobs(self.store, &missing.into_iter().collect::<Vec<_>>())
     }
 }
 
-/// For more changes than are read.
+/// Returns the refusal for more changes than [`CHANGES_LIMIT`] allows.
 fn too_many_changes() -> Refusal {
     Refusal::new(
         format!(
@@ -179,8 +180,9 @@ fn too_many_changes() -> Refusal {
     )
 }
 
-/// For a commit's name that the server does not know: whoever wrote it may have it, the project does not.
-fn neither_tag_nor_branch(upstream_ref: &str) -> Refusal {
+/// Returns the refusal for a commit id that the server does not know. Its author may have the commit, but the project
+/// does not.
+fn unknown_commit(upstream_ref: &str) -> Refusal {
     let text = format!("`upstream_ref` {} is no commit of the source-git project", quoted(upstream_ref.as_bytes()));
     Refusal::new(text, REMEDY)
 }

@@ -1,11 +1,10 @@
-//! Starts git, with an environment of our own, a deadline and bounded output.
+//! Runs git commands in a controlled environment, with a deadline and with bounded output.
 //!
-//! The only place that starts a process. git(1) and its configuration mechanism are described in git(1),
-//! ENVIRONMENT VARIABLES, and git-config(1), FILES.
+//! Nothing else in the program starts a process. For the variables see git(1), ENVIRONMENT VARIABLES; for git's
+//! configuration see git-config(1), FILES.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs;
 use std::io;
 use std::io::{IsTerminal as _, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -26,26 +25,16 @@ use crate::types::Refusal;
 use crate::types::error::{Context as _, Result, bail};
 use crate::types::text::printable;
 
-/// The oldest git that works: Debian 12's. It brought `merge-tree --write-tree` (2.38) and
-/// `cat-file -z` (2.38); `--attr-source` (2.41) is used where it is there.
-pub const OLDEST_GIT: GitVersion = GitVersion { major: 2, minor: 39 };
-
-/// `--attr-source` came with this version; before it, a bare repository without a work tree reads no attributes.
-const ATTR_SOURCE_GIT: GitVersion = GitVersion { major: 2, minor: 41 };
-
-/// SHA-1 of the empty tree, which git knows without having it.
-pub const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
-
-/// How long one git command may take, unless it says otherwise. Only a repository built to exhaust us needs longer.
+/// The default deadline of a git command. Only a repository built to exhaust the bot needs longer.
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// How much a command may print, unless it says otherwise.
+/// The default limit of what a command may print, in bytes.
 const OUTPUT_LIMIT: usize = 64 << 20;
 
-/// How much of what git says on standard error is kept.
+/// How many bytes of standard error are kept.
 const STDERR_LIMIT: usize = 64 << 10;
 
-/// What `git rev-parse --local-env-vars` lists: variables that tie git to one repository.
+/// Variables that tie git to one repository, as `git rev-parse --local-env-vars` lists them.
 const REPOSITORY_VARIABLES: &[&str] = &[
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -65,142 +54,65 @@ const REPOSITORY_VARIABLES: &[&str] = &[
     "GIT_WORK_TREE",
 ];
 
-/// A version of git.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct GitVersion {
-    /// The first number.
-    pub major: u32,
-    /// The second number.
-    pub minor: u32,
-}
-
-impl GitVersion {
-    /// Reads what `git --version` prints: `git version 2.39.5`, with more behind it on some systems.
-    fn parse(output: &str) -> Option<Self> {
-        let mut numbers = output.strip_prefix("git version ")?.split(['.', ' ', '-']);
-        Some(Self { major: numbers.next()?.trim().parse().ok()?, minor: numbers.next()?.trim().parse().ok()? })
-    }
-}
-
-impl fmt::Display for GitVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
-}
-
-/// A git that works, with an empty home of its own.
+/// The environment variables and configuration that git starts with.
 #[derive(Clone, Debug)]
-pub struct Git {
-    version: GitVersion,
-    search_path: OsString,
-    home: Arc<TempDir>,
-}
-
-impl Git {
-    /// Finds git on `search_path` (the variable `PATH`) and checks its version.
-    pub fn find(search_path: &OsStr) -> Result<Self> {
-        let home = TempDir::with_prefix("source-git-bot-home-").context("making a temporary directory")?;
-        fs::write(home.path().join("gitconfig"), "").context("making an empty git configuration")?;
-        let oldest = GitVersion { major: 0, minor: 0 };
-        let git = Self { version: oldest, search_path: search_path.to_owned(), home: Arc::new(home) };
-        let output = git.anywhere().arg("--version").output()?;
-        let output = String::from_utf8_lossy(&output);
-        let version = GitVersion::parse(&output)
-            .ok_or_else(|| anyhow!("`git --version` says {}, which is no version", printable(output.as_bytes())))?;
-        if version < OLDEST_GIT {
-            bail!("git {version} is too old: install git {OLDEST_GIT} or newer");
-        }
-        Ok(Self { version, ..git })
-    }
-
-    /// A command outside any repository.
-    pub fn anywhere(&self) -> GitCommand {
-        GitCommand::new(self)
-    }
-
-    /// A command in the bare repository `git_dir`, blind to attributes.
-    pub fn in_store(&self, git_dir: &Path) -> GitCommand {
-        let mut command = GitCommand::new(self).env("GIT_DIR", git_dir);
-        if self.version >= ATTR_SOURCE_GIT {
-            command = command.arg(format!("--attr-source={EMPTY_TREE}"));
-        }
-        command
-    }
-
-    /// A command in the clone that a person keeps at `directory`, with that clone's configuration and nobody else's.
-    pub fn in_clone(&self, directory: &Path) -> GitCommand {
-        // The person named this directory: whose files they are is not for git to question here.
-        GitCommand::new(self).arg("-c").arg("safe.directory=*").directory(directory)
-    }
-
-    /// A command in the clone that a person keeps at `directory`, as if they had typed it: with their configuration,
-    /// identity and hooks.
-    pub fn as_person(&self, directory: &Path) -> GitCommand {
-        let mut command = GitCommand::new(self).directory(directory);
-        command.environment = Environment::Inherited;
-        command
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Environment {
-    Ours,
+pub(super) enum GitEnvironment {
+    /// Nothing of the caller's: only this search path, and a home with an empty `gitconfig`.
+    Isolated { search_path: OsString, home: Arc<TempDir> },
+    /// Everything of the caller's, except what ties git to another repository.
     Inherited,
 }
 
-/// One call of git, as it is put together.
+/// One call of git; a builder.
 pub struct GitCommand {
-    git: Git,
-    environment: Environment,
+    environment: GitEnvironment,
     directory: Option<PathBuf>,
     arguments: Vec<OsString>,
     variables: Vec<(&'static str, OsString)>,
-    /// Configuration that is handed over by the environment, since an argument can be seen by everybody.
+    /// Configuration that is passed in the environment, because everybody on the machine can see arguments.
     configuration: Vec<(String, String)>,
-    /// What the command knows and may not say.
+    /// What is masked in the command's standard error.
     secrets: Vec<SecretString>,
     input: Vec<u8>,
     output_limit: usize,
     deadline: Duration,
-    group: Group,
-    /// How large a file the command may write, in bytes.
+    process_group: ProcessGroup,
+    /// The size of the largest file that the command may write, in bytes.
     file_limit: Option<u64>,
 }
 
-/// Which process group a command runs in.
+/// The process group that a command runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Group {
-    /// The program's, which Ctrl-C at a terminal reaches as a whole.
+enum ProcessGroup {
+    /// The program's group, all of which Ctrl-C at a terminal reaches.
     Shared,
-    /// One of its own, so that what it starts ends with it.
+    /// A group of its own, so that the processes it starts can be stopped with it.
     Own,
 }
 
 impl fmt::Debug for GitCommand {
-    /// Leaves out the configuration, which may hold a token.
+    /// Omits the configuration, which may hold a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GitCommand").field("arguments", &self.arguments).finish_non_exhaustive()
     }
 }
 
-/// How a call ended.
+/// The exit status and the output of a git command that has ended.
 #[derive(Debug)]
-pub struct Finished {
-    /// The exit status.
+pub struct GitOutput {
     pub status: ExitStatus,
     /// Standard output, up to the limit.
     pub stdout: Vec<u8>,
-    /// Whether the command printed more than the limit; it was stopped then.
+    /// Whether the command printed more than the limit. It was stopped in that case.
     pub truncated: bool,
-    /// Standard error, printable, its beginning where it is long.
+    /// Standard error as one printable line with secrets masked; only its beginning where it is long.
     pub stderr: String,
 }
 
 impl GitCommand {
-    fn new(git: &Git) -> Self {
+    pub(super) fn new(environment: GitEnvironment) -> Self {
         Self {
-            git: git.clone(),
-            environment: Environment::Ours,
+            environment,
             directory: None,
             arguments: Vec::new(),
             variables: Vec::new(),
@@ -209,47 +121,46 @@ impl GitCommand {
             input: Vec::new(),
             output_limit: OUTPUT_LIMIT,
             deadline: DEADLINE,
-            group: Group::Shared,
+            process_group: ProcessGroup::Shared,
             file_limit: None,
         }
     }
 
-    /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.arguments.push(argument.as_ref().to_owned());
         self
     }
 
-    /// Adds arguments.
     #[must_use]
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
         self
     }
 
-    /// Sets a variable.
+    /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
         self.variables.push((name, value.as_ref().to_owned()));
         self
     }
 
-    /// Sets a configuration variable, by the environment (git-config(1), `GIT_CONFIG_COUNT`).
+    /// Sets a configuration variable through the environment (git-config(1), `GIT_CONFIG_COUNT`).
     #[must_use]
     pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.configuration.push((key.into(), value.into()));
         self
     }
 
-    /// Names what is masked in all that the command says on standard error.
+    /// Masks `secrets` in what the command prints on standard error.
     #[must_use]
     pub fn secrets(mut self, secrets: impl IntoIterator<Item = SecretString>) -> Self {
         self.secrets.extend(secrets);
         self
     }
 
-    fn directory(mut self, directory: &Path) -> Self {
+    /// Runs the command as if it had been started in `directory` (`-C` of git(1)).
+    pub(super) fn directory(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
         self
     }
@@ -261,7 +172,7 @@ impl GitCommand {
         self
     }
 
-    /// Sets how many bytes the command may print.
+    /// Sets how many bytes the command may print on standard output.
     #[must_use]
     pub fn output_limit(mut self, bytes: usize) -> Self {
         self.output_limit = bytes;
@@ -275,110 +186,118 @@ impl GitCommand {
         self
     }
 
-    /// Sets how large a file may be that a command writes which acts on its input, or what it starts then; what writes more
-    /// dies of SIGXFSZ.
+    /// Sets the size in bytes of the largest file that the command, or a process it starts, may write. A process that
+    /// writes more dies of SIGXFSZ.
+    ///
+    /// Only for commands that act on their standard input: the limit is set once the command runs.
     #[must_use]
     pub fn file_limit(mut self, bytes: u64) -> Self {
         self.file_limit = Some(bytes);
         self
     }
 
-    /// Has the command stopped with all that it has started, where it is stopped: `git push` talks to the server through
-    /// another process, which has the token and would go on.
+    /// Stops the processes that the command has started too, if the command runs into its deadline: `git push` talks to
+    /// the server through another process, which has the token and would carry on.
     ///
-    /// Not for a person at a terminal: Ctrl-C reaches the group in the foreground alone, and they would leave git at work.
+    /// Does nothing at a terminal: Ctrl-C reaches the foreground process group only, and would leave git running.
     #[must_use]
-    pub fn stopped_whole(mut self) -> Self {
+    pub fn stop_with_children(mut self) -> Self {
         if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
-            self.group = Group::Own;
+            self.process_group = ProcessGroup::Own;
         }
         self
     }
 
-    /// Runs the command and returns what it prints; ending with anything but 0 is an error that says what git said.
+    /// Runs the command and returns its standard output.
+    ///
+    /// Any exit status but 0 is an error with git's standard error, and so is output beyond the limit.
     pub fn output(self) -> Result<Vec<u8>> {
-        let name = self.name();
-        let finished = self.run()?;
-        if finished.truncated {
-            bail!("`git {name}` prints more than expected");
+        let subcommand = self.subcommand();
+        let output = self.run()?;
+        if output.truncated {
+            bail!("`git {subcommand}` prints more than expected");
         }
-        if !finished.status.success() {
-            bail!("`git {name}` failed ({}): {}", finished.status, finished.stderr);
+        if !output.status.success() {
+            bail!("`git {subcommand}` failed ({}): {}", output.status, output.stderr);
         }
-        Ok(finished.stdout)
+        Ok(output.stdout)
     }
 
-    /// Like [`GitCommand::output`], for lists whose length is a contributor's: one that is longer than the limit ends with
-    /// `too_long`, and directories deeper than git takes with a refusal as well.
-    pub fn listing(self, too_long: &Refusal) -> Result<Vec<u8>> {
-        let name = self.name();
-        let finished = self.run()?;
-        if finished.truncated {
+    /// Like [`GitCommand::output`], for lists whose length a contributor controls.
+    ///
+    /// A list that is longer than the limit is refused with `too_long`. Directories that are nested deeper than git
+    /// accepts are refused too.
+    pub fn output_or_refusal(self, too_long: &Refusal) -> Result<Vec<u8>> {
+        let subcommand = self.subcommand();
+        let output = self.run()?;
+        if output.truncated {
             bail!(too_long.clone());
         }
-        if finished.stderr.contains("maximum allowed tree depth") {
+        if output.stderr.contains("maximum allowed tree depth") {
             let text = "a commit holds directories that are nested deeper than git takes";
             bail!(Refusal::new(text, "take them out of the branch, and out of its history"));
         }
-        if !finished.status.success() {
-            bail!("`git {name}` failed ({}): {}", finished.status, finished.stderr);
+        if !output.status.success() {
+            bail!("`git {subcommand}` failed ({}): {}", output.status, output.stderr);
         }
-        Ok(finished.stdout)
+        Ok(output.stdout)
     }
 
-    /// Runs the command to its end, however it ends.
-    pub fn run(self) -> Result<Finished> {
-        let name = self.name();
+    /// Runs the command to its end and returns its output, whatever its exit status.
+    ///
+    /// It is an error if git cannot be started or misses its deadline.
+    pub fn run(self) -> Result<GitOutput> {
+        let subcommand = self.subcommand();
         tracing::trace!(arguments = ?self.arguments, "git");
-        let mut child = self.spawn().with_context(|| format!("starting git on the search path ({name})"))?;
+        let mut child = self.spawn().with_context(|| format!("starting git on the search path ({subcommand})"))?;
         if let Some(bytes) = self.file_limit {
-            // What git starts inherits it, and git starts nothing before it has read its input, which comes after this. One
-            // that has ended needs none.
+            // The processes that git starts inherit the limit. git starts none before it has read its input, which is
+            // written only after this. A git that has ended already needs no limit.
             let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
             if let Err(error) = prlimit(Some(Pid::from_child(&child)), Resource::Fsize, limit) {
-                tracing::debug!("limiting what `git {name}` writes: {error}");
+                tracing::debug!("limiting what `git {subcommand}` writes: {error}");
             }
         }
         let reader = child.stdout.take().map(|pipe| {
             let limit = self.output_limit;
             thread::spawn(move || read_up_to(pipe, limit))
         });
-        let complaints = child.stderr.take().map(|pipe| thread::spawn(move || read_up_to(pipe, STDERR_LIMIT)));
+        let stderr_reader = child.stderr.take().map(|pipe| thread::spawn(move || read_up_to(pipe, STDERR_LIMIT)));
         let writer = child.stdin.take().map(|mut pipe| {
             let input = self.input;
-            // A command that ends before it has read everything says why on its standard error.
+            // Ignore a failed write: a command that ends before it has read everything says why on standard error.
             thread::spawn(move || drop(pipe.write_all(&input)))
         });
-        let status = child.wait_timeout(self.deadline).with_context(|| format!("waiting for `git {name}`"))?;
+        let status = child.wait_timeout(self.deadline).with_context(|| format!("waiting for `git {subcommand}`"))?;
         let Some(status) = status else {
-            if self.group == Group::Own {
-                // Its leader was not waited for yet, so that the number is still its own.
+            if self.process_group == ProcessGroup::Own {
+                // Nobody has waited for the group's leader yet, so its process id cannot belong to another process.
                 if let Err(error) = kill_process_group(Pid::from_child(&child), Signal::KILL) {
-                    tracing::debug!("stopping all that `git {name}` has started: {error}");
+                    tracing::debug!("stopping all that `git {subcommand}` has started: {error}");
                 }
             }
-            child.kill().with_context(|| format!("stopping `git {name}`"))?;
-            child.wait().with_context(|| format!("waiting for `git {name}`"))?;
-            // Exit status 1, and not 5: whatever took so long takes as long in the next try. Not 3 either: it may be the
-            // server, and it may be a merge request built for it. Which of them it is somebody has to look at.
-            bail!("`git {name}` took longer than {} s and was stopped", self.deadline.as_secs());
+            child.kill().with_context(|| format!("stopping `git {subcommand}`"))?;
+            child.wait().with_context(|| format!("waiting for `git {subcommand}`"))?;
+            // This error gives exit status 1. Not 5, because a retry would take just as long. Not 3 either, because the
+            // cause may be the server, or a merge request made to be slow: a person has to find out which.
+            bail!("`git {subcommand}` took longer than {} s and was stopped", self.deadline.as_secs());
         };
         if let Some(writer) = writer {
             drop(writer.join());
         }
-        let (stdout, truncated) = joined(reader)?;
-        let (mut stderr, cut) = joined(complaints)?;
+        let (stdout, truncated) = join_reader(reader)?;
+        let (mut stderr, cut) = join_reader(stderr_reader)?;
         if cut {
-            // The last line may end within a secret.
+            // The last line may end inside a secret, which would then not be masked.
             stderr.truncate(stderr.rfind_byte(b'\n').unwrap_or_default());
         }
         let stderr = masked(&stderr, &self.secrets);
         let lines = stderr.lines().filter(|line| !line.trim().is_empty()).map(printable);
-        Ok(Finished { status, stdout, truncated, stderr: lines.collect::<Vec<_>>().join("; ") })
+        Ok(GitOutput { status, stdout, truncated, stderr: lines.collect::<Vec<_>>().join("; ") })
     }
 
-    /// The subcommand, for messages: never an argument that may hold what a contributor wrote.
-    fn name(&self) -> String {
+    /// Returns the subcommand, for messages. Other arguments may hold text of a contributor and are never shown.
+    fn subcommand(&self) -> String {
         let mut arguments = self.arguments.iter().map(|argument| argument.to_string_lossy());
         while let Some(argument) = arguments.next() {
             match &*argument {
@@ -393,25 +312,28 @@ impl GitCommand {
     #[expect(clippy::disallowed_methods, reason = "the one place that starts git")]
     fn spawn(&self) -> io::Result<Child> {
         let mut command = Command::new("git");
-        if self.environment == Environment::Inherited {
-            // Set where git itself started us, such as in a hook: they would lead to another repository.
-            for name in REPOSITORY_VARIABLES {
-                command.env_remove(name);
+        match &self.environment {
+            GitEnvironment::Isolated { search_path, home } => {
+                let home = home.path();
+                command
+                    .env_clear()
+                    .env("PATH", search_path)
+                    .env("HOME", home)
+                    .env("LC_ALL", "C")
+                    .env("GIT_CONFIG_NOSYSTEM", "1")
+                    .env("GIT_CONFIG_GLOBAL", home.join("gitconfig"))
+                    .env("GIT_ATTR_NOSYSTEM", "1")
+                    .env("GIT_NO_REPLACE_OBJECTS", "1")
+                    .env("GIT_NO_LAZY_FETCH", "1")
+                    .env("GIT_OPTIONAL_LOCKS", "0")
+                    .env("GIT_TERMINAL_PROMPT", "0");
             }
-        } else {
-            let home = self.git.home.path();
-            command
-                .env_clear()
-                .env("PATH", &self.git.search_path)
-                .env("HOME", home)
-                .env("LC_ALL", "C")
-                .env("GIT_CONFIG_NOSYSTEM", "1")
-                .env("GIT_CONFIG_GLOBAL", home.join("gitconfig"))
-                .env("GIT_ATTR_NOSYSTEM", "1")
-                .env("GIT_NO_REPLACE_OBJECTS", "1")
-                .env("GIT_NO_LAZY_FETCH", "1")
-                .env("GIT_OPTIONAL_LOCKS", "0")
-                .env("GIT_TERMINAL_PROMPT", "0");
+            GitEnvironment::Inherited => {
+                // git sets these for what it starts, such as hooks. They would lead to another repository.
+                for name in REPOSITORY_VARIABLES {
+                    command.env_remove(name);
+                }
+            }
         }
         if !self.configuration.is_empty() {
             command.env("GIT_CONFIG_COUNT", self.configuration.len().to_string());
@@ -422,7 +344,7 @@ impl GitCommand {
         if let Some(directory) = &self.directory {
             command.arg("-C").arg(directory);
         }
-        if self.group == Group::Own {
+        if self.process_group == ProcessGroup::Own {
             command.process_group(0);
         }
         command
@@ -435,17 +357,17 @@ impl GitCommand {
     }
 }
 
-/// Returns what was said with `secrets` masked: before any of it is cut.
-pub(super) fn masked(said: &[u8], secrets: &[SecretString]) -> Vec<u8> {
+/// Returns `text` with `secrets` masked. Mask before shortening: a secret that is cut in two is not found.
+pub(super) fn masked(text: &[u8], secrets: &[SecretString]) -> Vec<u8> {
     let secrets = secrets.iter().map(|secret| secret.expose_secret().as_bytes()).filter(|secret| !secret.is_empty());
-    secrets.fold(said.to_owned(), |said, secret| said.replace(secret, b"[MASKED]"))
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, b"[MASKED]"))
 }
 
-/// What was read from a pipe, and whether there was more.
-type ReadUpTo = io::Result<(Vec<u8>, bool)>;
+/// The bytes that were read from a pipe, and whether there were more.
+type BoundedRead = io::Result<(Vec<u8>, bool)>;
 
-/// Reads to the end, or to `limit` bytes: then the pipe is closed, which stops the writer.
-fn read_up_to(pipe: impl Read, limit: usize) -> ReadUpTo {
+/// Reads to the end, or up to `limit` bytes. Then it closes the pipe, which stops the writer.
+fn read_up_to(pipe: impl Read, limit: usize) -> BoundedRead {
     let mut bytes = Vec::new();
     pipe.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     let truncated = bytes.len() > limit;
@@ -453,7 +375,7 @@ fn read_up_to(pipe: impl Read, limit: usize) -> ReadUpTo {
     Ok((bytes, truncated))
 }
 
-fn joined(reader: Option<thread::JoinHandle<ReadUpTo>>) -> Result<(Vec<u8>, bool)> {
+fn join_reader(reader: Option<thread::JoinHandle<BoundedRead>>) -> Result<(Vec<u8>, bool)> {
     let Some(reader) = reader else { return Ok((Vec::new(), false)) };
     let read = reader.join().map_err(|_| anyhow!("the thread that reads from git ended early"))?;
     read.context("reading what git prints")
@@ -461,21 +383,13 @@ fn joined(reader: Option<thread::JoinHandle<ReadUpTo>>) -> Result<(Vec<u8>, bool
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
-    #[test]
-    fn versions_are_read_and_ordered() {
-        let version = |text| GitVersion::parse(text).unwrap();
-        assert_eq!(version("git version 2.39.5\n"), GitVersion { major: 2, minor: 39 });
-        assert_eq!(version("git version 2.50.1 (Apple Git-155)"), GitVersion { major: 2, minor: 50 });
-        assert_eq!(version("git version 3.0-rc1"), GitVersion { major: 3, minor: 0 });
-        assert!(version("git version 2.9.0") < OLDEST_GIT);
-        assert_eq!(GitVersion::parse("git version banana"), None);
-        assert_eq!(GitVersion::parse(""), None);
-    }
-
-    /// A git that does what `script` says, with a directory of its own at `$HERE` and a pipe, `said`, in it.
-    fn stand_in(script: &str) -> (Git, TempDir) {
+    /// Returns the environment of a git that runs `script`, and the directory that is `$HERE` in it, with the pipe
+    /// `said`.
+    fn stand_in(script: &str) -> (GitEnvironment, TempDir) {
         let home = TempDir::new().unwrap();
         let here = home.path().display();
         let text = format!(
@@ -484,7 +398,9 @@ mod tests {
         let path = home.path().join("git");
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let git = Git::find(OsStr::new(&format!("{here}:/usr/local/bin:/usr/bin:/bin"))).unwrap();
+        let search_path = OsString::from(format!("{here}:/usr/local/bin:/usr/bin:/bin"));
+        let git = GitEnvironment::Isolated { search_path, home: Arc::new(TempDir::new().unwrap()) };
+        GitCommand::new(git.clone()).arg("--version").output().unwrap();
         (git, home)
     }
 
@@ -492,11 +408,11 @@ mod tests {
     fn what_a_stopped_command_has_started_stops_too() {
         let (git, home) = stand_in("(exec 9>$HERE/said; sleep 60; echo alive >&9) & wait");
         let said = home.path().join("said");
-        // Reading ends where nobody is left who could write.
+        // Reading ends when no process is left that could write.
         let last_words = thread::spawn(move || fs::read_to_string(said).unwrap());
-        let mut command = git.anywhere().arg("push").deadline(Duration::from_secs(1));
+        let mut command = GitCommand::new(git).arg("push").deadline(Duration::from_secs(1));
         // The test may run at a terminal.
-        command.group = Group::Own;
+        command.process_group = ProcessGroup::Own;
         let error = command.run().unwrap_err();
         assert!(error.to_string().contains("took longer than 1 s"), "{error:#}");
         assert_eq!(last_words.join().unwrap(), "");
@@ -505,7 +421,7 @@ mod tests {
     #[test]
     fn a_command_writes_no_larger_file_than_it_may() {
         let (git, home) = stand_in("read go; head -c 3000000 /dev/zero >$HERE/large");
-        let finished = git.anywhere().arg("fetch").input(b"go\n".to_vec()).file_limit(1 << 20).run().unwrap();
+        let finished = GitCommand::new(git).arg("fetch").input(b"go\n".to_vec()).file_limit(1 << 20).run().unwrap();
         assert!(!finished.status.success());
         assert_eq!(fs::metadata(home.path().join("large")).unwrap().len(), 1 << 20);
     }
@@ -514,18 +430,12 @@ mod tests {
     fn a_secret_is_masked_before_it_is_cut() {
         let secret = "s3cr3t-".repeat(10);
         let (git, _home) = stand_in(&format!("echo {}{secret} >&2; exit 1", "x".repeat(170)));
-        let finished = git.anywhere().arg("fetch").secrets([SecretString::from(secret.clone())]).run().unwrap();
+        let finished = GitCommand::new(git).arg("fetch").secrets([SecretString::from(secret.clone())]).run().unwrap();
         assert!(finished.stderr.ends_with("xxx[MASKED]"), "{}", finished.stderr);
-        // Where what is kept ends within it.
+        // The limit of what is kept falls inside the secret.
         let script = format!("echo first >&2; printf %{}s{secret} x >&2; exit 1", STDERR_LIMIT - 20);
         let (git, _home) = stand_in(&script);
-        let finished = git.anywhere().arg("fetch").secrets([SecretString::from(secret)]).run().unwrap();
+        let finished = GitCommand::new(git).arg("fetch").secrets([SecretString::from(secret)]).run().unwrap();
         assert_eq!(finished.stderr, "first");
-    }
-
-    #[test]
-    fn a_missing_git_is_said_so() {
-        let error = Git::find(OsStr::new("/nonexistent")).unwrap_err();
-        assert!(format!("{error:#}").starts_with("starting git on the search path"), "{error:#}");
     }
 }

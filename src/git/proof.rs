@@ -1,7 +1,8 @@
 //! The proof that a patch series, applied to upstream's tree, gives the source tree.
 //!
-//! The patches are applied by `git apply --cached` to an index that holds no more files than the series and the
-//! history touch, so the cost follows the change. git's apply knows no fuzz: a context line that differs is a failure.
+//! `git apply --cached` applies the patches to an index that contains only the files that the series and the history
+//! touch, so the cost depends on the size of the change. git apply knows no fuzz: a context line that differs is a
+//! failure.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
@@ -10,7 +11,8 @@ use bstr::{BString, ByteSlice as _};
 use git2::{Index, IndexEntry, IndexTime};
 
 use crate::git::patches::pathspecs;
-use crate::git::store::{oid, raw, refused_path};
+use crate::git::store::{oid, raw};
+use crate::git::trees::refused_path;
 use crate::git::work_tree::changes;
 use crate::git::{History, Store};
 use crate::transform::mail::{self, PatchedFile};
@@ -18,50 +20,50 @@ use crate::transform::series::Prefix;
 use crate::types::error::{Context as _, Result, bail};
 use crate::types::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath, TreeId};
 
-/// How much git may print for the files that differ between upstream and the merge request.
+/// The most bytes that git may print for the files that differ between upstream and the merge request.
 const DIFFERENCE_LIMIT: usize = 512 << 20;
 
 /// A patch file as it will be pushed.
 #[derive(Clone, Copy, Debug)]
 pub struct PatchFile<'a> {
-    /// Its name, for messages.
+    /// The name of the file, for messages.
     pub name: &'a [u8],
-    /// Its content: one mail, or several.
+    /// One or more mails.
     pub content: &'a [u8],
-    /// How its paths are written.
+    /// Whether its paths have the prefixes `a/` and `b/`.
     pub prefix: Prefix,
 }
 
-/// What came of applying a series.
+/// The result of applying a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// It applies and gives this tree, which is the expected one.
+    /// The series gives the expected tree, which is this one.
     Holds(TreeId),
-    /// This patch does not apply, for the reason that git gives.
+    /// A patch does not apply.
     DoesNotApply {
         /// The name of the patch file.
         patch: BString,
-        /// What git says.
+        /// git's message.
         reason: String,
     },
-    /// It applies and gives something else at these paths, the first few of them.
+    /// The series applies, but gives something else at these paths. At most five are listed.
     Differs(Vec<RepoPath>),
 }
 
-/// What a series is measured by: upstream's files, and what the source tree makes of them outside the ignored paths.
+/// What a series is checked against: upstream's files, and the files of the source tree outside the ignored paths.
 #[derive(Debug)]
 pub struct TreeProof {
-    /// The tree that a series has to give.
+    /// The tree that a series must give.
     pub expected: TreeId,
-    /// upstream's files at every path that anything touches.
+    /// Upstream's files at every path that the history or the merge request's whole change touches.
     before: FileTree,
-    /// What the expected tree has at these paths; elsewhere it is upstream's.
+    /// The files of the expected tree at these paths. Everywhere else it equals upstream's tree.
     after: FileTree,
 }
 
 impl TreeProof {
-    /// Reads what `history` comes to outside `ignored` (git pathspecs that exclude).
-    pub fn take(store: &Store, history: &History, ignored: &[BString]) -> Result<Self> {
+    /// Reads the result of `history` outside `ignored` (excluding git pathspecs).
+    pub fn read(store: &Store, history: &History, ignored: &[BString]) -> Result<Self> {
         let upstream = store.tree_of(&history.upstream)?;
         let changed = difference(store, &history.upstream, &history.head, ignored)?;
         let expected = store.tree_with(&upstream, &changed)?;
@@ -78,65 +80,65 @@ impl TreeProof {
         Ok(Self { expected, before, after })
     }
 
-    /// Applies `series` to upstream's files and compares the outcome.
+    /// Applies `series` to upstream's files and compares the result with the expected tree.
     pub fn prove(&self, store: &Store, series: &[PatchFile<'_>]) -> Result<Proof> {
-        // As few calls as can be is what costs little. Where that fails nothing is said yet: one call for each mail
-        // tells which patch it is.
-        let holds = |applied: &Applied| matches!(applied, Applied::Gives(after) if *after == self.after);
-        if holds(&self.apply(store, series, Calls::Few)?) {
+        // Few calls of git are fast, but a failure of theirs does not show which patch is to blame. One call for each
+        // mail does.
+        let holds = |outcome: &ApplyOutcome| matches!(outcome, ApplyOutcome::Gives(after) if *after == self.after);
+        if holds(&self.apply(store, series, Batching::FewCalls)?) {
             return Ok(Proof::Holds(self.expected));
         }
-        Ok(match self.apply(store, series, Calls::OneForEach)? {
-            Applied::Stopped { patch, reason } => Proof::DoesNotApply { patch, reason },
-            Applied::Gives(after) if after == self.after => Proof::Holds(self.expected),
-            Applied::Gives(after) => Proof::Differs(changes(&self.after, &after).into_keys().take(5).collect()),
+        Ok(match self.apply(store, series, Batching::CallPerMail)? {
+            ApplyOutcome::Stopped { patch, reason } => Proof::DoesNotApply { patch, reason },
+            ApplyOutcome::Gives(after) if after == self.after => Proof::Holds(self.expected),
+            ApplyOutcome::Gives(after) => Proof::Differs(changes(&self.after, &after).into_keys().take(5).collect()),
         })
     }
 
-    /// Whether `series` applies at all; where not, which patch stops it and why.
-    pub fn stops_at(&self, store: &Store, series: &[PatchFile<'_>]) -> Result<Option<(BString, String)>> {
-        Ok(match self.apply(store, series, Calls::OneForEach)? {
-            Applied::Stopped { patch, reason } => Some((patch, reason)),
-            Applied::Gives(_) => None,
+    /// Returns the first patch of `series` that does not apply, and why; `None` if all of them apply.
+    pub fn first_failure(&self, store: &Store, series: &[PatchFile<'_>]) -> Result<Option<(BString, String)>> {
+        Ok(match self.apply(store, series, Batching::CallPerMail)? {
+            ApplyOutcome::Stopped { patch, reason } => Some((patch, reason)),
+            ApplyOutcome::Gives(_) => None,
         })
     }
 
-    fn apply(&self, store: &Store, series: &[PatchFile<'_>], calls: Calls) -> Result<Applied> {
+    fn apply(&self, store: &Store, series: &[PatchFile<'_>], batching: Batching) -> Result<ApplyOutcome> {
         let directory = tempfile::tempdir_in(store.scratch("")).context("making a directory for the proof")?;
         let index = directory.path().join("index");
         write_index(&index, &self.before)?;
-        for run in runs(series, calls)? {
-            if let Some(reason) = apply_mails(store, &index, &run)? {
-                let patch = run.first().map(|mail| mail.file.name).unwrap_or_default().into();
-                return Ok(Applied::Stopped { patch, reason });
+        for batch in batches(series, batching)? {
+            if let Some(reason) = apply_batch(store, &index, &batch)? {
+                let patch = batch.first().map(|mail| mail.file.name).unwrap_or_default().into();
+                return Ok(ApplyOutcome::Stopped { patch, reason });
             }
         }
-        read_index(&index).map(Applied::Gives)
+        read_index(&index).map(ApplyOutcome::Gives)
     }
 }
 
-/// How often git is called to apply a series.
+/// How many calls of git apply a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Calls {
-    /// As seldom as says the same.
-    Few,
-    /// Once for each mail.
-    OneForEach,
+enum Batching {
+    /// As few as give the same result as one for each mail.
+    FewCalls,
+    CallPerMail,
 }
 
 /// A mail of a patch file: the change of one commit.
 #[derive(Clone, Copy)]
-struct Mail<'a> {
+struct PatchMail<'a> {
     file: PatchFile<'a>,
     content: &'a [u8],
 }
 
-/// Divides the mails of a series into runs, each of which is one call of git.
+/// Divides the mails of a series into batches, each for one call of git.
 ///
-/// Within a call git holds what comes, goes or is renamed against the index as it was before the call: a file could be
-/// made twice. So a mail that does this to a path which its run touches already begins another run.
-fn runs<'a>(series: &[PatchFile<'a>], calls: Calls) -> Result<Vec<Vec<Mail<'a>>>> {
-    let mut runs: Vec<Vec<Mail<'_>>> = Vec::new();
+/// git checks added, deleted and renamed files against the index as it was before the call, so within one call a file
+/// could be added twice. A mail that adds, deletes or renames a path which its batch touches therefore starts a new
+/// batch.
+fn batches<'a>(series: &[PatchFile<'a>], batching: Batching) -> Result<Vec<Vec<PatchMail<'a>>>> {
+    let mut batches: Vec<Vec<PatchMail<'_>>> = Vec::new();
     let mut touched = HashSet::new();
     let mails = series.iter().flat_map(|file| mail::split(file.content).into_iter().map(|content| (*file, content)));
     for (file, content) in mails {
@@ -144,47 +146,49 @@ fn runs<'a>(series: &[PatchFile<'a>], calls: Calls) -> Result<Vec<Vec<Mail<'a>>>
             .map_err(|error| mail::unreadable(format!("reading {}: {error}", file.name.as_bstr())))?;
         let paths = |file: &PatchedFile| [file.old.clone(), file.new.clone()].into_iter().flatten();
         let moves = |file: &PatchedFile| file.old != file.new && paths(file).any(|path| touched.contains(&path));
-        let mail = Mail { file, content };
-        match runs.last_mut() {
-            Some(run)
-                if calls == Calls::Few
-                    && run.first().is_some_and(|first| first.file.prefix == file.prefix)
+        let mail = PatchMail { file, content };
+        match batches.last_mut() {
+            Some(batch)
+                if batching == Batching::FewCalls
+                    && batch.first().is_some_and(|first| first.file.prefix == file.prefix)
                     && !changed.iter().any(moves) =>
             {
-                run.push(mail);
+                batch.push(mail);
             }
             _ => {
-                runs.push(vec![mail]);
+                batches.push(vec![mail]);
                 touched.clear();
             }
         }
         touched.extend(changed.iter().flat_map(paths));
     }
-    Ok(runs)
+    Ok(batches)
 }
 
-enum Applied {
+enum ApplyOutcome {
+    /// All patches apply and give these files.
     Gives(FileTree),
+    /// This patch does not apply, for the reason that git gives.
     Stopped { patch: BString, reason: String },
 }
 
-/// Applies mails that agree on the prefix; returns what git says where it will not.
-fn apply_mails(store: &Store, index: &Path, mails: &[Mail<'_>]) -> Result<Option<String>> {
+/// Applies mails with the same prefix. Returns git's message if they do not apply.
+fn apply_batch(store: &Store, index: &Path, mails: &[PatchMail<'_>]) -> Result<Option<String>> {
     let Some(first) = mails.first() else { return Ok(None) };
     let strip = match first.file.prefix {
         Prefix::Shown => "-p1",
         Prefix::Omitted => "-p0",
     };
-    let finished = store
+    let output = store
         .command()
         .env("GIT_INDEX_FILE", index)
         .args(["apply", "--cached", "--whitespace=nowarn", "--allow-empty", strip, "-"])
         .input(mails.iter().flat_map(|mail| mail.content).copied().collect())
         .run()?;
-    Ok(if finished.status.success() { None } else { Some(finished.stderr) })
+    Ok(if output.status.success() { None } else { Some(output.stderr) })
 }
 
-/// Returns what `head` has, or no longer has, where it differs from `upstream` outside `ignored`.
+/// Returns the files of `head` that differ from `upstream` outside `ignored`; `None` for those that it no longer has.
 fn difference(
     store: &Store,
     upstream: &CommitId,
@@ -212,7 +216,7 @@ fn difference(
         ])
         .args(pathspecs(ignored)?)
         .output_limit(DIFFERENCE_LIMIT)
-        .listing(&too_long)?;
+        .output_or_refusal(&too_long)?;
     let mut fields = raw.split(|b| *b == 0).filter(|field| !field.is_empty());
     let mut changed = BTreeMap::new();
     while let (Some(change), Some(path)) = (fields.next(), fields.next()) {

@@ -1,38 +1,37 @@
-//! What `upstream_ref` of a package configuration names.
+//! Resolves the `upstream_ref` of a package configuration.
 //!
-//! One rule for clones and servers: a tag before a branch, one's own branch before a remote's; a pattern has to fit
-//! exactly one; else a commit's full name. Pure: refs are listed by others.
+//! Clones and servers share one rule. Tags come before branches, and local branches before those of a remote. A pattern
+//! must match exactly one ref. Anything else must be a full commit id. Pure: callers list the refs.
 
 use crate::types::finding::quoted;
 use crate::types::{CommitId, Refusal};
 
-/// What a name in `upstream_ref` was found to be.
+/// What an `upstream_ref` was resolved to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedRef {
-    /// The name, without `refs/tags/` and the like.
+    /// The name without a prefix such as `refs/tags/`.
     pub name: String,
-    /// The ref's full name; `None` for a commit's.
+    /// The full name of the ref; `None` for a commit id.
     pub full_name: Option<String>,
-    /// The object it names: a commit, or a tag that leads to one.
+    /// The object that the ref points to: a commit, or a tag that leads to one.
     pub object: CommitId,
 }
 
-/// Where refs are listed.
+/// Where the refs are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefPlace {
-    /// A person's clone, whose remotes' branches count too.
+    /// In a person's clone, where the branches of its remotes count too.
     Clone,
-    /// A server.
     Server,
 }
 
-/// Returns the patterns (git-for-each-ref(1), git-ls-remote(1)) that list every ref that `upstream_ref` can mean.
+/// Returns patterns (git-for-each-ref(1), git-ls-remote(1)) that match every ref that `upstream_ref` can mean.
 pub fn patterns(upstream_ref: &str, place: RefPlace) -> Result<Vec<String>, Refusal> {
     if !is_ref_name_or_pattern(upstream_ref) {
         let text = format!("`upstream_ref` is {}, which cannot be a tag or branch", quoted(upstream_ref.as_bytes()));
         return Err(Refusal::new(text, "set it to a tag, a branch or a full commit id"));
     }
-    if short(upstream_ref) != upstream_ref {
+    if short_name(upstream_ref) != upstream_ref {
         return Ok(vec![upstream_ref.to_owned()]);
     }
     let places: &[&str] = match place {
@@ -42,9 +41,11 @@ pub fn patterns(upstream_ref: &str, place: RefPlace) -> Result<Vec<String>, Refu
     Ok(places.iter().map(|place| format!("{place}{upstream_ref}")).collect())
 }
 
-/// Chooses among `refs` (full names and objects), which come from `place`'s list for the [`patterns`].
+/// Chooses the ref that `upstream_ref` means among `refs` (full names and objects), which match its [`patterns`].
+///
+/// `place` says where they were listed, for messages.
 pub fn choose(upstream_ref: &str, refs: Vec<(String, CommitId)>, place: &str) -> Result<ResolvedRef, Refusal> {
-    let upstream_ref = short(upstream_ref);
+    let upstream_ref = short_name(upstream_ref);
     let (mut tags, mut branches, mut remote_branches) = (Vec::new(), Vec::new(), Vec::new());
     for (full_name, object) in refs {
         for (start, list) in
@@ -56,7 +57,7 @@ pub fn choose(upstream_ref: &str, refs: Vec<(String, CommitId)>, place: &str) ->
         }
     }
     if !upstream_ref.contains(['*', '?', '[']) {
-        // A name without a pattern also lists what lies below a directory of that name, or ends like it.
+        // A plain name also matches refs below a directory of that name, and refs whose names end in it.
         tags.retain(|tag| tag.name == upstream_ref);
         branches.retain(|branch| branch.name == upstream_ref);
         let origin = format!("origin/{upstream_ref}");
@@ -86,13 +87,13 @@ pub fn choose(upstream_ref: &str, refs: Vec<(String, CommitId)>, place: &str) ->
     Err(Refusal::new(text, "fetch it (`git fetch --tags`), or correct `upstream_ref` in .distro/source-git.yaml"))
 }
 
-/// Returns a tag's or a branch's full name without its beginning, and any other name as it is.
-fn short(upstream_ref: &str) -> &str {
+/// Removes `refs/tags/` or `refs/heads/` from the start of a name.
+fn short_name(upstream_ref: &str) -> &str {
     let rest = upstream_ref.strip_prefix("refs/tags/").or_else(|| upstream_ref.strip_prefix("refs/heads/"));
     rest.unwrap_or(upstream_ref)
 }
 
-/// Whether git could have a ref of this name (git-check-ref-format(1)), or of a name that fits this pattern.
+/// Whether `name` is a valid name of a ref (git-check-ref-format(1)), or a pattern that such a name can match.
 fn is_ref_name_or_pattern(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 255

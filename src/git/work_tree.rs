@@ -1,7 +1,7 @@
 //! Writes files into the work tree and index of a clone that a person keeps, and commits them if asked.
 //!
-//! What the person has there and not committed is theirs: a path with such content stops the whole update before
-//! anything is written. No symbolic link is ever followed.
+//! Uncommitted changes belong to the person: if one would be lost, the whole update is refused before anything is
+//! written. No symbolic link is ever followed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,28 +19,29 @@ use crate::git::{LocalRepository, Store};
 use crate::types::error::{Context as _, Result, bail};
 use crate::types::{BlobId, CommitId, File, FileMode, FileTree, Refusal, RepoPath};
 
-/// What each path becomes: a file, or nothing.
+/// What each path becomes: a file, or `None` for one that is removed.
 pub type Changes = BTreeMap<RepoPath, Option<File>>;
 
-/// Returns what makes `after` of `before`.
+/// Returns the changes that turn `before` into `after`.
 pub fn changes(before: &FileTree, after: &FileTree) -> Changes {
     let gone = before.keys().filter(|path| !after.contains_key(*path)).map(|path| (path.clone(), None));
     let new = after.iter().filter(|(path, file)| before.get(*path) != Some(file));
     gone.chain(new.map(|(path, file)| (path.clone(), Some(*file)))).collect()
 }
 
-/// Whether what is in the index already is to be committed along.
+/// Whether a commit follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Only the work tree and index are written.
+    /// Only write the work tree and the index.
     Write,
-    /// A commit follows, so nothing else may be staged.
+    /// Commit as well, so nothing else may be staged.
     Commit,
 }
 
-/// Checks that `changes` to the files of HEAD (`head`) can be made without losing what the person has not committed.
+/// Checks that `changes` to the files of HEAD (`head`) lose nothing that the person has not committed.
 ///
-/// A path may have, in the index and in the work tree, what HEAD has or what it is to become; anything else is refused.
+/// In both the index and the work tree, a changed path may have its content in HEAD or its new content. Anything else
+/// is refused.
 pub fn check(clone: &LocalRepository, head: &FileTree, changes: &Changes, purpose: Purpose) -> Result<()> {
     let status = read_status(clone)?;
     for (path, want) in changes {
@@ -50,25 +51,27 @@ pub fn check(clone: &LocalRepository, head: &FileTree, changes: &Changes, purpos
             None => (old, false),
         };
         let staged_is_known = staged == old || staged == want.as_ref();
-        let place = in_clone(clone, path)?;
-        let found = look(&place)?;
+        let place = path_in_clone(clone, path)?;
+        let found = metadata_at(&place)?;
         let untracked = staged.is_none() && found.is_some();
         let content_is_known = if modified || untracked {
             match found {
                 None => want.is_none() || old.is_none(),
-                Some(metadata) if metadata.is_dir() => directory_gives_way(clone, path, changes)?,
-                Some(metadata) => holds(&place, &metadata, want.as_ref())? || holds(&place, &metadata, old)?,
+                Some(metadata) if metadata.is_dir() => is_directory_removed(clone, path, changes)?,
+                Some(metadata) => {
+                    matches_file(&place, &metadata, want.as_ref())? || matches_file(&place, &metadata, old)?
+                }
             }
         } else {
             true
         };
         if !staged_is_known || !content_is_known {
-            bail!(refusal(clone, path));
+            bail!(uncommitted_changes(clone, path));
         }
         check_parents(clone, path, changes)?;
     }
     if purpose == Purpose::Commit && is_merging(clone)? {
-        bail!(in_a_merge(clone));
+        bail!(during_a_merge(clone));
     }
     if purpose == Purpose::Commit
         && let Some((path, _)) = status
@@ -81,22 +84,23 @@ pub fn check(clone: &LocalRepository, head: &FileTree, changes: &Changes, purpos
     Ok(())
 }
 
-fn refusal(clone: &LocalRepository, path: &RepoPath) -> Refusal {
+/// Returns the refusal for a path whose uncommitted changes would be lost.
+fn uncommitted_changes(clone: &LocalRepository, path: &RepoPath) -> Refusal {
     let text = format!("{path} in {} has changes that are not committed and would be lost", clone.directory.display());
     Refusal::new(text, "commit, stash or discard them, then run again")
 }
 
-/// Writes `changes`, whose content `store` has, into the work tree and the index of `clone`.
+/// Writes `changes` into the work tree and the index of `clone`. `store` has the content of the files.
 pub fn write(clone: &LocalRepository, store: &Store, changes: &Changes) -> Result<()> {
-    give_objects(clone, store, changes)?;
+    import_blobs(clone, store, changes)?;
     for (path, want) in changes {
         if want.is_none() {
-            remove(clone, path)?;
+            remove_file(clone, path)?;
         }
     }
     for (path, want) in changes {
         if let Some(file) = want {
-            put(clone, path, *file, || store.read(&file.blob)).with_context(|| format!("writing {path}"))?;
+            write_file(clone, path, *file, || store.read(&file.blob)).with_context(|| format!("writing {path}"))?;
         }
     }
     let mut input = Vec::new();
@@ -107,14 +111,14 @@ pub fn write(clone: &LocalRepository, store: &Store, changes: &Changes) -> Resul
         input.extend_from_slice(path.as_bytes());
         input.push(0);
     }
-    clone.persons_command().args(["update-index", "-z", "--index-info"]).input(input).output()?;
+    clone.command_as_person().args(["update-index", "-z", "--index-info"]).input(input).output()?;
     Ok(())
 }
 
-/// Commits what is in the index, as the person, with `message` and the trailer that names the source-git commit.
+/// Commits the index as the person, with `message` and a trailer that names the source-git commit `source`.
 pub fn commit(clone: &LocalRepository, source: &CommitId, message: &[u8]) -> Result<()> {
     clone
-        .persons_command()
+        .command_as_person()
         .args(["-c", "trailer.ifexists=replace", "commit", "--quiet", "--file=-"])
         .arg(format!("--trailer=From-source-git-commit: {source}"))
         .input(message.to_vec())
@@ -123,16 +127,18 @@ pub fn commit(clone: &LocalRepository, source: &CommitId, message: &[u8]) -> Res
     Ok(())
 }
 
-/// What `git status` says of a path that differs from HEAD.
-struct Status {
+/// The state of a path that differs from HEAD in the index or in the work tree.
+struct PathStatus {
+    /// The file in the index.
     staged: Option<File>,
+    /// Whether the work tree differs from the index.
     modified: bool,
 }
 
-/// Reads git-status(1), PORCELAIN FORMAT VERSION 2.
-fn read_status(clone: &LocalRepository) -> Result<BTreeMap<RepoPath, Status>> {
+/// Runs `git status` and parses its output (git-status(1), PORCELAIN FORMAT VERSION 2).
+fn read_status(clone: &LocalRepository) -> Result<BTreeMap<RepoPath, PathStatus>> {
     let output = clone
-        .persons_command()
+        .command_as_person()
         .args(["status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=no", "--ignore-submodules=none"])
         .output()?;
     let mut found = BTreeMap::new();
@@ -144,32 +150,33 @@ fn read_status(clone: &LocalRepository) -> Result<BTreeMap<RepoPath, Status>> {
                 let mode = std::str::from_utf8(mode).ok().and_then(|mode| u32::from_str_radix(mode, 8).ok());
                 let blob = BlobId::parse(blob).with_context(|| format!("reading the state of {path}"))?;
                 let staged = mode.and_then(FileMode::from_git).map(|mode| File { mode, blob });
-                found.insert(path, Status { staged, modified: states.get(1).is_some_and(|state| *state != b'.') });
+                found.insert(path, PathStatus { staged, modified: states.get(1).is_some_and(|state| *state != b'.') });
             }
-            [b"u", ..] => bail!(in_a_merge(clone)),
+            [b"u", ..] => bail!(during_a_merge(clone)),
             _ => {}
         }
     }
     Ok(found)
 }
 
-/// Whether the next commit would be that of a merge.
+/// Whether the next commit would be a merge.
 fn is_merging(clone: &LocalRepository) -> Result<bool> {
-    let found = clone.command().args(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"]).run()?;
-    Ok(found.status.success())
+    let output = clone.command().args(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"]).run()?;
+    Ok(output.status.success())
 }
 
-fn in_a_merge(clone: &LocalRepository) -> Refusal {
+/// Returns the refusal for a clone in the middle of a merge.
+fn during_a_merge(clone: &LocalRepository) -> Refusal {
     let text = format!("{} is in the middle of a merge", clone.directory.display());
     Refusal::new(text, "finish or abort it, then run again")
 }
 
-fn in_clone(clone: &LocalRepository, path: &RepoPath) -> Result<PathBuf> {
+fn path_in_clone(clone: &LocalRepository, path: &RepoPath) -> Result<PathBuf> {
     Ok(clone.top.join(os_path(path.as_bstr())?))
 }
 
-/// What is at a place, a symbolic link being itself; `None` where there is nothing.
-fn look(place: &Path) -> Result<Option<Metadata>> {
+/// Returns the metadata of what is at `place`, of a symbolic link itself if it is one; `None` if there is nothing.
+fn metadata_at(place: &Path) -> Result<Option<Metadata>> {
     match fs::symlink_metadata(place) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
@@ -177,8 +184,8 @@ fn look(place: &Path) -> Result<Option<Metadata>> {
     }
 }
 
-/// Whether the file at `place` is `file`.
-fn holds(place: &Path, metadata: &Metadata, file: Option<&File>) -> Result<bool> {
+/// Whether mode and content of the file at `place` are those of `file`.
+fn matches_file(place: &Path, metadata: &Metadata, file: Option<&File>) -> Result<bool> {
     let Some(file) = file else { return Ok(false) };
     let (mode, content) = if metadata.is_symlink() {
         let target = fs::read_link(place).with_context(|| format!("reading {}", place.display()))?;
@@ -194,11 +201,11 @@ fn holds(place: &Path, metadata: &Metadata, file: Option<&File>) -> Result<bool>
     Ok(file.mode == mode && file.blob == blob_id(&content)?)
 }
 
-/// Whether everything below the directory at `path` is removed by `changes`.
-fn directory_gives_way(clone: &LocalRepository, path: &RepoPath, changes: &Changes) -> Result<bool> {
+/// Whether `changes` remove everything below the directory at `path`.
+fn is_directory_removed(clone: &LocalRepository, path: &RepoPath, changes: &Changes) -> Result<bool> {
     let mut directories = vec![path.clone()];
     while let Some(directory) = directories.pop() {
-        let place = in_clone(clone, &directory)?;
+        let place = path_in_clone(clone, &directory)?;
         for entry in fs::read_dir(&place).with_context(|| format!("listing {}", place.display()))? {
             let entry = entry.with_context(|| format!("listing {}", place.display()))?;
             let name = entry.file_name();
@@ -214,23 +221,23 @@ fn directory_gives_way(clone: &LocalRepository, path: &RepoPath, changes: &Chang
     Ok(true)
 }
 
-/// Checks that each directory on the way to `path` is one, or is not there, or is a file that goes.
+/// Checks that everything on the way to `path` is a directory, does not exist, or is a file that `changes` remove.
 fn check_parents(clone: &LocalRepository, path: &RepoPath, changes: &Changes) -> Result<()> {
     let mut parent = path.parent();
     while let Some(directory) = parent {
-        if let Some(metadata) = look(&in_clone(clone, &directory)?)?
+        if let Some(metadata) = metadata_at(&path_in_clone(clone, &directory)?)?
             && !metadata.is_dir()
             && changes.get(&directory) != Some(&None)
         {
-            bail!(refusal(clone, &directory));
+            bail!(uncommitted_changes(clone, &directory));
         }
         parent = directory.parent();
     }
     Ok(())
 }
 
-/// Gives the content of `changes` to the object store of `clone`, exactly as it is: `git add` would filter it.
-fn give_objects(clone: &LocalRepository, store: &Store, changes: &Changes) -> Result<()> {
+/// Adds the content of the files in `changes` to the objects of `clone`, byte for byte. `git add` would filter it.
+fn import_blobs(clone: &LocalRepository, store: &Store, changes: &Changes) -> Result<()> {
     let mut stream = Vec::new();
     for file in changes.values().flatten() {
         let content = store.read(&file.blob)?;
@@ -242,10 +249,10 @@ fn give_objects(clone: &LocalRepository, store: &Store, changes: &Changes) -> Re
     Ok(())
 }
 
-/// Removes a file, and the directories that it leaves empty.
-fn remove(clone: &LocalRepository, path: &RepoPath) -> Result<()> {
-    let place = in_clone(clone, path)?;
-    match look(&place)? {
+/// Removes a file, and the directories that become empty.
+fn remove_file(clone: &LocalRepository, path: &RepoPath) -> Result<()> {
+    let place = path_in_clone(clone, path)?;
+    match metadata_at(&place)? {
         Some(metadata) if !metadata.is_dir() => {
             fs::remove_file(&place).with_context(|| format!("removing {}", place.display()))?;
         }
@@ -253,8 +260,8 @@ fn remove(clone: &LocalRepository, path: &RepoPath) -> Result<()> {
     }
     let mut parent = path.parent();
     while let Some(directory) = parent {
-        // A directory that still holds something stays; that is no failure.
-        if fs::remove_dir(in_clone(clone, &directory)?).is_err() {
+        // A directory that is not empty stays. That is no failure.
+        if fs::remove_dir(path_in_clone(clone, &directory)?).is_err() {
             break;
         }
         parent = directory.parent();
@@ -262,27 +269,32 @@ fn remove(clone: &LocalRepository, path: &RepoPath) -> Result<()> {
     Ok(())
 }
 
-/// Puts a file in place: beside it first, then renamed, so that it is there whole or not at all.
-fn put(clone: &LocalRepository, path: &RepoPath, file: File, content: impl Fn() -> Result<Vec<u8>>) -> Result<()> {
-    let place = in_clone(clone, path)?;
+/// Writes a file: beside its place first, then renamed, so that it is there completely or not at all.
+fn write_file(
+    clone: &LocalRepository,
+    path: &RepoPath,
+    file: File,
+    content: impl Fn() -> Result<Vec<u8>>,
+) -> Result<()> {
+    let place = path_in_clone(clone, path)?;
     let mut directory = clone.top.clone();
     let mut components = path.components().peekable();
     while let Some(component) = components.next() {
         if components.peek().is_some() {
             directory.push(os_path(component)?);
-            if look(&directory)?.is_none() {
+            if metadata_at(&directory)?.is_none() {
                 fs::create_dir(&directory).with_context(|| format!("making {}", directory.display()))?;
             }
         }
     }
-    match look(&place)? {
+    match metadata_at(&place)? {
         Some(metadata) if metadata.is_dir() => remove_empty_directories(&place)?,
-        Some(metadata) if holds(&place, &metadata, Some(&file))? => return Ok(()),
+        Some(metadata) if matches_file(&place, &metadata, Some(&file))? => return Ok(()),
         _ => {}
     }
     let mode = if file.mode == FileMode::Executable { 0o777 } else { 0o666 };
     let mut builder = tempfile::Builder::new();
-    // The person's umask takes its part off these permissions.
+    // The person's umask is applied to these permissions.
     builder.prefix(".source-git-bot-").permissions(Permissions::from_mode(mode));
     let content = content()?;
     match file.mode {
@@ -301,7 +313,7 @@ fn put(clone: &LocalRepository, path: &RepoPath, file: File, content: impl Fn() 
     Ok(())
 }
 
-/// Removes a directory that holds nothing but directories.
+/// Removes a directory that contains only directories.
 fn remove_empty_directories(directory: &Path) -> Result<()> {
     let mut found = vec![directory.to_owned()];
     let mut next = 0;

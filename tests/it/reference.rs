@@ -6,7 +6,7 @@ use std::path::Path;
 
 use regex::Regex;
 use source_git_bot::cli::exit::ExitStatus;
-use source_git_bot::cli::variables::{OF_TEMPLATES, OF_THE_JOB, OURS};
+use source_git_bot::cli::variables::{JOB_VARIABLES, TEMPLATE_VARIABLES, USER_VARIABLES};
 
 use crate::templates::read;
 
@@ -73,11 +73,12 @@ fn named_in_the_source() -> BTreeSet<String> {
 fn every_variable_that_the_program_reads_is_in_it() {
     let mut named = named_in_the_source();
     assert!(named.remove("SGB_TEST_NO_PAUSES"), "it is for tests alone");
-    let told: BTreeSet<String> = OURS.iter().chain(&OF_THE_JOB).map(|variable| variable.name.to_owned()).collect();
+    let told: BTreeSet<String> =
+        USER_VARIABLES.iter().chain(&JOB_VARIABLES).map(|variable| variable.name.to_owned()).collect();
     named.insert("PATH".to_owned());
     assert_eq!(named, told);
     let text = read(FILE);
-    for variable in OURS.iter().chain(&OF_THE_JOB).chain(&OF_TEMPLATES) {
+    for variable in USER_VARIABLES.iter().chain(&JOB_VARIABLES).chain(&TEMPLATE_VARIABLES) {
         assert!(text.contains(&format!("`{}`", variable.name)), "{}", variable.name);
     }
 }
@@ -90,7 +91,7 @@ fn every_field_of_the_environment_is_a_variable_in_it() {
         fields.captures_iter(&source).map(|field| format!("SGB_{}", field[1].to_uppercase())).collect();
     assert!(fields.len() > 8);
     for field in fields.iter().filter(|field| *field != "SGB_TEST_NO_PAUSES") {
-        assert!(OURS.iter().any(|variable| variable.name == *field), "{field}");
+        assert!(USER_VARIABLES.iter().any(|variable| variable.name == *field), "{field}");
     }
 }
 

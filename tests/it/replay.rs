@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use source_git_bot::git::replay::{Based, base_on_target};
+use source_git_bot::git::replay::{RebaseOutcome, rebase_on_target};
 use source_git_bot::git::{Git, Store};
 use source_git_bot::types::CommitId;
 use tempfile::TempDir;
@@ -178,7 +178,7 @@ fn line_in_store(store: &Store, target: &CommitId, tip: &CommitId) -> Vec<String
 }
 
 /// A history that begins with `base`, goes on to `target` on one side and by `head` on the other.
-fn forked(base: &Files, target: &Files, head: &[&Files]) -> (Repository, Vec<CommitId>, Store, Based) {
+fn forked(base: &Files, target: &Files, head: &[&Files]) -> (Repository, Vec<CommitId>, Store, RebaseOutcome) {
     let mut repository = Repository::new();
     let root = repository.commit(&[], base);
     let target = repository.commit(&[root], target);
@@ -188,13 +188,13 @@ fn forked(base: &Files, target: &Files, head: &[&Files]) -> (Repository, Vec<Com
     }
     let ids = repository.import(tip, target);
     let store = repository.store(&[]);
-    let based = base_on_target(&store, &ids[tip], &ids[target]).unwrap();
+    let based = rebase_on_target(&store, &ids[tip], &ids[target]).unwrap();
     (repository, ids, store, based)
 }
 
 #[track_caller]
-fn conflicts_at(based: &Based, expected: &[&str]) {
-    let Based::Conflict { paths } = based else { panic!("{based:?}") };
+fn conflicts_at(based: &RebaseOutcome, expected: &[&str]) {
+    let RebaseOutcome::Conflict { paths } = based else { panic!("{based:?}") };
     assert_eq!(paths.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
 }
 
@@ -205,12 +205,12 @@ fn a_head_that_contains_the_target_is_left_alone() {
     let head = repository.commit(&[target], &files(&[("a", "2")]));
     let ids = repository.import(head, target);
     let store = repository.store(&[]);
-    assert_eq!(base_on_target(&store, &ids[head], &ids[target]).unwrap(), Based::Contains);
-    assert_eq!(base_on_target(&store, &ids[head], &ids[head]).unwrap(), Based::Contains);
+    assert_eq!(rebase_on_target(&store, &ids[head], &ids[target]).unwrap(), RebaseOutcome::UpToDate);
+    assert_eq!(rebase_on_target(&store, &ids[head], &ids[head]).unwrap(), RebaseOutcome::UpToDate);
     // Merged already: nothing is left to replay.
     let tree = store.tree_of(&ids[head]).unwrap();
-    let merged = Based::Replayed { steps: vec![], dropped: vec![], tip: ids[head], tree };
-    assert_eq!(base_on_target(&store, &ids[target], &ids[head]).unwrap(), merged);
+    let merged = RebaseOutcome::Replayed { steps: vec![], dropped: vec![], tip: ids[head], tree };
+    assert_eq!(rebase_on_target(&store, &ids[target], &ids[head]).unwrap(), merged);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn patches_of_replayed_commits_are_the_originals_but_for_the_id() {
     second.insert("bin".to_owned(), ("100755", b"\0\x01\xff".to_vec()));
     second.insert("link".to_owned(), ("120000", b"../elsewhere".to_vec()));
     let (repository, ids, store, based) = forked(&base, &target, &[&first, &second]);
-    let Based::Replayed { steps, dropped, tip, tree } = based else { panic!("{based:?}") };
+    let RebaseOutcome::Replayed { steps, dropped, tip, tree } = based else { panic!("{based:?}") };
     assert_eq!(steps.iter().map(|step| step.original).collect::<Vec<_>>(), ids[3..=4]);
     assert_eq!((dropped, tip), (vec![], steps[1].replayed));
     assert_eq!(Some(tree.to_string()), repository.merged());
@@ -241,7 +241,7 @@ fn a_commit_that_the_target_has_already_is_dropped_and_one_made_empty_stays() {
     let picked = files(&[("a", &edited("two", "2"))]);
     let both = files(&[("a", &edited("two", "2").replace("nine", "9"))]);
     let (repository, ids, store, based) = forked(&base, &picked, &[&picked, &picked, &both]);
-    let Based::Replayed { steps, dropped, tip, .. } = based else { panic!("{based:?}") };
+    let RebaseOutcome::Replayed { steps, dropped, tip, .. } = based else { panic!("{based:?}") };
     assert_eq!(dropped, [ids[3]]);
     assert_eq!(steps.iter().map(|step| step.original).collect::<Vec<_>>(), ids[4..=5]);
     assert_eq!(line_in_store(&store, &ids[2], &tip), repository.rebased().unwrap());
@@ -254,7 +254,7 @@ fn a_commit_that_conflicts_by_itself_makes_one_of_all() {
     let target = files(&[("a", &edited("two", "2"))]);
     let back = files(&[("a", &edited("nine", "9"))]);
     let (repository, ids, store, based) = forked(&base, &target, &[&files(&[("a", &edited("two", "zwei"))]), &back]);
-    let Based::Squashed { commits, tip, tree, reason } = based else { panic!("{based:?}") };
+    let RebaseOutcome::Squashed { commits, tip, tree, reason } = based else { panic!("{based:?}") };
     assert_eq!(commits, ids[3..=4]);
     assert_eq!(repository.rebased(), None);
     assert_eq!(Some(tree.to_string()), repository.merged());
@@ -274,7 +274,7 @@ fn more_commits_than_can_be_told_make_one_of_all() {
     let mut target = files(&[("a", "")]);
     target.extend(files(&[("b", "")]));
     let (repository, ids, store, based) = forked(&files(&[("a", "")]), &target, &versions.iter().collect::<Vec<_>>());
-    let Based::Squashed { commits, tip, tree, reason } = based else { panic!("{based:?}") };
+    let RebaseOutcome::Squashed { commits, tip, tree, reason } = based else { panic!("{based:?}") };
     assert_eq!(commits, ids[3..]);
     assert_eq!(reason, "it has 1001 commits, more than the 1000 that are replayed");
     assert_eq!(Some(tree.to_string()), repository.merged());
@@ -294,18 +294,18 @@ fn a_merge_that_changes_content_makes_one_of_all() {
     let last = repository.commit(&[merge], &files(&[("a", &edited("one", "ONE, eins")), ("b", "1\n"), ("c", "")]));
     let ids = repository.import(last, target);
     let store = repository.store(&[]);
-    let based = base_on_target(&store, &ids[last], &ids[target]).unwrap();
-    let Based::Squashed { commits, tree, .. } = based else { panic!("{based:?}") };
+    let based = rebase_on_target(&store, &ids[last], &ids[target]).unwrap();
+    let RebaseOutcome::Squashed { commits, tree, .. } = based else { panic!("{based:?}") };
     assert_eq!(commits, [ids[change], ids[last]]);
     assert_eq!(Some(tree.to_string()), repository.merged());
     // Content that is in nothing but a merge: the merge's own message stands.
-    let based = base_on_target(&store, &ids[merge], &ids[change]).unwrap();
-    assert_eq!(based, Based::Contains);
+    let based = rebase_on_target(&store, &ids[merge], &ids[change]).unwrap();
+    assert_eq!(based, RebaseOutcome::UpToDate);
     let evil = repository.commit(&[older, root], &files(&[("a", &edited("one", "ONE")), ("b", "1\n"), ("evil", "")]));
     let ids = repository.import(evil, target);
     let store = repository.store(&[]);
-    let based = base_on_target(&store, &ids[evil], &ids[target]).unwrap();
-    let Based::Squashed { commits, tip, reason, .. } = based else { panic!("{based:?}") };
+    let based = rebase_on_target(&store, &ids[evil], &ids[target]).unwrap();
+    let RebaseOutcome::Squashed { commits, tip, reason, .. } = based else { panic!("{based:?}") };
     assert_eq!((commits, &*reason), (vec![], "its commits, replayed one by one, give something else than its merge"));
     assert!(in_store(&store, &["log", "-1", "--format=%B", &tip.to_string()]).starts_with("Change 7\n"));
 }
@@ -327,8 +327,8 @@ fn merges_in_the_merge_request_and_criss_cross_ones_are_left_out_of_the_line() {
     let head = repository.commit(&[head, side], &with("2", "3", "2"));
     let ids = repository.import(head, target);
     let store = repository.store(&[]);
-    let based = base_on_target(&store, &ids[head], &ids[target]).unwrap();
-    let Based::Replayed { steps, dropped, tree, tip } = based else { panic!("{based:?}") };
+    let based = rebase_on_target(&store, &ids[head], &ids[target]).unwrap();
+    let RebaseOutcome::Replayed { steps, dropped, tree, tip } = based else { panic!("{based:?}") };
     assert_eq!((steps.len(), dropped), (2, vec![]));
     assert_eq!(Some(tree.to_string()), repository.merged());
     assert_eq!(line_in_store(&store, &ids[target], &tip), repository.rebased().unwrap());
@@ -343,8 +343,8 @@ fn a_history_of_its_own_that_was_merged_in_is_replayed_onto_nothing() {
     let head = repository.commit(&[root, other], &files(&[("a", "1"), ("other/b", "1")]));
     let ids = repository.import(head, target);
     let store = repository.store(&[]);
-    let based = base_on_target(&store, &ids[head], &ids[target]).unwrap();
-    let Based::Replayed { steps, tree, .. } = based else { panic!("{based:?}") };
+    let based = rebase_on_target(&store, &ids[head], &ids[target]).unwrap();
+    let RebaseOutcome::Replayed { steps, tree, .. } = based else { panic!("{based:?}") };
     assert_eq!(steps.iter().map(|step| step.original).collect::<Vec<_>>(), [ids[other]]);
     assert_eq!(in_store(&store, &["ls-tree", "-r", "--name-only", &tree.to_string()]), "a\nother/b");
 }
@@ -359,7 +359,7 @@ fn unrelated_and_cut_histories_are_refused() {
     let other = repository.commit(&[], &files(&[("b", "1")]));
     let ids = repository.import(head, target);
     let refusal = |shallow: &[CommitId], head: usize| {
-        let based = base_on_target(&repository.store(shallow), &ids[head], &ids[target]);
+        let based = rebase_on_target(&repository.store(shallow), &ids[head], &ids[target]);
         based.map_err(|error| error.into_refusal().unwrap().to_string())
     };
     let unrelated = refusal(&[], other).unwrap_err();
@@ -369,7 +369,7 @@ fn unrelated_and_cut_histories_are_refused() {
         let told = refusal(&[ids[cut]], head).unwrap_err();
         assert!(told.starts_with("cannot tell"), "{told}");
     }
-    assert!(matches!(refusal(&[ids[root]], head), Ok(Based::Replayed { .. })));
+    assert!(matches!(refusal(&[ids[root]], head), Ok(RebaseOutcome::Replayed { .. })));
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn submodules_conflict_where_both_sides_moved_them() {
     let mut more = with("1");
     more.extend(files(&[("a", "1")]));
     let (_repository, _, store, based) = forked(&with("1"), &with("2"), &[&more]);
-    let Based::Replayed { tree, .. } = based else { panic!("{based:?}") };
+    let RebaseOutcome::Replayed { tree, .. } = based else { panic!("{based:?}") };
     let listed = in_store(&store, &["ls-tree", &tree.to_string(), "lib"]);
     assert_eq!(listed, format!("160000 commit {}\tlib", "2".repeat(40)));
 }
@@ -418,7 +418,7 @@ fn no_attribute_of_the_repository_counts() {
         let ours = with(attributes, &edited("one", "1"));
         let (repository, .., based) =
             forked(&with(attributes, LINES), &ours, &[&with(attributes, &edited("nine", "9"))]);
-        assert!(matches!(based, Based::Replayed { .. }), "{attributes}: {based:?}");
+        assert!(matches!(based, RebaseOutcome::Replayed { .. }), "{attributes}: {based:?}");
         assert_eq!(repository.merged(), None, "a clone counts it");
     }
 }
@@ -429,7 +429,7 @@ fn a_new_file_stays_where_it_was_put_when_the_target_renamed_its_directory() {
     let target = files(&[("e/1", LINES), ("e/2", "2\n"), ("e/3", "3\n")]);
     let head = files(&[("d/1", &edited("two", "zwei")), ("d/2", "2\n"), ("d/3", "3\n"), ("d/new", "n\n")]);
     let (_repository, _, store, based) = forked(&base, &target, &[&head]);
-    let Based::Replayed { tree, .. } = based else { panic!("{based:?}") };
+    let RebaseOutcome::Replayed { tree, .. } = based else { panic!("{based:?}") };
     assert_eq!(in_store(&store, &["ls-tree", "-r", "--name-only", &tree.to_string()]), "d/new\ne/1\ne/2\ne/3");
     // A renamed file takes its change along, as git does by default.
     assert_eq!(in_store(&store, &["cat-file", "-p", &format!("{tree}:e/1")]), edited("two", "zwei").trim_end());
@@ -540,15 +540,15 @@ proptest! {
         let (repository, ids, store, based) = forked(&base, &ours, &theirs);
         let (merged, rebased) = (repository.merged(), repository.rebased());
         match based {
-            Based::Contains => prop_assert!(false, "the target has a commit of its own"),
-            Based::Conflict { .. } => prop_assert_eq!(merged, None),
-            Based::Replayed { steps, dropped, tip, tree } => {
+            RebaseOutcome::UpToDate => prop_assert!(false, "the target has a commit of its own"),
+            RebaseOutcome::Conflict { .. } => prop_assert_eq!(merged, None),
+            RebaseOutcome::Replayed { steps, dropped, tip, tree } => {
                 prop_assert_eq!(Some(tree.to_string()), merged);
                 prop_assert_eq!(Some(line_in_store(&store, &ids[2], &tip)), rebased);
                 prop_assert_eq!(steps.len() + dropped.len(), theirs.len());
                 prop_assert_eq!(store.tree_of(&tip).unwrap(), tree);
             }
-            Based::Squashed { tip, tree, .. } => {
+            RebaseOutcome::Squashed { tip, tree, .. } => {
                 prop_assert_eq!(store.tree_of(&tip).unwrap(), tree);
                 prop_assert_eq!(Some(tree.to_string()), merged.clone());
                 let last = rebased.and_then(|line| line.last().map(|commit| commit[..40].to_owned()));

@@ -1,4 +1,4 @@
-//! Text for people and data for programs, of what operations return: one file for each command.
+//! Turns the results of operations into text for people and data for programs: one file for each command.
 
 pub(crate) mod change;
 pub(crate) mod doctor;

@@ -1,4 +1,4 @@
-//! What was done, what was there and what is left: as text for people, or as data.
+//! What `onboard` did, what was there already and what is left to do: as text for people, or as data.
 
 use serde::Serialize;
 
@@ -8,8 +8,8 @@ use crate::setup::package_name::PackageName;
 use crate::setup::todo::Todo;
 use crate::types::text::printable_whole;
 
-/// What is shown.
-pub(crate) struct ShownOnboarding<'a> {
+/// The result of `onboard`, and what it was run with.
+pub(crate) struct OnboardingResult<'a> {
     pub(crate) package: &'a PackageName,
     pub(crate) onboarded: &'a Onboarded,
     pub(crate) dry_run: bool,
@@ -29,8 +29,7 @@ struct JsonOnboarding<'a> {
     left: &'a [Todo],
 }
 
-impl ShownOnboarding<'_> {
-    /// Returns it as data.
+impl OnboardingResult<'_> {
     pub(crate) fn data(&self) -> impl Serialize + '_ {
         let Self { package, onboarded: Onboarded { instance, projects, steps, .. }, dry_run } = self;
         JsonOnboarding {
@@ -48,9 +47,8 @@ impl ShownOnboarding<'_> {
     }
 }
 
-/// Returns what was done as text.
-pub(crate) fn text(shown: &ShownOnboarding<'_>, paint: Paint) -> String {
-    let ShownOnboarding { package, onboarded: Onboarded { instance, projects, steps: done, .. }, dry_run } = shown;
+pub(crate) fn text(result: &OnboardingResult<'_>, paint: Paint) -> String {
+    let OnboardingResult { package, onboarded: Onboarded { instance, projects, steps: done, .. }, dry_run } = result;
     let mut text = format!(
         "{}: {} and {}\n",
         paint.bold(format!("{package} in {}", instance)),
@@ -60,7 +58,7 @@ pub(crate) fn text(shown: &ShownOnboarding<'_>, paint: Paint) -> String {
     let mut part = |title: String, lines: &[String]| {
         if !lines.is_empty() {
             text.push_str(&format!("\n{}\n", paint.bold(title)));
-            lines.iter().for_each(|line| text.push_str(&format!("  {}\n", plain(line))));
+            lines.iter().for_each(|line| text.push_str(&format!("  {}\n", printable_line(line))));
         }
     };
     part("done".to_owned(), &done.done);
@@ -80,18 +78,19 @@ pub(crate) fn text(shown: &ShownOnboarding<'_>, paint: Paint) -> String {
     text
 }
 
-/// One thing that is left, with its values below it.
+/// Returns one item of what is left to do, with its values below it.
 fn item(number: usize, left: &Todo) -> String {
-    let mut lines = format!("  {number}. {}{}\n", plain(&left.what), if left.values.is_empty() { "" } else { ":" });
+    let mut lines =
+        format!("  {number}. {}{}\n", printable_line(&left.what), if left.values.is_empty() { "" } else { ":" });
     let width = left.values.iter().map(|value| value.name.len()).max().unwrap_or_default();
     for value in &left.values {
         let name = if width == 0 { String::new() } else { format!("{:<width$}  ", value.name) };
-        lines.push_str(&format!("     {name}{}\n", plain(&value.value)));
+        lines.push_str(&format!("     {name}{}\n", printable_line(&value.value)));
     }
     lines
 }
 
-/// A line without what a terminal would act on.
-fn plain(line: &str) -> String {
+/// Returns a line without characters that a terminal would interpret.
+fn printable_line(line: &str) -> String {
     printable_whole(line.as_bytes())
 }

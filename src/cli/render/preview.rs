@@ -1,10 +1,9 @@
-//! Text of what a dry run would do.
+//! What a dry run would do, as text.
 
 use crate::cli::render::{report, sync};
 use crate::cli::terminal::Paint;
 use crate::ops::outcome::Preview;
 
-/// Returns it as text.
 pub(crate) fn text(preview: &Preview, paint: Paint) -> String {
     match preview {
         Preview::Sync(preview) => sync::text(preview, paint),

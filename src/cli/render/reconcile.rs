@@ -1,4 +1,4 @@
-//! The summary of a run: as text for people, or as data.
+//! The summary of a `reconcile` run, as text for people or as data.
 
 use serde::Serialize;
 
@@ -7,14 +7,13 @@ use crate::cli::terminal::Paint;
 use crate::ops::reconcile::summary::{Counts, Did, LineOutcome, Summary, count};
 use crate::types::text::printable;
 
-/// Returns the summary as text.
 pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
     let width =
         summary.lines.iter().filter(|line| !line.is_quiet()).map(|line| line.merge_request.chars().count()).max();
     let width = width.unwrap_or_default();
     let mut text = String::new();
     for line in summary.lines.iter().filter(|line| !line.is_quiet()) {
-        let mut said: Vec<_> = line.did.iter().map(words).collect();
+        let mut said: Vec<_> = line.did.iter().map(describe).collect();
         match &line.outcome {
             LineOutcome::Done => {}
             LineOutcome::LeftAlone(why) => said.push(format!("left alone: {}", printable(why.as_bytes()))),
@@ -52,7 +51,7 @@ pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
     text
 }
 
-fn words(did: &Did) -> String {
+fn describe(did: &Did) -> String {
     match did.plan {
         None => did.what.to_owned(),
         Some(_) => format!("would have {}", did.what),
@@ -61,7 +60,7 @@ fn words(did: &Did) -> String {
 
 #[derive(Serialize)]
 struct JsonSummary<'a> {
-    merge_requests: Vec<JsonLine<'a>>,
+    merge_requests: Vec<JsonMergeRequest<'a>>,
     unchanged: usize,
     changed: usize,
     cannot_be_synced: usize,
@@ -73,7 +72,7 @@ struct JsonSummary<'a> {
 }
 
 #[derive(Serialize)]
-struct JsonLine<'a> {
+struct JsonMergeRequest<'a> {
     merge_request: &'a str,
     did: &'a [Did],
     outcome: &'static str,
@@ -81,7 +80,6 @@ struct JsonLine<'a> {
     why: Option<&'a str>,
 }
 
-/// Returns the summary as data.
 pub(crate) fn data(summary: &Summary) -> impl Serialize + '_ {
     let lines = summary.lines.iter().map(|line| {
         let (outcome, why) = match &line.outcome {
@@ -90,7 +88,7 @@ pub(crate) fn data(summary: &Summary) -> impl Serialize + '_ {
             LineOutcome::Refused(why) => ("cannot_be_synced", Some(why.as_str())),
             LineOutcome::Failed(why) | LineOutcome::AllFailed(why) => ("failed", Some(why.as_str())),
         };
-        JsonLine { merge_request: &line.merge_request, did: &line.did, outcome, why }
+        JsonMergeRequest { merge_request: &line.merge_request, did: &line.did, outcome, why }
     });
     let Counts { unchanged, changed, refused, failed } = summary.counts();
     JsonSummary {

@@ -1,11 +1,10 @@
-//! Text of what `report` would do.
+//! What a dry run of `report` would do, as text.
 
 use crate::cli::render::change;
 use crate::cli::terminal::Paint;
 use crate::ops::report::preview::{PlannedReport, ReportPreview};
 use crate::types::text::printable_whole;
 
-/// Returns the plan as text.
 pub(crate) fn text(preview: &ReportPreview, paint: Paint) -> String {
     if preview.steps.is_empty() {
         return "nothing would be done\n".to_owned();

@@ -1,11 +1,10 @@
-//! Text of what `sync` would do.
+//! What a dry run of `sync` would do, as text.
 
 use crate::cli::render::{change, transformation};
 use crate::cli::terminal::Paint;
 use crate::ops::outcome::TextChange;
 use crate::ops::sync::preview::{PlannedSync, SyncPreview};
 
-/// Returns the plan as text.
 pub(crate) fn text(preview: &SyncPreview, paint: Paint) -> String {
     let report = preview.report.as_ref();
     let report = report.map(|report| transformation::report_text(report, &preview.diffs, paint) + "\n");

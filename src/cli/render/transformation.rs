@@ -1,4 +1,4 @@
-//! Text of what the transformation changes in dist-git, with diffs in a dry run.
+//! What the transformation changes in dist-git, as text; with diffs in a dry run.
 
 use crate::cli::terminal::Paint;
 use crate::ops::generate::diffs::FileDiff;
@@ -6,45 +6,44 @@ use crate::transform::report::{AppliedBySpec, FileChange, MergeReport, PatchChan
 use crate::types::text::printable;
 use crate::types::{Finding, Level};
 
-/// Returns the report as text.
 pub(crate) fn report_text(report: &TransformReport, diffs: &[FileDiff], paint: Paint) -> String {
     let mut text = String::new();
     let package = report.package.as_deref().map(|name| format!("{}: ", printable(name.as_bytes()))).unwrap_or_default();
     let upstream = printable(report.upstream.name.as_bytes());
     let heading = format!("{package}source-git commit {} on {upstream}", report.source.short());
-    line(&mut text, &paint.bold(heading));
-    patches(&mut text, report, paint);
-    files(&mut text, report, paint);
+    write_line(&mut text, &paint.bold(heading));
+    write_patches(&mut text, report, paint);
+    write_files(&mut text, report, paint);
     for diff in diffs {
-        line(&mut text, "");
+        write_line(&mut text, "");
         for row in diff.diff.lines() {
-            line(&mut text, &painted(row, paint));
+            write_line(&mut text, &paint_diff_line(row, paint));
         }
     }
-    line(&mut text, "");
-    merges(&mut text, &report.merges);
-    proof(&mut text, report, paint);
+    write_line(&mut text, "");
+    write_merges(&mut text, &report.merges);
+    write_proof(&mut text, report, paint);
     for finding in &report.findings {
-        one_finding(&mut text, finding, paint);
+        write_finding(&mut text, finding, paint);
     }
     if !report.changes_anything() {
-        line(&mut text, "dist-git is up to date");
+        write_line(&mut text, "dist-git is up to date");
     }
     text
 }
 
-fn line(text: &mut String, line: &str) {
+fn write_line(text: &mut String, line: &str) {
     text.push_str(line);
     text.push('\n');
 }
 
-fn patches(text: &mut String, report: &TransformReport, paint: Paint) {
+fn write_patches(text: &mut String, report: &TransformReport, paint: Paint) {
     let kept = report.patches.iter().filter(|patch| patch.change == PatchChange::Kept).count();
     let shown: Vec<_> = report.patches.iter().filter(|patch| patch.change != PatchChange::Kept).collect();
     if report.patches.is_empty() {
         return;
     }
-    line(text, &format!("\n{}", paint.bold("patches")));
+    write_line(text, &format!("\n{}", paint.bold("patches")));
     let width = shown.iter().map(|patch| patch.file.chars().count()).max().unwrap_or_default().min(60);
     for patch in shown {
         let (word, file) = match &patch.change {
@@ -56,10 +55,10 @@ fn patches(text: &mut String, report: &TransformReport, paint: Paint) {
             PatchChange::Kept => continue,
         };
         let commits = paint.dim(commits_of(patch));
-        line(text, format!("  {word}  {file:width$}  {commits}").trim_end());
+        write_line(text, format!("  {word}  {file:width$}  {commits}").trim_end());
     }
     if kept > 0 {
-        line(text, &paint.dim(format!("  {kept} kept as they are")));
+        write_line(text, &paint.dim(format!("  {kept} kept as they are")));
     }
 }
 
@@ -71,22 +70,22 @@ fn commits_of(patch: &PatchReport) -> String {
     }
 }
 
-fn files(text: &mut String, report: &TransformReport, paint: Paint) {
+fn write_files(text: &mut String, report: &TransformReport, paint: Paint) {
     if report.files.is_empty() {
         return;
     }
-    line(text, &format!("\n{}", paint.bold("files")));
+    write_line(text, &format!("\n{}", paint.bold("files")));
     for file in &report.files {
         let word = match file.change {
             FileChange::Added => paint.green("added  "),
             FileChange::Changed => paint.yellow("changed"),
             FileChange::Removed => paint.red("removed"),
         };
-        line(text, &format!("  {word}  {}", file.path));
+        write_line(text, &format!("  {word}  {}", file.path));
     }
 }
 
-fn merges(text: &mut String, merges: &MergeReport) {
+fn write_merges(text: &mut String, merges: &MergeReport) {
     let said = match merges {
         MergeReport::None => return,
         MergeReport::EveryCommit { merges } => {
@@ -100,10 +99,10 @@ fn merges(text: &mut String, merges: &MergeReport) {
             format!("merges: {merges}, everything is one patch, since nothing finer gives the source tree: {reason}")
         }
     };
-    line(text, &said);
+    write_line(text, &said);
 }
 
-fn proof(text: &mut String, report: &TransformReport, paint: Paint) {
+fn write_proof(text: &mut String, report: &TransformReport, paint: Paint) {
     let proof = &report.proof;
     let upstream = printable(report.upstream.name.as_bytes());
     let tree = proof.tree.short();
@@ -122,27 +121,28 @@ fn proof(text: &mut String, report: &TransformReport, paint: Paint) {
             (paint.yellow("not verified"), " with git, but how the spec applies them cannot be told from its text")
         }
     };
-    line(text, &format!("{said}: {what}{but}"));
-    line(text, &paint.dim("  (of the upstream commit; what the archive in Source0 holds was not looked at)"));
+    write_line(text, &format!("{said}: {what}{but}"));
+    write_line(text, &paint.dim("  (of the upstream commit; what the archive in Source0 holds was not looked at)"));
     if !proof.outside.is_empty() {
-        line(text, &format!("  not from a commit, so not looked at: {}", proof.outside.join(", ")));
+        write_line(text, &format!("  not from a commit, so not looked at: {}", proof.outside.join(", ")));
     }
 }
 
-fn one_finding(text: &mut String, finding: &Finding, paint: Paint) {
+fn write_finding(text: &mut String, finding: &Finding, paint: Paint) {
     let level = match finding.level {
         Level::Note => paint.cyan("note"),
         Level::Warning => paint.yellow("warning"),
         Level::Problem => paint.red("problem"),
     };
     let subject = finding.subject.as_ref().map(|subject| format!("{subject}: ")).unwrap_or_default();
-    line(text, &format!("{level}: {subject}{}", finding.text));
+    write_line(text, &format!("{level}: {subject}{}", finding.text));
     if let Some(remedy) = &finding.remedy {
-        line(text, &format!("  hint: {remedy}"));
+        write_line(text, &format!("  hint: {remedy}"));
     }
 }
 
-pub(crate) fn painted(row: &str, paint: Paint) -> String {
+/// Colours a line of a unified diff.
+pub(crate) fn paint_diff_line(row: &str, paint: Paint) -> String {
     match row.as_bytes().first() {
         _ if row.starts_with("+++ ") || row.starts_with("--- ") => paint.bold(row),
         Some(b'+') => paint.green(row),

@@ -1,7 +1,8 @@
-//! `config`: shows what an instance comes to and why, checks it, and tells what instance files may say.
+//! `config`: shows the settings of an instance and their origins, checks it, and describes the format of instance
+//! files.
 //!
-//! Nothing is asked of GitLab and no token is looked at. What is shown is what the other commands work with: the values
-//! come from the instance that was read, not from its text.
+//! It sends no requests to GitLab and reads no token. It shows what the other commands work with: the values come from
+//! the parsed instance, not from the text of its file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,10 +18,10 @@ use crate::ops::session::DEFAULT_INSTANCE;
 use crate::types::error::{Context as _, Result, UsageError, bail};
 use crate::types::text::{is_unseen, printable};
 
-/// The column, from 0, that origins are put into at most; a longer line has its own behind it.
-const ORIGIN_COLUMN: usize = 60;
+/// The last column (from 0) in which origins are aligned. The origin of a longer line follows right behind it.
+const MAX_ORIGIN_COLUMN: usize = 60;
 
-/// Who names the instance.
+/// What names the instance.
 #[derive(Clone, Copy, Serialize)]
 enum NamedBy {
     #[serde(rename = "--instance")]
@@ -28,12 +29,12 @@ enum NamedBy {
     #[serde(rename = "SGB_INSTANCE")]
     Variable,
     #[serde(rename = "default")]
-    Nobody,
+    Default,
 }
 
 pub(crate) fn run(arguments: &ConfigArgs, invocation: &Invocation<'_>) -> Result<()> {
     if arguments.schema {
-        return invocation.printer.print_as_it_is(&printer::escaped(&config::schema())?);
+        return invocation.printer.print_verbatim(&printer::escaped(&config::schema())?);
     }
     if arguments.list {
         return list(invocation.printer);
@@ -42,7 +43,7 @@ pub(crate) fn run(arguments: &ConfigArgs, invocation: &Invocation<'_>) -> Result
     let (name, named_by) = match (&invocation.global.instance, &environment.instance) {
         (Some(name), _) => (&**name, NamedBy::Option),
         (None, Some(name)) => (&**name, NamedBy::Variable),
-        (None, None) => (DEFAULT_INSTANCE, NamedBy::Nobody),
+        (None, None) => (DEFAULT_INSTANCE, NamedBy::Default),
     };
     let examined = Instance::examine(name, &environment);
     if arguments.validate {
@@ -65,15 +66,15 @@ pub(crate) fn run(arguments: &ConfigArgs, invocation: &Invocation<'_>) -> Result
 
 fn show(examined: &ExaminedInstance, named_by: NamedBy, printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
-    struct Shown<'a> {
+    struct JsonSettings<'a> {
         instance: &'a str,
         named_by: NamedBy,
         #[serde(skip_serializing_if = "Option::is_none")]
         preset: Option<&'a str>,
-        settings: BTreeMap<&'a str, ShownSetting<'a>>,
+        settings: BTreeMap<&'a str, JsonSetting<'a>>,
     }
     #[derive(Serialize)]
-    struct ShownSetting<'a> {
+    struct JsonSetting<'a> {
         value: &'a Value,
         origin: &'a Origin,
     }
@@ -87,21 +88,21 @@ fn show(examined: &ExaminedInstance, named_by: NamedBy, printer: &Printer) -> Re
     let by = match named_by {
         NamedBy::Option => "named by --instance",
         NamedBy::Variable => "named by SGB_INSTANCE",
-        NamedBy::Nobody => "which is taken where neither --instance nor SGB_INSTANCE names one",
+        NamedBy::Default => "which is taken where neither --instance nor SGB_INSTANCE names one",
     };
     let head = format!("# {}: {what}, {by}\n", printable(name.as_bytes()));
     let text = head + &yaml(&examined.settings)?;
     let settings = examined.settings.iter();
-    let data = Shown {
+    let data = JsonSettings {
         instance: name,
         named_by,
         preset,
-        settings: settings.map(|Setting { key, value, origin }| (*key, ShownSetting { value, origin })).collect(),
+        settings: settings.map(|Setting { key, value, origin }| (*key, JsonSetting { value, origin })).collect(),
     };
     printer.print(&data, |_| text)
 }
 
-/// Returns the settings as an instance file that extends nothing, with comments that tell where each comes from.
+/// Returns the settings as an instance file that extends nothing, with the origin of each in a comment.
 fn yaml(settings: &[Setting]) -> Result<String> {
     let mut entries = Vec::new();
     let mut above = "";
@@ -116,7 +117,7 @@ fn yaml(settings: &[Setting]) -> Result<String> {
     }
     let width = |text: &str| text.lines().next().unwrap_or_default().chars().count();
     let origins = entries.iter().filter(|(_, origin)| origin.is_some()).map(|(text, _)| width(text));
-    let column = origins.filter(|width| *width <= ORIGIN_COLUMN).max().unwrap_or_default();
+    let column = origins.filter(|width| *width <= MAX_ORIGIN_COLUMN).max().unwrap_or_default();
     let mut out = String::new();
     for (text, origin) in entries {
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
@@ -129,15 +130,15 @@ fn yaml(settings: &[Setting]) -> Result<String> {
     Ok(out)
 }
 
-/// Returns the lines of one key.
+/// Returns the lines for one key.
 fn entry(indent: &str, name: &str, value: &Value) -> Result<String> {
     if value.is_null() {
-        // A key without a value would be doubted.
+        // `config --validate` would warn of a key without a value.
         return Ok(format!("{indent}# {name}: none\n"));
     }
     let text = yaml_serde::to_string(&BTreeMap::from([(name, value)])).context("writing YAML")?;
     let text = if text.contains(|c| c != '\n' && is_unseen(c)) {
-        // What steers a terminal is escaped, which JSON has a way for in every text, and JSON is YAML.
+        // JSON can escape in any string what a terminal would interpret, and JSON is YAML.
         format!("{name}: {}\n", terminal::escaped(&serde_json::to_string(value).context("writing JSON")?))
     } else {
         text
@@ -147,31 +148,31 @@ fn entry(indent: &str, name: &str, value: &Value) -> Result<String> {
 
 fn list(printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
-    struct ListedPresets {
-        presets: Vec<ListedPreset>,
+    struct JsonPresets {
+        presets: Vec<JsonPreset>,
     }
     #[derive(Serialize)]
-    struct ListedPreset {
+    struct JsonPreset {
         name: &'static str,
         about: &'static str,
     }
-    let presets = PRESETS.iter().map(|preset| ListedPreset { name: preset.name, about: preset.about });
+    let presets = PRESETS.iter().map(|preset| JsonPreset { name: preset.name, about: preset.about });
     let width = PRESETS.iter().map(|preset| preset.name.len()).max().unwrap_or_default();
-    let line = |ListedPreset { name, about }: &ListedPreset| format!("{name:width$}  {about}\n");
-    let data = ListedPresets { presets: presets.collect() };
+    let line = |JsonPreset { name, about }: &JsonPreset| format!("{name:width$}  {about}\n");
+    let data = JsonPresets { presets: presets.collect() };
     printer.print(&data, |_| data.presets.iter().map(line).collect())
 }
 
 fn validate(name: &str, errors: &[&ConfigError], doubts: &[&ConfigError], printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
-    struct Judged<'a> {
+    struct JsonValidation<'a> {
         instance: &'a str,
         good: bool,
         errors: &'a [&'a ConfigError],
         doubts: &'a [&'a ConfigError],
     }
     let shown = printable(name.as_bytes());
-    let data = Judged { instance: name, good: errors.is_empty(), errors, doubts };
+    let data = JsonValidation { instance: name, good: errors.is_empty(), errors, doubts };
     printer.print(&data, |paint| {
         let mut text = String::new();
         for (label, found) in [(paint.red("error"), errors), (paint.yellow("warning"), doubts)] {

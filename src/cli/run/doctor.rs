@@ -1,4 +1,4 @@
-//! `doctor`.
+//! `doctor`: checks an instance.
 
 use crate::cli::Invocation;
 use crate::cli::args::DoctorArgs;

@@ -1,4 +1,4 @@
-//! `event`.
+//! `event`: handles an event from a webhook or a job.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::types::error::Result;
 
 /// What a dry run would do.
 #[derive(Serialize)]
-struct Plans<'a> {
+struct JsonPlans<'a> {
     plans: Vec<&'a Preview>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &EventArgs, invocation: &Invocation<'_>) -> Result<
         Outcome::Preview(preview) => Some(preview),
         Outcome::Nothing | Outcome::Written => None,
     });
-    let plans = Plans { plans: previews.collect() };
+    let plans = JsonPlans { plans: previews.collect() };
     if !plans.plans.is_empty() {
         invocation
             .printer

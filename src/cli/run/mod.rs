@@ -1,4 +1,4 @@
-//! One short file for each command: arguments become a request, an operation does it, the result is rendered.
+//! One short file for each command: it turns arguments into a request, runs the operation, and renders the result.
 
 pub(crate) mod completions;
 pub(crate) mod config;

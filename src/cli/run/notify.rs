@@ -1,8 +1,8 @@
-//! `notify`: from a job, ask the bot project to look at the job's pipeline or merge request, or at a pipeline that the
-//! job was told of.
+//! `notify`: run in a job, asks the bot project to look at the job's pipeline or merge request, or at a given pipeline.
 //!
-//! One call to the trigger URL of the bot project, with a trigger token that is worth no more than that, and with a
-//! webhook token where there is one. The access token is neither needed nor used.
+//! It makes one call to the trigger URL of the bot project, with a trigger token that permits nothing else, and with a
+//! webhook token if there is one. It neither needs nor uses an access token.
+
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
@@ -13,10 +13,10 @@ use crate::forge::{TokenKind, TriggerAddress};
 use crate::setup::webhook_token::UnverifiedToken;
 use crate::types::error::{NoCredentials, Result, UsageError, bail};
 
-/// Where in the payload the notice stands.
-const KEY: &str = "source_git_bot";
+/// The key of the notice in the payload.
+const NOTICE_KEY: &str = "source_git_bot";
 
-/// The notice, with the token for instances that require one.
+/// The notice, with the webhook token for instances that require one.
 #[derive(Serialize)]
 struct SentNotice<'a> {
     #[serde(flatten)]
@@ -63,7 +63,8 @@ pub(crate) fn run(arguments: &NotifyArgs, invocation: &Invocation<'_>) -> Result
         return Ok(());
     }
     let sent = SentNotice { notice: &notice, webhook_token };
-    let pipeline = settings.forge(token, TokenKind::Trigger, invocation.mode())?.trigger(&address, KEY, &sent)?;
+    let pipeline =
+        settings.forge(token, TokenKind::Trigger, invocation.mode())?.trigger(&address, NOTICE_KEY, &sent)?;
     tracing::info!("asked the bot to look at {}: its pipeline {pipeline} does", notice.subject());
     Ok(())
 }

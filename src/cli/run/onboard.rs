@@ -1,8 +1,8 @@
-//! `onboard`.
+//! `onboard`: sets up a package on GitLab.
 
 use crate::cli::Invocation;
 use crate::cli::args::OnboardArgs;
-use crate::cli::render::onboard::{self as render, ShownOnboarding};
+use crate::cli::render::onboard::{self as render, OnboardingResult};
 use crate::ops::onboard::{self, OnboardRequest};
 use crate::ops::session::Mode;
 use crate::setup::ci_file::Templates;
@@ -24,8 +24,8 @@ pub(crate) fn run(arguments: &OnboardArgs, invocation: &Invocation<'_>) -> Resul
     let request = OnboardRequest { package, namespace: arguments.namespace.clone(), templates };
     let onboarded = onboard::onboard(&request, settings, invocation.mode())?;
     let package = &request.package;
-    let shown = ShownOnboarding { package, onboarded: &onboarded, dry_run: invocation.mode() == Mode::DryRun };
-    invocation.printer.print(&shown.data(), |paint| render::text(&shown, paint))?;
+    let result = OnboardingResult { package, onboarded: &onboarded, dry_run: invocation.mode() == Mode::DryRun };
+    invocation.printer.print(&result.data(), |paint| render::text(&result, paint))?;
     let undone = onboarded.steps.left.iter().filter(|todo| todo.why == TodoReason::Undone).count();
     if let Some(error) = onboarded.error {
         return Err(error);
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &OnboardArgs, invocation: &Invocation<'_>) -> Resul
     Ok(())
 }
 
-/// Reads where the templates are, where the command line says that.
+/// Returns the templates and the image, if the command line names them.
 fn named_templates(arguments: &OnboardArgs) -> Result<Option<Templates>> {
     let Some((templates, image)) = arguments.templates.as_deref().zip(arguments.image.as_deref()) else {
         return Ok(None);

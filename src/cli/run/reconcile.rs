@@ -1,4 +1,4 @@
-//! `reconcile`.
+//! `reconcile`: brings all merge requests of an instance up to date.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! `recreate`.
+//! `recreate`: rebuilds a dist-git merge request.
 
 use crate::cli::Invocation;
 use crate::cli::args::RecreateArgs;

@@ -1,4 +1,4 @@
-//! `report`.
+//! `report`: brings the CI results of dist-git to the source-git merge request.
 
 use crate::cli::Invocation;
 use crate::cli::args::ReportArgs;
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &ReportArgs, invocation: &Invocation<'_>) -> Result
     show(&outcome, invocation)
 }
 
-/// A dry run says also that there is nothing to do.
+/// Shows the outcome. A dry run also reports that there is nothing to do.
 fn show(outcome: &Outcome, invocation: &Invocation<'_>) -> Result<()> {
     match outcome {
         Outcome::Nothing if invocation.global.dry_run => {

@@ -1,4 +1,4 @@
-//! `retest`.
+//! `retest`: starts a new pipeline for a dist-git merge request.
 
 use crate::cli::Invocation;
 use crate::cli::args::RetestArgs;

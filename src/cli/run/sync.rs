@@ -1,4 +1,4 @@
-//! `sync`.
+//! `sync`: opens or updates the dist-git merge request of a source-git merge request.
 
 use crate::cli::Invocation;
 use crate::cli::args::SyncArgs;

@@ -1,4 +1,4 @@
-//! `update-dist-git`.
+//! `update-dist-git`: turns a source-git clone into the content of a dist-git clone.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::cli::Invocation;
-use crate::cli::args::{Output, UpdateDistGitArgs};
+use crate::cli::args::{OutputFormat, UpdateDistGitArgs};
 use crate::cli::render::transformation;
 use crate::ops::generate::diffs::FileDiff;
 use crate::ops::update_dist_git::{self, UpdateDistGitRequest, Updated};
@@ -26,18 +26,19 @@ pub(crate) fn run(arguments: &UpdateDistGitArgs, invocation: &Invocation<'_>) ->
     };
     let mode = invocation.mode();
     let Updated { report, diffs } = update_dist_git::update_dist_git(&request, invocation.context, mode)?;
-    let is_quiet = invocation.global.quiet && !invocation.global.dry_run && invocation.global.output == Output::Text;
+    let is_quiet =
+        invocation.global.quiet && !invocation.global.dry_run && invocation.global.output == OutputFormat::Text;
     if is_quiet {
         return Ok(());
     }
     #[derive(Serialize)]
-    struct WithDiffs<'a> {
+    struct JsonReport<'a> {
         #[serde(flatten)]
         report: &'a TransformReport,
         #[serde(skip_serializing_if = "<[FileDiff]>::is_empty")]
         diffs: &'a [FileDiff],
     }
-    let data = WithDiffs { report: &report, diffs: &diffs };
+    let data = JsonReport { report: &report, diffs: &diffs };
     invocation.printer.print(&data, |paint| transformation::report_text(&report, &diffs, paint))
 }
 
@@ -53,6 +54,7 @@ fn read_message(arguments: &UpdateDistGitArgs) -> Result<Option<Vec<u8>>> {
     Ok(Some(message))
 }
 
+/// Reads a file, or standard input for `-`.
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     let mut message = Vec::new();
     let read = if path == Path::new("-") {

@@ -1,6 +1,6 @@
-//! `webhook-token`: makes the token that a webhook or a job proves itself with, or says what one is good for.
+//! `webhook-token`: makes the token with which a webhook or a job authenticates, or says what a token is good for.
 //!
-//! Neither GitLab nor an access token is needed, and no instance: a token is the secret's and nothing else's. The secret
+//! It needs neither GitLab nor an access token nor an instance, because a token depends on the secret alone. The secret
 //! comes from a file or the environment, never from an argument, which everybody on the machine can read.
 
 use std::fs::File;
@@ -26,7 +26,7 @@ const SECRET_LIMIT: usize = 4 << 10;
 pub(crate) fn run(arguments: &WebhookTokenArgs, invocation: &Invocation<'_>) -> Result<()> {
     let asked = arguments.namespace.as_deref().map(|namespace| scope(namespace, arguments.project.as_deref()));
     let asked = asked.transpose()?;
-    let secret = secret(arguments.secret_file.as_deref(), invocation.context)?;
+    let secret = read_secret(arguments.secret_file.as_deref(), invocation.context)?;
     if secret.is_short() {
         tracing::warn!(
             "the secret is shorter than {SECRET_LENGTH} bytes, the least for HS256 (RFC 7518): with one token at hand it \
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &WebhookTokenArgs, invocation: &Invocation<'_>) -> 
         );
     }
     match (&arguments.verify, asked) {
-        (Some(token), asked) => verify(&given(token)?, asked.as_ref(), &secret, invocation.printer),
+        (Some(token), asked) => verify(&read_token(token)?, asked.as_ref(), &secret, invocation.printer),
         (None, Some(scope)) => make(&scope, &secret, invocation.printer),
         (None, None) => {
             bail!(UsageError::new("no namespace is named", "name the group or user whose projects the token is for"))
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &WebhookTokenArgs, invocation: &Invocation<'_>) -> 
 
 fn make(scope: &TokenScope, secret: &Secret, printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
-    struct MadeToken<'a> {
+    struct JsonToken<'a> {
         namespace: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         project: Option<&'a str>,
@@ -52,13 +52,13 @@ fn make(scope: &TokenScope, secret: &Secret, printer: &Printer) -> Result<()> {
     }
     let token = secret.sign(scope);
     let token = token.expose_secret();
-    let data = MadeToken { namespace: scope.namespace().as_str(), project: scope.project(), token };
+    let data = JsonToken { namespace: scope.namespace().as_str(), project: scope.project(), token };
     printer.print_token(&data, format!("{token}\n"))
 }
 
 fn verify(token: &str, asked: Option<&TokenScope>, secret: &Secret, printer: &Printer) -> Result<()> {
     #[derive(Serialize)]
-    struct FoundToken<'a> {
+    struct JsonVerification<'a> {
         namespace: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         project: Option<&'a str>,
@@ -73,11 +73,11 @@ fn verify(token: &str, asked: Option<&TokenScope>, secret: &Secret, printer: &Pr
     let signature = if verified == Err(TokenError::Signature) { "does not hold" } else { "holds" };
     let problem = match (verified, asked) {
         (Err(error), _) => Some(error.to_string()),
-        (Ok(scope), Some(asked)) if !scope.covers_scope(asked) => Some(format!("it is not for {}", words(asked))),
+        (Ok(scope), Some(asked)) if !scope.covers_scope(asked) => Some(format!("it is not for {}", describe(asked))),
         (Ok(_), _) => None,
     };
-    let text = format!("for        {}\nsignature  {signature}\n", words(scope));
-    let data = FoundToken {
+    let text = format!("for        {}\nsignature  {signature}\n", describe(scope));
+    let data = JsonVerification {
         namespace: scope.namespace().as_str(),
         project: scope.project(),
         signature,
@@ -91,7 +91,7 @@ fn verify(token: &str, asked: Option<&TokenScope>, secret: &Secret, printer: &Pr
     }
 }
 
-fn words(scope: &TokenScope) -> String {
+fn describe(scope: &TokenScope) -> String {
     match scope.project() {
         Some(project) => format!("the project {}/{project}", scope.namespace()),
         None => format!("every project in {}", scope.namespace()),
@@ -103,17 +103,17 @@ fn scope(namespace: &str, project: Option<&str>) -> Result<TokenScope, UsageErro
                alone, such as `bash`"))
 }
 
-/// Returns the token that was typed, or is on standard input.
-fn given(token: &str) -> Result<String> {
+/// Returns the token that was typed, or for `-` reads it from standard input.
+fn read_token(token: &str) -> Result<String> {
     if token != "-" {
         return Ok(token.to_owned());
     }
-    let text = text_of(io::stdin().lock(), LENGTH_LIMIT).context("reading the token from standard input")?;
+    let text = read_at_most(io::stdin().lock(), LENGTH_LIMIT).context("reading the token from standard input")?;
     Ok(text.trim_end().to_owned())
 }
 
-/// Returns the secret: of this file, else of the environment.
-fn secret(file: Option<&Path>, context: &ProcessContext) -> Result<Secret> {
+/// Reads the secret from `file`, or else from the environment.
+fn read_secret(file: Option<&Path>, context: &ProcessContext) -> Result<Secret> {
     let missing = |text: String| {
         UsageError::new(
             text,
@@ -124,17 +124,17 @@ fn secret(file: Option<&Path>, context: &ProcessContext) -> Result<Secret> {
         let secret = Environment::read(context.variables.clone())?.webhook_secret.and_then(Secret::new);
         return Ok(secret.ok_or_else(|| missing("there is no secret for webhook tokens".to_owned()))?);
     };
-    let text = File::open(path).map_err(Error::from).and_then(|file| text_of(file, SECRET_LIMIT));
+    let text = File::open(path).map_err(Error::from).and_then(|file| read_at_most(file, SECRET_LIMIT));
     let unread = |error: Error| Error::from(missing(format!("`{}` cannot be read", path.display()))).caused_by(&error);
     let text = text.map_err(unread)?;
-    // Editors end a file with a line end; it is none of the secret's.
+    // Editors add a line end to a file. It is not part of the secret.
     let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
     let secret = Secret::new(SecretString::from(text));
     Ok(secret.ok_or_else(|| missing(format!("`{}` is empty", path.display())))?)
 }
 
-/// Reads a short text.
-fn text_of(from: impl Read, limit: usize) -> Result<String> {
+/// Reads a text of at most `limit` bytes. A longer one is an error.
+fn read_at_most(from: impl Read, limit: usize) -> Result<String> {
     let mut text = String::new();
     let length = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     from.take(length).read_to_string(&mut text)?;
@@ -144,7 +144,7 @@ fn text_of(from: impl Read, limit: usize) -> Result<String> {
     Ok(text)
 }
 
-/// Returns the time that tokens are held against, in seconds since 1970.
+/// Returns the time for checking when tokens expire, in seconds since 1970.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -10,7 +10,7 @@ use bstr::{BString, ByteSlice as _};
 
 use crate::git::history::History;
 use crate::git::proof::TreeProof;
-use crate::git::store::{Store, TreeEntry};
+use crate::git::{Store, TreeEntry};
 use crate::ops::generate::proven_series::{Maker, check_order, prove, read_messages};
 use crate::transform::config::{self, PackageConfig};
 use crate::transform::dist_git::{self, Inputs, Outputs, SpecPlace};
@@ -102,7 +102,7 @@ pub(crate) fn generate(store: &Store, request: GenerateRequest<'_>) -> Result<Ge
     let commits = read_messages(&history, &request.originals, request.comments, &mut findings)?;
     let maker =
         Maker { store, history: &history, commits: &commits, comments: request.comments, ignored: &ignored, old: &old };
-    let measure = TreeProof::take(store, &history, &ignored)?;
+    let measure = TreeProof::read(store, &history, &ignored)?;
     let proven = prove(&maker, &measure, &request.upstream.name)?;
     findings.extend(proven.findings);
     findings.extend(nothing_but_ignored(&history, proven.series.is_empty()));
@@ -120,7 +120,7 @@ pub(crate) fn generate(store: &Store, request: GenerateRequest<'_>) -> Result<Ge
     check_order(store, &measure, &proven.series, &outputs.order)?;
     let mut after = outputs.files.clone();
     for (path, made) in &outputs.made {
-        after.insert(path.clone(), File { mode: made.mode, blob: store.keep(&made.content)? });
+        after.insert(path.clone(), File { mode: made.mode, blob: store.add_blob(&made.content)? });
     }
     findings.extend(outputs.findings.iter().cloned());
     let in_series = proven.series.iter().map(|patch| place.patch(&patch.file_name));

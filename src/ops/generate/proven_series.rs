@@ -10,7 +10,7 @@ use bstr::{BString, ByteSlice as _};
 use crate::git::history::{DownstreamCommit, History};
 use crate::git::patches::{self, FormattedPatch};
 use crate::git::proof::{PatchFile, Proof, TreeProof};
-use crate::git::store::{Store, TreeEntry};
+use crate::git::{Store, TreeEntry};
 use crate::transform::keep;
 use crate::transform::mail::{self, PatchedFile};
 use crate::transform::message::{self, CommentStyle, PatchMetadata};
@@ -325,7 +325,7 @@ fn check_without_ignored(maker: &Maker<'_>, measure: &TreeProof, series: &[Serie
     }
     let emitted = series.iter().filter(|patch| patch.place != PatchPlace::Ignored && !patch.content.is_empty());
     let emitted: Vec<_> = emitted.map(patch_file).collect();
-    if let Some((name, reason)) = measure.stops_at(maker.store, &emitted)? {
+    if let Some((name, reason)) = measure.first_failure(maker.store, &emitted)? {
         let text = format!("{} does not apply without the ignored patches before it ({reason})", quoted(&name));
         let commit = series.iter().find(|patch| patch.file_name.as_str().as_bytes() == name.as_bytes());
         let refusal =
@@ -348,7 +348,7 @@ pub(crate) fn check_order(store: &Store, measure: &TreeProof, series: &[SeriesPa
         return Ok(());
     }
     emitted.sort_by_key(place);
-    if let Some((name, reason)) = measure.stops_at(store, &emitted)? {
+    if let Some((name, reason)) = measure.first_failure(store, &emitted)? {
         let text = format!("{} does not apply where the spec has it among the others ({reason})", quoted(&name));
         let remedy =
             "remove its `Patch-present-in-specfile` and its Patch tag, or move its commit to where the spec has it";

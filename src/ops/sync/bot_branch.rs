@@ -36,7 +36,7 @@ impl SyncRun<'_> {
             };
         }
         let commit = store.commit_at(BRANCH_TIP)?;
-        let described = store.describe(&commit)?;
+        let described = store.commit_info(&commit)?;
         let own =
             described.committer_email == self.session.identity()?.email && described.message.contains(SOURCE_TRAILER);
         let tip = Tip {

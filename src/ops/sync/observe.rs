@@ -8,9 +8,9 @@ use crate::ci::LogSection;
 use crate::config::CiFiles;
 use crate::forge::MergeRequest;
 use crate::git::partial::PartialFetch;
-use crate::git::replay::{self, Based};
-use crate::git::store::{Store, TreeEntry};
+use crate::git::replay::{self, RebaseOutcome};
 use crate::git::work_tree;
+use crate::git::{Store, TreeEntry};
 use crate::ops::generate::{self, GenerateRequest, Generated};
 use crate::ops::sync::bot_branch::BranchHome;
 use crate::ops::sync::pair_facts::{self, Pairing};
@@ -259,8 +259,8 @@ impl SyncRun<'_> {
         let remote = self.remote("source-git", &self.source_path);
         let section = LogSection::begin(self.session.log, "fetch_source_git", "fetching from source-git");
         let begun = match self.due {
-            Due::Target => PartialFetch::begin_at_branch(store, &remote, target.as_str()),
-            _ => PartialFetch::begin(store, &remote, self.source.iid.0, target.as_str()),
+            Due::Target => PartialFetch::of_branch(store, &remote, target.as_str()),
+            _ => PartialFetch::of_merge_request(store, &remote, self.source.iid.0, target.as_str()),
         };
         let mut fetched = match begun {
             Err(error) if self.has_lost_target(&error, &target)? => return self.observe_without_target(target),
@@ -357,7 +357,7 @@ impl SyncRun<'_> {
         authors: &mut Vec<CommitAuthor>,
     ) -> Result<Making> {
         let section = LogSection::begin(self.session.log, "fetch_distro", "fetching the packaging");
-        fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
+        fetched.fetch_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
         drop(section);
         let section = LogSection::begin(self.session.log, "fetch_dist_git", "fetching from dist-git");
         let dist_git = self.remote("dist-git", &self.dist_path);
@@ -379,10 +379,10 @@ impl SyncRun<'_> {
             let remedy = "add `upstream_ref: TAG` to .distro/source-git.yaml";
             bail!(Refusal::new("the package configuration has no `upstream_ref`", remedy));
         };
-        let (name, commit) = fetched.bring_upstream(&upstream_ref, |commit| {
+        let (name, commit) = fetched.fetch_upstream(&upstream_ref, |commit| {
             Ok(self.session.forge.is_on_a_branch_or_tag(self.source.target_project_id, commit)?)
         })?;
-        fetched.bring_changes(&commit)?;
+        fetched.fetch_changes(&commit)?;
         let before = self.upstream_ref_of_target(store, fetched)?;
         let on_target = self.on_target(store, fetched, before.as_deref(), &upstream_ref)?;
         *authors = match self.due {
@@ -395,9 +395,9 @@ impl SyncRun<'_> {
             false => generate::read_config(store, &on_target.tip)?,
         };
         let tip_tree = store.tree_of(&on_target.tip)?;
-        fetched.bring_directory(&on_target.tip, &RepoPath::parse(config::DISTRO)?)?;
+        fetched.fetch_directory(&on_target.tip, &RepoPath::parse(config::DISTRO)?)?;
         if let Some(TreeEntry::File(spec)) = store.entry(&tip_tree, &config.spec_path)? {
-            fetched.bring_files([&spec])?;
+            fetched.fetch_files([&spec])?;
         }
         let upstream = before
             .filter(|before| *before != upstream_ref)
@@ -423,7 +423,7 @@ impl SyncRun<'_> {
         )?;
         generated.report.findings.extend(on_target.findings);
         // Of files that are no more than copied, only the names were known so far.
-        fetched.bring_files(generated.after.values())?;
+        fetched.fetch_files(generated.after.values())?;
         drop(section);
         let tree = store.tree_with(&base_tree, &work_tree::changes(&generated.before, &generated.after))?;
         Ok(Making::Made(Box::new(Made { generated, upstream, base, base_tree, tree })))
@@ -435,7 +435,7 @@ impl SyncRun<'_> {
         let Some(TreeEntry::File(file)) = store.entry(&store.tree_of(&fetched.target)?, &path)? else {
             return Ok(None);
         };
-        fetched.bring_files([&file])?;
+        fetched.fetch_files([&file])?;
         let parsed = config::PackageConfig::parse(&store.read(&file.blob)?);
         Ok(parsed.ok().and_then(|(config, _)| config.upstream_ref))
     }
@@ -456,19 +456,19 @@ impl SyncRun<'_> {
             }
             return Ok(on_target);
         }
-        match replay::base_on_target(store, &fetched.head, &fetched.target)? {
-            Based::Contains => {}
-            Based::Replayed { steps, tip, .. } => {
+        match replay::rebase_on_target(store, &fetched.head, &fetched.target)? {
+            RebaseOutcome::UpToDate => {}
+            RebaseOutcome::Replayed { steps, tip, .. } => {
                 on_target.tip = tip;
                 on_target.originals = steps.into_iter().map(|step| (step.replayed, step.original)).collect();
             }
-            Based::Squashed { tip, reason, .. } => {
+            RebaseOutcome::Squashed { tip, reason, .. } => {
                 let text = format!("the merge request became one patch: {reason}");
                 on_target.findings.push(Finding::warning(text).remedy("rebase the merge request on its target branch"));
                 on_target.tip = tip;
                 on_target.originals = HashMap::from([(tip, fetched.head)]);
             }
-            Based::Conflict { paths } => {
+            RebaseOutcome::Conflict { paths } => {
                 let paths: Vec<_> = paths.iter().take(5).map(|path| quoted(path.as_bytes())).collect();
                 let text = format!("the merge request conflicts with its target branch in {}", paths.join(", "));
                 bail!(Refusal::new(text, format!("rebase it on {}", quoted(self.source.target_branch.as_bytes()))));
@@ -500,7 +500,7 @@ fn authors_of(store: &Store, fetched: &PartialFetch<'_>, upstream: &CommitId) ->
     let commits = store.commits_between(&[fetched.head], &fetched.target)?;
     let mut authors = Vec::new();
     for commit in commits.iter().rev().filter(|commit| downstream.contains(commit)) {
-        let described = store.describe(commit)?;
+        let described = store.commit_info(commit)?;
         if described.parents.len() < 2 {
             authors.push(CommitAuthor { name: described.author_name, email: described.author_email });
         }
