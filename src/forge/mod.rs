@@ -3,7 +3,7 @@
 //! This room is thin on purpose. A call sends one request. A list is an iterator that requests the next page when the
 //! caller gets there. The result holds the part of GitLab's answer that the bot reads. Nothing is decided here. The
 //! endpoints come from the crate `gitlab`; where it lacks one, an endpoint here works in the same way. All requests
-//! share retries, limits and errors ([`RetryPolicy`], [`ForgeError`]).
+//! share retries, limits and errors ([`RetryPolicy`], [`ForgeError`](crate::types::error::ForgeError)).
 //!
 //! Text that a person wrote (titles, descriptions, notes, names) is passed on unchanged. It may be hostile: whoever
 //! puts it somewhere must make it safe for that place.
