@@ -4,7 +4,7 @@ use similar::TextDiff;
 
 use crate::cli::render::transformation::painted;
 use crate::cli::terminal::Paint;
-use crate::ops::outcome::TextChange;
+use crate::ops::text_change::TextChange;
 use crate::types::text::printable_whole;
 
 /// Returns the text, or what changes in it, behind a bar.
