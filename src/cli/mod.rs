@@ -44,7 +44,7 @@ impl Invocation<'_> {
     /// Shows the result of a sync, and returns the refusal if there is one.
     pub(crate) fn show_synced(&self, synced: Synced) -> Result<()> {
         let mut outcomes = Vec::new();
-        let ended = synced.end(&mut outcomes);
+        let ended = synced.record_in(&mut outcomes);
         outcomes.iter().try_for_each(|outcome| self.show(outcome))?;
         ended
     }

@@ -1,13 +1,13 @@
-//! What the process hands to operations. `main` reads it once; nothing below reads the process itself.
+//! What the process passes to operations. `main` reads it once; nothing below reads the process itself.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// The variables of the environment, and where programs are looked for.
+/// The environment's variables, and where to look for programs.
 #[derive(Clone, Debug)]
 pub struct ProcessContext {
-    /// The variable `PATH`: where git is looked for.
+    /// The variable `PATH`: where to look for git.
     pub search_path: OsString,
-    /// All variables that are text.
+    /// All variables whose names and values are valid UTF-8.
     pub variables: BTreeMap<String, String>,
 }

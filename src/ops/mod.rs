@@ -1,6 +1,6 @@
-//! Operations: each observes what is there, plans, and applies the plan or returns it.
+//! Operations: each one observes, plans, and then applies the plan or returns it.
 //!
-//! What an operation did comes back as a value; nothing here prints, and nothing knows how arguments are written.
+//! An operation returns what it did as a value. Nothing here prints, and nothing knows how arguments are written.
 
 pub(crate) mod commit_statuses;
 pub(crate) mod context;
@@ -19,6 +19,7 @@ pub(crate) mod retest;
 pub(crate) mod session;
 pub(crate) mod slash_command;
 pub(crate) mod sync;
+pub(crate) mod text_change;
 pub(crate) mod update_dist_git;
 
 pub use context::ProcessContext;

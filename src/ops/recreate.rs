@@ -1,5 +1,5 @@
-//! `recreate`: the dist-git merge request of a source-git merge request, made anew whatever people did there. Only on
-//! request: a person asks for it, with this command or with a comment.
+//! `recreate`: makes the dist-git merge request of a source-git merge request anew, whatever people did there. Only on
+//! request: a person asks for it with this command or with a comment.
 
 use crate::forge::MergeRequestState;
 use crate::ops::reference::{MergeRequestReference, NamedMergeRequest};
@@ -9,8 +9,8 @@ use crate::pair::facts::SyncMode;
 use crate::types::Refusal;
 use crate::types::error::Result;
 
-/// Returns why there is nothing to make anew, where that is so.
-pub(crate) fn objection(session: &Session, reference: &MergeRequestReference) -> Result<Option<Refusal>> {
+/// Returns why the pair cannot be recreated, if it cannot.
+pub(crate) fn refusal(session: &Session, reference: &MergeRequestReference) -> Result<Option<Refusal>> {
     let MergeRequestReference { project, iid } = reference;
     let is_closed = session.forge.merge_request(project, *iid)?.state == MergeRequestState::Closed;
     let refusal = || {
@@ -22,7 +22,6 @@ pub(crate) fn objection(session: &Session, reference: &MergeRequestReference) ->
     Ok(is_closed.then(refusal))
 }
 
-/// Makes it anew.
 pub(crate) fn recreate(session: &Session, named: NamedMergeRequest) -> Result<Synced> {
     sync::sync(session, &SyncRequest { mode: SyncMode::Recreate, ..SyncRequest::new(named) })
 }

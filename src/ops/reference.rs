@@ -1,4 +1,4 @@
-//! Merge requests and pipelines as people and jobs name them: by an address of the instance's GitLab, or in short.
+//! Merge requests and pipelines as people and jobs name them: by an address on the instance's GitLab, or in short form.
 
 use url::Url;
 
@@ -7,17 +7,15 @@ use crate::types::error::{Result, UsageError, bail};
 use crate::types::finding::quoted;
 use crate::types::{MergeRequestIid, PipelineId, ProjectPath};
 
-/// Which merge request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MergeRequestReference {
     /// The project that it targets.
     pub(crate) project: ProjectPath,
-    /// Its number there.
     pub(crate) iid: MergeRequestIid,
 }
 
 impl MergeRequestReference {
-    /// Reads `text`. An address has to be one of the GitLab at `gitlab`, which may be installed below a path.
+    /// Parses `text`. An address must be on the GitLab at `gitlab`, which may be installed below a path.
     pub(crate) fn parse(text: &str, gitlab: &Url) -> Result<Self, UsageError> {
         let wrong = |what: &str| {
             UsageError::new(
@@ -47,7 +45,7 @@ impl MergeRequestReference {
     }
 }
 
-/// Which merge request, and where its pair is.
+/// A source-git merge request, and the dist-git project of its pair.
 #[derive(Clone, Debug)]
 pub(crate) struct NamedMergeRequest {
     pub(crate) reference: MergeRequestReference,
@@ -55,7 +53,8 @@ pub(crate) struct NamedMergeRequest {
 }
 
 impl NamedMergeRequest {
-    /// Reads what is named; nothing, with a line in the log, where that is none of the instance's.
+    /// Reads the merge request from the argument or the job. Returns `None`, and logs why, if its project is not in the
+    /// instance.
     pub(crate) fn read(named: Option<&str>, settings: &SessionSettings) -> Result<Option<Self>> {
         let Some(named) = named.or(settings.job.merge_request.as_deref()) else {
             bail!(UsageError::new(
@@ -77,17 +76,15 @@ impl NamedMergeRequest {
     }
 }
 
-/// Which pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PipelineReference {
     /// The project that it runs in.
     pub(crate) project: ProjectPath,
-    /// Its number.
     pub(crate) pipeline: PipelineId,
 }
 
 impl PipelineReference {
-    /// Reads `text`. An address has to be one of the GitLab at `gitlab`, which may be installed below a path.
+    /// Parses `text`. An address must be on the GitLab at `gitlab`, which may be installed below a path.
     pub(crate) fn parse(text: &str, gitlab: &Url) -> Result<Self, UsageError> {
         let wrong = |what: &str| {
             UsageError::new(
@@ -111,18 +108,18 @@ impl PipelineReference {
     }
 }
 
-/// What a text that somebody copied from a browser names.
+/// What a text names that somebody may have copied from a browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Address {
-    /// A thing of the GitLab that was asked for, by its path there, without `/` in front, query and fragment.
+    /// A path on the given GitLab, without a leading `/`, query or fragment.
     Path(String),
-    /// Something on another server.
+    /// An address on another server.
     Elsewhere,
-    /// It is no address.
+    /// Not an address.
     Other,
 }
 
-/// Reads `text` as an address on the GitLab at `gitlab`, which may be installed below a path.
+/// Parses `text` as an address on the GitLab at `gitlab`, which may be installed below a path.
 fn read_address(text: &str, gitlab: &Url) -> Address {
     match Url::parse(text) {
         Ok(url) if url.has_host() => {
@@ -147,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_request_is_named_by_address_or_short_form() {
+    fn merge_requests_are_named_by_address_or_short_form() {
         let found = Ok(("group/sub/project".to_owned(), 7));
         for (text, gitlab) in [
             ("group/sub/project!7", "https://gitlab.com"),
@@ -160,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_merge_request_is_refused() {
+    fn invalid_names_of_merge_requests_are_refused() {
         for text in [
             "",
             "7",
@@ -185,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_is_named_by_address_or_path() {
+    fn pipelines_are_named_by_address_or_path() {
         let found = Some(("group/sub/project".to_owned(), 7));
         for (text, gitlab) in [
             ("group/sub/project/-/pipelines/7", "https://gitlab.com"),
@@ -198,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_pipeline_is_refused() {
+    fn invalid_names_of_pipelines_are_refused() {
         for text in [
             "",
             "7",

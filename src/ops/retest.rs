@@ -1,10 +1,11 @@
-//! `retest`: one more pipeline for the dist-git merge request of a source-git merge request.
+//! `retest`: starts another pipeline for the dist-git merge request of a source-git merge request.
 //!
-//! GitLab decides whether the bot may start one, and where it runs. Where it may not, the bot's note says who can.
+//! GitLab decides whether the bot may start one, and where it runs. If the bot may not, its note says who can.
+
 use chrono::Utc;
 
 use crate::forge::{MergeRequestState, Note, Pipeline};
-use crate::ops::find_pair::{self, Pair, PairReference};
+use crate::ops::find_pair::{self, MergeRequestPair, PairReference};
 use crate::ops::outcome::{Outcome, Preview};
 use crate::ops::reference::MergeRequestReference;
 use crate::ops::session::Session;
@@ -15,22 +16,21 @@ use crate::pair::note::retest_hint::{self, RunSection};
 use crate::types::error::{ForgeError, Result};
 use crate::types::{PipelineId, Refusal};
 
-/// How many pipelines of a merge request are looked at; GitLab lists the newest of each kind first.
-const LOOKED_AT: usize = 100;
+/// The most pipelines of a merge request that are read. GitLab lists the newest of each kind first.
+const MAX_PIPELINES: usize = 100;
 
-/// What came of it.
 pub(crate) enum Retested {
-    /// A pipeline was started; nobody has been told yet.
-    Started(Box<Pair>),
-    /// None was started.
+    /// A pipeline was started; the note does not say so yet.
+    Started(Box<MergeRequestPair>),
+    /// No pipeline was started.
     Refused(Refusal),
-    /// Whether one was started is not known.
-    Unsettled(ForgeError),
-    /// Nothing was to be written, and this would have been.
+    /// A pipeline may have been started: GitLab's answer was lost.
+    Unknown(ForgeError),
+    /// A dry run: nothing was written, and this is what would be done.
     Preview(Box<Preview>),
 }
 
-/// Starts a pipeline, where that is due.
+/// Starts a pipeline, or returns why not.
 pub(crate) fn retest(session: &Session, reference: &MergeRequestReference) -> Result<Retested> {
     let refused = |text: String, remedy: &str| Ok(Retested::Refused(Refusal::new(text, remedy)));
     let MergeRequestReference { project, iid } = reference;
@@ -42,7 +42,7 @@ pub(crate) fn retest(session: &Session, reference: &MergeRequestReference) -> Re
     if pair.dist.state != MergeRequestState::Opened {
         return refused(format!("{name} is not open"), "reopen it, or let the bot do that with `recreate`");
     }
-    let before = pipelines(session, &pair)?;
+    let before = newest_pipelines(session, &pair)?;
     let newest = before.iter().filter_map(|pipeline| pipeline.created_at).max();
     if retest_hint::is_too_soon(newest, session.forge.server_time().unwrap_or_else(Utc::now)) {
         let text = format!("the newest pipeline of {name} is not ten minutes old");
@@ -57,10 +57,10 @@ pub(crate) fn retest(session: &Session, reference: &MergeRequestReference) -> Re
             Ok(Retested::Started(Box::new(pair)))
         }
         Err(error @ ForgeError::MaybeDone(_)) => {
-            let known = newest_of(&before);
-            Ok(match pipelines(session, &pair) {
-                Ok(now) if newest_of(&now) > known => Retested::Started(Box::new(pair)),
-                _ => Retested::Unsettled(error),
+            let newest_before = newest_id(&before);
+            Ok(match newest_pipelines(session, &pair) {
+                Ok(now) if newest_id(&now) > newest_before => Retested::Started(Box::new(pair)),
+                _ => Retested::Unknown(error),
             })
         }
         Err(
@@ -70,16 +70,16 @@ pub(crate) fn retest(session: &Session, reference: &MergeRequestReference) -> Re
             | ForgeError::Conflict(_)),
         ) => {
             let reason = error.failure().map(|failure| failure.message.clone()).unwrap_or_default();
-            say_who_can(session, &pair, &reason)?;
+            add_hint_to_note(session, &pair, &reason)?;
             refused(format!("the bot may start no pipeline for {name}: {error}"), "see the bot's note: it says who can")
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Brings the note up to date after a pipeline was started.
-pub(crate) fn announce(session: &Session, pair: Pair) -> Result<Outcome> {
-    if let Some(note) = own_note(session, &pair)?
+/// Updates the note after a pipeline was started.
+pub(crate) fn update_note(session: &Session, pair: MergeRequestPair) -> Result<Outcome> {
+    if let Some(note) = bot_note(session, &pair)?
         && let Some(text) = RunSection::removed_from(&note.body)
     {
         session.forge.edit_note(pair.source.target_project_id, pair.source.iid, note.id, &text)?;
@@ -87,9 +87,9 @@ pub(crate) fn announce(session: &Session, pair: Pair) -> Result<Outcome> {
     report::report(session, pair)
 }
 
-/// Lets the note say who can start a pipeline.
-fn say_who_can(session: &Session, pair: &Pair, reason: &str) -> Result<()> {
-    let Some(note) = own_note(session, pair)? else { return Ok(()) };
+/// Makes the note say who can start a pipeline.
+fn add_hint_to_note(session: &Session, pair: &MergeRequestPair, reason: &str) -> Result<()> {
+    let Some(note) = bot_note(session, pair)? else { return Ok(()) };
     let dist_git =
         DistGitLink { project: pair.dist_path.clone(), merge_request: pair.dist.iid, url: pair.dist.web_url.clone() };
     let Some(section) = RunSection::new(&note.body, &dist_git, reason) else { return Ok(()) };
@@ -100,21 +100,21 @@ fn say_who_can(session: &Session, pair: &Pair, reason: &str) -> Result<()> {
     Ok(())
 }
 
-fn own_note(session: &Session, pair: &Pair) -> Result<Option<Note>, ForgeError> {
+fn bot_note(session: &Session, pair: &MergeRequestPair) -> Result<Option<Note>, ForgeError> {
     let recorded = markers::read(&pair.dist.description).and_then(|record| record.note);
     let found = notes::find(session, pair.source.target_project_id, pair.source.iid, recorded)?;
     Ok(found.into_iter().next())
 }
 
-/// Returns the newest pipelines of the dist-git merge request; none where the bot may not see them.
-fn pipelines(session: &Session, pair: &Pair) -> Result<Vec<Pipeline>, ForgeError> {
-    let found = session.forge.merge_request_pipelines(&pair.dist_path, pair.dist.iid).take(LOOKED_AT);
+/// Returns the newest pipelines of the dist-git merge request; none if the bot may not see them.
+fn newest_pipelines(session: &Session, pair: &MergeRequestPair) -> Result<Vec<Pipeline>, ForgeError> {
+    let found = session.forge.merge_request_pipelines(&pair.dist_path, pair.dist.iid).take(MAX_PIPELINES);
     match found.collect() {
         Err(ForgeError::NotFoundOrNoAccess(_) | ForgeError::Forbidden(_)) => Ok(Vec::new()),
         found => found,
     }
 }
 
-fn newest_of(pipelines: &[Pipeline]) -> Option<PipelineId> {
+fn newest_id(pipelines: &[Pipeline]) -> Option<PipelineId> {
     pipelines.iter().map(|pipeline| pipeline.id).max()
 }

@@ -1,7 +1,7 @@
 //! `update-dist-git`: the transformation on two local clones.
 //!
-//! Takes what is checked out in source-git (the commit, never the work tree) and in dist-git, and writes the outcome
-//! into dist-git's work tree and index; commits it where a message is given.
+//! Takes what is checked out in source-git (the commit, never the work tree) and in dist-git, and writes the result
+//! into dist-git's work tree and index. Commits it if a message is given.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -19,28 +19,27 @@ use crate::transform::report::{TransformReport, Upstream};
 use crate::types::Refusal;
 use crate::types::error::{Result, UsageError, bail};
 
-/// Which clones, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct UpdateDistGitRequest {
     pub(crate) source_git: PathBuf,
     pub(crate) dist_git: PathBuf,
-    /// The message of the commit, where one is to be made.
+    /// The message of the commit to make, if any.
     pub(crate) message: Option<Vec<u8>>,
-    /// What the downstream commits sit on, instead of what the package configuration says.
+    /// The ref below the downstream commits, instead of the one in the package configuration.
     pub(crate) upstream_ref: Option<String>,
-    /// What to write above new patches in the spec.
+    /// What to write above new patches in the spec file.
     pub(crate) comments: CommentStyle,
 }
 
-/// What was done, or would be.
+/// What was done, or would be done.
 #[derive(Debug)]
 pub(crate) struct Updated {
     pub(crate) report: TransformReport,
-    /// What changes line by line; in a dry run only.
+    /// The changes line by line, in a dry run only.
     pub(crate) diffs: Vec<FileDiff>,
 }
 
-/// What is to be done to dist-git.
+/// What to do to dist-git.
 #[derive(Debug)]
 struct UpdatePlan {
     generated: Generated,
@@ -87,7 +86,7 @@ fn plan(
             source: source_git.head,
             known_as: source_git.head,
             originals: HashMap::new(),
-            upstream: resolve(store, source_git, &config, request.upstream_ref.as_deref())?,
+            upstream: resolve_upstream(store, source_git, &config, request.upstream_ref.as_deref())?,
             shallow: &source_git.shallow,
             dist_git: store.tree_of(&dist_git.head)?,
             comments: request.comments,
@@ -119,13 +118,13 @@ fn apply(
     Ok(())
 }
 
-fn resolve(
+fn resolve_upstream(
     store: &Store,
     source_git: &LocalRepository,
     config: &PackageConfig,
-    given: Option<&str>,
+    named: Option<&str>,
 ) -> Result<Upstream> {
-    let Some(name) = given.or(config.upstream_ref.as_deref()) else {
+    let Some(name) = named.or(config.upstream_ref.as_deref()) else {
         let remedy = "add `upstream_ref: TAG` to .distro/source-git.yaml, or give `--upstream-ref`";
         bail!(Refusal::new("the package configuration has no `upstream_ref`", remedy));
     };

@@ -4,7 +4,7 @@ use similar::TextDiff;
 
 use crate::cli::render::transformation::paint_diff_line;
 use crate::cli::terminal::Paint;
-use crate::ops::outcome::TextChange;
+use crate::ops::text_change::TextChange;
 use crate::types::text::printable_whole;
 
 /// Returns the new text, or a diff if there was one before, with a bar before each line.

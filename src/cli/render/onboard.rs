@@ -37,12 +37,12 @@ impl OnboardingResult<'_> {
             instance,
             source_git: projects.source_git.as_str(),
             dist_git: projects.dist_git.as_str(),
-            bot_project: projects.hub.as_str(),
+            bot_project: projects.bot_project.as_str(),
             dry_run: *dry_run,
             done: &steps.done,
             to_do: &steps.planned,
             there_already: &steps.present,
-            left: &steps.left,
+            left: &steps.todos,
         }
     }
 }
@@ -64,14 +64,14 @@ pub(crate) fn text(result: &OnboardingResult<'_>, paint: Paint) -> String {
     part("done".to_owned(), &done.done);
     part(if *dry_run { "to do (dry run)" } else { "not done yet" }.to_owned(), &done.planned);
     part("was there already".to_owned(), &done.present);
-    if done.done.is_empty() && done.planned.is_empty() && done.left.is_empty() {
+    if done.done.is_empty() && done.planned.is_empty() && done.todos.is_empty() {
         text.push_str("\nNothing was to be done.\n");
     } else if done.done.is_empty() && done.planned.is_empty() {
         text.push_str("\nNothing was written.\n");
     }
-    if !done.left.is_empty() {
+    if !done.todos.is_empty() {
         text.push_str(&format!("\n{}\n", paint.bold(paint.yellow("left to a person"))));
-        for (number, left) in (1..).zip(&done.left) {
+        for (number, left) in (1..).zip(&done.todos) {
             text.push_str(&item(number, left));
         }
     }

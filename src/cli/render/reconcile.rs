@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::render::preview;
 use crate::cli::terminal::Paint;
-use crate::ops::reconcile::summary::{Counts, Did, LineOutcome, Summary, count};
+use crate::ops::reconcile::summary::{Action, LineOutcome, Summary, SummaryCounts, count_text};
 use crate::types::text::printable;
 
 pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
@@ -20,7 +20,7 @@ pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
             LineOutcome::Refused(why) => {
                 said.push(paint.yellow(format!("cannot be synced: {}", printable(why.as_bytes()))));
             }
-            LineOutcome::Failed(why) | LineOutcome::AllFailed(why) => {
+            LineOutcome::Failed(why) | LineOutcome::SharedFailure(why) => {
                 said.push(paint.red(format!("failed: {}", printable(why.as_bytes()))));
             }
         }
@@ -32,26 +32,26 @@ pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
         text.push_str("the status issue, not written (dry run):\n");
         issue.lines().for_each(|line| text.push_str(&format!("{}\n", format!("  {line}").trim_end())));
     }
-    let Counts { unchanged, changed, refused, failed } = summary.counts();
+    let SummaryCounts { unchanged, changed, refused, failed } = summary.counts();
     let all = [
         (unchanged, "unchanged"),
         (changed, "changed"),
         (refused, "cannot be synced"),
         (failed, "failed"),
-        (summary.left, summary.why_left.words()),
+        (summary.remaining, summary.stop_reason.words()),
     ];
     let parts: Vec<_> = all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
     text.push_str(&format!(
         "{}: {}; {} requests\n",
-        count(summary.looked_at().saturating_add(summary.unchanged).saturating_add(summary.left)),
+        count_text(summary.looked_at().saturating_add(summary.unchanged).saturating_add(summary.remaining)),
         parts,
         summary.requests
     ));
     text
 }
 
-fn describe(did: &Did) -> String {
+fn describe(did: &Action) -> String {
     match did.plan {
         None => did.what.to_owned(),
         Some(_) => format!("would have {}", did.what),
@@ -74,7 +74,7 @@ struct JsonSummary<'a> {
 #[derive(Serialize)]
 struct JsonMergeRequest<'a> {
     merge_request: &'a str,
-    did: &'a [Did],
+    did: &'a [Action],
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
@@ -86,18 +86,18 @@ pub(crate) fn data(summary: &Summary) -> impl Serialize + '_ {
             LineOutcome::Done => ("done", None),
             LineOutcome::LeftAlone(why) => ("left_alone", Some(why.as_str())),
             LineOutcome::Refused(why) => ("cannot_be_synced", Some(why.as_str())),
-            LineOutcome::Failed(why) | LineOutcome::AllFailed(why) => ("failed", Some(why.as_str())),
+            LineOutcome::Failed(why) | LineOutcome::SharedFailure(why) => ("failed", Some(why.as_str())),
         };
         JsonMergeRequest { merge_request: &line.merge_request, did: &line.did, outcome, why }
     });
-    let Counts { unchanged, changed, refused, failed } = summary.counts();
+    let SummaryCounts { unchanged, changed, refused, failed } = summary.counts();
     JsonSummary {
         merge_requests: lines.collect(),
         unchanged,
         changed,
         cannot_be_synced: refused,
         failed,
-        not_looked_at: summary.left,
+        not_looked_at: summary.remaining,
         status_issue: summary.status_issue.as_deref(),
         requests: summary.requests,
     }

@@ -2,8 +2,8 @@
 
 use crate::cli::render::{change, transformation};
 use crate::cli::terminal::Paint;
-use crate::ops::outcome::TextChange;
 use crate::ops::sync::preview::{PlannedSync, SyncPreview};
+use crate::ops::text_change::TextChange;
 
 pub(crate) fn text(preview: &SyncPreview, paint: Paint) -> String {
     let report = preview.report.as_ref();

@@ -17,8 +17,8 @@ struct JsonPlans<'a> {
 }
 
 pub(crate) fn run(arguments: &EventArgs, invocation: &Invocation<'_>) -> Result<()> {
-    let payload = event::payload(arguments.payload.as_deref(), invocation.context)?;
-    let Some(notice) = event::notice(&payload)? else { return Ok(()) };
+    let payload = event::read_payload(arguments.payload.as_deref(), invocation.context)?;
+    let Some(notice) = event::parse_notice(&payload)? else { return Ok(()) };
     let settings = invocation.settings()?;
     let mut outcomes = Vec::new();
     let ended = event::event(&notice, settings, invocation.mode(), now(), &mut outcomes);

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &OnboardArgs, invocation: &Invocation<'_>) -> Resul
     let package = &request.package;
     let result = OnboardingResult { package, onboarded: &onboarded, dry_run: invocation.mode() == Mode::DryRun };
     invocation.printer.print(&result.data(), |paint| render::text(&result, paint))?;
-    let undone = onboarded.steps.left.iter().filter(|todo| todo.why == TodoReason::Undone).count();
+    let undone = onboarded.steps.todos.iter().filter(|todo| todo.why == TodoReason::Undone).count();
     if let Some(error) = onboarded.error {
         return Err(error);
     }

@@ -10,7 +10,7 @@ pub(crate) fn run(arguments: &RecreateArgs, invocation: &Invocation<'_>) -> Resu
     let settings = invocation.settings()?;
     let Some(named) = NamedMergeRequest::read(arguments.merge_request.as_deref(), &settings)? else { return Ok(()) };
     let session = invocation.connect(settings)?;
-    if let Some(refusal) = recreate::objection(&session, &named.reference)? {
+    if let Some(refusal) = recreate::refusal(&session, &named.reference)? {
         bail!(refusal);
     }
     invocation.show_synced(recreate::recreate(&session, named)?)

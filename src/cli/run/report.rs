@@ -9,8 +9,9 @@ use crate::types::error::Result;
 
 pub(crate) fn run(arguments: &ReportArgs, invocation: &Invocation<'_>) -> Result<()> {
     let settings = invocation.settings()?;
-    let named = report::named(arguments.pipeline.as_deref(), arguments.merge_request.as_deref(), &settings)?;
-    let Some(reference) = named else { return show(&Outcome::Nothing, invocation) };
+    let reference =
+        report::parse_reference(arguments.pipeline.as_deref(), arguments.merge_request.as_deref(), &settings)?;
+    let Some(reference) = reference else { return show(&Outcome::Nothing, invocation) };
     let session = invocation.connect(settings)?;
     let outcome = match find_pair::find(&session, &reference)? {
         Some(pair) => report::report(&session, pair)?,

@@ -12,9 +12,9 @@ pub(crate) fn run(arguments: &RetestArgs, invocation: &Invocation<'_>) -> Result
     let Some(named) = NamedMergeRequest::read(arguments.merge_request.as_deref(), &settings)? else { return Ok(()) };
     let session = invocation.connect(settings)?;
     match retest::retest(&session, &named.reference)? {
-        Retested::Started(pair) => invocation.show(&retest::announce(&session, *pair)?),
+        Retested::Started(pair) => invocation.show(&retest::update_note(&session, *pair)?),
         Retested::Refused(refusal) => bail!(refusal),
-        Retested::Unsettled(error) => bail!(error),
+        Retested::Unknown(error) => bail!(error),
         Retested::Preview(preview) => invocation.show(&Outcome::Preview(*preview)),
     }
 }

@@ -2,7 +2,7 @@
 use crate::ci::{Template, template_uses};
 use crate::forge::{ProjectRef, ProjectSettings, VariablesOf};
 use crate::ops::doctor::instance_file;
-use crate::ops::doctor::look::Look;
+use crate::ops::doctor::observer::Observer;
 use crate::setup::instance_facts::{BotProjectFacts, TriggerTokenOwner, Unseen, VariableFlags, Visible};
 use crate::setup::package_facts::JobTokenAccess;
 use crate::types::error::Result;
@@ -14,26 +14,26 @@ const CI_FILE: &str = ".gitlab-ci.yml";
 const INSTANCE: &str = "instance.yaml";
 
 /// Looks at the project that the instance names.
-pub(crate) fn observe(look: &Look<'_>) -> Result<Option<Visible<BotProjectFacts>>> {
-    let Some(named) = &look.session.instance.bot_project else { return Ok(None) };
-    look.at("the bot project");
+pub(crate) fn observe(observer: &Observer<'_>) -> Result<Option<Visible<BotProjectFacts>>> {
+    let Some(named) = &observer.session.instance.bot_project else { return Ok(None) };
+    observer.progress("the bot project");
     let path: ProjectPath = named.as_str().parse()?;
-    let shown = match look.seen(look.session.forge.project_settings(&path))? {
+    let shown = match observer.visible(observer.session.forge.project_settings(&path))? {
         Ok(shown) => shown,
         Err(why) => return Ok(Some(Err(why))),
     };
-    let forge = &look.session.forge;
+    let forge = &observer.session.forge;
     let of = ProjectRef::Id(shown.id);
-    let protected = look.listed(forge.protected_branches(of))?;
-    let schedules = look.listed(forge.pipeline_schedules(of))?;
-    let trigger_tokens = look.listed(forge.trigger_tokens(of))?;
+    let protected = observer.visible_list(forge.protected_branches(of))?;
+    let schedules = observer.visible_list(forge.pipeline_schedules(of))?;
+    let trigger_tokens = observer.visible_list(forge.trigger_tokens(of))?;
     let mut project = BotProjectFacts {
-        role: look.role(shown.id, Some(&shown))?,
+        role: observer.role(shown.id, Some(&shown))?,
         protected,
-        variables: variables(look, &shown.path)?,
-        job_tokens: job_tokens(look, &shown)?,
+        variables: variables(observer, &shown.path)?,
+        job_tokens: job_tokens(observer, &shown)?,
         schedules,
-        runners: look.listed(forge.runners_of_project(of))?,
+        runners: observer.visible_list(forge.runners_of_project(of))?,
         trigger_tokens: trigger_tokens.map(|all| all.into_iter().map(TriggerTokenOwner::from).collect()),
         settings: shown,
         includes: Err(Unseen::NotAsked),
@@ -45,14 +45,14 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<Option<Visible<BotProjectFacts>
     };
     let is_here = |path: &&str| !path.is_empty() && !path.contains(['@', ':']);
     let ci_file = project.settings.ci_config_path.as_deref().filter(is_here).unwrap_or(CI_FILE);
-    let text = look.seen(forge.raw_file(of, &branch, ci_file))?;
+    let text = observer.visible(forge.raw_file(of, &branch, ci_file))?;
     project.includes = text.map(|text| text.map(|text| template_uses(&text)));
     if let Ok(Some(Ok(uses))) = &project.includes
         && let Some(used) = uses.iter().find(|used| used.template == Template::Bot)
     {
         let name = used.instance().unwrap_or(INSTANCE);
-        project.instance_file = match look.seen(forge.raw_file(of, &branch, name))? {
-            Ok(content) => Ok(instance_file::compare(name, content, &look.session.instance)?),
+        project.instance_file = match observer.visible(forge.raw_file(of, &branch, name))? {
+            Ok(content) => Ok(instance_file::compare(name, content, &observer.session.instance)?),
             Err(why) => Err(why),
         };
     }
@@ -60,20 +60,20 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<Option<Visible<BotProjectFacts>
 }
 
 /// Returns the variables of a project. Their values go no further than this.
-pub(crate) fn variables(look: &Look<'_>, project: &ProjectPath) -> Result<Visible<Vec<VariableFlags>>> {
-    let variables = look.listed(look.session.forge.variables(VariablesOf::Project(project)))?;
+pub(crate) fn variables(observer: &Observer<'_>, project: &ProjectPath) -> Result<Visible<Vec<VariableFlags>>> {
+    let variables = observer.visible_list(observer.session.forge.variables(VariablesOf::Project(project)))?;
     Ok(variables.map(|variables| variables.into_iter().map(VariableFlags::from).collect()))
 }
 
 /// Returns whose job tokens reach a project.
-pub(crate) fn job_tokens(look: &Look<'_>, project: &ProjectSettings) -> Result<Visible<JobTokenAccess>> {
-    let forge = &look.session.forge;
-    let scope = match look.seen(forge.job_token_scope(project.id))? {
+pub(crate) fn job_tokens(observer: &Observer<'_>, project: &ProjectSettings) -> Result<Visible<JobTokenAccess>> {
+    let forge = &observer.session.forge;
+    let scope = match observer.visible(forge.job_token_scope(project.id))? {
         Ok(scope) => scope,
         Err(why) => return Ok(Err(why)),
     };
-    let projects = look.listed(forge.job_token_projects(project.id))?;
-    let groups = look.listed(forge.job_token_groups(project.id))?;
+    let projects = observer.visible_list(forge.job_token_projects(project.id))?;
+    let groups = observer.visible_list(forge.job_token_groups(project.id))?;
     Ok(projects.and_then(|projects| {
         let projects = projects.into_iter().filter(|other| other.id != project.id).map(|other| other.path.to_string());
         let groups = groups?.into_iter().map(|group| format!("the group {}", group.name));

@@ -1,4 +1,4 @@
-//! The instance file in the bot project, held against the instance in use.
+//! Compares the instance file in the bot project with the instance in use.
 
 use std::fs;
 use std::path::Path;
@@ -7,50 +7,51 @@ use crate::config::{Environment, Instance};
 use crate::setup::instance_facts::InstanceFileFacts;
 use crate::types::error::{Context as _, Result};
 
-/// Reads the content of the file `name`, and compares.
+/// Compares `content`, which the file `name` in the bot project has, with the instance in use.
 pub(crate) fn compare(name: &str, content: Option<Vec<u8>>, ours: &Instance) -> Result<InstanceFileFacts> {
     let Some(content) = content else { return Ok(InstanceFileFacts::Missing(name.to_owned())) };
-    // An instance is read from a file, so that what its paths start from is known.
+    // Paths in an instance are relative to its file, so it can only be loaded from a file.
     let directory = tempfile::tempdir().context("making a directory")?;
     let path = directory.path().join("instance.yaml");
     fs::write(&path, content).context("writing a file")?;
     let text = path.to_string_lossy();
     Ok(match Instance::load(&text, &Environment::default()) {
         Ok(theirs) => InstanceFileFacts::Read(name.to_owned(), differences(&theirs, ours)),
-        Err(error) => InstanceFileFacts::Bad(name.to_owned(), without_place(&error.to_string(), &text)),
+        Err(error) => InstanceFileFacts::Bad(name.to_owned(), without_path(&error.to_string(), &text)),
     })
 }
 
-/// Returns what is said of a file that was put at `place`: `line 2: …`, or without a line where none is told.
-fn without_place(said: &str, place: &str) -> String {
-    let rest = said.strip_prefix(place).unwrap_or(said);
+/// Removes `path` from an error message about the file there. Leaves `line 2: …`, or only the text if there is no line.
+fn without_path(message: &str, path: &str) -> String {
+    let rest = message.strip_prefix(path).unwrap_or(message);
     match rest.strip_prefix(": ") {
         Some(text) => text.to_owned(),
         None => format!("line {}", rest.trim_start_matches(':')),
     }
 }
 
-/// Returns the keys in which two instances differ. Both name the file of authorities from where they are themselves.
-fn differences(one: &Instance, other: &Instance) -> Vec<&'static str> {
+/// Returns the keys in which two instances differ. Of `gitlab.ca_file` only the file name counts: the path depends on
+/// where the instance file is.
+fn differences(first: &Instance, second: &Instance) -> Vec<&'static str> {
     let file_name = |instance: &Instance| {
         let path = instance.gitlab.ca_file.as_deref().and_then(Path::file_name);
         path.map(std::ffi::OsStr::to_owned)
     };
     [
-        ("gitlab.url", one.gitlab.url == other.gitlab.url),
-        ("gitlab.ca_file", file_name(one) == file_name(other)),
-        ("gitlab.proxy", one.gitlab.proxy == other.gitlab.proxy),
-        ("gitlab.timeout", one.gitlab.timeout == other.gitlab.timeout),
-        ("namespaces", one.namespaces == other.namespaces),
-        ("forks", one.forks == other.forks),
-        ("targets", one.targets == other.targets),
-        ("ci_files", one.ci_files == other.ci_files),
-        ("results", one.results == other.results),
-        ("label", one.label == other.label),
-        ("webhook_tokens", one.webhook_tokens == other.webhook_tokens),
-        ("bot_project", one.bot_project == other.bot_project),
-        ("test_package", one.test_package == other.test_package),
-        ("keep_branches", one.keep_branches == other.keep_branches),
+        ("gitlab.url", first.gitlab.url == second.gitlab.url),
+        ("gitlab.ca_file", file_name(first) == file_name(second)),
+        ("gitlab.proxy", first.gitlab.proxy == second.gitlab.proxy),
+        ("gitlab.timeout", first.gitlab.timeout == second.gitlab.timeout),
+        ("namespaces", first.namespaces == second.namespaces),
+        ("forks", first.forks == second.forks),
+        ("targets", first.targets == second.targets),
+        ("ci_files", first.ci_files == second.ci_files),
+        ("results", first.results == second.results),
+        ("label", first.label == second.label),
+        ("webhook_tokens", first.webhook_tokens == second.webhook_tokens),
+        ("bot_project", first.bot_project == second.bot_project),
+        ("test_package", first.test_package == second.test_package),
+        ("keep_branches", first.keep_branches == second.keep_branches),
     ]
     .into_iter()
     .filter_map(|(key, is_same)| (!is_same).then_some(key))
@@ -70,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_differ_are_named() {
+    fn differing_keys_are_named() {
         assert_eq!(against_production("extends: production"), InstanceFileFacts::Read("x.yaml".into(), vec![]));
         let found = against_production("extends: production\nlabel: x\nbot_project: a/b\nforks: dist-git\n");
         assert_eq!(found, InstanceFileFacts::Read("x.yaml".into(), vec!["forks", "label", "bot_project"]));
     }
 
     #[test]
-    fn what_is_no_instance_is_said_without_the_place_it_was_put() {
+    fn an_invalid_instance_file_is_reported_without_its_temporary_path() {
         let InstanceFileFacts::Bad(name, why) = against_production("extends: production\nlabels: x") else {
             panic!("it is none");
         };
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_key_of_an_instance_is_compared() {
-        // A new one does not compile here until it is listed above.
+        // A new key does not compile here. Add it to `differences` too.
         let Instance {
             name: _,
             gitlab: crate::config::Gitlab { url: _, ca_file: _, proxy: _, timeout: _ },

@@ -1,34 +1,32 @@
-//! `doctor`: whether an instance is set up right, and what to do where it is not.
+//! `doctor`: says whether an instance is set up right, and what to do if it is not.
 //!
-//! Reads and writes nothing. What is right is up to [`crate::setup::check`].
+//! Only reads. [`crate::setup::check`] decides what is right.
 
 pub(crate) mod bot_project;
 pub(crate) mod instance_file;
-pub(crate) mod look;
 pub(crate) mod observe;
+pub(crate) mod observer;
 pub(crate) mod packages;
 
-use crate::ops::doctor::look::Look;
+use crate::ops::doctor::observer::Observer;
 use crate::ops::session::{Mode, SessionSettings};
 use crate::setup::check::{self, CheckResult};
 use crate::types::error::{ForgeError, Result};
 
-/// What was found.
 pub(crate) struct Diagnosis {
-    /// The instance's name.
     pub(crate) instance: String,
     pub(crate) findings: Vec<CheckResult>,
-    /// How many requests it took.
+    /// The number of requests to GitLab.
     pub(crate) requests: u64,
 }
 
-/// Looks at an instance: at so many of its packages one by one. `bot` names the bot's user, where the token is somebody
-/// else's.
+/// Examines an instance, and up to `packages` of its packages one by one. `bot` names the bot's user if the token is
+/// somebody else's.
 pub(crate) fn doctor(bot: Option<&str>, packages: usize, settings: SessionSettings) -> Result<Diagnosis> {
-    // Not even a mistake writes anything.
+    // In this mode, not even a mistake in the code can write anything.
     let session = settings.connect(Mode::DryRun)?;
-    let findings = match session.myself() {
-        Ok(_) => check::judge(&observe::observe(&Look::new(&session, bot, packages)?)?),
+    let findings = match session.current_user() {
+        Ok(_) => check::judge(&observe::observe(&Observer::new(&session, bot, packages)?)?),
         Err(ForgeError::Unauthorized(_)) => vec![check::unknown_token()],
         Err(ForgeError::Forbidden(_)) => vec![check::weak_token()],
         Err(error) => return Err(error.into()),

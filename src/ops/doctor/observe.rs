@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::NamespacePair;
 use crate::forge::{HookEvent, HookOwner};
-use crate::ops::doctor::look::Look;
+use crate::ops::doctor::observer::Observer;
 use crate::ops::doctor::{bot_project, packages};
 use crate::setup::check::is_ours;
 use crate::setup::instance_facts::{
@@ -22,24 +22,24 @@ const DELIVERIES: usize = 20;
 const EVENTS: [HookEvent; 2] = [HookEvent::MergeRequests, HookEvent::Comments];
 
 /// Looks at everything.
-pub(crate) fn observe(look: &Look<'_>) -> Result<InstanceFacts> {
-    let forge = &look.session.forge;
-    let token = if look.is_the_bot() { look.seen(forge.access_token())? } else { Err(Unseen::NotAsked) };
-    let gitlab_version = look.seen(forge.version())?;
-    let bot_project = bot_project::observe(look)?;
-    let (packages, forks) = packages::observe(look)?;
+pub(crate) fn observe(observer: &Observer<'_>) -> Result<InstanceFacts> {
+    let forge = &observer.session.forge;
+    let token = if observer.is_bot_token() { observer.visible(forge.access_token())? } else { Err(Unseen::NotAsked) };
+    let gitlab_version = observer.visible(forge.version())?;
+    let bot_project = bot_project::observe(observer)?;
+    let (packages, forks) = packages::observe(observer)?;
     let looked_at: &[PackageOverview] = match &packages {
-        Ok(packages) => packages.all.get(..look.packages).unwrap_or(&packages.all),
+        Ok(packages) => packages.all.get(..observer.max_packages).unwrap_or(&packages.all),
         Err(_) => &[],
     };
     let known = bot_project.as_ref().and_then(|project| project.as_ref().ok());
-    let hooks = hooks(look, known, looked_at)?;
+    let hooks = hooks(observer, known, looked_at)?;
     Ok(InstanceFacts {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         now: forge.server_time().unwrap_or_else(|| DateTime::<Utc>::from(SystemTime::now())),
-        instance: look.session.instance.clone(),
-        bot: look.bot_name.clone(),
-        user: look.user.clone(),
+        instance: observer.session.instance.clone(),
+        bot: observer.bot_name.clone(),
+        user: observer.token_user.clone(),
         token,
         gitlab_version,
         rate_limit: forge.rate_limit(),
@@ -52,20 +52,20 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<InstanceFacts> {
 
 /// The webhooks of the groups, of groups around them where those lack some, and of the packages that are looked into.
 fn hooks(
-    look: &Look<'_>,
+    observer: &Observer<'_>,
     bot_project: Option<&BotProjectFacts>,
     packages: &[PackageOverview],
 ) -> Result<Vec<HookPlace>> {
-    look.at("webhooks");
+    observer.progress("webhooks");
     let mut places = Vec::new();
-    for NamespacePair { source_git, .. } in look.session.instance.namespaces.pairs() {
+    for NamespacePair { source_git, .. } in observer.session.instance.namespaces.pairs() {
         let mut lacking = EVENTS.to_vec();
         let mut group = Some(source_git.as_str());
         while let Some(path) = group.filter(|_| !lacking.is_empty()) {
             let is_it = |place: &HookPlace| place.kind == HookPlaceKind::Group && place.path == path;
             // Several namespaces may be in one group.
             if !places.iter().any(is_it) {
-                places.push(place(look, bot_project, HookOwner::Group(path), HookPlaceKind::Group, path)?);
+                places.push(place(observer, bot_project, HookOwner::Group(path), HookPlaceKind::Group, path)?);
             }
             let hooks = places.iter().filter(|place| is_it(place)).flat_map(|place| place.hooks.iter().flatten());
             let ours = hooks.map(|hook| &hook.webhook).filter(|hook| is_ours(hook, bot_project));
@@ -74,7 +74,7 @@ fn hooks(
         }
         for package in packages.iter().filter(|package| source_git.name_within(&package.source_git).is_some()) {
             let path: ProjectPath = package.source_git.parse()?;
-            let place = place(look, bot_project, HookOwner::Project(&path), HookPlaceKind::Project, path.as_str())?;
+            let place = place(observer, bot_project, HookOwner::Project(&path), HookPlaceKind::Project, path.as_str())?;
             let is_shown = place.hooks.is_ok();
             places.push(place);
             // Who may not see those of one may not see those of the next: roles come with the group.
@@ -87,19 +87,20 @@ fn hooks(
 }
 
 fn place(
-    look: &Look<'_>,
+    observer: &Observer<'_>,
     bot_project: Option<&BotProjectFacts>,
     owner: HookOwner<'_>,
     kind: HookPlaceKind,
     path: &str,
 ) -> Result<HookPlace> {
-    look.at(path);
+    observer.progress(path);
     let facts = |webhook| HookFacts { webhook, deliveries: Err(Unseen::NotAsked) };
-    let mut hooks =
-        look.listed(look.session.forge.webhooks(owner))?.map(|all| all.into_iter().map(facts).collect::<Vec<_>>());
+    let mut hooks = observer
+        .visible_list(observer.session.forge.webhooks(owner))?
+        .map(|all| all.into_iter().map(facts).collect::<Vec<_>>());
     for hook in hooks.iter_mut().flatten().filter(|hook| is_ours(&hook.webhook, bot_project)) {
-        let newest = look.session.forge.webhook_deliveries(owner, hook.webhook.id).take(DELIVERIES);
-        hook.deliveries = look.listed(newest)?;
+        let newest = observer.session.forge.webhook_deliveries(owner, hook.webhook.id).take(DELIVERIES);
+        hook.deliveries = observer.visible_list(newest)?;
     }
     Ok(HookPlace { path: path.to_owned(), kind, hooks })
 }

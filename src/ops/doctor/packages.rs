@@ -7,7 +7,7 @@ use crate::ci::{Template, template_uses};
 use crate::config;
 use crate::forge::ProjectSettings;
 use crate::ops::doctor::bot_project::{job_tokens, variables};
-use crate::ops::doctor::look::Look;
+use crate::ops::doctor::observer::Observer;
 use crate::setup::ci_file::SOURCE_GIT_PATH;
 use crate::setup::instance_facts::{ForkOverview, PackageOverview, PackagesOverview, Sample, Unseen, Visible};
 use crate::types::error::Result;
@@ -24,18 +24,18 @@ struct Candidate {
 }
 
 /// Looks at them all.
-pub(crate) fn observe(look: &Look<'_>) -> Result<(Visible<PackagesOverview>, Visible<Vec<ForkOverview>>)> {
+pub(crate) fn observe(observer: &Observer<'_>) -> Result<(Visible<PackagesOverview>, Visible<Vec<ForkOverview>>)> {
     let mut packages = PackagesOverview::default();
-    let mut candidates = candidates(look, &mut packages)?;
+    let mut candidates = candidates(observer, &mut packages)?;
     packages.branch_sample.total = candidates.len();
-    let unseen_names = branches(look, &mut candidates, &mut packages.branch_sample)?;
+    let unseen_names = branches(observer, &mut candidates, &mut packages.branch_sample)?;
     candidates.retain(|candidate| !candidate.branches.is_empty());
     candidates.sort_by(|one, other| one.shown.path.as_str().cmp(other.shown.path.as_str()));
-    if let Some(test_package) = &look.session.instance.test_package {
+    if let Some(test_package) = &observer.session.instance.test_package {
         // What an operator tries things on is looked into in any case.
         candidates.sort_by_key(|candidate| candidate.shown.path.name() != test_package);
     }
-    let dist_git = dist_git(look, &candidates)?;
+    let dist_git = dist_git(observer, &candidates)?;
     packages.dist_git_unseen = dist_git.as_ref().err().cloned().or(unseen_names);
     let mut forks = Vec::new();
     for (place, candidate) in candidates.iter().enumerate() {
@@ -54,10 +54,10 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<(Visible<PackagesOverview>, Vis
             dist_git_role: Err(Unseen::NotAsked),
             dist_git_settings: Err(Unseen::NotAsked),
         };
-        if place < look.packages {
-            look.at(&package.source_git);
-            look_into(look, candidate, &mut package)?;
-            forks.extend(fork(look, candidate)?);
+        if place < observer.max_packages {
+            observer.progress(&package.source_git);
+            look_into(observer, candidate, &mut package)?;
+            forks.extend(fork(observer, candidate)?);
         }
         packages.all.push(package);
     }
@@ -65,13 +65,13 @@ pub(crate) fn observe(look: &Look<'_>) -> Result<(Visible<PackagesOverview>, Vis
 }
 
 /// The projects of the source-git namespaces that take changes.
-fn candidates(look: &Look<'_>, packages: &mut PackagesOverview) -> Result<Vec<Candidate>> {
+fn candidates(observer: &Observer<'_>, packages: &mut PackagesOverview) -> Result<Vec<Candidate>> {
     let mut candidates = Vec::new();
-    let namespaces = &look.session.instance.namespaces;
+    let namespaces = &observer.session.instance.namespaces;
     for pair in namespaces.pairs() {
         let group = pair.source_git.as_str();
-        look.at(group);
-        match look.listed(look.session.forge.projects_of_group(group))? {
+        observer.progress(group);
+        match observer.visible_list(observer.session.forge.projects_of_group(group))? {
             Err(why) => packages.unlisted.push((group.to_owned(), why)),
             Ok(all) => {
                 for shown in all.into_iter().filter(|shown| shown.archived != Some(true)) {
@@ -87,8 +87,8 @@ fn candidates(look: &Look<'_>, packages: &mut PackagesOverview) -> Result<Vec<Ca
 
 /// Finds the branches that are handled: those of some projects are listed, and looked for in all of them. Returns why that
 /// was not possible.
-fn branches(look: &Look<'_>, candidates: &mut [Candidate], sample: &mut Sample) -> Result<Option<Unseen>> {
-    let targets = &look.session.instance.targets;
+fn branches(observer: &Observer<'_>, candidates: &mut [Candidate], sample: &mut Sample) -> Result<Option<Unseen>> {
+    let targets = &observer.session.instance.targets;
     let mut names = BTreeSet::new();
     for candidate in candidates.iter_mut() {
         let default = candidate.shown.default_branch.as_ref().and_then(|name| name.parse::<BranchName>().ok());
@@ -97,26 +97,26 @@ fn branches(look: &Look<'_>, candidates: &mut [Candidate], sample: &mut Sample) 
         names.insert(default.clone());
         candidate.branches.insert(default);
     }
-    for candidate in candidates.iter().filter(|one| one.shown.default_branch.is_some()).take(look.packages) {
-        look.at(candidate.shown.path.as_str());
+    for candidate in candidates.iter().filter(|one| one.shown.default_branch.is_some()).take(observer.max_packages) {
+        observer.progress(candidate.shown.path.as_str());
         let path = candidate.shown.path.as_str();
-        if is_for_any_branch(look, path) {
+        if is_for_any_branch(observer, path) {
             continue;
         }
-        if let Ok(listed) = look.listed(look.session.forge.branch_names(candidate.shown.id))? {
+        if let Ok(listed) = observer.visible_list(observer.session.forge.branch_names(candidate.shown.id))? {
             sample.looked_at = sample.looked_at.saturating_add(1);
             names.extend(listed.into_iter().filter(|name| targets.handle(path, name.as_str())));
         }
     }
     for name in names.into_iter().take(NAMES) {
-        look.at(&format!("branches {name} in source-git"));
+        observer.progress(&format!("branches {name} in source-git"));
         let is_asked = |one: &Candidate| {
             let path = one.shown.path.as_str();
             let is_new = one.shown.default_branch.is_some() && !one.branches.contains(&name);
-            is_new && !is_for_any_branch(look, path) && targets.handle(path, name.as_str())
+            is_new && !is_for_any_branch(observer, path) && targets.handle(path, name.as_str())
         };
         let paths: Vec<_> = candidates.iter().filter(|one| is_asked(one)).map(|one| one.shown.path.clone()).collect();
-        let tips = match look.seen(look.session.forge.branch_tips(&paths, &name))? {
+        let tips = match observer.visible(observer.session.forge.branch_tips(&paths, &name))? {
             Ok(tips) => tips,
             Err(why) => return Ok(Some(why)),
         };
@@ -130,23 +130,23 @@ fn branches(look: &Look<'_>, candidates: &mut [Candidate], sample: &mut Sample) 
 
 /// Whether every branch of a project is handled. Then many are upstream's, and only the default branch is one that
 /// dist-git has to have. No branch is called nothing, so only a pattern for any name takes that.
-fn is_for_any_branch(look: &Look<'_>, project: &str) -> bool {
-    look.session.instance.targets.handle(project, "")
+fn is_for_any_branch(observer: &Observer<'_>, project: &str) -> bool {
+    observer.session.instance.targets.handle(project, "")
 }
 
 /// Returns the dist-git projects that there are, with those of the branches that they have.
 fn dist_git<'a>(
-    look: &Look<'_>,
+    observer: &Observer<'_>,
     candidates: &'a [Candidate],
 ) -> Result<Visible<BTreeMap<&'a ProjectPath, BTreeSet<BranchName>>>> {
     let mut found: BTreeMap<&ProjectPath, BTreeSet<BranchName>> = BTreeMap::new();
     let by_path: BTreeMap<_, _> = candidates.iter().map(|one| (one.dist_git.as_str(), &one.dist_git)).collect();
     let names: BTreeSet<_> = candidates.iter().flat_map(|candidate| &candidate.branches).collect();
     for name in names {
-        look.at(&format!("branches {name} in dist-git"));
+        observer.progress(&format!("branches {name} in dist-git"));
         let of_it = candidates.iter().filter(|candidate| candidate.branches.contains(name));
         let paths: Vec<_> = of_it.map(|candidate| candidate.dist_git.clone()).collect();
-        let tips = match look.seen(look.session.forge.branch_tips(&paths, name))? {
+        let tips = match observer.visible(observer.session.forge.branch_tips(&paths, name))? {
             Ok(tips) => tips,
             Err(why) => return Ok(Err(why)),
         };
@@ -160,24 +160,24 @@ fn dist_git<'a>(
 }
 
 /// What takes requests for this package alone.
-fn look_into(look: &Look<'_>, candidate: &Candidate, package: &mut PackageOverview) -> Result<()> {
-    let forge = &look.session.forge;
-    package.source_git_settings = look.seen(forge.project_settings(candidate.shown.id))?;
-    package.source_git_role = look.role(candidate.shown.id, package.source_git_settings.as_ref().ok())?;
+fn look_into(observer: &Observer<'_>, candidate: &Candidate, package: &mut PackageOverview) -> Result<()> {
+    let forge = &observer.session.forge;
+    package.source_git_settings = observer.visible(forge.project_settings(candidate.shown.id))?;
+    package.source_git_role = observer.role(candidate.shown.id, package.source_git_settings.as_ref().ok())?;
     let branch = candidate.shown.default_branch.as_ref().and_then(|name| name.parse().ok());
     if let Some(branch) =
         branch.filter(|branch| candidate.branches.contains(branch)).or(candidate.branches.first().cloned())
     {
-        let text = look.seen(forge.raw_file(candidate.shown.id, &branch, SOURCE_GIT_PATH))?;
+        let text = observer.visible(forge.raw_file(candidate.shown.id, &branch, SOURCE_GIT_PATH))?;
         package.has_template = text.map(|text| {
             let uses = text.and_then(|text| template_uses(&text).ok()).unwrap_or_default();
             uses.iter().any(|used| used.template == Template::SourceGit)
         });
     }
     if package.has_dist_git {
-        package.dist_git_settings = look.seen(forge.project_settings(&candidate.dist_git))?;
+        package.dist_git_settings = observer.visible(forge.project_settings(&candidate.dist_git))?;
         package.dist_git_role = match &package.dist_git_settings {
-            Ok(shown) => look.role(shown.id, Some(shown))?,
+            Ok(shown) => observer.role(shown.id, Some(shown))?,
             Err(why) => Err(why.clone()),
         };
     }
@@ -185,18 +185,18 @@ fn look_into(look: &Look<'_>, candidate: &Candidate, package: &mut PackageOvervi
 }
 
 /// The bot's fork for a package; nothing where there is none yet: it is made with the first merge request.
-fn fork(look: &Look<'_>, candidate: &Candidate) -> Result<Option<ForkOverview>> {
+fn fork(observer: &Observer<'_>, candidate: &Candidate) -> Result<Option<ForkOverview>> {
     let name = candidate.dist_git.name();
-    let path: ProjectPath = match &look.session.instance.forks {
+    let path: ProjectPath = match &observer.session.instance.forks {
         config::Forks::DistGit => return Ok(None),
-        config::Forks::BotUser => format!("{}/{name}", look.bot_name).parse()?,
+        config::Forks::BotUser => format!("{}/{name}", observer.bot_name).parse()?,
         config::Forks::Group(group) => format!("{group}/{name}").parse()?,
     };
-    let Ok(shown) = look.seen(look.session.forge.project_settings(&path))? else { return Ok(None) };
+    let Ok(shown) = observer.visible(observer.session.forge.project_settings(&path))? else { return Ok(None) };
     Ok(Some(ForkOverview {
-        variables: variables(look, &shown.path)?,
-        job_tokens: job_tokens(look, &shown)?,
-        runners: look.listed(look.session.forge.runners_of_project(shown.id))?,
+        variables: variables(observer, &shown.path)?,
+        job_tokens: job_tokens(observer, &shown)?,
+        runners: observer.visible_list(observer.session.forge.runners_of_project(shown.id))?,
         settings: shown,
     }))
 }

@@ -1,4 +1,4 @@
-//! What changes in dist-git, line by line.
+//! The changes in dist-git, line by line.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,21 +14,21 @@ use crate::types::error::Result;
 use crate::types::text::printable_whole;
 use crate::types::{File, FileMode, RepoPath};
 
-/// The largest file that is shown as a diff; of a larger one only the size is told.
+/// The largest file, in bytes, that is shown as a diff. For a larger file, only the size is shown.
 const DIFF_LIMIT: usize = 1 << 20;
 
-/// How long the shortest diff of one file is looked for; then a longer one is shown. Files without a unique line in
-/// common would take minutes.
+/// How long to search for the shortest diff of one file. After that, a longer diff is shown. Without this limit, files
+/// that share no unique line would take minutes.
 const DIFF_TIME: Duration = Duration::from_secs(1);
 
-/// One file's change, line by line.
 #[derive(Debug, Serialize)]
 pub(crate) struct FileDiff {
     pub(crate) path: RepoPath,
     pub(crate) diff: String,
 }
 
-/// Diffs of the spec and of everything else that changes; a patch that is new, or goes, is no more than named.
+/// Returns the diffs of all files that change, the spec file first. Leaves out patches that are added or removed: the
+/// report names them.
 pub(crate) fn diffs(store: &Store, generated: &Generated) -> Result<Vec<FileDiff>> {
     let Generated { before, after, spec, .. } = generated;
     let paths: BTreeSet<_> =
@@ -82,7 +82,7 @@ fn diff(store: &Store, path: &RepoPath, old: Option<&File>, new: Option<&File>) 
     Ok(text)
 }
 
-/// A line of a file without what a terminal would act on; tabs stay.
+/// Returns a line of a file without characters that a terminal would act on. Keeps tabs.
 fn printable_line(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let parts: Vec<_> = line.split(|b| *b == b'\t').map(printable_whole).collect();

@@ -1,5 +1,7 @@
-//! Turns a source-git commit into dist-git files, inside a store: reads with git, decides with `transform`, proves with
-//! git. Nothing outside the store changes; what is done with the outcome is up to the command.
+//! Turns a source-git commit into dist-git files, inside a store: reads with git, decides with `transform`, and proves
+//! the result with git.
+//!
+//! Nothing outside the store changes. The caller decides what to do with the result.
 
 pub(crate) mod diffs;
 mod proven_series;
@@ -11,7 +13,7 @@ use bstr::{BString, ByteSlice as _};
 use crate::git::history::History;
 use crate::git::proof::TreeProof;
 use crate::git::{Store, TreeEntry};
-use crate::ops::generate::proven_series::{Maker, check_order, prove, read_messages};
+use crate::ops::generate::proven_series::{SeriesBuilder, check_order, prove, read_messages};
 use crate::transform::config::{self, PackageConfig};
 use crate::transform::dist_git::{self, Inputs, Outputs, SpecPlace};
 use crate::transform::files::{self, CopyPlan, ReceiverFiles, SourcesNeeded};
@@ -24,41 +26,40 @@ use crate::types::error::{Result, bail};
 use crate::types::finding::quoted;
 use crate::types::{CommitId, File, FileTree, Finding, Refusal, RepoPath, Subject, TreeId};
 
-/// What to turn into what.
 #[derive(Debug)]
 pub(crate) struct GenerateRequest<'a> {
     /// The package configuration of the source commit.
     pub(crate) config: &'a PackageConfig,
-    /// What the configuration had to say.
+    /// The findings from parsing the configuration.
     pub(crate) findings: Vec<Finding>,
     /// The commit of source-git whose content is turned into dist-git content.
     pub(crate) source: CommitId,
-    /// The commit that people know for it: the head of the merge request that was put on its target.
+    /// The commit that people know instead of `source`: the head of the merge request, before the bot put it on its
+    /// target.
     pub(crate) known_as: CommitId,
-    /// The commits that people know, for those that stand for them.
+    /// Maps commits that the bot made to the commits that people know instead.
     pub(crate) originals: HashMap<CommitId, CommitId>,
-    /// What it sits on.
+    /// The upstream ref below the downstream commits.
     pub(crate) upstream: Upstream,
-    /// Commits whose parents the store lacks.
+    /// Commits whose parents the store does not have.
     pub(crate) shallow: &'a [CommitId],
-    /// dist-git's files, as they are.
+    /// The tree of dist-git as it is now.
     pub(crate) dist_git: TreeId,
-    /// What to write above new patches in the spec.
+    /// What to write above new patches in the spec file.
     pub(crate) comments: CommentStyle,
-    /// What becomes of files that are dist-git's own.
+    /// What to do with files that are dist-git's own.
     pub(crate) receiver_files: ReceiverFiles,
 }
 
-/// dist-git before and after, and what there is to say about it.
+/// The files of dist-git before and after, with a report.
 #[derive(Debug)]
 pub(crate) struct Generated {
-    /// dist-git's files, as they are.
+    /// The files of dist-git as they are now.
     pub(crate) before: FileTree,
-    /// dist-git's files, as they become; the store has their content.
+    /// The files that dist-git should have. The store has their content.
     pub(crate) after: FileTree,
-    /// Where the spec is in dist-git.
+    /// The path of the spec file in dist-git.
     pub(crate) spec: RepoPath,
-    /// What changes and what was proven.
     pub(crate) report: TransformReport,
 }
 
@@ -81,29 +82,35 @@ pub(crate) fn generate(store: &Store, request: GenerateRequest<'_>) -> Result<Ge
     let ignored: Vec<BString> = config.ignored_paths.iter().cloned().chain(plan.excluded_pathspecs()).collect();
 
     let source_tree = store.tree_of(&request.source)?;
-    let sent = source_files(store, &source_tree, &plan)?;
+    let sources = source_files(store, &source_tree, &plan)?;
     let before = store.files(&request.dist_git, None)?;
-    let synced = files::sync(&plan, &sent, &before, request.receiver_files)?;
+    let synced = files::sync(&plan, &sources, &before, request.receiver_files)?;
     findings.extend(synced.findings);
-    let place = SpecPlace::find(config, &synced.placed)?;
+    let spec_place = SpecPlace::find(config, &synced.placed)?;
     let carried: BTreeSet<RepoPath> = synced.placed.into_values().flatten().collect();
-    let Some(spec_file) = sent.get(&config.spec_path) else {
+    let Some(spec_file) = sources.get(&config.spec_path) else {
         bail!(
             Refusal::new("the spec file is not there", "commit it, or correct `specfile_path`")
                 .about_file(&config.spec_path)
         );
     };
     let source_spec = store.read_at(&config.spec_path, spec_file)?;
-    let dist_spec = before.get(place.path()).map(|file| store.read_at(place.path(), file)).transpose()?;
+    let dist_spec = before.get(spec_place.path()).map(|file| store.read_at(spec_place.path(), file)).transpose()?;
 
     let history = History::read(store, &request.upstream.commit, &request.source, request.shallow)?;
     tracing::info!("downstream commits on {}: {}", quoted(request.upstream.name.as_bytes()), history.commits.len());
-    let old = old_patches(store, &before, &place)?;
+    let old = old_patches(store, &before, &spec_place)?;
     let commits = read_messages(&history, &request.originals, request.comments, &mut findings)?;
-    let maker =
-        Maker { store, history: &history, commits: &commits, comments: request.comments, ignored: &ignored, old: &old };
-    let measure = TreeProof::read(store, &history, &ignored)?;
-    let proven = prove(&maker, &measure, &request.upstream.name)?;
+    let builder = SeriesBuilder {
+        store,
+        history: &history,
+        commits: &commits,
+        comments: request.comments,
+        ignored: &ignored,
+        old: &old,
+    };
+    let proof = TreeProof::read(store, &history, &ignored)?;
+    let proven = prove(&builder, &proof, &request.upstream.name)?;
     findings.extend(proven.findings);
     findings.extend(nothing_but_ignored(&history, proven.series.is_empty()));
 
@@ -113,25 +120,25 @@ pub(crate) fn generate(store: &Store, request: GenerateRequest<'_>) -> Result<Ge
         synced: &synced.files,
         carried: &carried,
         before: &before,
-        place: &place,
+        place: &spec_place,
         source_spec: &source_spec,
         dist_spec: dist_spec.as_deref(),
     })?;
-    check_order(store, &measure, &proven.series, &outputs.order)?;
+    check_order(store, &proof, &proven.series, &outputs.order)?;
     let mut after = outputs.files.clone();
-    for (path, made) in &outputs.made {
-        after.insert(path.clone(), File { mode: made.mode, blob: store.add_blob(&made.content)? });
+    for (path, file) in &outputs.made {
+        after.insert(path.clone(), File { mode: file.mode, blob: store.add_blob(&file.content)? });
     }
     findings.extend(outputs.findings.iter().cloned());
-    let in_series = proven.series.iter().map(|patch| place.patch(&patch.file_name));
+    let in_series = proven.series.iter().map(|patch| spec_place.patch(&patch.file_name));
     let in_series: BTreeSet<_> = in_series.collect::<Result<_, _>>()?;
     let report = TransformReport {
         package: config.package_name.clone(),
         source: request.known_as,
         upstream: request.upstream,
-        patches: patch_reports(&proven.series, &outputs, &place, &before, &after)?,
+        patches: patch_reports(&proven.series, &outputs, &spec_place, &before, &after)?,
         files: report::file_changes(&before, &after, |path| {
-            in_series.contains(path) || (place.holds_patch(path) && !after.contains_key(path))
+            in_series.contains(path) || (spec_place.holds_patch(path) && !after.contains_key(path))
         }),
         merges: proven.merges,
         proof: ProofReport {
@@ -143,10 +150,10 @@ pub(crate) fn generate(store: &Store, request: GenerateRequest<'_>) -> Result<Ge
         },
         findings,
     };
-    Ok(Generated { before, after, spec: place.path().clone(), report })
+    Ok(Generated { before, after, spec: spec_place.path().clone(), report })
 }
 
-/// A configuration that keeps every change out of the patches is seldom meant.
+/// Warns if the configuration keeps every change out of the patches, because that is rarely intended.
 fn nothing_but_ignored(history: &History, has_no_patches: bool) -> Option<Finding> {
     let in_distro = |path: &RepoPath| path.components().next().is_some_and(|first| first == config::DISTRO);
     let changed =
@@ -157,7 +164,7 @@ fn nothing_but_ignored(history: &History, has_no_patches: bool) -> Option<Findin
     Some(Finding::warning(text).about(Subject::Commit(changed.id)).remedy(remedy))
 }
 
-/// Reads the files of source-git that `files_to_sync` may copy, and no others.
+/// Lists the files of source-git that `files_to_sync` may copy, and no others.
 fn source_files(store: &Store, tree: &TreeId, plan: &CopyPlan) -> Result<FileTree> {
     match plan.sources_needed() {
         SourcesNeeded::Everything => store.files(tree, None),
@@ -165,10 +172,10 @@ fn source_files(store: &Store, tree: &TreeId, plan: &CopyPlan) -> Result<FileTre
     }
 }
 
-/// Reads the patches that dist-git has beside the spec.
-fn old_patches(store: &Store, before: &FileTree, place: &SpecPlace) -> Result<BTreeMap<BString, Vec<u8>>> {
+/// Reads the patches beside the spec file in dist-git.
+fn old_patches(store: &Store, before: &FileTree, spec_place: &SpecPlace) -> Result<BTreeMap<BString, Vec<u8>>> {
     let patches = before.iter().filter(|(path, file)| {
-        place.holds_patch(path)
+        spec_place.holds_patch(path)
             && matches!(file.mode, crate::types::FileMode::Regular | crate::types::FileMode::Executable)
     });
     patches.map(|(path, file)| Ok((path.file_name().to_owned(), store.read_at(path, file)?))).collect()
@@ -177,13 +184,13 @@ fn old_patches(store: &Store, before: &FileTree, place: &SpecPlace) -> Result<BT
 fn patch_reports(
     series: &[SeriesPatch],
     outputs: &Outputs,
-    place: &SpecPlace,
+    spec_place: &SpecPlace,
     before: &FileTree,
     after: &FileTree,
 ) -> Result<Vec<PatchReport>> {
     let mut reports = Vec::new();
     for patch in series {
-        let path = place.patch(&patch.file_name)?;
+        let path = spec_place.patch(&patch.file_name)?;
         let change = match (patch.place, &patch.kept, before.get(&path)) {
             (PatchPlace::Ignored, ..) => PatchChange::Ignored,
             (_, Some(old), _) if old.as_bytes() != patch.file_name.as_str().as_bytes() => {
@@ -202,7 +209,7 @@ fn patch_reports(
         });
     }
     let renamed: BTreeSet<_> = series.iter().filter_map(|patch| patch.kept.as_ref()).collect();
-    let gone = before.keys().filter(|path| place.holds_patch(path) && !after.contains_key(*path));
+    let gone = before.keys().filter(|path| spec_place.holds_patch(path) && !after.contains_key(*path));
     for path in gone.filter(|path| !renamed.contains(&path.file_name().to_owned())) {
         let file = crate::types::text::printable(path.file_name());
         reports.push(PatchReport { file, change: PatchChange::Dropped, number: None, commits: Vec::new() });

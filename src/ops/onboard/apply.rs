@@ -1,5 +1,7 @@
-//! Does what is planned, one write after the other. What GitLab refuses is noted, with the right that it takes, and what
-//! does not depend on it goes on; where GitLab cannot be had, the run ends, and the next one completes it.
+//! Applies the plan, one write after the other.
+//!
+//! If GitLab refuses a step, the run notes that with the right that the step needs, and continues with steps that do
+//! not depend on it. If GitLab is unavailable, the run ends, and the next run completes it.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +11,7 @@ use crate::forge::{
     ANY_ENVIRONMENT, AccessLevel, FileAction, HookOwner, NewFork, NewProject, NewProtection, NewVariable, NewWebhook,
     ProjectEdit, ProjectSettings, VariableType, VariablesOf,
 };
-use crate::ops::onboard::OnboardRun;
+use crate::ops::onboard::run::OnboardRun;
 use crate::setup::package_facts::{PackageFacts, TokenUse};
 use crate::setup::plan::fork::{job_token_todo, missing_safe_settings};
 use crate::setup::plan::{SetupPlan, UnmetNeeds};
@@ -19,39 +21,37 @@ use crate::setup::webhook::TOKEN_PART;
 use crate::types::ProjectPath;
 use crate::types::error::{Context as _, Error, ForgeError, RemoteError, Result, bail};
 
-/// What came of a run.
 #[derive(Debug, Default)]
 pub(crate) struct OnboardSteps {
-    /// What was done.
     pub(crate) done: Vec<String>,
-    /// What would be, in a dry run, or was to be when the run ended.
+    /// In a dry run, what would be done. Otherwise, what was not done yet when an error ended the run.
     pub(crate) planned: Vec<String>,
-    /// What was there already.
+    /// What existed already.
     pub(crate) present: Vec<String>,
-    /// What is left to a person.
-    pub(crate) left: Vec<Todo>,
+    /// What a person has to do.
+    pub(crate) todos: Vec<Todo>,
 }
 
 impl OnboardSteps {
-    /// What a dry run shows.
+    /// Returns what a dry run shows.
     pub(crate) fn planned(plan: SetupPlan) -> Self {
         let planned = plan.steps.iter().map(ToString::to_string).collect();
-        Self { planned, present: plan.present, left: plan.todos, done: Vec::new() }
+        Self { planned, present: plan.present, todos: plan.todos, done: Vec::new() }
     }
 }
 
-/// What was made on the way, for later steps.
-struct Made {
+/// The trigger tokens that are known: existing ones, and those that earlier steps created.
+struct CreatedTokens {
     tokens: BTreeMap<TokenUse, SecretString>,
 }
 
 impl OnboardRun<'_> {
-    /// Does the steps. Where one ends the run, that comes with what was done until then.
+    /// Applies the steps. If an error ends the run, it is returned with what was done before.
     pub(crate) fn apply(&self, seen: &PackageFacts, plan: SetupPlan) -> (OnboardSteps, Option<Error>) {
-        let SetupPlan { steps, present, todos: left } = plan;
-        let mut done = OnboardSteps { present, left, ..OnboardSteps::default() };
+        let SetupPlan { steps, present, todos } = plan;
+        let mut done = OnboardSteps { present, todos, ..OnboardSteps::default() };
         let known = seen.tokens.iter().filter_map(|(usage, seen)| Some((*usage, seen.token.clone()?)));
-        let mut made = Made { tokens: known.collect() };
+        let mut created = CreatedTokens { tokens: known.collect() };
         let mut missing = UnmetNeeds::default();
         let mut blocked = Vec::new();
         let mut steps = steps.into_iter();
@@ -61,15 +61,15 @@ impl OnboardRun<'_> {
                 missing.note(&step);
                 continue;
             }
-            match self.step(&step, &mut made) {
-                Ok(left) => {
+            match self.apply_step(&step, &mut created) {
+                Ok(todo) => {
                     tracing::info!("{step}");
                     done.done.push(step.to_string());
-                    done.left.extend(left);
+                    done.todos.extend(todo);
                 }
                 Err(error) if is_refusal(&error) => {
                     missing.note(&step);
-                    done.left.push(self.refused(seen, &step, &error));
+                    done.todos.push(self.refusal_todo(seen, &step, &error));
                 }
                 Err(error) => {
                     let error = error.context(format!("{step}"));
@@ -79,14 +79,14 @@ impl OnboardRun<'_> {
             }
         }
         if !blocked.is_empty() {
-            let left = Todo::undone("what has to come first is missing for");
-            done.left.push(blocked.into_iter().fold(left, Todo::line));
+            let todo = Todo::undone("what has to come first is missing for");
+            done.todos.push(blocked.into_iter().fold(todo, Todo::line));
         }
         (done, None)
     }
 
-    /// Does one step; returns what it leaves to a person.
-    fn step(&self, step: &SetupStep, made: &mut Made) -> Result<Option<Todo>> {
+    /// Applies one step; returns what it leaves to a person.
+    fn apply_step(&self, step: &SetupStep, created: &mut CreatedTokens) -> Result<Option<Todo>> {
         let forge = self.forge(step.actor());
         match step {
             SetupStep::CreateProject { path, namespace_id, visibility, settings, .. } => {
@@ -97,17 +97,17 @@ impl OnboardRun<'_> {
                     settings: *settings,
                 };
                 let project = forge.create_project(&new)?;
-                let rest = lacking(settings, &project);
+                let rest = missing_settings(settings, &project);
                 if !rest.is_empty() {
                     forge.edit_project(project.id, &rest)?;
                 }
             }
             SetupStep::CopyRefs { path, from, is_empty, refs, .. } => {
-                let alone = usize::from(*is_empty);
-                self.copy(from, path, refs, alone)?;
+                let pushed_alone = usize::from(*is_empty);
+                self.copy(from, path, refs, pushed_alone)?;
             }
             SetupStep::SetDefaultBranch { path, branch, .. } => {
-                // GitLab takes the first branch that is pushed for it, by itself.
+                // GitLab itself makes the first pushed branch the default branch.
                 if forge.project_settings(path)?.default_branch.as_deref() != Some(branch.as_str()) {
                     let edit = ProjectEdit { default_branch: Some(branch.as_str()), ..ProjectEdit::default() };
                     forge.edit_project(path, &edit)?;
@@ -125,7 +125,7 @@ impl OnboardRun<'_> {
             }
             SetupStep::CommitCiFile { path, branch, file, change, text, .. } => {
                 let action = FileAction { change: *change, path: file, content: text.as_bytes() };
-                // Nothing is to be built or checked because of it.
+                // The commit must not start builds or checks.
                 let message = "Add the CI file for source-git-bot\n\n[skip ci]\n";
                 forge.commit_files(path, branch, message, &[action], None)?;
             }
@@ -137,7 +137,7 @@ impl OnboardRun<'_> {
                     allow_force_push: false,
                 };
                 match forge.protect_branch(path, &new) {
-                    // GitLab protects a default branch by itself.
+                    // GitLab itself protects a default branch.
                     Ok(_) | Err(ForgeError::Conflict(_)) => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -145,14 +145,14 @@ impl OnboardRun<'_> {
             SetupStep::CreateFork { path, of } => self.create_fork(path, of)?,
             SetupStep::CreateTriggerToken { usage, bot_project, description, .. } => {
                 let token = forge.create_trigger_token(bot_project, description)?;
-                made.tokens.insert(*usage, token.token);
+                created.tokens.insert(*usage, token.token);
             }
             SetupStep::SetVariable { path, key, change, value, .. } => {
                 let (value, masked, variable_type) = match value {
                     VariableValue::Masked(value) => (value, true, VariableType::EnvVar),
                     VariableValue::Plain(value) => (value, false, VariableType::EnvVar),
                     VariableValue::File(value) => (value, false, VariableType::File),
-                    VariableValue::TriggerToken(usage) => (made.token(*usage)?, true, VariableType::EnvVar),
+                    VariableValue::TriggerToken(usage) => (created.token(*usage)?, true, VariableType::EnvVar),
                 };
                 let environment_scope = ANY_ENVIRONMENT;
                 let new =
@@ -173,9 +173,9 @@ impl OnboardRun<'_> {
                     }
                 };
                 let token = match id {
-                    None => Some(made.token(TokenUse::Hook(*kind))?),
-                    // Else it keeps the one it has.
-                    Some(_) => made.tokens.get(&TokenUse::Hook(*kind)),
+                    None => Some(created.token(TokenUse::Hook(*kind))?),
+                    // Without a new token, the webhook keeps the one it has.
+                    Some(_) => created.tokens.get(&TokenUse::Hook(*kind)),
                 };
                 let variables: Vec<_> = token.into_iter().map(|token| (TOKEN_PART, token)).collect();
                 let new = NewWebhook {
@@ -197,59 +197,60 @@ impl OnboardRun<'_> {
     fn create_fork(&self, path: &ProjectPath, of: &ProjectPath) -> Result<()> {
         let forge = &self.session.forge;
         let namespace = Some(path.namespace()).filter(|namespace| *namespace != self.bot_name());
-        // Nothing is said of who may see it: as many as may see the original, or fewer.
+        // Without a given visibility, GitLab makes the fork as visible as the original, or less.
         let fork = forge.create_fork(of, NewFork { namespace, name: None, visibility: None })?;
         forge.wait_for_import(fork)?;
         Ok(())
     }
 
     fn bot_name(&self) -> String {
-        self.session.myself().map(|myself| myself.user.username.clone()).unwrap_or_default()
+        self.session.current_user().map(|bot| bot.user.username.clone()).unwrap_or_default()
     }
 
-    /// What is left where GitLab refused a step.
-    fn refused(&self, seen: &PackageFacts, step: &SetupStep, error: &Error) -> Todo {
-        let who = match step.actor() {
+    /// Returns what is left to a person because GitLab refused a step.
+    fn refusal_todo(&self, seen: &PackageFacts, step: &SetupStep, error: &Error) -> Todo {
+        let user = match step.actor() {
             Actor::Operator => &seen.operator,
             Actor::Bot => &seen.bot,
         };
         let path = step.path();
         let right = match step {
             SetupStep::CreateProject { path, .. } => format!(
-                "it takes the role Developer or Maintainer in {}, as the group is set; an Owner of it can give @{who} that",
+                "it takes the role Developer or Maintainer in {}, as the group is set; an Owner of it can give @{user} \
+                 that",
                 path.namespace()
             ),
             SetupStep::CreateFork { path, of } => format!(
-                "it takes a role in {of}, if that is not public, which a Maintainer or Owner of it can give @{who}, and the \
-                 right to make projects in {}",
+                "it takes a role in {of}, if that is not public, which a Maintainer or Owner of it can give @{user}, \
+                 and the right to make projects in {}",
                 path.namespace()
             ),
             SetupStep::SetWebhook { place: SetupPlace::Group, .. } => {
-                format!("it takes the role Owner in {path}, which an Owner of it can give @{who}")
+                format!("it takes the role Owner in {path}, which an Owner of it can give @{user}")
             }
-            _ => format!("it takes the role Maintainer in {path}, which a Maintainer or Owner of it can give @{who}"),
+            _ => format!("it takes the role Maintainer in {path}, which a Maintainer or Owner of it can give @{user}"),
         };
-        let said = format!("{error:#}");
-        match is_about_rights(step, error) {
-            true => Todo::undone(format!("{step}: {right}")).with("GitLab", said),
-            false => Todo::undone(format!("{step}: GitLab refuses that")).with("GitLab", said),
+        let message = format!("{error:#}");
+        match is_for_lack_of_rights(step, error) {
+            true => Todo::undone(format!("{step}: {right}")).with("GitLab", message),
+            false => Todo::undone(format!("{step}: GitLab refuses that")).with("GitLab", message),
         }
     }
 }
 
-impl Made {
+impl CreatedTokens {
     fn token(&self, usage: TokenUse) -> Result<&SecretString> {
         self.tokens.get(&usage).context("the trigger token is not known")
     }
 }
 
-/// The one setting that matters and that older GitLabs do not take when a project is made.
-fn lacking(wanted: &ProjectEdit<'static>, project: &ProjectSettings) -> ProjectEdit<'static> {
+/// Returns the one setting that matters and that older GitLab versions ignore when they create a project.
+fn missing_settings(wanted: &ProjectEdit<'static>, project: &ProjectSettings) -> ProjectEdit<'static> {
     let is_other = |path: &&str| project.ci_config_path.as_deref() != Some(*path);
     ProjectEdit { ci_config_path: wanted.ci_config_path.filter(is_other), ..ProjectEdit::default() }
 }
 
-/// Whether the next step can be tried: GitLab answered, and this is what it does not let happen.
+/// Whether the next step can be tried: GitLab is available, and refused this step.
 fn is_refusal(error: &Error) -> bool {
     let by_api = matches!(
         error.gitlab(),
@@ -267,11 +268,11 @@ fn is_refusal(error: &Error) -> bool {
     by_api || by_git
 }
 
-/// Whether that is for want of a right.
-fn is_about_rights(step: &SetupStep, error: &Error) -> bool {
+/// Whether GitLab refused a step because the user lacks a right.
+fn is_for_lack_of_rights(step: &SetupStep, error: &Error) -> bool {
     match error.gitlab() {
         Some(ForgeError::Forbidden(_) | ForgeError::NotFoundOrNoAccess(_)) => return true,
-        // Of a namespace without that right GitLab says "namespace is not valid".
+        // If the user may not create projects in the namespace, GitLab says "namespace is not valid".
         Some(ForgeError::Refused(failure)) => {
             return matches!(step, SetupStep::CreateProject { .. })
                 && failure.message.contains("namespace is not valid");
@@ -280,7 +281,7 @@ fn is_about_rights(step: &SetupStep, error: &Error) -> bool {
     }
     match error.repository() {
         Some(RemoteError::Denied { .. }) => true,
-        // Branches are refused for their names or what they hold as well, which no role helps against.
+        // GitLab also refuses branches for their names or their content. No role helps against that.
         Some(RemoteError::Refused { said, .. }) => said.contains("not allowed"),
         _ => false,
     }

@@ -1,35 +1,36 @@
-//! Copies a repository's branches and tags, in portions, so that one sees how far it is and an interruption loses little.
+//! Copies a repository's branches and tags in batches, so that the log shows progress and an interruption loses little.
+
 use crate::ci::LogSection;
 use crate::git::Store;
-use crate::ops::onboard::OnboardRun;
+use crate::ops::onboard::run::OnboardRun;
 use crate::types::error::{Context as _, Result};
 use crate::types::{CommitId, ProjectPath};
 
-/// How many branches and tags one push makes.
-const PORTION: usize = 250;
+/// How many branches and tags one fetch or push transfers.
+const BATCH_SIZE: usize = 250;
 
 impl OnboardRun<'_> {
-    /// Copies what is missing; the first `alone` of `refs` by themselves, for an empty project takes what is pushed to it
-    /// first for the branch that a clone checks out.
+    /// Copies missing refs. Pushes the first `pushed_alone` of `refs` alone: in an empty project, the branch that is
+    /// pushed first becomes the default branch.
     pub(crate) fn copy(
         &self,
         from: &ProjectPath,
         to: &ProjectPath,
         refs: &[(String, CommitId)],
-        alone: usize,
+        pushed_alone: usize,
     ) -> Result<()> {
         let _section = LogSection::begin(self.session.log, "copy", &format!("copying {from} to {to}"));
         let store = Store::create(self.git)?;
         let names: Vec<&str> = refs.iter().map(|(name, _)| name.as_str()).collect();
         tracing::info!("fetching {} branches and tags of {from}; a long history takes its time", names.len());
-        for portion in names.chunks(PORTION) {
-            self.remote("the original", from).fetch_whole(&store, portion)?;
+        for batch in names.chunks(BATCH_SIZE) {
+            self.remote("the original", from).fetch_whole(&store, batch)?;
         }
         let remote = self.remote("the copy", to);
         let mut pushed = 0usize;
-        let (first, rest) = refs.split_at(refs.len().min(alone));
-        for portion in std::iter::once(first).chain(rest.chunks(PORTION)).filter(|portion| !portion.is_empty()) {
-            let new = portion.iter().map(|(name, _)| Ok((name.as_str(), store.object_at(name)?)));
+        let (first, rest) = refs.split_at(refs.len().min(pushed_alone));
+        for batch in std::iter::once(first).chain(rest.chunks(BATCH_SIZE)).filter(|batch| !batch.is_empty()) {
+            let new = batch.iter().map(|(name, _)| Ok((name.as_str(), store.object_at(name)?)));
             let new = new.collect::<Result<Vec<_>>>().context("looking up what was fetched")?;
             remote.push_new(&store, &new)?;
             pushed = pushed.saturating_add(new.len());

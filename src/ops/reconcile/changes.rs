@@ -1,7 +1,7 @@
-//! What a handful of requests tells of all merge requests: enough to know those that have not changed.
+//! Finds out with a handful of requests which merge requests have not changed.
 //!
-//! Lists tell when a merge request last changed, which a comment, a push, a title and a state do. They do not tell that its
-//! pipeline went on, or that its target branch moved: both are asked for, of all at once.
+//! Lists say when a merge request last changed: by a comment, a push, a new title or a new state. They do not say that
+//! its pipeline continued, or that its target branch moved. GitLab is asked for both, for all merge requests at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,59 +9,61 @@ use chrono::{DateTime, Utc};
 
 use crate::ci::LogSection;
 use crate::forge::{BRANCH_TIPS_AT_ONCE, HeadPipeline, MergeRequest, PipelineSummary};
-use crate::ops::reconcile::found::Found;
+use crate::ops::reconcile::found::FoundPair;
 use crate::ops::session::Session;
 use crate::pair::cache::PairPrint;
 use crate::types::error::ForgeError;
 use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 
-/// After how many failures no more branches are asked for: each takes its time.
-const FAILURES: usize = 3;
+/// After how many failed requests no more branch tips are read, because each failure takes time.
+const MAX_FAILURES: usize = 3;
 
 /// The pipelines of the newest commits of merge requests.
 #[derive(Default)]
 pub(crate) struct HeadPipelines(BTreeMap<(ProjectPath, MergeRequestIid), Option<PipelineSummary>>);
 
 impl HeadPipelines {
-    /// Asks for those of all merge requests of the instance. Where a list cannot be had, those in it are not known; an
-    /// error only where none can.
-    pub(crate) fn ask(session: &Session) -> Result<Self, ForgeError> {
+    /// Reads the pipelines of all merge requests of the instance. If a list fails, the pipelines in it are unknown.
+    ///
+    /// # Errors
+    ///
+    /// All lists failed.
+    pub(crate) fn read(session: &Session) -> Result<Self, ForgeError> {
         let groups = session.instance.namespaces.pairs().iter().map(|pair| pair.source_git.as_str());
-        let of_groups =
+        let from_groups =
             groups.map(|group| (format!("of the group {group}"), session.forge.head_pipelines_of_group(group)));
-        let of_myself = || ("of the bot's user".to_owned(), session.forge.head_pipelines_of_myself());
+        let from_bot = || ("of the bot's user".to_owned(), session.forge.head_pipelines_of_myself());
         let mut all = BTreeMap::new();
         let (mut answered, mut failed) = (false, Vec::new());
-        for (whose, list) in of_groups.chain(std::iter::once_with(of_myself)) {
+        for (owner, list) in from_groups.chain(std::iter::once_with(from_bot)) {
             match list {
                 Ok(list) => {
                     answered = true;
-                    let of = |HeadPipeline { project, iid, pipeline }| ((project, iid), pipeline);
-                    all.extend(list.into_iter().map(of));
+                    let entry = |HeadPipeline { project, iid, pipeline }| ((project, iid), pipeline);
+                    all.extend(list.into_iter().map(entry));
                 }
-                Err(error) => failed.push((whose, error)),
+                Err(error) => failed.push((owner, error)),
             }
         }
-        for (whose, error) in failed {
+        for (owner, error) in failed {
             if !answered {
                 return Err(error);
             }
-            tracing::warn!("the pipelines {whose} cannot be told, so all those are looked at: {error}");
+            tracing::warn!("the pipelines {owner} cannot be told, so all those are looked at: {error}");
         }
         Ok(Self(all))
     }
 
-    fn of(&self, path: &ProjectPath, request: &MergeRequest) -> Option<&Option<PipelineSummary>> {
+    fn get(&self, path: &ProjectPath, request: &MergeRequest) -> Option<&Option<PipelineSummary>> {
         self.0.get(&(path.clone(), request.iid))
     }
 
-    /// Whether a merge request, its pair or a pipeline of theirs changed after a moment; also where that is not to be
-    /// known.
-    pub(crate) fn have_changed(&self, found: &Found, since: DateTime<Utc>) -> bool {
+    /// Whether a merge request, its pair or a pipeline of theirs has changed since a moment. True if that is unknown.
+    pub(crate) fn has_changed(&self, found: &FoundPair, since: DateTime<Utc>) -> bool {
         let is_older = |moment: Option<DateTime<Utc>>| moment.is_some_and(|moment| moment < since);
         let is_quiet = |path: &ProjectPath, request: &MergeRequest| {
             let written = DateTime::parse_from_rfc3339(&request.updated_at).ok().map(|moment| moment.to_utc());
-            let pipeline = match self.of(path, request) {
+            let pipeline = match self.get(path, request) {
                 Some(None) => true,
                 Some(Some(pipeline)) => is_older(pipeline.updated()) && pipeline.is_at_rest(),
                 None => false,
@@ -74,35 +76,39 @@ impl HeadPipelines {
     }
 }
 
-/// See the module.
-pub(crate) struct ReconcileSeen {
+/// The state of all merge requests in a few lists.
+pub(crate) struct ReconcileSnapshot {
     pipelines: HeadPipelines,
-    /// The tips of target branches, with paths in small letters: GitLab does not tell the case of names apart, and answers
-    /// with its own.
+    /// The tips of target branches, by project path and branch. Paths are in lower case, because GitLab ignores the
+    /// case and answers with its own spelling.
     tips: BTreeMap<(String, String), Option<CommitId>>,
 }
 
-impl ReconcileSeen {
-    /// Asks for all that is to be known of these; an error also where this GitLab cannot tell.
-    pub(crate) fn ask(session: &Session, found: &[Found]) -> Result<Self, ForgeError> {
+impl ReconcileSnapshot {
+    /// Reads the state of these merge requests.
+    ///
+    /// # Errors
+    ///
+    /// A request failed, or this GitLab version does not support it.
+    pub(crate) fn read(session: &Session, found: &[FoundPair]) -> Result<Self, ForgeError> {
         let _section = LogSection::begin(session.log, "changes", "looking for what has changed");
-        let pipelines = HeadPipelines::ask(session)?;
+        let pipelines = HeadPipelines::read(session)?;
         let mut branches: BTreeMap<BranchName, BTreeSet<ProjectPath>> = BTreeMap::new();
         for found in found {
-            let Some(target) = target(found) else { continue };
+            let Some(target) = target_branch(found) else { continue };
             let projects = branches.entry(target).or_default();
             projects.insert(found.source_path.clone());
             projects.insert(found.dist_path.clone());
         }
-        Ok(Self { pipelines, tips: tips(session, branches) })
+        Ok(Self { pipelines, tips: read_tips(session, branches) })
     }
 
-    /// Returns what stands for all that was seen of a merge request and its pair; nothing where something of it may change
-    /// unseen.
-    pub(crate) fn print(&self, found: &Found) -> Option<PairPrint> {
-        let target = target(found)?;
+    /// Returns a fingerprint of everything that is known about a merge request and its pair; `None` if something may
+    /// change unnoticed.
+    pub(crate) fn fingerprint(&self, found: &FoundPair) -> Option<PairPrint> {
+        let target = target_branch(found)?;
         let tip = |path: &ProjectPath| {
-            let tip = self.tips.get(&name(path, target.as_str()))?;
+            let tip = self.tips.get(&tip_key(path, target.as_str()))?;
             Some(tip.map(|tip| tip.to_string()).unwrap_or_default())
         };
         let mut parts = vec![tip(&found.source_path)?, tip(&found.dist_path)?];
@@ -115,13 +121,13 @@ impl ReconcileSeen {
             parts.extend([request.id.to_string(), request.updated_at.clone(), sha]);
             parts.push(request.target_branch.clone());
             parts.push(
-                self.pipelines.of(path, request)?.as_ref().map(|pipeline| pipeline.id.clone()).unwrap_or_default(),
+                self.pipelines.get(path, request)?.as_ref().map(|pipeline| pipeline.id.clone()).unwrap_or_default(),
             );
         }
         if let Some(dist) = &found.dist
-            && let Some(pipeline) = self.pipelines.of(&found.dist_path, dist)?
+            && let Some(pipeline) = self.pipelines.get(&found.dist_path, dist)?
         {
-            // While it runs its jobs end one by one, and each is shown in source-git.
+            // While the pipeline runs, its jobs end one by one, and source-git shows each of them.
             if !pipeline.is_at_rest() {
                 return None;
             }
@@ -131,8 +137,9 @@ impl ReconcileSeen {
     }
 }
 
-/// Asks for the tips of branches. Of projects that GitLab cannot tell about nothing is known, not even that they lack one.
-fn tips(
+/// Reads the tips of branches. If a request fails, nothing is known about its projects, not even that they lack the
+/// branch.
+fn read_tips(
     session: &Session,
     branches: BTreeMap<BranchName, BTreeSet<ProjectPath>>,
 ) -> BTreeMap<(String, String), Option<CommitId>> {
@@ -141,20 +148,20 @@ fn tips(
     for (branch, projects) in branches {
         let projects: Vec<_> = projects.into_iter().collect();
         for projects in projects.chunks(BRANCH_TIPS_AT_ONCE) {
-            if failures >= FAILURES {
+            if failures >= MAX_FAILURES {
                 return tips;
             }
             match session.forge.branch_tips(projects, &branch) {
-                Ok(there) => {
-                    tips.extend(projects.iter().map(|project| (name(project, branch.as_str()), None)));
-                    tips.extend(there.into_iter().map(|(project, tip)| (name(&project, branch.as_str()), tip)));
+                Ok(found) => {
+                    tips.extend(projects.iter().map(|project| (tip_key(project, branch.as_str()), None)));
+                    tips.extend(found.into_iter().map(|(project, tip)| (tip_key(&project, branch.as_str()), tip)));
                 }
                 Err(error) => {
                     failures += 1;
                     let (number, first) = (projects.len(), projects.first().map(ToString::to_string));
                     tracing::warn!(
-                        "the tips of {branch} in {number} projects from {} on cannot be told, so all those are looked at: \
-                         {error}",
+                        "the tips of {branch} in {number} projects from {} on cannot be told, so all those are looked \
+                         at: {error}",
                         first.unwrap_or_default()
                     );
                 }
@@ -164,10 +171,10 @@ fn tips(
     tips
 }
 
-fn target(found: &Found) -> Option<BranchName> {
-    found.pair_name().map(|(.., target)| target)
+fn target_branch(found: &FoundPair) -> Option<BranchName> {
+    found.identity().map(|(.., target)| target)
 }
 
-fn name(project: &ProjectPath, branch: &str) -> (String, String) {
+fn tip_key(project: &ProjectPath, branch: &str) -> (String, String) {
     (project.as_str().to_ascii_lowercase(), branch.to_owned())
 }

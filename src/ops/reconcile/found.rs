@@ -1,4 +1,4 @@
-//! The merge requests that a run finds, and how each is known from run to run.
+//! The merge requests that a run finds, and how later runs recognize them.
 
 use crate::forge::{MergeRequest, MergeRequestState};
 use crate::pair::branch;
@@ -6,15 +6,15 @@ use crate::pair::cache::PairKey;
 use crate::types::{BranchName, MergeRequestIid, ProjectPath};
 
 /// A source-git merge request with the dist-git merge request that was made from it, or one of the two.
-pub(crate) struct Found {
+pub(crate) struct FoundPair {
     pub(crate) source_path: ProjectPath,
     pub(crate) source: Option<MergeRequest>,
     pub(crate) dist_path: ProjectPath,
     pub(crate) dist: Option<MergeRequest>,
 }
 
-impl Found {
-    /// Returns what people call it.
+impl FoundPair {
+    /// Returns the name that people use.
     pub(crate) fn name(&self) -> String {
         match (&self.source, &self.dist) {
             (Some(source), _) => format!("{}!{}", self.source_path, source.iid),
@@ -23,9 +23,9 @@ impl Found {
         }
     }
 
-    /// Returns what the pair is found by. A dist-git merge request is keyed by its source branch, because people may retarget
-    /// it.
-    pub(crate) fn pair_name(&self) -> Option<PairName> {
+    /// Returns what identifies the pair. A dist-git merge request is identified by its source branch, because people
+    /// may retarget it.
+    pub(crate) fn identity(&self) -> Option<PairIdentity> {
         if let Some(source) = &self.source {
             return Some((self.source_path.clone(), source.iid, source.target_branch.parse().ok()?));
         }
@@ -33,23 +33,23 @@ impl Found {
         Some((self.source_path.clone(), iid, target))
     }
 
-    /// Returns the bot's branch for it.
+    /// Returns the bot's branch for the pair.
     pub(crate) fn branch(&self) -> Option<BranchName> {
-        let (_, iid, target) = self.pair_name()?;
+        let (_, iid, target) = self.identity()?;
         branch::name(&target, iid).ok()
     }
 
-    /// Returns what it goes by from run to run.
+    /// Returns the key by which runs remember the pair.
     pub(crate) fn key(&self) -> PairKey {
         let target = self.source.as_ref().or(self.dist.as_ref()).map(|request| request.target_branch.as_str());
         PairKey::of([self.name().as_str(), target.unwrap_or_default()])
     }
 }
 
-/// What a pair is found by: the source-git project, the merge request there and its target branch.
-pub(crate) type PairName = (ProjectPath, MergeRequestIid, BranchName);
+/// What identifies a pair: the source-git project, the merge request there and its target branch.
+pub(crate) type PairIdentity = (ProjectPath, MergeRequestIid, BranchName);
 
-/// Which of the two merge requests are open, as far as that was listed.
+/// Which of the two merge requests are open, according to the lists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FoundKind {
     Pair,
@@ -59,7 +59,7 @@ pub(crate) enum FoundKind {
 }
 
 impl FoundKind {
-    pub(crate) fn of(found: &Found) -> Self {
+    pub(crate) fn of(found: &FoundPair) -> Self {
         match (&found.source, &found.dist) {
             (Some(_), Some(_)) => Self::Pair,
             (Some(source), None) if source.state == MergeRequestState::Merged => Self::Neither,
@@ -70,11 +70,10 @@ impl FoundKind {
     }
 }
 
-/// Whether a run has seen to all that ended.
+/// Whether a run has handled every merge request that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SeenTo {
-    /// It has.
-    All,
-    /// Something failed, or was left: no list of open merge requests would bring it up again.
-    InPart,
+pub(crate) enum Completeness {
+    Complete,
+    /// Something failed or was not reached, and no list of open merge requests would show it again.
+    Partial,
 }

@@ -1,119 +1,116 @@
-//! Every merge request that an instance is about: open source-git merge requests of its targets, and the bot's own open
-//! dist-git merge requests.
+//! Lists every merge request that an instance is about: open source-git merge requests for the branches that it
+//! handles, and the bot's own open dist-git merge requests.
 
 use std::collections::BTreeMap;
 
 use crate::ci::LogSection;
 use crate::config::Instance;
 use crate::forge::{MergeRequest, MergeRequestQuery, StateFilter};
-use crate::ops::reconcile::found::{Found, PairName};
+use crate::ops::reconcile::found::{FoundPair, PairIdentity};
 use crate::ops::reconcile::scope::ReconcileScope;
-use crate::ops::reconcile::summary::Tally;
+use crate::ops::reconcile::summary::RunResults;
 use crate::ops::session::Session;
 use crate::types::ProjectPath;
 use crate::types::error::{Error, ForgeError, Result};
 
-/// The most merge requests of one list.
-const LISTED: usize = 20_000;
+/// The most merge requests that are read from one list.
+const MAX_LISTED: usize = 20_000;
 
-/// What was listed.
-pub(crate) struct Listed {
-    pub(crate) found: Vec<Found>,
+pub(crate) struct ListResult {
+    pub(crate) found: Vec<FoundPair>,
     pub(crate) failed_lists: FailedLists,
 }
 
-/// The source-git groups and projects whose merge requests could not be listed. Nothing of theirs is looked at: what a list
-/// leaves out would look closed.
+/// The source-git groups and projects whose merge requests could not be listed. The run ignores everything in them,
+/// because a merge request that is missing from a list looks closed.
 #[derive(Default)]
 pub(crate) struct FailedLists(Vec<String>);
 
 impl FailedLists {
-    /// Whether there are none.
-    pub(crate) fn is_none(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether no namespace of the instance could be listed.
-    pub(crate) fn are_all(&self, instance: &Instance) -> bool {
-        instance.namespaces.pairs().iter().all(|pair| self.cover(pair.source_git.as_str()))
+    /// Whether every namespace of the instance is among them.
+    pub(crate) fn include_all(&self, instance: &Instance) -> bool {
+        instance.namespaces.pairs().iter().all(|pair| self.covers(pair.source_git.as_str()))
     }
 
-    /// Whether a source-git path is among them.
-    pub(crate) fn cover(&self, path: &str) -> bool {
+    /// Whether a source-git path is one of them, or in one of them.
+    pub(crate) fn covers(&self, path: &str) -> bool {
         let is_within =
             |of: &String| path.strip_prefix(of.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('/'));
         self.0.iter().any(is_within)
     }
 
-    /// Whether a merge request of either side is of theirs, by the name that people call it.
-    pub(crate) fn cover_named(&self, instance: &Instance, name: &str) -> bool {
+    /// Whether the merge request with this name, of either side, is in one of them.
+    pub(crate) fn covers_named(&self, instance: &Instance, name: &str) -> bool {
         let Some((path, _)) = name.rsplit_once('!') else { return false };
         let source = instance.namespaces.source_git_of(path);
-        self.cover(source.as_deref().unwrap_or(path))
+        self.covers(source.as_deref().unwrap_or(path))
     }
 }
 
-/// Lists them all within the scope, those of the same project beside each other. A namespace that cannot be listed is one
-/// that failed.
+/// Lists all merge requests within the scope, grouped by project. Records a namespace that cannot be listed as a
+/// failure.
 ///
-/// What changed since some time is for the caller to pick out: a merge request that a list leaves out would look closed.
-pub(crate) fn all(session: &Session, scope: &ReconcileScope, tally: &mut Tally) -> Result<Listed> {
+/// Does not filter by the time of the last change: a merge request that is missing from a list looks closed.
+pub(crate) fn list_all(session: &Session, scope: &ReconcileScope, results: &mut RunResults) -> Result<ListResult> {
     let _section = LogSection::begin(session.log, "list", "listing merge requests");
-    let mut found: BTreeMap<PairName, Found> = BTreeMap::new();
+    let mut found: BTreeMap<PairIdentity, FoundPair> = BTreeMap::new();
     let lists: Vec<_> = if scope.only.is_empty() {
-        session.instance.namespaces.pairs().iter().map(|pair| List::Group(pair.source_git.as_str())).collect()
+        session.instance.namespaces.pairs().iter().map(|pair| ListSource::Group(pair.source_git.as_str())).collect()
     } else {
-        scope.only.iter().map(List::Project).collect()
+        scope.only.iter().map(ListSource::Project).collect()
     };
     let mut failed_lists = FailedLists::default();
     for list in &lists {
-        match sources(session, list, &mut found) {
+        match add_source_git(session, list, &mut found) {
             Ok(()) => {}
             Err(error) if error.concerns_every_request() => {
-                return Err(Error::from(error).context(list.what()));
+                return Err(Error::from(error).context(list.context()));
             }
             Err(error) => {
                 failed_lists.0.push(list.name());
-                tally.all_failed(&list.name(), list.what(), error.into());
+                results.add_shared_failure(&list.name(), list.context(), error.into());
             }
         }
     }
     let is_any_listed = failed_lists.0.len() < lists.len();
     for list in lists.iter().filter(|_| is_any_listed) {
-        match pairs(session, list, &mut found) {
+        match add_dist_git(session, list, &mut found) {
             Ok(()) => {}
             Err(error) if error.gitlab().is_some_and(ForgeError::concerns_every_request) => return Err(error),
             Err(error) => {
                 let what = "listing the bot's open merge requests in dist-git".to_owned();
                 match list {
-                    List::Group(_) => {
-                        failed_lists.0 = lists.iter().map(List::name).collect();
-                        tally.all_failed("dist-git", what, error);
+                    ListSource::Group(_) => {
+                        failed_lists.0 = lists.iter().map(ListSource::name).collect();
+                        results.add_shared_failure("dist-git", what, error);
                     }
-                    List::Project(project) => {
+                    ListSource::Project(project) => {
                         failed_lists.0.push(project.to_string());
-                        tally.all_failed(project.as_str(), what, error);
+                        results.add_shared_failure(project.as_str(), what, error);
                     }
                 }
             }
         }
-        // The bot's merge requests of all groups are in the same list.
-        if matches!(list, List::Group(_)) {
+        // One list has the bot's merge requests of all groups.
+        if matches!(list, ListSource::Group(_)) {
             break;
         }
     }
     let is_wanted =
-        |found: &Found| scope.include(&found.source_path) && !failed_lists.cover(found.source_path.as_str());
-    Ok(Listed { found: found.into_values().filter(is_wanted).collect(), failed_lists })
+        |found: &FoundPair| scope.includes(&found.source_path) && !failed_lists.covers(found.source_path.as_str());
+    Ok(ListResult { found: found.into_values().filter(is_wanted).collect(), failed_lists })
 }
 
-/// Where to list.
-enum List<'a> {
+enum ListSource<'a> {
     Group(&'a str),
     Project(&'a ProjectPath),
 }
 
-impl List<'_> {
+impl ListSource<'_> {
     fn name(&self) -> String {
         match self {
             Self::Group(group) => (*group).to_owned(),
@@ -121,7 +118,7 @@ impl List<'_> {
         }
     }
 
-    fn what(&self) -> String {
+    fn context(&self) -> String {
         match self {
             Self::Group(group) => {
                 format!("listing the merge requests of the group {group}, which the instance's `namespaces` name")
@@ -131,11 +128,15 @@ impl List<'_> {
     }
 }
 
-fn sources(session: &Session, list: &List<'_>, found: &mut BTreeMap<PairName, Found>) -> Result<(), ForgeError> {
+fn add_source_git(
+    session: &Session,
+    list: &ListSource<'_>,
+    found: &mut BTreeMap<PairIdentity, FoundPair>,
+) -> Result<(), ForgeError> {
     let open: &mut dyn Iterator<Item = _> = match list {
-        List::Group(group) => &mut session.forge.open_merge_requests_of_group(group),
-        List::Project(project) => {
-            // The list of a group leaves these out.
+        ListSource::Group(group) => &mut session.forge.open_merge_requests_of_group(group),
+        ListSource::Project(project) => {
+            // The list of a group leaves out archived projects.
             if session.forge.project(*project)?.is_archived {
                 tracing::info!("{project} is archived: its merge requests are left alone");
                 return Ok(());
@@ -144,57 +145,57 @@ fn sources(session: &Session, list: &List<'_>, found: &mut BTreeMap<PairName, Fo
             &mut session.forge.merge_requests(*project, query)
         }
     };
-    for source in open.take(LISTED) {
-        let Some(alone) = of_source_git(session, source?) else { continue };
-        let Some(key) = alone.pair_name() else { continue };
-        found.insert(key, alone);
+    for source in open.take(MAX_LISTED) {
+        let Some(pair) = from_source_git(session, source?) else { continue };
+        let Some(key) = pair.identity() else { continue };
+        found.insert(key, pair);
     }
     Ok(())
 }
 
-/// Returns a source-git merge request alone, where the instance handles its target.
-pub(crate) fn of_source_git(session: &Session, source: MergeRequest) -> Option<Found> {
+/// Returns a source-git merge request without its pair, if the instance handles its target branch.
+pub(crate) fn from_source_git(session: &Session, source: MergeRequest) -> Option<FoundPair> {
     let source_path = source.project_path()?;
     let dist_path = session.instance.namespaces.dist_git_of(source_path.as_str())?.parse().ok()?;
     let is_handled = session.instance.targets.handle(source_path.as_str(), &source.target_branch);
-    let found = Found { source_path, source: Some(source), dist_path, dist: None };
-    (is_handled && found.pair_name().is_some()).then_some(found)
+    let found = FoundPair { source_path, source: Some(source), dist_path, dist: None };
+    (is_handled && found.identity().is_some()).then_some(found)
 }
 
-/// Adds the bot's dist-git merge requests.
-fn pairs(session: &Session, list: &List<'_>, found: &mut BTreeMap<PairName, Found>) -> Result<()> {
-    let myself = session.myself()?.user.id;
+/// Adds the bot's open dist-git merge requests.
+fn add_dist_git(session: &Session, list: &ListSource<'_>, found: &mut BTreeMap<PairIdentity, FoundPair>) -> Result<()> {
+    let bot = session.current_user()?.user.id;
     let dist_git;
     let open: &mut dyn Iterator<Item = _> = match list {
-        List::Group(_) => &mut session.forge.open_merge_requests_by(myself),
-        List::Project(project) => {
+        ListSource::Group(_) => &mut session.forge.open_merge_requests_by(bot),
+        ListSource::Project(project) => {
             let Some(path) = session.instance.namespaces.dist_git_of(project.as_str()) else { return Ok(()) };
             dist_git = path.parse::<ProjectPath>()?;
             let query =
-                MergeRequestQuery { author: Some(myself), state: StateFilter::Opened, ..MergeRequestQuery::default() };
+                MergeRequestQuery { author: Some(bot), state: StateFilter::Opened, ..MergeRequestQuery::default() };
             &mut session.forge.merge_requests(&dist_git, query)
         }
     };
-    for dist in open.take(LISTED) {
+    for dist in open.take(MAX_LISTED) {
         let dist = match dist {
-            // Without a dist-git project there is no pair.
-            Err(ForgeError::NotFoundOrNoAccess(_)) if matches!(list, List::Project(_)) => return Ok(()),
+            // Without a dist-git project, there is no pair.
+            Err(ForgeError::NotFoundOrNoAccess(_)) if matches!(list, ListSource::Project(_)) => return Ok(()),
             dist => dist?,
         };
-        let Some(alone) = of_dist_git(session, dist) else { continue };
-        let Some(key) = alone.pair_name() else { continue };
+        let Some(pair) = from_dist_git(session, dist) else { continue };
+        let Some(key) = pair.identity() else { continue };
         match found.get_mut(&key) {
-            Some(pair) => pair.dist = alone.dist,
-            None => _ = found.insert(key, alone),
+            Some(known) => known.dist = pair.dist,
+            None => _ = found.insert(key, pair),
         }
     }
     Ok(())
 }
 
-/// Returns a dist-git merge request alone, where its branch has a name that the bot gives.
-pub(crate) fn of_dist_git(session: &Session, dist: MergeRequest) -> Option<Found> {
+/// Returns a dist-git merge request without its pair, if its branch has a name that the bot gives.
+pub(crate) fn from_dist_git(session: &Session, dist: MergeRequest) -> Option<FoundPair> {
     let dist_path = dist.project_path()?;
     let source_path = session.instance.namespaces.source_git_of(dist_path.as_str())?.parse().ok()?;
-    let found = Found { source_path, source: None, dist_path, dist: Some(dist) };
-    found.pair_name().is_some().then_some(found)
+    let found = FoundPair { source_path, source: None, dist_path, dist: Some(dist) };
+    found.identity().is_some().then_some(found)
 }

@@ -1,8 +1,8 @@
-//! `reconcile`: looks at every merge request of the instance, and brings up to date what is behind.
+//! `reconcile`: checks every merge request of the instance, and brings those up to date that are behind.
 //!
-//! The guarantee behind everything that events set off: missed events are caught up here. What it does for one merge
-//! request is what `sync` and `report` do; one that fails does not keep the others waiting. What a run found up to date the
-//! next need not look at while lists show it unchanged.
+//! It is the guarantee behind events: it catches up on those that were missed. For each merge request it does what
+//! `sync` and `report` do. A failure of one merge request does not stop the others. If a run found a merge request up
+//! to date, the next runs skip it while lists show it unchanged.
 
 mod changes;
 mod cleanup;
@@ -21,33 +21,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::ci::Log;
-use crate::ops::reconcile::changes::{HeadPipelines, ReconcileSeen};
-use crate::ops::reconcile::cleanup::Lately;
-use crate::ops::reconcile::found::{Found, FoundKind, SeenTo};
-use crate::ops::reconcile::list::Listed;
-use crate::ops::reconcile::one::{Depth, Reconciling, Tips};
+use crate::ops::reconcile::changes::{HeadPipelines, ReconcileSnapshot};
+use crate::ops::reconcile::cleanup::CleanupWindow;
+use crate::ops::reconcile::found::{Completeness, FoundKind, FoundPair};
+use crate::ops::reconcile::list::ListResult;
+use crate::ops::reconcile::one::{CheckDepth, PairReconciler, TargetTips};
 use crate::ops::reconcile::scope::{ReconcileRequest, ReconcileScope};
-use crate::ops::reconcile::status_issue::{Ran, Watch};
-use crate::ops::reconcile::summary::{Summary, SummaryLine, Tally, WhyLeft};
-use crate::ops::reconcile::workers::Cause;
+use crate::ops::reconcile::status_issue::{RunFacts, StatusIssue};
+use crate::ops::reconcile::summary::{RunResults, StopReason, Summary, SummaryLine};
+use crate::ops::reconcile::workers::WorkEffect;
 use crate::ops::session::{Mode, Session, SessionSettings};
 use crate::ops::sync::Unsynced;
 use crate::pair::cache::{Hour, Known, PairKey, PairPrint, Trouble, TroubleKind};
 use crate::types::ProjectPath;
 use crate::types::error::{Error, ForgeError, Result};
 
-/// What a run came to.
 pub(crate) struct Reconciled {
     pub(crate) summary: Summary,
-    /// What it ends with.
+    /// The error that the command ends with.
     pub(crate) error: Option<Error>,
 }
 
-/// Reconciles what is asked for.
+/// Runs `reconcile`.
 ///
 /// # Errors
 ///
-/// What keeps a run from looking at anything; what befalls single merge requests is in [`Reconciled`].
+/// Whatever prevents the whole run. Errors of single merge requests are in [`Reconciled`].
 pub(crate) fn reconcile(
     request: &ReconcileRequest,
     settings: SessionSettings,
@@ -56,219 +55,237 @@ pub(crate) fn reconcile(
 ) -> Result<Reconciled> {
     let scope = ReconcileScope::read(request, &settings.job, &settings.instance, now)?;
     let mut session = settings.connect(mode)?;
-    // Without git nothing can be brought up to date.
+    // Without git, nothing can be brought up to date.
     session.git()?;
-    let mut tally = Tally::default();
-    let mut watch =
-        if scope.are_chosen() { None } else { tally.watched(&session, Watch::read(&session, &scope, now))? };
-    let Listed { found, failed_lists } = list::all(&session, &scope, &mut tally)?;
-    let mut found = chosen(&session, &scope, found);
-    let open: Vec<_> = found.iter().filter_map(|found| Some((found.dist_path.clone(), found.branch()?))).collect();
-    let listed = found.len();
-    // What a person chose says nothing of the whole.
-    let lately = (!scope.are_chosen()).then(|| Lately::new(watch.as_ref().and_then(Watch::last_run), now));
-    // Where no list could be had, the others would fail alike.
-    let lately = lately.filter(|_| !failed_lists.are_all(&session.instance));
-    let listed_to = match lately {
-        Some(lately) => cleanup::add(&session, &scope, lately, &failed_lists, &mut found, &mut tally)?,
-        None => SeenTo::InPart,
+    let mut results = RunResults::default();
+    let mut status_issue = if scope.is_selective() {
+        None
+    } else {
+        results.tolerate_status_issue(&session, StatusIssue::read(&session, &scope, now))?
     };
-    let keys: Vec<_> = found.iter().map(Found::key).collect();
+    let ListResult { found, failed_lists } = list::list_all(&session, &scope, &mut results)?;
+    let mut found = changed_since(&session, &scope, found);
+    let open: Vec<_> = found.iter().filter_map(|found| Some((found.dist_path.clone(), found.branch()?))).collect();
+    let open_count = found.len();
+    // A selection that a person made says nothing about the whole instance.
+    let window =
+        (!scope.is_selective()).then(|| CleanupWindow::new(status_issue.as_ref().and_then(StatusIssue::last_run), now));
+    // If no list could be read, these lists would fail too.
+    let window = window.filter(|_| !failed_lists.include_all(&session.instance));
+    let listing = match window {
+        Some(window) => cleanup::add_ended(&session, &scope, window, &failed_lists, &mut found, &mut results)?,
+        None => Completeness::Partial,
+    };
+    let keys: Vec<_> = found.iter().map(FoundPair::key).collect();
     let projects = projects(&found);
-    let tasks = tasks(&session, watch.as_ref(), found, &mut tally);
-    tracing::info!("{} to look at, {} unchanged", summary::count(tasks.len()), tally.summary.unchanged);
+    let tasks = select_tasks(&session, status_issue.as_ref(), found, &mut results);
+    tracing::info!("{} to look at, {} unchanged", summary::count_text(tasks.len()), results.summary.unchanged);
 
-    let queues = queues(tasks, watch.as_ref());
+    let queues = build_queues(tasks, status_issue.as_ref());
     let workers = usize::try_from(scope.jobs).unwrap_or(1).min(queues.len());
     if workers > 1 {
-        // Sections of several at a time would be folded into each other.
+        // Log sections of several workers would be nested in each other.
         session.log = Log::Plain;
     }
-    let tips = Tips::default();
+    let tips = TargetTips::default();
     let total = queues.iter().map(Vec::len).sum();
     let hour = Hour::of(now);
     let work = ReconcileWork { session: &session, scope: &scope, tips: &tips, hour, total };
-    let tally = work.all(queues, workers, tally);
-    let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut seen_to = tally.seen_to(keys.iter().skip(listed).copied());
-    if let Some(lately) = lately.filter(|_| !tally.is_hopeless() && !scope.is_time_up()) {
-        match cleanup::remove_branches(&session, &scope, lately, &failed_lists, &open, &mut tally) {
-            Ok(SeenTo::All) => {}
-            Ok(SeenTo::InPart) => seen_to = SeenTo::InPart,
+    let results = work.run_all(queues, workers, results);
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut completeness = results.completeness_of(keys.iter().skip(open_count).copied());
+    if let Some(window) = window.filter(|_| !results.should_stop() && !scope.is_time_up()) {
+        match cleanup::remove_branches(&session, &scope, window, &failed_lists, &open, &mut results) {
+            Ok(Completeness::Complete) => {}
+            Ok(Completeness::Partial) => completeness = Completeness::Partial,
             Err(error) => {
-                seen_to = SeenTo::InPart;
-                tally.all_failed("branches", "removing branches".to_owned(), error);
+                completeness = Completeness::Partial;
+                results.add_shared_failure("branches", "removing branches".to_owned(), error);
             }
         }
     } else {
-        seen_to = SeenTo::InPart;
+        completeness = Completeness::Partial;
     }
-    let seen_to = if listed_to == SeenTo::All { seen_to } else { SeenTo::InPart };
+    let completeness = if listing == Completeness::Complete { completeness } else { Completeness::Partial };
 
-    if let Some(watch) = &mut watch
-        && !tally.is_shut_out
+    if let Some(status_issue) = &mut status_issue
+        && !results.is_locked_out
     {
-        for (key, known) in std::mem::take(&mut tally.outcomes) {
-            watch.put(key, known);
+        for (key, known) in std::mem::take(&mut results.outcomes) {
+            status_issue.record(key, known);
         }
-        let ran = Ran { keys: &keys, projects: &projects, failed_lists: &failed_lists, states: tally.states, seen_to };
-        let written = watch.write(&session, ran);
-        tally.summary.status_issue = tally.watched(&session, written)?;
+        let run = RunFacts {
+            keys: &keys,
+            projects: &projects,
+            failed_lists: &failed_lists,
+            counts: results.counts,
+            completeness,
+        };
+        let written = status_issue.write(&session, run);
+        results.summary.status_issue = results.tolerate_status_issue(&session, written)?;
     }
-    tally.summary.requests = session.forge.requests();
-    // Several were looked at at a time: they are shown in the order in which they were found.
-    tally.summary.lines.sort_by_key(|line| line.place);
-    let Tally { summary, error, .. } = tally;
+    results.summary.requests = session.forge.requests();
+    // Workers finish in any order. The summary has the order in which merge requests were found.
+    results.summary.lines.sort_by_key(|line| line.position);
+    let RunResults { summary, error, .. } = results;
     let error = error.map(|error| error.context(summary.failure()));
     Ok(Reconciled { summary, error })
 }
 
-/// The projects of both sides, those of a pair beside each other.
-fn projects(found: &[Found]) -> Vec<ProjectPath> {
+/// Returns the projects of both sides, those of a pair next to each other.
+fn projects(found: &[FoundPair]) -> Vec<ProjectPath> {
     let mut seen = BTreeSet::new();
     let all = found.iter().flat_map(|found| [&found.source_path, &found.dist_path]);
     all.filter(|path| seen.insert(*path)).cloned().collect()
 }
 
-/// Picks out what has changed since the moment that a person named.
-fn chosen(session: &Session, scope: &ReconcileScope, found: Vec<Found>) -> Vec<Found> {
+/// Returns the merge requests that have changed since the moment that a person named, or all if none was named.
+fn changed_since(session: &Session, scope: &ReconcileScope, found: Vec<FoundPair>) -> Vec<FoundPair> {
     let Some(since) = scope.since else { return found };
-    let pipelines = HeadPipelines::ask(session).unwrap_or_else(|error| {
-        without_graphql(&error);
+    let pipelines = HeadPipelines::read(session).unwrap_or_else(|error| {
+        warn_checking_all(&error);
         HeadPipelines::default()
     });
-    found.into_iter().filter(|found| pipelines.have_changed(found, since)).collect()
+    found.into_iter().filter(|found| pipelines.has_changed(found, since)).collect()
 }
 
-fn without_graphql(error: &ForgeError) {
+fn warn_checking_all(error: &ForgeError) {
     tracing::warn!("what has changed cannot be told, so everything is looked at: {error}");
 }
 
-/// A merge request that is to be looked at.
+/// A merge request to check.
 struct Task {
-    found: Found,
+    found: FoundPair,
     key: PairKey,
-    /// How it looked when it was found.
-    print: Option<PairPrint>,
-    depth: Depth,
-    /// Its place in the summary.
-    place: usize,
+    /// The fingerprint when the merge request was found.
+    fingerprint: Option<PairPrint>,
+    depth: CheckDepth,
+    /// The position in the summary.
+    position: usize,
 }
 
-/// Sorts out what needs no look, and counts it.
-fn tasks(session: &Session, watch: Option<&Watch>, found: Vec<Found>, tally: &mut Tally) -> Vec<Task> {
-    let seen = watch.and_then(|_| ReconcileSeen::ask(session, &found).inspect_err(without_graphql).ok());
+/// Returns the merge requests to check. Counts those that need no check.
+fn select_tasks(
+    session: &Session,
+    status_issue: Option<&StatusIssue>,
+    found: Vec<FoundPair>,
+    results: &mut RunResults,
+) -> Vec<Task> {
+    let snapshot =
+        status_issue.and_then(|_| ReconcileSnapshot::read(session, &found).inspect_err(warn_checking_all).ok());
     let mut tasks = Vec::new();
-    for (place, found) in found.into_iter().enumerate() {
+    for (position, found) in found.into_iter().enumerate() {
         let key = found.key();
-        let print = seen.as_ref().and_then(|seen| seen.print(&found));
-        if watch.is_some_and(|watch| watch.is_settled(key, print)) {
-            tally.summary.unchanged = tally.summary.unchanged.saturating_add(1);
-            let is_refused = watch.and_then(|watch| watch.known(key)).is_some_and(|known| known.trouble.is_some());
+        let fingerprint = snapshot.as_ref().and_then(|snapshot| snapshot.fingerprint(&found));
+        if status_issue.is_some_and(|status_issue| status_issue.is_settled(key, fingerprint)) {
+            results.summary.unchanged = results.summary.unchanged.saturating_add(1);
+            let is_refused = status_issue
+                .and_then(|status_issue| status_issue.known(key))
+                .is_some_and(|known| known.trouble.is_some());
             if is_refused {
-                tally.states.refused = tally.states.refused.saturating_add(1);
+                results.counts.refused = results.counts.refused.saturating_add(1);
             } else {
-                tally.count(FoundKind::of(&found));
+                results.count(FoundKind::of(&found));
             }
         } else {
-            let depth = watch.map_or(Depth::WhatChanged, |watch| watch.depth(key, print));
-            tasks.push(Task { found, key, print, depth, place });
+            let depth = status_issue.map_or(CheckDepth::Changes, |status_issue| status_issue.depth(key, fingerprint));
+            tasks.push(Task { found, key, fingerprint, depth, position });
         }
     }
     tasks
 }
 
-/// Puts the merge requests of each project together, and first what was not looked at for the longest time: so whatever a
-/// run does not get to is not always the same. What failed last time comes after all else.
-fn queues(tasks: Vec<Task>, watch: Option<&Watch>) -> Vec<Vec<Task>> {
-    let turn = |task: &Task| {
-        let known = watch.and_then(|watch| watch.known(task.key));
+/// Makes one queue for each project. The merge requests that were not checked for the longest time come first, so that
+/// runs do not always leave the same ones for later. Those that failed last time come last.
+fn build_queues(tasks: Vec<Task>, status_issue: Option<&StatusIssue>) -> Vec<Vec<Task>> {
+    let priority = |task: &Task| {
+        let known = status_issue.and_then(|status_issue| status_issue.known(task.key));
         let failed = known.and_then(|known| known.trouble.as_ref()).is_some_and(|t| t.kind == TroubleKind::Failed);
-        (failed, known.map_or(Hour::NEVER, |known| known.looked), task.place)
+        (failed, known.map_or(Hour::NEVER, |known| known.looked), task.position)
     };
     let mut projects: BTreeMap<ProjectPath, Vec<Task>> = BTreeMap::new();
     for task in tasks {
         projects.entry(task.found.source_path.clone()).or_default().push(task);
     }
     let mut queues: Vec<_> = projects.into_values().collect();
-    queues.iter_mut().for_each(|queue| queue.sort_by_key(turn));
-    queues.sort_by_key(|queue| queue.first().map(turn));
+    queues.iter_mut().for_each(|queue| queue.sort_by_key(priority));
+    queues.sort_by_key(|queue| queue.first().map(priority));
     queues
 }
 
-/// What all workers share.
+/// What the workers share.
 struct ReconcileWork<'a> {
     session: &'a Session,
     scope: &'a ReconcileScope,
-    tips: &'a Tips,
+    tips: &'a TargetTips,
     hour: Hour,
     total: usize,
 }
 
 impl ReconcileWork<'_> {
-    fn all(&self, queues: Vec<Vec<Task>>, workers: usize, tally: Tally) -> Mutex<Tally> {
-        let tally = Mutex::new(tally);
-        let (begun, is_over) = (AtomicUsize::new(0), AtomicBool::new(self.scope.is_time_up()));
-        let left = workers::work(queues, workers, self.scope.max_changes, &is_over, |task| {
+    fn run_all(&self, queues: Vec<Vec<Task>>, workers: usize, results: RunResults) -> Mutex<RunResults> {
+        let results = Mutex::new(results);
+        let (begun, must_stop) = (AtomicUsize::new(0), AtomicBool::new(self.scope.is_time_up()));
+        let remaining = workers::run_queues(queues, workers, self.scope.max_changes, &must_stop, |task| {
             let number = begun.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             let name = task.found.name();
             tracing::info!("[{number} of {}] {name}", self.total);
-            // Lines of several at a time stand between each other: each says what it is about.
+            // The log lines of several workers are mixed, so each line names its merge request.
             let _span = (workers > 1).then(|| tracing::info_span!("", of = %name).entered());
-            let cause = self.one(task, name, &tally);
-            if locked(&tally).is_hopeless() || self.scope.is_time_up() {
-                is_over.store(true, Ordering::Release);
+            let effect = self.run_one(task, name, &results);
+            if lock(&results).should_stop() || self.scope.is_time_up() {
+                must_stop.store(true, Ordering::Release);
             }
-            cause
+            effect
         });
         {
-            let mut tally = locked(&tally);
-            tally.summary.left = left.len();
-            tally.states.left = u32::try_from(left.len()).unwrap_or(u32::MAX);
-            tally.summary.why_left = match is_over.into_inner() {
-                _ if tally.is_hopeless() => WhyLeft::WithoutGitlab,
-                true => WhyLeft::OutOfTime,
-                false => WhyLeft::EnoughChanged,
+            let mut results = lock(&results);
+            results.summary.remaining = remaining.len();
+            results.counts.left = u32::try_from(remaining.len()).unwrap_or(u32::MAX);
+            results.summary.stop_reason = match must_stop.into_inner() {
+                _ if results.should_stop() => StopReason::WithoutGitlab,
+                true => StopReason::OutOfTime,
+                false => StopReason::EnoughChanged,
             };
         }
-        tally
+        results
     }
 
-    fn one(&self, task: Task, name: String, tally: &Mutex<Tally>) -> Cause {
+    fn run_one(&self, task: Task, name: String, results: &Mutex<RunResults>) -> WorkEffect {
         let Self { session, tips, .. } = *self;
-        let Task { found, key, print, depth, place } = task;
+        let Task { found, key, fingerprint, depth, position } = task;
         let project = found.source_path.clone();
-        let mut line = SummaryLine { place, ..SummaryLine::new(name) };
+        let mut line = SummaryLine { position, ..SummaryLine::new(name) };
         let kind = FoundKind::of(&found);
-        let outcome = (Reconciling { session, tips, depth }).one(found, &mut line);
-        // Where one was made, there are two now.
+        let outcome = (PairReconciler { session, tips, depth }).reconcile(found, &mut line);
+        // If something was done for it, it now has a pair.
         let kind = if kind == FoundKind::SourceGitOnly && !line.did.is_empty() { FoundKind::Pair } else { kind };
-        let cause = if line.did.is_empty() { Cause::Unchanged } else { Cause::Changed };
+        let effect = if line.did.is_empty() { WorkEffect::Unchanged } else { WorkEffect::Changed };
         let trouble = |kind, why: String| Trouble { merge_request: line.merge_request.clone(), kind, why, times: 0 };
-        let (trouble, print) = match &outcome {
-            Ok(None) => (None, print),
-            Ok(Some(Unsynced::Refused(why))) => (Some(trouble(TroubleKind::Refused, why.to_string())), print),
-            Ok(Some(Unsynced::NoDistGit(why))) => (Some(trouble(TroubleKind::NoDistGit, why.to_string())), print),
+        let (trouble, fingerprint) = match &outcome {
+            Ok(None) => (None, fingerprint),
+            Ok(Some(Unsynced::Refused(why))) => (Some(trouble(TroubleKind::Refused, why.to_string())), fingerprint),
+            Ok(Some(Unsynced::NoDistGit(why))) => (Some(trouble(TroubleKind::NoDistGit, why.to_string())), fingerprint),
             Err(error) => (Some(trouble(TroubleKind::Failed, format!("{error:#}"))), None),
         };
-        // What was written is to be looked at once more: the next look says whether it is as it should be.
-        let print = print.filter(|_| cause == Cause::Unchanged && !line.goes_on);
-        // A whole look that failed is yet to be had.
-        let looked = if outcome.is_err() && depth == Depth::Whole { Hour::NEVER } else { self.hour };
-        let mut tally = locked(tally);
-        tally.outcomes.push((key, Known { looked, print, trouble }));
+        // After a write, the merge request is checked once more in the next run.
+        let fingerprint = fingerprint.filter(|_| effect == WorkEffect::Unchanged && !line.is_ongoing);
+        // A full check that failed is still due.
+        let checked = if outcome.is_err() && depth == CheckDepth::Full { Hour::NEVER } else { self.hour };
+        let mut results = lock(results);
+        results.outcomes.push((key, Known { looked: checked, print: fingerprint, trouble }));
         match outcome {
             Ok(None) => {
-                tally.count(kind);
-                tally.done(line);
+                results.count(kind);
+                results.add_done(line);
             }
-            Ok(Some(unsynced)) => tally.refused(line, unsynced.refusal()),
-            Err(error) => tally.failed(line, &project, error),
+            Ok(Some(unsynced)) => results.add_refused(line, unsynced.refusal()),
+            Err(error) => results.add_failed(line, &project, error),
         }
-        cause
+        effect
     }
 }
 
-fn locked(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
-    tally.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(results: &Mutex<RunResults>) -> MutexGuard<'_, RunResults> {
+    results.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,11 @@
-//! One merge request and its pair: what differs from what should be, and the mending of it.
+//! Checks one merge request and its pair, and brings them up to date.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::forge::{MergeRequest, MergeRequestState, Note};
-use crate::ops::find_pair::{self, Pair, PairReference};
-use crate::ops::reconcile::found::Found;
+use crate::ops::find_pair::{self, MergeRequestPair, PairReference};
+use crate::ops::reconcile::found::FoundPair;
 use crate::ops::reconcile::summary::SummaryLine;
 use crate::ops::reference::{MergeRequestReference, NamedMergeRequest};
 use crate::ops::session::Session;
@@ -17,36 +17,35 @@ use crate::transform::config;
 use crate::types::error::{ForgeError, Result};
 use crate::types::{CiState, CommitId, MergeRequestIid, ProjectId, ProjectPath};
 
-/// How far a look goes.
+/// How much a check covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// To all that can be told only by doing it over: where `upstream_ref` points, what the settings ask for.
-    Whole,
-    /// To what the merge requests and their branches tell of a change.
-    WhatChanged,
+pub(crate) enum CheckDepth {
+    /// Everything, including what only a new sync can tell: where `upstream_ref` points, what the settings require.
+    Full,
+    /// Changes that the merge requests and their branches show.
+    Changes,
 }
 
-/// What it takes to reconcile one merge request.
-pub(crate) struct Reconciling<'a> {
+pub(crate) struct PairReconciler<'a> {
     pub(crate) session: &'a Session,
-    pub(crate) tips: &'a Tips,
-    pub(crate) depth: Depth,
+    pub(crate) tips: &'a TargetTips,
+    pub(crate) depth: CheckDepth,
 }
 
-impl Reconciling<'_> {
-    /// Brings one merge request up to date; returns why it cannot be synced, where that is the case.
-    pub(crate) fn one(&self, found: Found, line: &mut SummaryLine) -> Result<Option<Unsynced>> {
+impl PairReconciler<'_> {
+    /// Brings one merge request up to date. Returns why it cannot be synced, if it cannot.
+    pub(crate) fn reconcile(&self, found: FoundPair, line: &mut SummaryLine) -> Result<Option<Unsynced>> {
         match found {
-            Found { source: Some(source), dist: Some(dist), source_path, dist_path } => {
+            FoundPair { source: Some(source), dist: Some(dist), source_path, dist_path } => {
                 self.pair(&source_path, &source, dist_path, &dist, line)
             }
-            Found { source: Some(source), dist: None, source_path, dist_path } => {
-                self.without_pair(source_path, &source, &dist_path, line)
+            FoundPair { source: Some(source), dist: None, source_path, dist_path } => {
+                self.source_git_only(source_path, &source, &dist_path, line)
             }
-            Found { source: None, dist: Some(dist), source_path, dist_path } => {
-                self.of_dist(source_path, dist_path, &dist, line)
+            FoundPair { source: None, dist: Some(dist), source_path, dist_path } => {
+                self.dist_git_only(source_path, dist_path, &dist, line)
             }
-            Found { source: None, dist: None, .. } => Ok(None),
+            FoundPair { source: None, dist: None, .. } => Ok(None),
         }
     }
 
@@ -60,26 +59,28 @@ impl Reconciling<'_> {
     ) -> Result<Option<Unsynced>> {
         let recorded = markers::read(&dist.description).and_then(|record| record.note);
         let note = notes::find(self.session, source.target_project_id, source.iid, recorded)?.into_iter().next();
-        // The lists are as old as the run: what is reported is read afresh.
+        // The lists are from the beginning of the run, so read the merge request again before reporting.
         let fresh = self.session.forge.merge_request(&dist_path, dist.iid)?;
-        // Of one that was closed, the note does not tell whether its pair was closed too, or is to stay open.
-        let is_synced = self.depth == Depth::WhatChanged
+        // If the merge request was closed, the note does not say whether its pair was closed too, or has to stay open.
+        let is_synced = self.depth == CheckDepth::Changes
             && source.state != MergeRequestState::Closed
             && sync::texts_are_current(source_path, source, &fresh)
-            && self.is_told(note.as_ref(), source, &fresh)?;
+            && self.note_shows_synced(note.as_ref(), source, &fresh)?;
         let synced = if is_synced { Ok(None) } else { self.sync(source_path, source, &dist_path, None, line) };
         let fresh = if line.did.is_empty() { fresh } else { self.session.forge.merge_request(&dist_path, dist.iid)? };
-        // What a pipeline started may run on when it is at rest itself, and end unseen.
-        let shown = note.as_ref().and_then(|note| CiSection::read(&note.body)).and_then(|section| section.state.state);
-        line.goes_on = shown == Some(CiState::Running);
-        let pair = find_pair::of_dist(self.session, dist_path, fresh, None)?;
+        // Downstream pipelines may continue after a pipeline has finished, and no list shows when they end.
+        let shown_state =
+            note.as_ref().and_then(|note| CiSection::read(&note.body)).and_then(|section| section.state.state);
+        line.is_ongoing = shown_state == Some(CiState::Running);
+        let pair = find_pair::from_dist_git(self.session, dist_path, fresh, None)?;
         let note = note.filter(|_| line.did.is_empty());
-        self.report(pair.map(|pair| Pair { note, ..pair }), line)?;
+        self.report(pair.map(|pair| MergeRequestPair { note, ..pair }), line)?;
         synced
     }
 
-    /// With a dist-git merge request alone: the source-git one was closed, merged or deleted, or is for another branch.
-    fn of_dist(
+    /// Handles a dist-git merge request whose source-git one is not listed: it was closed, merged or deleted, or is for
+    /// another branch.
+    fn dist_git_only(
         &self,
         source_path: ProjectPath,
         dist_path: ProjectPath,
@@ -92,7 +93,7 @@ impl Reconciling<'_> {
             Ok(source) => source,
             Err(ForgeError::NotFoundOrNoAccess(_)) if dist.state != MergeRequestState::Opened => return Ok(None),
             Err(error @ ForgeError::NotFoundOrNoAccess(_)) => {
-                // Where the project or its merge requests cannot be seen, nobody can say what became of this one.
+                // If the bot cannot see the project or its merge requests, it cannot tell whether this one was deleted.
                 if !self.session.forge.project(&source_path)?.shows_merge_requests {
                     return Err(error.into());
                 }
@@ -103,7 +104,7 @@ impl Reconciling<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        // Nobody can write there, and no list of open merge requests shows it.
+        // Nobody can write in an archived project, and no list of open merge requests includes it.
         if self.session.forge.project(&source_path)?.is_archived {
             tracing::info!("{source_path} is archived: left alone");
             line.leave_alone(format!("{source_path} is archived"));
@@ -118,16 +119,17 @@ impl Reconciling<'_> {
         }
         if !is_open {
             let synced = self.sync(&source_path, &source, &dist_path, None, line);
-            let asked = PairReference::MergeRequest(MergeRequestReference { project: source_path, iid });
-            self.report(find_pair::find(self.session, &asked)?, line)?;
+            let reference = PairReference::MergeRequest(MergeRequestReference { project: source_path, iid });
+            self.report(find_pair::find(self.session, &reference)?, line)?;
             return synced;
         }
         self.pair(&source_path, &source, dist_path, dist, line)
     }
 
-    /// Without an open dist-git merge request: what stood in the way may be gone, one that was closed or merged may have
-    /// results that nobody has brought, and this one may have been merged before any job could see it open.
-    fn without_pair(
+    /// Handles a source-git merge request without an open dist-git one. What blocked it may be gone. One that was
+    /// closed or merged may have results that were not reported. Or this one may have been merged before any job saw it
+    /// open.
+    fn source_git_only(
         &self,
         source_path: ProjectPath,
         source: &MergeRequest,
@@ -135,7 +137,7 @@ impl Reconciling<'_> {
         line: &mut SummaryLine,
     ) -> Result<Option<Unsynced>> {
         let project = source.target_project_id;
-        // Once it is merged, what counts is whether there is packaging in the target branch.
+        // After the merge, what counts is whether the target branch has packaging.
         if source.state != MergeRequestState::Merged
             && let Some(head) = &source.sha
             && !self.session.forge.has_file(project, config::PATH, head)?
@@ -145,8 +147,8 @@ impl Reconciling<'_> {
             return Ok(None);
         }
         let synced = self.sync(&source_path, source, dist_path, None, line);
-        let asked = PairReference::MergeRequest(MergeRequestReference { project: source_path, iid: source.iid });
-        self.report(find_pair::find(self.session, &asked)?, line)?;
+        let reference = PairReference::MergeRequest(MergeRequestReference { project: source_path, iid: source.iid });
+        self.report(find_pair::find(self.session, &reference)?, line)?;
         synced
     }
 
@@ -165,37 +167,38 @@ impl Reconciling<'_> {
         Ok(unsynced)
     }
 
-    fn report(&self, pair: Option<Pair>, line: &mut SummaryLine) -> Result<()> {
+    fn report(&self, pair: Option<MergeRequestPair>, line: &mut SummaryLine) -> Result<()> {
         if let Some(pair) = pair {
             line.note("reported", report::report(self.session, pair)?);
         }
         Ok(())
     }
 
-    /// Whether a note tells of all that `sync` goes by, and dist-git holds what it tells: then `sync` has seen it.
-    fn is_told(&self, note: Option<&Note>, source: &MergeRequest, dist: &MergeRequest) -> Result<bool> {
+    /// Whether the note covers everything that `sync` depends on, and dist-git holds what the note says. Then there is
+    /// nothing new for `sync`.
+    fn note_shows_synced(&self, note: Option<&Note>, source: &MergeRequest, dist: &MergeRequest) -> Result<bool> {
         let Some(note) = note else { return Ok(false) };
         let tested = CiSection::read(&note.body).and_then(|section| section.state.tested);
-        let Some(told) = markers::read_note(&note.body) else { return Ok(false) };
-        if told.base.is_none() || self.tips.of(self.session, source)? != told.base {
+        let Some(recorded) = markers::read_note(&note.body) else { return Ok(false) };
+        if recorded.base.is_none() || self.tips.get(self.session, source)? != recorded.base {
             return Ok(false);
         }
         let is_held = match (tested, &dist.sha) {
             (Some(tested), head) => *head == Some(tested),
-            // Nothing was tested yet, so the note does not name the commit: somebody may have pushed another one.
-            (None, Some(head)) => self.is_made_from(head, &told.commit, dist.target_project_id)?,
-            // GitLab is still preparing it.
+            // Nothing was tested yet, so the note does not name the commit. Somebody may have pushed another one.
+            (None, Some(head)) => self.is_made_from(head, &recorded.commit, dist.target_project_id)?,
+            // GitLab is still preparing the merge request.
             (None, None) => true,
         };
         if !is_held {
             return Ok(false);
         }
-        let is_newest = source.state == MergeRequestState::Merged || source.sha == Some(told.commit);
+        let is_newest = source.state == MergeRequestState::Merged || source.sha == Some(recorded.commit);
         let based_on = dist.diff_refs.as_ref().and_then(|refs| refs.base_sha);
-        Ok(is_newest && (based_on.is_none() || based_on == self.tips.of(self.session, dist)?))
+        Ok(is_newest && (based_on.is_none() || based_on == self.tips.get(self.session, dist)?))
     }
 
-    /// Whether a dist-git commit is the bot's own, made from this source-git commit.
+    /// Whether the bot made a dist-git commit from this source-git commit.
     fn is_made_from(&self, dist: &CommitId, source: &CommitId, project: ProjectId) -> Result<bool> {
         match self.session.forge.commit(project, dist) {
             Ok(found) => Ok(found.committer_email == self.session.identity()?.email
@@ -206,13 +209,13 @@ impl Reconciling<'_> {
     }
 }
 
-/// The tips of target branches, each asked for once.
+/// The tips of target branches, each read only once.
 #[derive(Default)]
-pub(crate) struct Tips(Mutex<HashMap<(ProjectId, String), Option<CommitId>>>);
+pub(crate) struct TargetTips(Mutex<HashMap<(ProjectId, String), Option<CommitId>>>);
 
-impl Tips {
-    /// Returns the tip of a merge request's target branch; nothing where there is no such branch.
-    fn of(&self, session: &Session, merge_request: &MergeRequest) -> Result<Option<CommitId>> {
+impl TargetTips {
+    /// Returns the tip of a merge request's target branch; `None` if the branch does not exist.
+    fn get(&self, session: &Session, merge_request: &MergeRequest) -> Result<Option<CommitId>> {
         let key = (merge_request.target_project_id, merge_request.target_branch.clone());
         let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tip) = known().get(&key) {

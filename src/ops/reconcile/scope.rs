@@ -1,4 +1,4 @@
-//! How far a run goes, as its arguments and its job say.
+//! What a run covers, according to its arguments and its job.
 
 use std::str::FromStr;
 use std::time::Instant;
@@ -14,29 +14,27 @@ use crate::types::error::{UsageError, bail};
 /// What a person or a job asks a run to do.
 #[derive(Clone, Debug)]
 pub struct ReconcileRequest {
-    /// See [`ReconcileScope::max_changes`].
+    /// After how many changed merge requests the run ends.
     pub max_changes: Option<u32>,
-    /// Only what has changed since then.
+    /// Only merge requests that have changed since then.
     pub since: Option<Since>,
     /// Only the merge requests of these source-git projects, by their paths.
     pub only: Vec<String>,
-    /// Which part of the projects; else that of the job.
+    /// Which part of the projects. By default, the part of the job.
     pub shard: Option<Shard>,
-    /// How many projects at a time.
+    /// How many projects to work on at the same time.
     pub jobs: u32,
 }
 
 /// A moment that somebody names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// This one.
     At(DateTime<Utc>),
-    /// So long ago.
     Ago(TimeDelta),
 }
 
 impl Since {
-    /// Returns the moment, where it is `now`.
+    /// Returns the moment, counted back from `now` if necessary.
     pub fn moment(self, now: DateTime<Utc>) -> DateTime<Utc> {
         match self {
             Self::At(moment) => moment,
@@ -73,14 +71,13 @@ impl FromStr for Since {
 /// One of several parts of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which, from 1.
+    /// Counted from 1.
     pub index: u32,
-    /// Of how many.
     pub total: u32,
 }
 
 impl Default for Shard {
-    /// All of it.
+    /// One part: everything.
     fn default() -> Self {
         Self { index: 1, total: 1 }
     }
@@ -89,7 +86,7 @@ impl Default for Shard {
 impl FromStr for Shard {
     type Err = String;
 
-    /// Reads `K/N`. GitLab runs up to 200 jobs in parallel.
+    /// Parses `K/N`. N is at most 200, because GitLab runs up to 200 jobs in parallel.
     fn from_str(text: &str) -> Result<Self, String> {
         let numbers = text.split_once('/').and_then(|(index, total)| Some((index.parse().ok()?, total.parse().ok()?)));
         match numbers {
@@ -101,24 +98,27 @@ impl FromStr for Shard {
     }
 }
 
-/// How far a run goes.
+/// What a run covers.
 pub(crate) struct ReconcileScope {
-    /// After how many changes to end.
+    /// After how many changed merge requests the run ends.
     pub(crate) max_changes: Option<u32>,
-    /// Only what has changed since then.
+    /// Only merge requests that have changed since then.
     pub(crate) since: Option<DateTime<Utc>>,
-    /// Only the merge requests of these source-git projects; where there are none, those of all.
+    /// Only the merge requests of these source-git projects. If empty, those of all projects.
     pub(crate) only: Vec<ProjectPath>,
-    /// Which part of the projects.
     pub(crate) shard: Shard,
-    /// How many projects at a time.
+    /// How many projects to work on at the same time.
     pub(crate) jobs: u32,
-    /// From when on nothing new is begun: GitLab would end the job amid it, before anything is remembered.
-    pub(crate) until: Option<Instant>,
+    /// When the run stops to begin new work. Otherwise GitLab would end the job before it saves what it learned.
+    pub(crate) deadline: Option<Instant>,
 }
 
 impl ReconcileScope {
-    /// Reads arguments and job, which speak of this instance.
+    /// Combines the request with what the job says.
+    ///
+    /// # Errors
+    ///
+    /// The request names a project that is not a source-git project of the instance.
     pub(crate) fn read(
         request: &ReconcileRequest,
         job: &JobContext,
@@ -138,7 +138,7 @@ impl ReconcileScope {
                 only.push(path);
             }
         }
-        // What a job's variables say is GitLab's, or else nobody's business: then there is one part.
+        // GitLab sets these variables of the job. If they make no sense, there is only one part.
         let of_job = || job.node.as_deref().and_then(|node| node.parse().ok());
         Ok(Self {
             max_changes: request.max_changes,
@@ -146,23 +146,23 @@ impl ReconcileScope {
             only,
             shard: request.shard.or_else(of_job).unwrap_or_default(),
             jobs: request.jobs,
-            until: job.time_to_begin(now).and_then(|left| Instant::now().checked_add(left)),
+            deadline: job.time_to_begin(now).and_then(|left| Instant::now().checked_add(left)),
         })
     }
 
-    /// Whether it is too late to begin anything.
+    /// Whether it is too late to begin new work.
     pub(crate) fn is_time_up(&self) -> bool {
-        self.until.is_some_and(|until| until <= Instant::now())
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// Whether a person chose what to look at: then it is looked at whatever is known of it, and of the whole the
-    /// run can say nothing.
-    pub(crate) fn are_chosen(&self) -> bool {
+    /// Whether a person selected the merge requests. Then all of them are checked, whatever earlier runs know about
+    /// them, and the run says nothing about the whole instance.
+    pub(crate) fn is_selective(&self) -> bool {
         self.since.is_some() || !self.only.is_empty()
     }
 
-    /// Whether a source-git project is in this part. All merge requests of a project are in the same.
-    pub(crate) fn include(&self, project: &ProjectPath) -> bool {
+    /// Whether a source-git project is in this part. All merge requests of a project are in the same part.
+    pub(crate) fn includes(&self, project: &ProjectPath) -> bool {
         let share = PairKey::of([project.as_str()]).share(u64::from(self.shard.total));
         share == u64::from(self.shard.index.saturating_sub(1))
     }
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_a_day_a_time_or_how_long_ago() {
+    fn a_moment_is_a_day_a_time_or_an_age() {
         let now = DateTime::parse_from_rfc3339("2026-11-22T18:00:00Z").unwrap().to_utc();
         let at = |text: &str| text.parse::<Since>().unwrap().moment(now).to_rfc3339();
         assert_eq!(at("2026-11-20"), "2026-11-20T00:00:00+00:00");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_is_one_of_some() {
+    fn a_shard_is_one_of_several() {
         assert_eq!("2/4".parse::<Shard>().unwrap(), Shard { index: 2, total: 4 });
         for bad in ["", "1", "0/4", "5/4", "1/0", "1/201", "a/b", "1/4/2"] {
             assert!(bad.parse::<Shard>().is_err(), "{bad}");
@@ -197,20 +197,20 @@ mod tests {
     }
 
     #[test]
-    fn each_project_is_in_one_of_the_parts_and_the_parts_are_about_as_large() {
+    fn each_project_is_in_exactly_one_part_and_parts_have_similar_sizes() {
         let parts = (1..=4).map(|index| ReconcileScope {
             max_changes: None,
             since: None,
             only: Vec::new(),
             shard: Shard { index, total: 4 },
             jobs: 1,
-            until: None,
+            deadline: None,
         });
         let parts: Vec<_> = parts.collect();
         let mut sizes = [0; 4];
         for n in 0..400 {
             let project: ProjectPath = format!("src/package-{n}").parse().unwrap();
-            let within: Vec<_> = (0..4).filter(|part| parts[*part].include(&project)).collect();
+            let within: Vec<_> = (0..4).filter(|part| parts[*part].includes(&project)).collect();
             assert_eq!(within.len(), 1);
             sizes[within[0]] += 1;
         }

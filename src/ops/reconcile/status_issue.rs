@@ -1,8 +1,8 @@
-//! The status issue of an instance: read at the beginning for what earlier runs found, written at the end for what this
-//! one did. What it says is up to `pair`.
+//! The status issue of an instance. A run reads from it what earlier runs found, and at the end writes what it did
+//! itself. `pair` decides what the issue says.
 //!
-//! Two runs may do so at once. What one of them remembered may then be lost, which costs the next run some requests; of two
-//! issues, and of two notes of the same part, the oldest is kept.
+//! Two runs may do this at the same time. Then what one of them remembers may be lost, which costs the next run some
+//! requests. Of two issues, and of two notes for the same part, the oldest is kept.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use chrono::{DateTime, Utc};
 use crate::ci::LogSection;
 use crate::forge::{HookOwner, Issue, IssueEdit, Note, Webhook};
 use crate::ops::reconcile::cleanup;
-use crate::ops::reconcile::found::SeenTo;
+use crate::ops::reconcile::found::Completeness;
 use crate::ops::reconcile::list::FailedLists;
-use crate::ops::reconcile::one::Depth;
+use crate::ops::reconcile::one::CheckDepth;
 use crate::ops::reconcile::scope::ReconcileScope;
 use crate::ops::session::Session;
 use crate::pair::cache::{Cache, Hour, Known, PairKey, PairPrint};
@@ -21,105 +21,104 @@ use crate::pair::status_issue::{self, DisabledHook, InstanceState, JobPart, Stat
 use crate::types::error::{ForgeError, Result};
 use crate::types::{IssueIid, NoteId, ProjectPath, StateChange};
 
-/// The most notes below the issue that are read.
-const NOTES: usize = 500;
+/// The most notes on the issue that are read.
+const MAX_NOTES: usize = 500;
 
-/// After how many seconds token and webhooks are asked for again.
-const SURROUNDINGS: i64 = 24 * 3600;
+/// After how many seconds the token and the webhooks are checked again.
+const INSTANCE_CHECK_INTERVAL: i64 = 24 * 3600;
 
-/// After how many where not all could be had.
-const SURROUNDINGS_AGAIN: i64 = 3600;
+/// The same, in seconds, if something could not be checked.
+const INSTANCE_RETRY_INTERVAL: i64 = 3600;
 
-/// For how many seconds what ended and was not seen to is looked for again.
-const LONGEST_BEHIND: i64 = 3 * 24 * 3600;
+/// For how many seconds runs look again for merge requests that ended and were not handled.
+const MAX_BEHIND: i64 = 3 * 24 * 3600;
 
-/// For how many hours a merge request is remembered that no list could show.
-const KEPT_UNLISTED: u32 = 3 * 24;
+/// For how many hours a merge request is remembered while its list fails.
+const KEEP_UNLISTED: u32 = 3 * 24;
 
-/// The most projects whose webhooks are asked for, where those of the group are not to be seen.
-const PROJECTS: usize = 200;
+/// The most projects whose webhooks are checked.
+const MAX_PROJECTS: usize = 200;
 
-/// See the module.
-pub(crate) struct Watch {
+/// The status issue as this run knows it, and what the run will write.
+pub(crate) struct StatusIssue {
     project: ProjectPath,
     instance: String,
     shard: (u32, u32),
     now: DateTime<Utc>,
-    /// The issue, where there is one, and those that were opened at the same time.
     issue: Option<Issue>,
+    /// Other issues, which another run opened at the same time.
     surplus: Vec<IssueIid>,
-    notes: Notes,
-    memory: Cache,
+    notes: StatusNotes,
+    cache: Cache,
     settings: PairPrint,
-    /// When the last run was.
+    /// The time of the last run, in seconds since 1970.
     last: Option<i64>,
-    /// What this run has put down.
-    put: Vec<PairKey>,
+    /// What this run has recorded.
+    recorded: Vec<PairKey>,
 }
 
-/// What a run saw.
+/// What a run found.
 #[derive(Clone, Copy)]
-pub(crate) struct Ran<'a> {
-    /// All merge requests that were found.
+pub(crate) struct RunFacts<'a> {
+    /// The keys of all merge requests that were found.
     pub(crate) keys: &'a [PairKey],
-    /// Their projects.
+    /// The projects of these merge requests.
     pub(crate) projects: &'a [ProjectPath],
-    /// Those that could not be found.
     pub(crate) failed_lists: &'a FailedLists,
-    pub(crate) states: States,
-    /// Of what ended.
-    pub(crate) seen_to: SeenTo,
+    pub(crate) counts: States,
+    /// Whether all merge requests that ended were handled.
+    pub(crate) completeness: Completeness,
 }
 
-/// The bot's notes below the issue.
+/// The bot's notes on the issue.
 #[derive(Default)]
-struct Notes {
-    /// Those of the parts that there are, the oldest of each.
+struct StatusNotes {
+    /// The oldest note for each part.
     parts: Vec<(NoteId, JobPart)>,
-    /// Those that have no use any more: second ones, of another division into parts, and what cannot be read.
+    /// Notes that are of no use any more: duplicates, those for another number of parts, and those that cannot be read.
     surplus: Vec<NoteId>,
 }
 
-impl Watch {
-    /// Reads what earlier runs left in the bot project, where the instance names one.
+impl StatusIssue {
+    /// Reads what earlier runs wrote in the bot project; `None` if the instance names no bot project.
     pub(crate) fn read(session: &Session, scope: &ReconcileScope, now: DateTime<Utc>) -> Result<Option<Self>> {
         let Some(project) = &session.instance.bot_project else {
             tracing::info!("the instance names no `bot_project`: nothing is remembered, and everything is looked at");
             return Ok(None);
         };
         let _section = LogSection::begin(session.log, "status", "reading the status issue");
-        let mut watch = Self {
+        let mut status = Self {
             project: project.as_str().parse()?,
             instance: session.instance.short_name(),
             shard: (scope.shard.index, scope.shard.total),
             now,
             issue: None,
             surplus: Vec::new(),
-            notes: Notes::default(),
-            memory: Cache::default(),
-            settings: settings(session),
+            notes: StatusNotes::default(),
+            cache: Cache::default(),
+            settings: settings_fingerprint(session),
             last: None,
-            put: Vec::new(),
+            recorded: Vec::new(),
         };
-        watch.find_issue(session)?;
-        watch.read_notes(session)?;
-        watch.last = watch.own().map(|(_, part)| part.ran);
-        let own = watch.own().map(|(_, part)| (part.settings, part.memory.clone()));
-        let (settings, memory) = own.unwrap_or_default();
-        watch.memory = memory;
-        if settings != Some(watch.settings) {
-            watch.memory.forget_looks();
+        status.find_issue(session)?;
+        status.read_notes(session)?;
+        status.last = status.own_part().map(|(_, part)| part.ran);
+        let own = status.own_part().map(|(_, part)| (part.settings, part.memory.clone()));
+        let (settings, cache) = own.unwrap_or_default();
+        status.cache = cache;
+        if settings != Some(status.settings) {
+            status.cache.forget_looks();
         }
-        Ok(Some(watch))
+        Ok(Some(status))
     }
 
-    /// Finds the issue among the bot's own: whatever others write counts for nothing.
+    /// Finds the issue among the bot's own. Issues of other users do not count.
     fn find_issue(&mut self, session: &Session) -> Result<()> {
         let mut found = Vec::new();
-        for issue in session.forge.issues_by(&self.project, session.myself()?.user.id) {
+        for issue in session.forge.issues_by(&self.project, session.current_user()?.user.id) {
             let issue = issue?;
             let is_of = status_issue::is_of(&issue.title, &issue.description, &self.instance);
-            if issue.author.id == session.myself()?.user.id && is_of {
+            if issue.author.id == session.current_user()?.user.id && is_of {
                 found.push(issue);
             }
         }
@@ -130,11 +129,11 @@ impl Watch {
     }
 
     fn read_notes(&mut self, session: &Session) -> Result<()> {
-        self.notes = Notes::default();
+        self.notes = StatusNotes::default();
         let Some(issue) = &self.issue else { return Ok(()) };
-        for note in session.forge.issue_comments(&self.project, issue.iid).take(NOTES) {
+        for note in session.forge.issue_comments(&self.project, issue.iid).take(MAX_NOTES) {
             let Note { id, body, author, system, .. } = note?;
-            if author.id != session.myself()?.user.id || system {
+            if author.id != session.current_user()?.user.id || system {
                 continue;
             }
             let Some(part) = JobPart::read(&body) else {
@@ -153,81 +152,83 @@ impl Watch {
         Ok(())
     }
 
-    fn own(&self) -> Option<&(NoteId, JobPart)> {
+    fn own_part(&self) -> Option<&(NoteId, JobPart)> {
         self.notes.parts.iter().find(|(_, part)| part.shard == self.shard)
     }
 
-    /// Returns up to when runs have seen to what ended in dist-git.
+    /// Returns the moment up to which runs have handled what ended in dist-git.
     pub(crate) fn last_run(&self) -> Option<DateTime<Utc>> {
-        self.own().and_then(|(_, part)| DateTime::from_timestamp(part.behind.unwrap_or(part.ran), 0))
+        self.own_part().and_then(|(_, part)| DateTime::from_timestamp(part.behind.unwrap_or(part.ran), 0))
     }
 
-    /// Returns what the next run takes for the last, where this one has not seen to all that ended. What fails for days
-    /// is not waited for: all that ended meanwhile would be looked at in each run.
-    fn behind(&self, seen_to: SeenTo) -> Option<i64> {
-        let last = self.last_run().unwrap_or_else(|| self.now - cleanup::FIRST).timestamp();
-        let is_recent = (0..LONGEST_BEHIND).contains(&self.now.timestamp().saturating_sub(last));
-        (seen_to == SeenTo::InPart && is_recent).then_some(last)
+    /// Returns the time that the next run should take as the last run, if this run has not handled everything that
+    /// ended. Gives up after some days of failures: otherwise each run would check everything that ended meanwhile.
+    fn behind(&self, completeness: Completeness) -> Option<i64> {
+        let last = self.last_run().unwrap_or_else(|| self.now - cleanup::DEFAULT_LOOKBACK).timestamp();
+        let is_recent = (0..MAX_BEHIND).contains(&self.now.timestamp().saturating_sub(last));
+        (completeness == Completeness::Partial && is_recent).then_some(last)
     }
 
     fn hour(&self) -> Hour {
         Hour::of(self.now)
     }
 
-    /// Whether a merge request that looks like this needs no look.
-    pub(crate) fn is_settled(&self, key: PairKey, print: Option<PairPrint>) -> bool {
-        print.is_some_and(|print| self.memory.is_settled(key, print, self.hour()))
+    /// Whether a merge request with this fingerprint needs no check.
+    pub(crate) fn is_settled(&self, key: PairKey, fingerprint: Option<PairPrint>) -> bool {
+        fingerprint.is_some_and(|fingerprint| self.cache.is_settled(key, fingerprint, self.hour()))
     }
 
-    /// Says how far a look at a merge request has to go.
-    pub(crate) fn depth(&self, key: PairKey, print: Option<PairPrint>) -> Depth {
-        if self.memory.is_due_whole(key, print) { Depth::Whole } else { Depth::WhatChanged }
+    /// Returns how much a check of a merge request has to cover.
+    pub(crate) fn depth(&self, key: PairKey, fingerprint: Option<PairPrint>) -> CheckDepth {
+        if self.cache.is_due_whole(key, fingerprint) { CheckDepth::Full } else { CheckDepth::Changes }
     }
 
-    /// Returns what is known of a merge request.
+    /// Returns what earlier runs know about a merge request.
     pub(crate) fn known(&self, key: PairKey) -> Option<&Known> {
-        self.memory.get(key)
+        self.cache.get(key)
     }
 
-    /// Puts down what became of a merge request in this run.
-    pub(crate) fn put(&mut self, key: PairKey, known: Known) {
-        self.memory.put(key, known);
-        self.put.push(key);
+    /// Records the result for a merge request.
+    pub(crate) fn record(&mut self, key: PairKey, known: Known) {
+        self.cache.put(key, known);
+        self.recorded.push(key);
     }
 
-    /// Writes what the next runs need and people are to know, where that has changed; in a dry run, returns the text that
-    /// the issue would get. What was found is all that is remembered, and what may be there of what could not be listed.
-    pub(crate) fn write(&mut self, session: &Session, ran: Ran<'_>) -> Result<Option<String>> {
+    /// Writes what the next runs need and what people should know, if that has changed. In a dry run, returns the text
+    /// that the issue would get.
+    ///
+    /// Remembers only the merge requests that were found, and those that failed lists may have left out.
+    pub(crate) fn write(&mut self, session: &Session, run: RunFacts<'_>) -> Result<Option<String>> {
         let _section = LogSection::begin(session.log, "status_write", "writing the status issue");
-        let Ran { keys, projects, failed_lists, mut states, seen_to } = ran;
+        let RunFacts { keys, projects, failed_lists, mut counts, completeness } = run;
         let now = self.hour();
-        let kept = keys.iter().chain(&self.put).copied();
-        let unseen = self.memory.keep(kept, |known| match &known.trouble {
-            Some(trouble) => failed_lists.cover_named(&session.instance, &trouble.merge_request),
-            None => !failed_lists.is_none() && now.0.saturating_sub(known.looked.0) < KEPT_UNLISTED,
+        let kept = keys.iter().chain(&self.recorded).copied();
+        let unseen = self.cache.keep(kept, |known| match &known.trouble {
+            Some(trouble) => failed_lists.covers_named(&session.instance, &trouble.merge_request),
+            None => !failed_lists.is_empty() && now.0.saturating_sub(known.looked.0) < KEEP_UNLISTED,
         });
-        states.left = states.left.saturating_add(u32::try_from(unseen).unwrap_or(u32::MAX));
-        let old = self.own().cloned();
-        let surroundings = self.surroundings(session, projects, old.as_ref().map(|(_, part)| part))?;
+        counts.left = counts.left.saturating_add(u32::try_from(unseen).unwrap_or(u32::MAX));
+        let old = self.own_part().cloned();
+        let instance_state = self.instance_state(session, projects, old.as_ref().map(|(_, part)| part))?;
         let part = JobPart {
             shard: self.shard,
             ran: self.now.timestamp(),
-            behind: self.behind(seen_to),
+            behind: self.behind(completeness),
             settings: Some(self.settings),
-            states,
-            surroundings,
-            memory: self.memory.clone(),
+            states: counts,
+            surroundings: instance_state,
+            memory: self.cache.clone(),
         };
         if session.is_dry_run() {
-            let (text, _) = self.text(session, &part);
+            let (text, _) = self.render(session, &part);
             let shown = self.issue.as_ref().map(|issue| issue.description.as_str());
             return Ok(if is_same(shown.unwrap_or_default(), &text) { None } else { Some(text) });
         }
         if self.issue.is_none() {
-            self.open(session, &part)?;
+            self.open_issue(session, &part)?;
         }
         let Some(issue) = self.issue.clone() else { return Ok(None) };
-        match self.own().cloned() {
+        match self.own_part().cloned() {
             None => {
                 let note = session.forge.create_issue_note(&self.project, issue.iid, &part.note())?;
                 self.notes.parts.push((note.id, part.clone()));
@@ -235,23 +236,23 @@ impl Watch {
             Some((id, old)) if part.is_news(&old) => {
                 session.forge.edit_issue_note(&self.project, issue.iid, id, &part.note())?;
                 if self.shard.1 > 1 {
-                    // Others may have written theirs meanwhile.
+                    // Other jobs may have written their notes meanwhile.
                     self.read_notes(session)?;
                 }
             }
-            // What is shown has to be what is written.
-            Some((_, old)) => return self.finish(session, &issue, &old).map(|()| None),
+            // The issue must show what the note says.
+            Some((_, old)) => return self.update_issue(session, &issue, &old).map(|()| None),
         }
-        self.finish(session, &issue, &part).map(|()| None)
+        self.update_issue(session, &issue, &part).map(|()| None)
     }
 
-    /// Opens the issue; where another run did so at the same time, the older one is kept.
-    fn open(&mut self, session: &Session, part: &JobPart) -> Result<()> {
-        let (text, _) = self.text(session, part);
+    /// Opens the issue. If another run opened one at the same time, the older one is kept.
+    fn open_issue(&mut self, session: &Session, part: &JobPart) -> Result<()> {
+        let (text, _) = self.render(session, part);
         let title = status_issue::title(&self.instance);
         match session.forge.create_confidential_issue(&self.project, &title, &text) {
             Ok(issue) => tracing::info!("opened {}", issue.web_url),
-            // The answer was lost: it is there, or the next run opens it.
+            // GitLab's answer was lost: the issue exists, or the next run opens it.
             Err(ForgeError::MaybeDone(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -259,9 +260,9 @@ impl Watch {
         self.read_notes(session)
     }
 
-    /// Brings the issue in line with its notes, and removes what is one too many.
-    fn finish(&mut self, session: &Session, issue: &Issue, part: &JobPart) -> Result<()> {
-        let (text, is_open) = self.text(session, part);
+    /// Makes the issue agree with its notes, closes surplus issues and deletes surplus notes.
+    fn update_issue(&mut self, session: &Session, issue: &Issue, part: &JobPart) -> Result<()> {
+        let (text, is_open) = self.render(session, part);
         let edit = IssueEdit {
             description: (!is_same(&issue.description, &text)).then_some(text),
             state: match (issue.is_open(), is_open) {
@@ -279,7 +280,7 @@ impl Watch {
             let edit = IssueEdit { description: Some(text), state: Some(StateChange::Close) };
             session.forge.edit_issue(&self.project, surplus, &edit)?;
         }
-        // One of several jobs does it for all.
+        // Only one of several jobs does this, for all of them.
         if self.shard.0 == 1 {
             for note in std::mem::take(&mut self.notes.surplus) {
                 session.forge.delete_issue_note(&self.project, issue.iid, note)?;
@@ -288,8 +289,8 @@ impl Watch {
         Ok(())
     }
 
-    /// What the issue is to say with this for the own part, and whether it is to be open.
-    fn text(&self, session: &Session, own: &JobPart) -> (String, bool) {
+    /// Returns the text of the issue with `own` as this job's part, and whether the issue should be open.
+    fn render(&self, session: &Session, own: &JobPart) -> (String, bool) {
         let others = self.notes.parts.iter().map(|(_, part)| part).filter(|part| part.shard != own.shard);
         let mut parts: Vec<_> = others.chain([own]).cloned().collect();
         parts.sort_by_key(|part| part.shard);
@@ -299,8 +300,8 @@ impl Watch {
         (status.description(), status.needs_a_person())
     }
 
-    /// What can be amiss besides merge requests; asked for once a day, by one of several jobs.
-    fn surroundings(
+    /// Returns what can be wrong besides merge requests. One of several jobs checks that once a day.
+    fn instance_state(
         &self,
         session: &Session,
         projects: &[ProjectPath],
@@ -310,25 +311,26 @@ impl Watch {
             return Ok(None);
         }
         let known = old.and_then(|part| part.surroundings.clone());
-        let asked = self.now.timestamp();
-        let is_fresh = |known: &InstanceState| (0..SURROUNDINGS).contains(&asked.saturating_sub(known.asked));
+        let checked_at = self.now.timestamp();
+        let is_fresh =
+            |known: &InstanceState| (0..INSTANCE_CHECK_INTERVAL).contains(&checked_at.saturating_sub(known.asked));
         let known = match known {
             Some(known) if is_fresh(&known) => return Ok(Some(known)),
             known => known.unwrap_or(InstanceState { hooks: Some(Vec::new()), ..InstanceState::default() }),
         };
-        let token = unless_failed(seen(session.forge.token_expiry()), "when the token expires")?;
-        let hooks = unless_failed(hooks(session, projects), "whether GitLab has disabled webhooks")?;
-        let asked = match (&token, &hooks) {
-            (Some(_), Some(_)) => asked,
-            _ => asked.saturating_sub(SURROUNDINGS).saturating_add(SURROUNDINGS_AGAIN),
+        let token = if_available(if_visible(session.forge.token_expiry()), "when the token expires")?;
+        let hooks = if_available(hooks(session, projects), "whether GitLab has disabled webhooks")?;
+        let checked_at = match (&token, &hooks) {
+            (Some(_), Some(_)) => checked_at,
+            _ => checked_at.saturating_sub(INSTANCE_CHECK_INTERVAL).saturating_add(INSTANCE_RETRY_INTERVAL),
         };
         let token_expires = token.map_or(known.token_expires, Option::flatten);
-        Ok(Some(InstanceState { asked, token_expires, hooks: hooks.unwrap_or(known.hooks) }))
+        Ok(Some(InstanceState { asked: checked_at, token_expires, hooks: hooks.unwrap_or(known.hooks) }))
     }
 }
 
-/// The webhooks on either side that GitLab does not call: events and pipelines are told by them. Nothing where none are to
-/// be seen.
+/// Returns the webhooks that GitLab has disabled, in source-git and dist-git: without them the bot misses events and
+/// pipelines. `None` if the bot may not see any webhooks.
 fn hooks(session: &Session, projects: &[ProjectPath]) -> Result<Option<Vec<DisabledHook>>, ForgeError> {
     let mut hooks = None;
     let mut groups = BTreeSet::new();
@@ -336,19 +338,23 @@ fn hooks(session: &Session, projects: &[ProjectPath]) -> Result<Option<Vec<Disab
         groups.extend([pair.source_git.as_str(), pair.dist_git.as_str()]);
     }
     let groups = groups.into_iter().map(|group| (HookOwner::Group(group), group));
-    // Roles are given for single projects as well: that one is not to be seen says nothing of the next.
-    let projects = projects.iter().take(PROJECTS).map(|project| (HookOwner::Project(project), project.as_str()));
+    // Roles can be given for single projects too: if the webhooks of one are not shown, those of the next may be.
+    let projects = projects.iter().take(MAX_PROJECTS).map(|project| (HookOwner::Project(project), project.as_str()));
     for (owner, of) in groups.chain(projects) {
-        if let Some(all) = seen(session.forge.webhooks(owner).collect::<Result<Vec<_>, _>>())? {
-            hooks.get_or_insert_with(Vec::new).extend(disabled(of, all));
+        if let Some(all) = if_visible(session.forge.webhooks(owner).collect::<Result<Vec<_>, _>>())? {
+            hooks.get_or_insert_with(Vec::new).extend(disabled_hooks(of, all));
         }
     }
     Ok(hooks)
 }
 
-/// Takes what cannot be had at present for nothing: it is of less weight than what the run found.
-fn unless_failed<T>(asked: Result<T, ForgeError>, what: &str) -> Result<Option<T>, ForgeError> {
-    match asked {
+/// Returns `None`, with a warning, if a request fails: this answer is less important than what the run found.
+///
+/// # Errors
+///
+/// Every other request would fail in the same way.
+fn if_available<T>(answer: Result<T, ForgeError>, what: &str) -> Result<Option<T>, ForgeError> {
+    match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.concerns_every_request() => Err(error),
         Err(error) => {
@@ -358,8 +364,9 @@ fn unless_failed<T>(asked: Result<T, ForgeError>, what: &str) -> Result<Option<T
     }
 }
 
-/// What stands for all that decides what is done besides what GitLab tells: the program and the instance.
-fn settings(session: &Session) -> PairPrint {
+/// Returns a fingerprint of everything besides GitLab's data that decides what a run does: the program and the
+/// instance.
+fn settings_fingerprint(session: &Session) -> PairPrint {
     let instance = &session.instance;
     let settings = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?}",
@@ -368,16 +375,16 @@ fn settings(session: &Session) -> PairPrint {
     PairPrint::of([env!("CARGO_PKG_VERSION"), settings.as_str()])
 }
 
-/// Takes what the bot may not see for nothing.
-fn seen<T>(asked: Result<T, ForgeError>) -> Result<Option<T>, ForgeError> {
-    match asked {
+/// Returns `None` for what the bot may not see.
+fn if_visible<T>(answer: Result<T, ForgeError>) -> Result<Option<T>, ForgeError> {
+    match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(ForgeError::NotFoundOrNoAccess(_) | ForgeError::Forbidden(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn disabled(of: &str, hooks: Vec<Webhook>) -> impl Iterator<Item = DisabledHook> {
+fn disabled_hooks(of: &str, hooks: Vec<Webhook>) -> impl Iterator<Item = DisabledHook> {
     let of = of.to_owned();
     hooks.into_iter().filter(Webhook::is_disabled).map(move |hook| DisabledHook {
         of: of.clone(),
@@ -386,7 +393,7 @@ fn disabled(of: &str, hooks: Vec<Webhook>) -> impl Iterator<Item = DisabledHook>
     })
 }
 
-/// Whether GitLab shows what was written: it may write line ends in its own way.
+/// Whether GitLab shows what was written. It may change line ends.
 fn is_same(shown: &str, written: &str) -> bool {
     shown.replace("\r\n", "\n").trim_end() == written.trim_end()
 }

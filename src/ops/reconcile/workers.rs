@@ -1,98 +1,97 @@
-//! Several projects at a time: who works on what, and when to stop.
+//! Works on several projects at the same time, and decides when to stop.
 //!
-//! The merge requests of one project are done one after the other, by the same worker: they share repositories and a fork.
+//! One worker does the merge requests of a project one after the other, because they share repositories and a fork.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// What one piece of work came to.
+/// Whether a piece of work changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// Nothing was changed.
+pub(crate) enum WorkEffect {
     Unchanged,
-    /// Something was.
     Changed,
 }
 
-/// Does the work that `queues` hold, each queue in order and by one worker, the first queues first; up to `workers` at a
-/// time, until `limit` pieces came of a change or `is_over` is set. Returns what was left.
-pub(crate) fn work<T: Send>(
+/// Does the work in `queues`: the first queues first, each queue in its order and by one worker, with up to `workers`
+/// at the same time. Stops when `limit` pieces have changed something, or when `must_stop` is set. Returns what was not
+/// done.
+pub(crate) fn run_queues<T: Send>(
     queues: Vec<Vec<T>>,
     workers: usize,
     limit: Option<u32>,
-    is_over: &AtomicBool,
-    one: impl Fn(T) -> Cause + Sync,
+    must_stop: &AtomicBool,
+    run_one: impl Fn(T) -> WorkEffect + Sync,
 ) -> Vec<T> {
     let waiting = Mutex::new(queues.into_iter().map(VecDeque::from).collect::<VecDeque<_>>());
-    let left = Mutex::new(Vec::new());
+    let remaining = Mutex::new(Vec::new());
     let permits = Permits::new(limit);
     thread::scope(|scope| {
         for _ in 0..workers.max(1) {
             scope.spawn(|| {
-                // A guard that lived through the loop's body would keep the others out.
-                while let Some(queue) = { locked(&waiting).pop_front() } {
+                // The block drops the guard before the loop's body runs. Otherwise it would block the other workers.
+                while let Some(queue) = { lock(&waiting).pop_front() } {
                     for piece in queue {
-                        if is_over.load(Ordering::Acquire) || !permits.take() {
-                            locked(&left).push(piece);
+                        if must_stop.load(Ordering::Acquire) || !permits.acquire() {
+                            lock(&remaining).push(piece);
                             continue;
                         }
-                        permits.give_back(one(piece));
+                        permits.release(run_one(piece));
                     }
                 }
             });
         }
     });
-    left.into_inner().unwrap_or_else(PoisonError::into_inner)
+    remaining.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many changes may still be made. Whoever begins takes one, for it may come to a change, and gives it back if not: so
-/// there is never one change too many.
+/// How many changes may still be made. A worker takes a permit before each piece of work, because it may make a change,
+/// and returns it if there was none. So there is never one change too many.
 struct Permits {
-    state: Mutex<State>,
+    state: Mutex<PermitState>,
     changed: Condvar,
 }
 
-struct State {
-    /// Nothing where there is no limit.
+struct PermitState {
+    /// `None` if there is no limit.
     free: Option<u32>,
-    taken: u32,
+    in_use: u32,
 }
 
 impl Permits {
     fn new(limit: Option<u32>) -> Self {
-        Self { state: Mutex::new(State { free: limit, taken: 0 }), changed: Condvar::new() }
+        Self { state: Mutex::new(PermitState { free: limit, in_use: 0 }), changed: Condvar::new() }
     }
 
-    /// Takes one; waits while others may still give one back. Says whether there was one.
-    fn take(&self) -> bool {
-        let mut state = locked(&self.state);
+    /// Takes a permit. Waits while other workers may still return one. Returns whether there was one.
+    fn acquire(&self) -> bool {
+        let mut state = lock(&self.state);
         loop {
             match state.free {
                 None => return true,
-                Some(0) if state.taken == 0 => return false,
+                Some(0) if state.in_use == 0 => return false,
                 Some(0) => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(free) => {
-                    *state = State { free: Some(free.saturating_sub(1)), taken: state.taken.saturating_add(1) };
+                    *state = PermitState { free: Some(free.saturating_sub(1)), in_use: state.in_use.saturating_add(1) };
                     return true;
                 }
             }
         }
     }
 
-    fn give_back(&self, cause: Cause) {
-        let mut state = locked(&self.state);
+    fn release(&self, effect: WorkEffect) {
+        let mut state = lock(&self.state);
         if let Some(free) = &mut state.free
-            && cause == Cause::Unchanged
+            && effect == WorkEffect::Unchanged
         {
             *free = free.saturating_add(1);
         }
-        state.taken = state.taken.saturating_sub(1);
+        state.in_use = state.in_use.saturating_sub(1);
         drop(state);
         self.changed.notify_all();
     }
@@ -106,14 +105,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_is_done_and_each_queue_in_order() {
+    fn all_work_is_done_and_each_queue_in_order() {
         let done = Mutex::new(Vec::new());
         let queues = vec![vec![(0, 0), (0, 1), (0, 2)], vec![(1, 0)], vec![(2, 0), (2, 1)]];
-        let left = work(queues, 2, None, &AtomicBool::new(false), |piece| {
+        let remaining = run_queues(queues, 2, None, &AtomicBool::new(false), |piece| {
             done.lock().unwrap().push(piece);
-            Cause::Changed
+            WorkEffect::Changed
         });
-        assert!(left.is_empty());
+        assert!(remaining.is_empty());
         let done = done.into_inner().unwrap();
         for queue in 0..3 {
             let order: Vec<_> = done.iter().filter(|(q, _)| *q == queue).map(|(_, n)| *n).collect();
@@ -123,41 +122,41 @@ mod tests {
     }
 
     #[test]
-    fn as_many_work_at_a_time_as_may() {
-        // Each waits for the others: with fewer workers this would never end.
+    fn several_workers_run_at_the_same_time() {
+        // Each piece waits for the others: with fewer workers, this would never end.
         let all = Barrier::new(3);
-        let left = work(vec![vec![1], vec![2], vec![3]], 3, None, &AtomicBool::new(false), |_| {
+        let remaining = run_queues(vec![vec![1], vec![2], vec![3]], 3, None, &AtomicBool::new(false), |_| {
             all.wait();
-            Cause::Unchanged
+            WorkEffect::Unchanged
         });
-        assert!(left.is_empty());
+        assert!(remaining.is_empty());
     }
 
     #[test]
-    fn there_is_never_one_change_too_many_and_what_changes_nothing_does_not_count() {
+    fn the_limit_counts_changes_only_and_is_never_exceeded() {
         for limit in [1, 3, 10] {
             let (changes, looks) = (AtomicU32::new(0), AtomicU32::new(0));
             let queues: Vec<Vec<u32>> = (0..20).map(|queue| vec![queue * 2, queue * 2 + 1]).collect();
-            let left = work(queues, 4, Some(limit), &AtomicBool::new(false), |piece| {
+            let remaining = run_queues(queues, 4, Some(limit), &AtomicBool::new(false), |piece| {
                 looks.fetch_add(1, Ordering::SeqCst);
                 if piece % 2 == 1 {
                     changes.fetch_add(1, Ordering::SeqCst);
-                    return Cause::Changed;
+                    return WorkEffect::Changed;
                 }
-                Cause::Unchanged
+                WorkEffect::Unchanged
             });
             assert_eq!(changes.into_inner(), limit);
-            assert_eq!(left.len() + looks.into_inner() as usize, 40);
+            assert_eq!(remaining.len() + looks.into_inner() as usize, 40);
         }
     }
 
     #[test]
-    fn what_is_not_begun_when_it_is_over_is_left() {
-        let is_over = AtomicBool::new(false);
-        let left = work(vec![vec![1, 2], vec![3]], 1, None, &is_over, |_| {
-            is_over.store(true, Ordering::Release);
-            Cause::Unchanged
+    fn work_that_has_not_begun_when_it_must_stop_is_returned() {
+        let must_stop = AtomicBool::new(false);
+        let remaining = run_queues(vec![vec![1, 2], vec![3]], 1, None, &must_stop, |_| {
+            must_stop.store(true, Ordering::Release);
+            WorkEffect::Unchanged
         });
-        assert_eq!(left, [2, 3]);
+        assert_eq!(remaining, [2, 3]);
     }
 }

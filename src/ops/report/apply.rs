@@ -1,8 +1,11 @@
-//! Posts the statuses and edits the note. GitLab's refusal of a status is a fact to be remembered, not an error: the note
-//! then shows the results alone.
+//! Posts the statuses and edits the note.
+//!
+//! It is not an error if GitLab refuses a status. The note records the refusal, and is then the only place with the
+//! result.
+
 use crate::forge::Posting;
-use crate::ops::commit_statuses::{self, Refused};
-use crate::ops::find_pair::Pair;
+use crate::ops::commit_statuses::{self, StatusRefusal};
+use crate::ops::find_pair::MergeRequestPair;
 use crate::ops::report::observe::ReportSeen;
 use crate::ops::session::Session;
 use crate::pair::note;
@@ -11,60 +14,58 @@ use crate::pair::report_plan::NoteEdit;
 use crate::pair::statuses::{self, Post, StatusPlace};
 use crate::types::error::{ForgeError, Result};
 
-/// Whether anything was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Applied {
-    /// Nothing had to be.
+pub(crate) enum ApplyOutcome {
+    /// Nothing had to be written.
     Nothing,
-    /// Something was.
-    Something,
-    /// Somebody else has written the note since it was read, so it was left alone.
+    Written,
+    /// Another job has written the note since this job read it, so this job left the note alone.
     Overtaken,
 }
 
-pub(crate) fn apply(session: &Session, pair: &Pair, seen: &ReportSeen) -> Result<Applied> {
-    let observed = &seen.observed;
-    let mut applied = Applied::Nothing;
-    let mut refusals = Refusals(Vec::new());
-    for post in observed.posts(&seen.posted) {
-        if !refusals.allow(&post, seen) {
+pub(crate) fn apply(session: &Session, pair: &MergeRequestPair, seen: &ReportSeen) -> Result<ApplyOutcome> {
+    let facts = &seen.facts;
+    let mut outcome = ApplyOutcome::Nothing;
+    let mut refusals = StatusRefusals(Vec::new());
+    for post in facts.posts(&seen.posted) {
+        if !refusals.allows(&post, seen) {
             continue;
         }
         match commit_statuses::post(&session.forge, seen.project, &post) {
             Ok(posting) => {
-                applied = Applied::Something;
+                outcome = ApplyOutcome::Written;
                 let what = match posting {
                     Posting::Posted => "posted",
                     Posting::AlreadyThere => "somebody else was faster with",
                 };
-                let (name, state) = (&post.status.name, commit_statuses::word(post.status.state));
+                let (name, state) = (&post.status.name, commit_statuses::gitlab_state(post.status.state));
                 tracing::info!("{what} the status {name:?}, {state}, on {}", post.place.sha().short());
             }
             Err(error) => {
-                let Some(refused) = commit_statuses::refused(&error) else { return Err(error.into()) };
+                let Some(refusal) = commit_statuses::refusal(&error) else { return Err(error.into()) };
                 tracing::warn!("{error}; that result is in the bot's note alone");
-                refusals.0.push((post, refused));
+                refusals.0.push((post, refusal));
             }
         }
     }
-    let taken = observed.place.as_ref().map(|place| refusals.taken(place)).unwrap_or_default();
-    if let Some(edit) = observed.note_edit(taken) {
+    let acceptance = facts.place.as_ref().map(|place| refusals.acceptance(place)).unwrap_or_default();
+    if let Some(edit) = facts.note_edit(acceptance) {
         if !is_as_read(session, pair, &edit)? {
-            return Ok(Applied::Overtaken);
+            return Ok(ApplyOutcome::Overtaken);
         }
         session.forge.edit_note(pair.source.target_project_id, pair.source.iid, edit.id, &edit.after)?;
         tracing::info!("edited the note on {}!{}", pair.source_path, pair.source.iid);
-        applied = Applied::Something;
+        outcome = ApplyOutcome::Written;
     }
-    if matches!(applied, Applied::Nothing) {
+    if matches!(outcome, ApplyOutcome::Nothing) {
         tracing::info!("everything is as it should be");
     }
-    Ok(applied)
+    Ok(outcome)
 }
 
-/// Whether the note is as it was when this job began: GitLab has no way to edit it only if it is, and posting
-/// statuses takes long enough for a sync to write it anew.
-fn is_as_read(session: &Session, pair: &Pair, edit: &NoteEdit) -> Result<bool> {
+/// Whether the note is as it was when this job read it. GitLab cannot make an edit conditional on that, and posting
+/// statuses takes long enough for a sync to write a new note.
+fn is_as_read(session: &Session, pair: &MergeRequestPair, edit: &NoteEdit) -> Result<bool> {
     match session.forge.note(pair.source.target_project_id, pair.source.iid, edit.id) {
         Ok(note) => Ok(note::same(&note.body, &edit.before)),
         Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(false),
@@ -72,26 +73,26 @@ fn is_as_read(session: &Session, pair: &Pair, edit: &NoteEdit) -> Result<bool> {
     }
 }
 
-/// What GitLab refused in this run: it would again, for the same reason.
-struct Refusals(Vec<(Post, Refused)>);
+/// What GitLab refused in this run, and would refuse again for the same reason.
+struct StatusRefusals(Vec<(Post, StatusRefusal)>);
 
-impl Refusals {
-    fn allow(&self, post: &Post, seen: &ReportSeen) -> bool {
+impl StatusRefusals {
+    fn allows(&self, post: &Post, seen: &ReportSeen) -> bool {
         let mut same_place = self.0.iter().filter(|(other, _)| other.place == post.place);
-        same_place.all(|(other, refused)| match refused {
-            Refused::Place => false,
-            Refused::Name => other.status.name != post.status.name,
-            Refused::Room => {
-                let there = seen.posted.iter().filter(|(place, _)| place.sha() == post.place.sha());
-                let there: Vec<_> = there.flat_map(|(_, there)| there).cloned().collect();
-                statuses::may_be_taken(post, Acceptance::Full, &there, seen.observed.bot)
+        same_place.all(|(other, refusal)| match refusal {
+            StatusRefusal::Place => false,
+            StatusRefusal::Name => other.status.name != post.status.name,
+            StatusRefusal::PipelineFull => {
+                let existing = seen.posted.iter().filter(|(place, _)| place.sha() == post.place.sha());
+                let existing: Vec<_> = existing.flat_map(|(_, existing)| existing).cloned().collect();
+                statuses::may_be_taken(post, Acceptance::Full, &existing, seen.facts.bot)
             }
         })
     }
 
-    fn taken(&self, place: &StatusPlace) -> Acceptance {
+    fn acceptance(&self, place: &StatusPlace) -> Acceptance {
         let at_place = self.0.iter().filter(|(post, _)| post.place == *place);
-        let taken = at_place.map(|(_, refused)| refused.taken());
-        taken.max().unwrap_or_default()
+        let acceptances = at_place.map(|(_, refusal)| refusal.acceptance());
+        acceptances.max().unwrap_or_default()
     }
 }

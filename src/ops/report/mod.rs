@@ -1,6 +1,6 @@
-//! `report`: what dist-git's CI says, on the source-git merge request.
+//! `report`: shows what dist-git's CI says on the source-git merge request.
 //!
-//! A pipeline that is named only tells where to look: what is reported is what GitLab says now. After writing, everything is
+//! A named pipeline only says where to look; the report is about what GitLab says now. After writing, everything is
 //! read again, because another job may have acted on older or newer data.
 
 pub(crate) mod apply;
@@ -8,20 +8,21 @@ pub(crate) mod observe;
 pub(crate) mod preview;
 
 use crate::ci::JobContext;
-use crate::ops::find_pair::{self, Pair, PairReference};
+use crate::ops::find_pair::{self, MergeRequestPair, PairReference};
 use crate::ops::outcome::{Outcome, Preview};
 use crate::ops::reference::{MergeRequestReference, PipelineReference};
+use crate::ops::report::apply::ApplyOutcome;
 use crate::ops::report::preview::ReportPreview;
 use crate::ops::session::{Session, SessionSettings};
 use crate::pair::report_plan::RememberedResults;
 use crate::types::error::{ForgeError, Result, UsageError, bail};
 
-/// How often everything is looked at again because it changed meanwhile.
-const ROUNDS: usize = 4;
+/// How many times a report is repeated because something changed meanwhile.
+const MAX_ROUNDS: usize = 4;
 
-/// Returns what to report: what is named, else what the job's own pipeline is about; nothing, with a line in the log, where
-/// that is none of the instance's.
-pub(crate) fn named(
+/// Returns what to report about: what the arguments name, or else what the job's own pipeline is about. Returns `None`,
+/// and logs why, if that does not belong to the instance.
+pub(crate) fn parse_reference(
     pipeline: Option<&str>,
     merge_request: Option<&str>,
     settings: &SessionSettings,
@@ -30,7 +31,7 @@ pub(crate) fn named(
     let reference = match (pipeline, merge_request) {
         (Some(pipeline), _) => PairReference::Pipeline(PipelineReference::parse(pipeline, gitlab)?),
         (None, Some(named)) => PairReference::MergeRequest(MergeRequestReference::parse(named, gitlab)?),
-        (None, None) => named_by_job(&settings.job, settings)?,
+        (None, None) => reference_from_job(&settings.job, settings)?,
     };
     if let PairReference::MergeRequest(MergeRequestReference { project, .. }) = &reference
         && settings.instance.namespaces.dist_git_of(project.as_str()).is_none()
@@ -42,8 +43,7 @@ pub(crate) fn named(
     Ok(Some(reference))
 }
 
-/// Returns what the job's own pipeline is about.
-fn named_by_job(job: &JobContext, settings: &SessionSettings) -> Result<PairReference> {
+fn reference_from_job(job: &JobContext, settings: &SessionSettings) -> Result<PairReference> {
     let is_source_git = |project: &str| settings.instance.namespaces.dist_git_of(project).is_some();
     if let Some(named) = &job.merge_request {
         let reference = MergeRequestReference::parse(named, &settings.instance.gitlab.url)?;
@@ -62,41 +62,41 @@ fn named_by_job(job: &JobContext, settings: &SessionSettings) -> Result<PairRefe
     }
 }
 
-/// Reports what dist-git's CI says of a pair, and again where that has changed meanwhile.
-pub(crate) fn report(session: &Session, pair: Pair) -> Result<Outcome> {
+/// Reports what dist-git's CI says about a pair. Repeats that if something changed meanwhile.
+pub(crate) fn report(session: &Session, pair: MergeRequestPair) -> Result<Outcome> {
     let mut pair = pair;
     let mut outcome = Outcome::Nothing;
-    let mut lost = None;
-    for _ in 0..ROUNDS {
+    let mut unconfirmed = None;
+    for _ in 0..MAX_ROUNDS {
         let Some(seen) = observe::observe(session, &mut pair)? else { return Ok(outcome) };
         if session.is_dry_run() {
             return Ok(Outcome::Preview(Preview::Report(ReportPreview::of(&seen))));
         }
-        lost = None;
+        unconfirmed = None;
         match apply::apply(session, &pair, &seen) {
-            Ok(apply::Applied::Nothing) => return Ok(outcome),
-            Ok(apply::Applied::Something) => {
+            Ok(ApplyOutcome::Nothing) => return Ok(outcome),
+            Ok(ApplyOutcome::Written) => {
                 outcome = Outcome::Written;
-                if observe::is_still_so(session, &seen)? {
+                if observe::is_unchanged(session, &seen)? {
                     return Ok(outcome);
                 }
                 tracing::info!("it has changed meanwhile; looking again");
-                pair.memory = RememberedResults::Trusted;
+                pair.remembered = RememberedResults::Trusted;
             }
-            Ok(apply::Applied::Overtaken) => {
+            Ok(ApplyOutcome::Overtaken) => {
                 tracing::info!("another job has written the note meanwhile; looking again");
-                pair.memory = RememberedResults::Doubted;
+                pair.remembered = RememberedResults::Doubted;
             }
-            // Whether it was done shows when everything is looked at again.
+            // Reading everything again shows whether the write succeeded.
             Err(error) if matches!(error.gitlab(), Some(ForgeError::MaybeDone(_))) => {
                 tracing::warn!("{error}; looking again");
-                lost = Some(error);
+                unconfirmed = Some(error);
             }
             Err(error) => return Err(error),
         }
-        pair = find_pair::again(session, pair)?;
+        pair = find_pair::reread(session, pair)?;
     }
-    if let Some(error) = lost {
+    if let Some(error) = unconfirmed {
         return Err(error);
     }
     tracing::warn!("it goes on changing: the next report will tell the rest");

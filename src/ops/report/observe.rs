@@ -1,11 +1,12 @@
-//! What dist-git's CI says now, of which source-git commit, and what is on the source-git merge request already.
+//! Observes what dist-git's CI says now, about which source-git commit, and what the source-git merge request shows
+//! already.
 
 use std::collections::BTreeMap;
 
 use crate::ci::LogSection;
 use crate::config;
 use crate::forge::{self, MergeRequestState, Pipeline};
-use crate::ops::find_pair::Pair;
+use crate::ops::find_pair::MergeRequestPair;
 use crate::ops::session::Session;
 use crate::ops::{commit_statuses, notes};
 use crate::pair::ci::{self, Begun, CiResults, MergeRequestIs, OnFailure};
@@ -17,38 +18,37 @@ use crate::pair::{commit, markers, note};
 use crate::types::error::{ForgeError, Result};
 use crate::types::{CiState, CommitId, ProjectId};
 
-/// The most pipelines of a merge request, jobs of a pipeline and versions of a merge request that are looked at.
-const PIPELINES: usize = 100;
-const JOBS: usize = 2000;
-const VERSIONS: usize = 1000;
+/// The most pipelines of a merge request, jobs of a pipeline and versions of a merge request that are read.
+const MAX_PIPELINES: usize = 100;
+const MAX_JOBS: usize = 2000;
+const MAX_VERSIONS: usize = 1000;
 
-/// The most pipelines whose commit is asked for to find the right one, and pipelines started by jobs that are looked into.
-const COMMITS_ASKED: usize = 10;
-const DOWNSTREAM: usize = 10;
+/// The most pipelines whose commits are read to find the right one, and the most downstream pipelines whose jobs are
+/// read.
+const MAX_COMMITS_READ: usize = 10;
+const MAX_DOWNSTREAM: usize = 10;
 
-/// What was seen.
 pub(crate) struct ReportSeen {
-    pub(crate) observed: ReportFacts,
-    /// The statuses that are there, where that was asked.
+    pub(crate) facts: ReportFacts,
+    /// The statuses that exist, for each place where they were read.
     pub(crate) posted: Vec<(StatusPlace, Vec<Posted>)>,
-    /// The pipeline that is reported.
+    /// The reported pipeline.
     pub(crate) pipeline: Option<Pipeline>,
     /// The source-git project.
     pub(crate) project: ProjectId,
 }
 
-/// What a report is about.
-struct Subject {
+struct ReportSubject {
     /// The source-git commit.
     commit: CommitId,
-    /// The dist-git commit that holds it.
+    /// The dist-git commit that was made from it.
     tested: CommitId,
     pipeline: Option<Pipeline>,
-    commit_is: CommitIs,
+    commit_age: CommitIs,
 }
 
-/// Looks; nothing, with a line in the log, where there is nothing to report or nothing new.
-pub(crate) fn observe(session: &Session, pair: &mut Pair) -> Result<Option<ReportSeen>> {
+/// Observes the results. Returns `None`, and logs why, if there is nothing to report or nothing new.
+pub(crate) fn observe(session: &Session, pair: &mut MergeRequestPair) -> Result<Option<ReportSeen>> {
     let title = format!("reading the CI results of {}!{}", pair.dist_path, pair.dist.iid);
     let _section = LogSection::begin(session.log, "results", &title);
     let note = match pair.note.take() {
@@ -60,31 +60,31 @@ pub(crate) fn observe(session: &Session, pair: &mut Pair) -> Result<Option<Repor
     };
     let note = note.map(|note| SourceNote { id: note.id, author: note.author.id, body: note.body });
     let known = note.as_ref().and_then(|note| CiSection::read(&note.body));
-    let Some(subject) = Looking { session, pair, known: known.as_ref(), sources: BTreeMap::new() }.subject()? else {
+    let Some(subject) = SubjectSearch { session, pair, known: known.as_ref(), sources: BTreeMap::new() }.find()? else {
         return Ok(None);
     };
-    // Once it is merged, dist-git holds the target branch: the bot's note says up to which commit.
-    let held = note.as_ref().and_then(|note| markers::read_note(&note.body)).map(|told| told.commit);
+    // After the merge, dist-git holds the target branch. The bot's note says up to which commit.
+    let held = note.as_ref().and_then(|note| markers::read_note(&note.body)).map(|recorded| recorded.commit);
     let held = held.filter(|_| pair.source.state == MergeRequestState::Merged);
     let head = held.or(pair.source.sha).unwrap_or(subject.commit);
-    if held != Some(subject.commit) && !is_in(session, pair, &subject.commit)? {
+    if held != Some(subject.commit) && !was_head(session, pair, &subject.commit)? {
         tracing::warn!("dist-git holds commit {}, which the merge request never had: not reported", subject.commit);
         return Ok(None);
     }
     let is_of_target = held == Some(subject.commit) && pair.source.sha != held;
-    let place = match (subject.commit_is, subject.commit == head) {
-        // A commit of the target branch is none of the merge request's: the note alone tells.
+    let place = match (subject.commit_age, subject.commit == head) {
+        // A commit of the target branch is not part of the merge request: only the note shows its results.
         _ if is_of_target => None,
         (CommitIs::Newest, true) => {
             let of_head = known.as_ref().filter(|known| known.state.commit == head);
             let statuses = of_head.and_then(|known| known.state.statuses.as_ref());
-            commit_statuses::place_of_head(&session.forge, &pair.source, &head, statuses.map(|known| &known.place))?
+            commit_statuses::place_for_head(&session.forge, &pair.source, &head, statuses.map(|known| &known.place))?
         }
-        _ => commit_statuses::place_of_older(&session.forge, &pair.source, &subject.commit)?,
+        _ => commit_statuses::place_for_older(&session.forge, &pair.source, &subject.commit)?,
     };
     if let (Some(known), Some(note)) = (&known, &note)
-        && pair.memory == RememberedResults::Trusted
-        && is_told(known, &subject, place.as_ref())
+        && pair.remembered == RememberedResults::Trusted
+        && is_reported(known, &subject, place.as_ref())
         && note::same(&known.replace_in(&note.body, &head), &note.body)
     {
         tracing::info!("everything is as it should be");
@@ -95,22 +95,22 @@ pub(crate) fn observe(session: &Session, pair: &mut Pair) -> Result<Option<Repor
         true => MergeRequestIs::Open,
         false => MergeRequestIs::Ended,
     };
-    let observed = ReportFacts {
-        bot: session.myself()?.user.id,
+    let facts = ReportFacts {
+        bot: session.current_user()?.user.id,
         results: CiResults {
             commit: subject.commit,
             tested: subject.tested,
             pipeline: subject
                 .pipeline
                 .as_ref()
-                .map(|pipeline| with_jobs(session, pipeline, pair.pipeline.as_ref()))
+                .map(|pipeline| read_pipeline(session, pipeline, pair.pipeline.as_ref()))
                 .transpose()?,
             merge_request,
         },
-        commit_is: subject.commit_is,
+        commit_is: subject.commit_age,
         head,
         note,
-        memory: pair.memory,
+        memory: pair.remembered,
         place,
         detail: match session.instance.results {
             config::Results::Pipeline => Detail::Pipeline,
@@ -120,36 +120,36 @@ pub(crate) fn observe(session: &Session, pair: &mut Pair) -> Result<Option<Repor
     };
     let project = pair.source.target_project_id;
     let mut posted = Vec::new();
-    for place in observed.places_to_look_at() {
-        let there = match commit_statuses::posted(&session.forge, &pair.source, &place.sha()) {
-            // The commit is not there any more: a merged-results pipeline's may have gone.
+    for place in facts.places_to_look_at() {
+        let existing = match commit_statuses::list(&session.forge, &pair.source, &place.sha()) {
+            // The commit no longer exists. That can happen to the commit of a merged-results pipeline.
             Err(ForgeError::NotFoundOrNoAccess(_)) => continue,
-            there => there?,
+            existing => existing?,
         };
-        posted.push((place, there));
+        posted.push((place, existing));
     }
-    Ok(Some(ReportSeen { observed, posted, pipeline: subject.pipeline, project }))
+    Ok(Some(ReportSeen { facts, posted, pipeline: subject.pipeline, project }))
 }
 
-/// Whether a pipeline is still as it was seen.
-pub(crate) fn is_still_so(session: &Session, seen: &ReportSeen) -> Result<bool> {
+/// Whether the pipeline still is as it was when it was observed.
+pub(crate) fn is_unchanged(session: &Session, seen: &ReportSeen) -> Result<bool> {
     let Some(pipeline) = &seen.pipeline else { return Ok(true) };
     match session.forge.pipeline(pipeline.project_id, pipeline.id) {
         Ok(now) => Ok((now.status, now.updated_at) == (pipeline.status, pipeline.updated_at)),
-        // It went with its project.
+        // The pipeline was deleted with its project.
         Err(ForgeError::NotFoundOrNoAccess(_)) => Ok(true),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Whether all that there is to tell of an ended pipeline has been told: it need not be read again then.
-fn is_told(known: &CiSection, subject: &Subject, place: Option<&StatusPlace>) -> bool {
+/// Whether the note already shows everything about a finished pipeline. Then its jobs need not be read again.
+fn is_reported(known: &CiSection, subject: &ReportSubject, place: Option<&StatusPlace>) -> bool {
     let Some(pipeline) = &subject.pipeline else { return false };
-    let unchanged = pipeline.updated_at.is_some_and(|updated| known.state.updated == Some(updated.timestamp_millis()));
+    let is_same = pipeline.updated_at.is_some_and(|updated| known.state.updated == Some(updated.timestamp_millis()));
     let has_open = !known.state.left_open_beside(subject.commit).is_empty();
-    unchanged
+    is_same
         && !has_open
-        && subject.commit_is == CommitIs::Newest
+        && subject.commit_age == CommitIs::Newest
         && pipeline.status.is_final()
         && known.state.state == Some(pipeline.status)
         && known.state.pipeline == Some(pipeline.id)
@@ -158,13 +158,13 @@ fn is_told(known: &CiSection, subject: &Subject, place: Option<&StatusPlace>) ->
         && known.state.statuses.as_ref().map(|statuses| &statuses.place) == place
 }
 
-/// Whether the source-git merge request has, or had, a commit as its head.
-fn is_in(session: &Session, pair: &Pair, commit: &CommitId) -> Result<bool> {
+/// Whether a commit is, or was, the head of the source-git merge request.
+fn was_head(session: &Session, pair: &MergeRequestPair, commit: &CommitId) -> Result<bool> {
     if pair.source.sha == Some(*commit) {
         return Ok(true);
     }
     let versions = session.forge.merge_request_versions(pair.source.target_project_id, pair.source.iid);
-    for version in versions.take(VERSIONS) {
+    for version in versions.take(MAX_VERSIONS) {
         if version?.head == *commit {
             return Ok(true);
         }
@@ -172,64 +172,64 @@ fn is_in(session: &Session, pair: &Pair, commit: &CommitId) -> Result<bool> {
     Ok(false)
 }
 
-/// The search for what a report is about.
-struct Looking<'a> {
+/// Finds what a report is about.
+struct SubjectSearch<'a> {
     session: &'a Session,
-    pair: &'a Pair,
-    /// What the note shows: it spares asking again which commit is which.
+    pair: &'a MergeRequestPair,
+    /// What the note shows. It saves requests for commits that are known already.
     known: Option<&'a CiSection>,
-    /// The source-git commits of dist-git commits that were asked for.
+    /// The source-git commits of the dist-git commits that were read.
     sources: BTreeMap<CommitId, Option<CommitId>>,
 }
 
-impl Looking<'_> {
-    fn subject(mut self) -> Result<Option<Subject>> {
+impl SubjectSearch<'_> {
+    fn find(mut self) -> Result<Option<ReportSubject>> {
         let dist = &self.pair.dist;
         if dist.source_project_id.is_none() {
-            // GitLab lists no pipelines of such a merge request, and none will come.
+            // GitLab lists no pipelines for such a merge request, and there will be no new ones.
             tracing::info!(
                 "the bot's fork that {}!{} is from is gone: nothing to report",
                 self.pair.dist_path,
                 dist.iid
             );
-            return Ok(self.left(Vec::new()));
+            return Ok(self.last_reported(Vec::new()));
         }
         let pipelines = self.session.forge.merge_request_pipelines(dist.target_project_id, dist.iid);
-        let pipelines: Vec<Pipeline> = pipelines.take(PIPELINES).collect::<Result<_, _>>()?;
+        let pipelines: Vec<Pipeline> = pipelines.take(MAX_PIPELINES).collect::<Result<_, _>>()?;
         let Some(head) = dist.sha else {
             tracing::info!("GitLab is still preparing {}!{}: nothing to report yet", self.pair.dist_path, dist.iid);
             return Ok(None);
         };
         let newest = self.source_of(head)?;
-        if let Some(asked) = &self.pair.pipeline
-            && let Some(tested) = self.tested_by(asked, &head)?
+        if let Some(requested) = &self.pair.pipeline
+            && let Some(tested) = self.tested_by(requested, &head)?
             && tested != head
             && let Some(commit) = self.source_of(tested)?
             && Some(commit) != newest
         {
-            let pipeline = self.newest_for(commit, asked, &pipelines)?;
-            let commit_is = CommitIs::Older;
-            return Ok(Some(Subject { commit, tested, pipeline: Some(pipeline), commit_is }));
+            let pipeline = self.newest_for_commit(commit, requested, &pipelines)?;
+            let commit_age = CommitIs::Older;
+            return Ok(Some(ReportSubject { commit, tested, pipeline: Some(pipeline), commit_age }));
         }
         let Some(commit) = newest else {
             let dist_path = &self.pair.dist_path;
             tracing::info!("the last commit of {dist_path}!{} is not the bot's: nothing to report", dist.iid);
-            return Ok(self.left(pipelines));
+            return Ok(self.last_reported(pipelines));
         };
         let pipeline = self.newest_of_head(&head, pipelines)?;
-        Ok(Some(Subject { commit, tested: head, pipeline, commit_is: CommitIs::Newest }))
+        Ok(Some(ReportSubject { commit, tested: head, pipeline, commit_age: CommitIs::Newest }))
     }
 
-    /// What the bot's own last commit left open: it ends, for dist-git does not hold that commit any more.
-    fn left(&self, pipelines: Vec<Pipeline>) -> Option<Subject> {
+    /// Returns the last commit that was reported on, if any. Its open results end, because dist-git no longer holds it.
+    fn last_reported(&self, pipelines: Vec<Pipeline>) -> Option<ReportSubject> {
         let known = self.known?;
         let commit = known.state.commit;
         let tested = known.state.tested.unwrap_or(commit);
         let pipeline = pipelines.into_iter().find(|pipeline| pipeline.sha == tested);
-        Some(Subject { commit, tested, pipeline, commit_is: CommitIs::Older })
+        Some(ReportSubject { commit, tested, pipeline, commit_age: CommitIs::Older })
     }
 
-    /// The source-git commit that a dist-git commit was made from; nothing where the bot did not make it.
+    /// Returns the source-git commit that a dist-git commit was made from; `None` if the bot did not make it.
     fn source_of(&mut self, tested: CommitId) -> Result<Option<CommitId>> {
         if let Some(known) = self.known.filter(|known| known.state.tested == Some(tested)) {
             return Ok(Some(known.state.commit));
@@ -237,12 +237,12 @@ impl Looking<'_> {
         if let Some(known) = self.sources.get(&tested) {
             return Ok(*known);
         }
-        let person = self.session.identity()?;
+        let identity = self.session.identity()?;
         let found = match self.session.forge.commit(self.pair.dist.target_project_id, &tested) {
-            Ok(found) if found.committer_email == person.email && found.parent_ids.len() == 1 => {
+            Ok(found) if found.committer_email == identity.email && found.parent_ids.len() == 1 => {
                 commit::source_of(&found.message)
             }
-            // Somebody else's, whatever its trailers say.
+            // Somebody else made it, whatever its trailers say.
             Ok(_) => None,
             Err(ForgeError::NotFoundOrNoAccess(_)) => None,
             Err(error) => return Err(error.into()),
@@ -251,7 +251,8 @@ impl Looking<'_> {
         Ok(found)
     }
 
-    /// The dist-git commit that a pipeline tests; of merged results, the parent that the merge request had as its head.
+    /// Returns the dist-git commit that a pipeline tests. For merged results, that is the parent that was the head of
+    /// the merge request.
     fn tested_by(&self, pipeline: &Pipeline, head: &CommitId) -> Result<Option<CommitId>> {
         if !pipeline.is_of_merged_results() {
             return Ok(Some(pipeline.sha));
@@ -267,7 +268,7 @@ impl Looking<'_> {
             return Ok(Some(*head));
         }
         let dist = &self.pair.dist;
-        for version in self.session.forge.merge_request_versions(dist.target_project_id, dist.iid).take(VERSIONS) {
+        for version in self.session.forge.merge_request_versions(dist.target_project_id, dist.iid).take(MAX_VERSIONS) {
             let version = version?;
             if merge.parent_ids.contains(&version.head) {
                 return Ok(Some(version.head));
@@ -276,16 +277,16 @@ impl Looking<'_> {
         Ok(None)
     }
 
-    /// The pipeline that the merge request's page shows for its head.
+    /// Returns the pipeline that the merge request's page shows for its head.
     fn newest_of_head(&self, head: &CommitId, pipelines: Vec<Pipeline>) -> Result<Option<Pipeline>> {
-        let mut asked = 0;
+        let mut commits_read = 0;
         for pipeline in pipelines {
             if pipeline.sha == *head {
                 return Ok(Some(pipeline));
             }
-            if pipeline.is_of_merged_results() && asked < COMMITS_ASKED {
-                asked += 1;
-                if self.merges(&pipeline, head)? {
+            if pipeline.is_of_merged_results() && commits_read < MAX_COMMITS_READ {
+                commits_read += 1;
+                if self.tests_merge_of(&pipeline, head)? {
                     return Ok(Some(pipeline));
                 }
             }
@@ -293,8 +294,8 @@ impl Looking<'_> {
         Ok(None)
     }
 
-    /// Whether a pipeline of merged results tests `head`.
-    fn merges(&self, pipeline: &Pipeline, head: &CommitId) -> Result<bool> {
+    /// Whether a pipeline for merged results tests `head`.
+    fn tests_merge_of(&self, pipeline: &Pipeline, head: &CommitId) -> Result<bool> {
         if let Some(known) = self.known.filter(|known| known.state.pipeline == Some(pipeline.id)) {
             return Ok(known.state.tested == Some(*head));
         }
@@ -304,42 +305,48 @@ impl Looking<'_> {
         }
     }
 
-    /// The newest pipeline for an older source-git commit: `asked`, or one after it.
-    fn newest_for(&mut self, commit: CommitId, asked: &Pipeline, pipelines: &[Pipeline]) -> Result<Pipeline> {
-        let later = pipelines.iter().filter(|pipeline| pipeline.id > asked.id && !pipeline.is_of_merged_results());
-        for pipeline in later.take(COMMITS_ASKED) {
-            if pipeline.sha == asked.sha || self.source_of(pipeline.sha)? == Some(commit) {
+    /// Returns the newest pipeline for an older source-git commit: `requested`, or a later one.
+    fn newest_for_commit(
+        &mut self,
+        commit: CommitId,
+        requested: &Pipeline,
+        pipelines: &[Pipeline],
+    ) -> Result<Pipeline> {
+        let later = pipelines.iter().filter(|pipeline| pipeline.id > requested.id && !pipeline.is_of_merged_results());
+        for pipeline in later.take(MAX_COMMITS_READ) {
+            if pipeline.sha == requested.sha || self.source_of(pipeline.sha)? == Some(commit) {
                 return Ok(pipeline.clone());
             }
         }
-        Ok(asked.clone())
+        Ok(requested.clone())
     }
 }
 
-/// Reads the jobs of a pipeline, and those of the pipelines that its trigger jobs started. `asked` is a pipeline that was
-/// read by itself.
-fn with_jobs(session: &Session, pipeline: &Pipeline, asked: Option<&Pipeline>) -> Result<ci::CiPipeline> {
+/// Reads the jobs of a pipeline, and those of its downstream pipelines. `requested` is the pipeline that was named,
+/// with all its details.
+fn read_pipeline(session: &Session, pipeline: &Pipeline, requested: Option<&Pipeline>) -> Result<ci::CiPipeline> {
     let mut jobs = Vec::new();
     let own = session.forge.pipeline_jobs(pipeline.project_id, pipeline.id);
     let bridges = session.forge.pipeline_bridges(pipeline.project_id, pipeline.id);
-    let mut looked_into = 0;
-    for job in own.chain(bridges).take(JOBS) {
+    let mut downstream_read = 0;
+    for job in own.chain(bridges).take(MAX_JOBS) {
         let job = job?;
         let downstream = match &job.downstream_pipeline {
-            // What runs in other projects is theirs to show: the bot may see more of it than who reads the note.
-            Some(downstream) if downstream.project_id == pipeline.project_id && looked_into < DOWNSTREAM => {
-                looked_into += 1;
+            // Jobs in other projects are not shown: the bot may see more of these projects than the people who read the
+            // note.
+            Some(downstream) if downstream.project_id == pipeline.project_id && downstream_read < MAX_DOWNSTREAM => {
+                downstream_read += 1;
                 downstream_jobs(session, downstream)?
             }
             _ => Vec::new(),
         };
-        jobs.push(ci::CiJob { downstream, ..shown(job) });
+        jobs.push(ci::CiJob { downstream, ..ci_job(job) });
     }
     jobs.sort_by_key(|job| job.id);
     if pipeline.status == CiState::Unknown || jobs.iter().any(|job| job.state == CiState::Unknown) {
         tracing::warn!("pipeline {} is in a state that this program does not know: taken for waiting", pipeline.id);
     }
-    let mut read = ci::CiPipeline {
+    let mut facts = ci::CiPipeline {
         id: pipeline.id,
         url: pipeline.web_url.clone(),
         state: pipeline.status,
@@ -348,24 +355,24 @@ fn with_jobs(session: &Session, pipeline: &Pipeline, asked: Option<&Pipeline>) -
         configuration_error: None,
         jobs,
     };
-    // Lists tell neither when a pipeline began nor what is wrong with its configuration.
-    if read.jobs.is_empty() || read.composite().state == CiState::Pending {
-        let alone = match asked.filter(|asked| asked.id == pipeline.id) {
-            Some(asked) => asked.clone(),
+    // Lists say neither when a pipeline began nor what is wrong with its configuration.
+    if facts.jobs.is_empty() || facts.composite().state == CiState::Pending {
+        let details = match requested.filter(|requested| requested.id == pipeline.id) {
+            Some(requested) => requested.clone(),
             None => session.forge.pipeline(pipeline.project_id, pipeline.id)?,
         };
-        read.begun = if alone.started_at.is_some() { Begun::Yes } else { Begun::No };
-        read.configuration_error = alone.yaml_errors.filter(|error| !error.trim().is_empty());
+        facts.begun = if details.started_at.is_some() { Begun::Yes } else { Begun::No };
+        facts.configuration_error = details.yaml_errors.filter(|error| !error.trim().is_empty());
     }
-    Ok(read)
+    Ok(facts)
 }
 
-/// Reads the jobs of a pipeline that another one started. One that the bot may not see has none.
+/// Reads the jobs of a downstream pipeline; none if the bot may not see it.
 fn downstream_jobs(session: &Session, pipeline: &Pipeline) -> Result<Vec<ci::CiJob>> {
     let mut jobs = Vec::new();
-    for job in session.forge.pipeline_jobs(pipeline.project_id, pipeline.id).take(JOBS) {
+    for job in session.forge.pipeline_jobs(pipeline.project_id, pipeline.id).take(MAX_JOBS) {
         match job {
-            Ok(job) => jobs.push(shown(job)),
+            Ok(job) => jobs.push(ci_job(job)),
             Err(ForgeError::NotFoundOrNoAccess(_) | ForgeError::Forbidden(_)) => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         }
@@ -374,7 +381,7 @@ fn downstream_jobs(session: &Session, pipeline: &Pipeline) -> Result<Vec<ci::CiJ
     Ok(jobs)
 }
 
-fn shown(job: forge::Job) -> ci::CiJob {
+fn ci_job(job: forge::Job) -> ci::CiJob {
     ci::CiJob {
         id: job.id,
         stage: job.stage,

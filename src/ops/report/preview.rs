@@ -1,20 +1,19 @@
-//! What `report` would do, with what changes in the note.
+//! What `report` would do, with the changes in the note.
 
 use serde::Serialize;
 
 use crate::ops::commit_statuses;
-use crate::ops::outcome::TextChange;
 use crate::ops::report::observe::ReportSeen;
+use crate::ops::text_change::TextChange;
 use crate::pair::report_plan::ReportPlan;
 use crate::pair::statuses::{Post, StatusPlace};
 
-/// What `report` would do.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct ReportPreview {
     pub(crate) steps: Vec<PlannedReport>,
 }
 
-/// One step.
+/// JSON output shows it, so names of variants and fields are part of its format.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "step")]
 pub(crate) enum PlannedReport {
@@ -34,9 +33,8 @@ pub(crate) enum PlannedReport {
 }
 
 impl ReportPreview {
-    /// Plans by what was seen.
     pub(crate) fn of(seen: &ReportSeen) -> Self {
-        let ReportPlan { posts, note } = seen.observed.plan(&seen.posted);
+        let ReportPlan { posts, note } = seen.facts.plan(&seen.posted);
         let mut steps: Vec<_> = posts.into_iter().map(step).collect();
         steps.extend(note.map(|edit| PlannedReport::EditNote {
             note: edit.id.0,
@@ -58,7 +56,7 @@ fn step(post: Post) -> PlannedReport {
         pipeline,
         branch,
         name: status.name,
-        state: commit_statuses::word(status.state),
+        state: commit_statuses::gitlab_state(status.state),
         description: status.description,
         url: status.url,
     }

@@ -1,23 +1,26 @@
-//! A comment on a source-git merge request: what it asks for is done, once, where its author may ask for it.
+//! Slash commands: does what a comment on a source-git merge request asks for, once, if its author may ask for it.
 //!
-//! An event gives the comment's number and nothing else. All that decides is read from GitLab: the text, who wrote it and
-//! when, the author's role, and whether the bot has reacted to it before. The bot answers with a reaction alone, but for
-//! one comment on a merge request that explains the commands.
+//! An event only gives the id of the comment. Everything else is read from GitLab: the text, the author and their role,
+//! the time, and whether the bot has reacted before. The bot answers with a reaction. The only note that it writes is
+//! the one that explains the commands, once on each merge request.
 //!
-//! **Never twice.** Whatever bears the bot's answer is not looked at again. `sync` and `help` do nothing the second time:
-//! they are done and then answered, and what breaks off in between is done by the next job that comes by. `retest` and
-//! `recreate` would do something: they are claimed first ([`marks`]), and of two jobs the one with the older claim goes on.
+//! **Never twice.** The bot ignores a comment that it has answered. Running `sync` or `help` a second time changes
+//! nothing, so a job runs them first and then answers; if it breaks off in between, the next job runs them again.
+//! `retest` and `recreate` would change something, so a job claims the comment first ([`reactions`]). If two jobs do,
+//! the one with the older claim continues.
 //!
-//! - Where it fails in a way that may pass (exit status 5), the job takes its claim back, so that it can be tried again:
-//!   GitLab's retry of the job does. Nothing was done then, or as much of `recreate` as the next try completes.
-//! - Where GitLab's answer to the claim was lost, the claim that is there may be another job's. It is not done, and the answer
-//!   is that it failed: else nobody would do it, and nobody would know. Another job that does it says so beside that.
-//! - Where it is not known whether a pipeline was started, the answer is that it failed: nobody tries again by itself.
-//! - A job that is killed, or that GitLab does not hear any more, leaves its claim behind. Nobody can tell whether it is
-//!   still at work, so the command is not taken up: the log says so, the comment bears the claim alone, and its author can
-//!   write another one. What `recreate` began, the next sync completes as far as people have not said otherwise.
+//! - If a command fails for a reason that may pass (exit status 5), the job withdraws its claim. GitLab's retry of the
+//!   job can then try again. Either nothing was done, or a part of `recreate` that the next try completes.
+//! - If GitLab's answer to the claim was lost, the existing claim may belong to another job. This job does not run the
+//!   command, and answers that it failed. Otherwise nobody might run it, and nobody would know. If another job does run
+//!   it, its answer is added to this one.
+//! - If it is unknown whether a pipeline was started, the answer is that it failed. Nothing tries again automatically.
+//! - A job that is killed, or that loses its connection to GitLab, leaves its claim behind. Nobody can tell whether it
+//!   is still running, so no other job takes over. The log says so, the comment keeps the claim and gets no answer, and
+//!   its author can write another comment. What `recreate` began, the next sync completes, as far as people have not
+//!   decided otherwise.
 
-mod marks;
+mod reactions;
 
 use chrono::{DateTime, Utc};
 
@@ -27,7 +30,7 @@ use crate::ops::outcome::Outcome;
 use crate::ops::reference::{MergeRequestReference, NamedMergeRequest};
 use crate::ops::retest::{self, Retested};
 use crate::ops::session::Session;
-use crate::ops::slash_command::marks::{Claim, Marked, Marks};
+use crate::ops::slash_command::reactions::{Claim, CommentReactions, CommentState};
 use crate::ops::sync::{self, SyncRequest, Synced};
 use crate::ops::{notes, recreate, report};
 use crate::pair::note::commands::Reaction;
@@ -35,7 +38,7 @@ use crate::pair::slash_command::{self, CommentAuthor, SlashCommand, SlashRequest
 use crate::types::error::{Error, ErrorKind, ForgeError, Result};
 use crate::types::{NoteId, ProjectId};
 
-/// Does what a comment asks for.
+/// Does what a comment asks for, and answers it with a reaction.
 pub(crate) fn follow(
     session: &Session,
     named: NamedMergeRequest,
@@ -52,75 +55,74 @@ pub(crate) fn follow(
         }
         Err(error) => return Err(error.into()),
     };
-    let asked = if note.system { None } else { slash_command::asked(&note.body) };
-    let Some(asked) = asked else {
+    let request = if note.system { None } else { slash_command::asked(&note.body) };
+    let Some(request) = request else {
         tracing::info!("the comment asks the bot for nothing: nothing to do");
         return Ok(());
     };
-    if note.author.id == session.myself()?.user.id {
+    if note.author.id == session.current_user()?.user.id {
         tracing::info!("the comment is the bot's own: nothing to do");
         return Ok(());
     }
-    let marks = Marks { session, note: (project, *iid, note.id) };
-    match marks.read()? {
-        Marked::No => {}
-        Marked::Answered => {
+    let reactions = CommentReactions { session, note: (project, *iid, note.id) };
+    match reactions.state()? {
+        CommentState::New => {}
+        CommentState::Answered => {
             tracing::info!("the comment was answered before: nothing to do");
             return Ok(());
         }
-        Marked::Claimed => {
+        CommentState::Claimed => {
             tracing::warn!(
-                "a job has begun with what the comment asks for, and has not ended: it is not done twice; where nothing \
-                 comes of it, write another comment"
+                "a job has begun with what the comment asks for, and has not ended: it is not done twice; where \
+                 nothing comes of it, write another comment"
             );
             return Ok(());
         }
     }
-    let mut following = Following { session, named, marks, outcomes };
-    match following.permission(&note, asked, project)? {
-        Ok(()) => following.go_on(asked),
-        Err(why) => following.refuse(&format!("the comment is not followed: {why}")),
+    let mut run = CommandRun { session, named, reactions, outcomes };
+    match run.permission(&note, request, project)? {
+        Ok(()) => run.execute(request),
+        Err(why) => run.refuse(&format!("the comment is not followed: {why}")),
     }
 }
 
-/// A comment that is being followed.
-struct Following<'a> {
+/// The execution of a comment's command.
+struct CommandRun<'a> {
     session: &'a Session,
     named: NamedMergeRequest,
-    marks: Marks<'a>,
+    reactions: CommentReactions<'a>,
     outcomes: &'a mut Vec<Outcome>,
 }
 
-/// What has become of a command.
-enum Followed {
-    /// It was done; what is left to do fails without it.
+/// The result of a command.
+enum CommandOutcome {
+    /// It was done. An error is about what comes after the command itself.
     Done(Result<()>),
     /// It was not done, for this reason.
     Refused(String),
-    /// It failed in a way that another try does not mend, or must not.
+    /// It failed. Another try does not help, or is not allowed.
     Failed(Error),
-    /// It may be tried again.
-    Again(Error),
+    /// It failed, and may be tried again.
+    Retry(Error),
 }
 
-impl Followed {
-    /// What an error says.
+impl CommandOutcome {
     fn of(error: Error) -> Self {
-        if error.kind() == ErrorKind::Unavailable { Self::Again(error) } else { Self::Failed(error) }
+        if error.kind() == ErrorKind::Unavailable { Self::Retry(error) } else { Self::Failed(error) }
     }
 }
 
-impl Following<'_> {
-    /// Whether the comment is to be followed.
+impl CommandRun<'_> {
+    /// Whether the bot follows the comment.
     fn permission(
         &self,
         note: &Note,
-        asked: SlashRequest,
+        request: SlashRequest,
         project: ProjectId,
     ) -> Result<Result<(), slash_command::NotFollowed>, ForgeError> {
-        let written = DateTime::parse_from_rfc3339(&note.created_at).ok().map(|written| written.to_utc());
+        let created = DateTime::parse_from_rfc3339(&note.created_at).ok().map(|created| created.to_utc());
         let now = self.session.forge.server_time().unwrap_or_else(Utc::now);
-        if let Err(old) = slash_command::age(written, now) {
+        if let Err(old) = slash_command::age(created, now) {
             return Ok(Err(old));
         }
         let author = if self.session.forge.role(project, note.author.id)? >= AccessLevel::DEVELOPER {
@@ -129,7 +131,7 @@ impl Following<'_> {
             let opened_by = self.session.forge.merge_request(project, self.named.reference.iid)?.author.id;
             if opened_by == note.author.id { CommentAuthor::OpenedIt } else { CommentAuthor::Stranger }
         };
-        Ok(asked.permission(author))
+        Ok(request.permission(author))
     }
 
     /// Answers that nothing was done.
@@ -139,21 +141,21 @@ impl Following<'_> {
     }
 
     fn answer(&self, reaction: Reaction) -> Result<()> {
-        if self.session.is_dry_run() { Ok(()) } else { self.marks.answer(reaction) }
+        if self.session.is_dry_run() { Ok(()) } else { self.reactions.answer(reaction) }
     }
 
-    fn go_on(&mut self, asked: SlashRequest) -> Result<()> {
-        match asked {
+    fn execute(&mut self, request: SlashRequest) -> Result<()> {
+        match request {
             SlashRequest::Unknown => self.explain(Reaction::Unknown),
             SlashRequest::Command(SlashCommand::Help) => self.explain(Reaction::Done),
             SlashRequest::Command(SlashCommand::Sync) => {
                 tracing::info!("the comment asks for `sync`");
-                let followed = self.sync();
-                self.end(followed, None)
+                let outcome = self.sync();
+                self.finish(outcome, None)
             }
             SlashRequest::Command(command @ (SlashCommand::Retest | SlashCommand::Recreate)) => {
                 tracing::info!("the comment asks for `{}`", command.word());
-                let claim = if self.session.is_dry_run() { None } else { Some(self.marks.claim()?) };
+                let claim = if self.session.is_dry_run() { None } else { Some(self.reactions.claim()?) };
                 let claim = match claim {
                     Some(Claim::Lost) => {
                         tracing::info!("another job does it: nothing to do");
@@ -166,8 +168,8 @@ impl Following<'_> {
                     Some(Claim::Held(id)) => Some(id),
                     None => None,
                 };
-                let followed = if command == SlashCommand::Retest { self.retest() } else { self.recreate() };
-                self.end(followed, claim)
+                let outcome = if command == SlashCommand::Retest { self.retest() } else { self.recreate() };
+                self.finish(outcome, claim)
             }
         }
     }
@@ -177,19 +179,19 @@ impl Following<'_> {
             tracing::info!("would explain the commands, where that was not done before");
             return Ok(());
         }
-        let (project, iid, _) = self.marks.note;
+        let (project, iid, _) = self.reactions.note;
         notes::explain_commands(self.session, project, iid)?;
         self.answer(reaction)
     }
 
-    fn sync(&mut self) -> Followed {
+    fn sync(&mut self) -> CommandOutcome {
         let request = SyncRequest::new(self.named.clone());
-        match self.synced(sync::sync(self.session, &request)) {
-            Followed::Done(Ok(())) => match self.report() {
-                Ok(()) => Followed::Done(Ok(())),
-                Err(error) => Followed::of(error),
+        match self.outcome_of(sync::sync(self.session, &request)) {
+            CommandOutcome::Done(Ok(())) => match self.report() {
+                Ok(()) => CommandOutcome::Done(Ok(())),
+                Err(error) => CommandOutcome::of(error),
             },
-            followed => followed,
+            outcome => outcome,
         }
     }
 
@@ -201,61 +203,61 @@ impl Following<'_> {
         Ok(())
     }
 
-    fn recreate(&mut self) -> Followed {
-        match recreate::objection(self.session, &self.named.reference) {
+    fn recreate(&mut self) -> CommandOutcome {
+        match recreate::refusal(self.session, &self.named.reference) {
             Ok(None) => {}
-            Ok(Some(refusal)) => return Followed::Refused(refusal.to_string()),
-            Err(error) => return Followed::of(error),
+            Ok(Some(refusal)) => return CommandOutcome::Refused(refusal.to_string()),
+            Err(error) => return CommandOutcome::of(error),
         }
-        self.synced(recreate::recreate(self.session, self.named.clone()))
+        self.outcome_of(recreate::recreate(self.session, self.named.clone()))
     }
 
-    /// What became of a sync: that the merge request cannot be synced is its outcome, which the note explains.
-    fn synced(&mut self, synced: Result<Synced>) -> Followed {
-        match synced.and_then(|synced| synced.end(self.outcomes)) {
-            Ok(()) => Followed::Done(Ok(())),
-            Err(error) => Followed::of(error),
+    /// Returns the result of a sync. If the merge request cannot be synced, the note explains why.
+    fn outcome_of(&mut self, synced: Result<Synced>) -> CommandOutcome {
+        match synced.and_then(|synced| synced.record_in(self.outcomes)) {
+            Ok(()) => CommandOutcome::Done(Ok(())),
+            Err(error) => CommandOutcome::of(error),
         }
     }
 
-    fn retest(&mut self) -> Followed {
+    fn retest(&mut self) -> CommandOutcome {
         match retest::retest(self.session, &self.named.reference) {
-            Ok(Retested::Started(pair)) => match retest::announce(self.session, *pair) {
+            Ok(Retested::Started(pair)) => match retest::update_note(self.session, *pair) {
                 Ok(outcome) => {
                     self.outcomes.push(outcome);
-                    Followed::Done(Ok(()))
+                    CommandOutcome::Done(Ok(()))
                 }
-                Err(error) => Followed::Done(Err(error)),
+                Err(error) => CommandOutcome::Done(Err(error)),
             },
-            Ok(Retested::Refused(refusal)) => Followed::Refused(refusal.to_string()),
-            Ok(Retested::Unsettled(error)) => Followed::Failed(error.into()),
+            Ok(Retested::Refused(refusal)) => CommandOutcome::Refused(refusal.to_string()),
+            Ok(Retested::Unknown(error)) => CommandOutcome::Failed(error.into()),
             Ok(Retested::Preview(preview)) => {
                 self.outcomes.push(Outcome::Preview(*preview));
-                Followed::Done(Ok(()))
+                CommandOutcome::Done(Ok(()))
             }
-            Err(error) => Followed::of(error),
+            Err(error) => CommandOutcome::of(error),
         }
     }
 
-    /// Answers, or takes the claim back.
-    fn end(&self, followed: Followed, claim: Option<AwardId>) -> Result<()> {
-        match followed {
-            Followed::Done(rest) => {
+    /// Answers the comment, or withdraws the claim.
+    fn finish(&self, outcome: CommandOutcome, claim: Option<AwardId>) -> Result<()> {
+        match outcome {
+            CommandOutcome::Done(rest) => {
                 self.answer(Reaction::Done)?;
                 rest
             }
-            Followed::Refused(why) => self.refuse(&why),
-            Followed::Failed(error) => {
-                if let Err(unsaid) = self.answer(Reaction::Failed) {
-                    tracing::warn!("the comment does not bear the answer: {unsaid:#}");
+            CommandOutcome::Refused(why) => self.refuse(&why),
+            CommandOutcome::Failed(error) => {
+                if let Err(answer_error) = self.answer(Reaction::Failed) {
+                    tracing::warn!("the comment does not bear the answer: {answer_error:#}");
                 }
                 Err(error)
             }
-            Followed::Again(error) => {
+            CommandOutcome::Retry(error) => {
                 if let Some(claim) = claim
-                    && let Err(left) = self.marks.take_back(claim)
+                    && let Err(release_error) = self.reactions.release(claim)
                 {
-                    tracing::warn!("the claim on the comment stays, so that nobody takes it up: {left:#}");
+                    tracing::warn!("the claim on the comment stays, so that nobody takes it up: {release_error:#}");
                 }
                 Err(error)
             }

@@ -1,11 +1,13 @@
-//! Does what is planned, step by step: whatever breaks, the next run completes it.
+//! Applies the plan step by step. If a step fails, the next run completes the rest.
+
 use crate::forge::{MergeRequestEdit, MergeRequestState, NewFork, NewMergeRequest, NoteOrder, Parent, Project};
 use crate::git::store::Store;
 use crate::git::work_tree;
 use crate::ops::sync::bot_branch::BRANCH_ROLE;
+use crate::ops::sync::content::DIST_TIP;
 use crate::ops::sync::observe::SyncSeen;
-use crate::ops::sync::pair_facts::Pairing;
-use crate::ops::sync::{Due, SyncRun};
+use crate::ops::sync::pair_facts::PairFacts;
+use crate::ops::sync::run::{SyncGoal, SyncRun};
 use crate::ops::{commit_statuses, notes};
 use crate::pair::announcement::AnnouncedMergeRequest;
 use crate::pair::note::ci_results::{Acceptance, CiSection, StatusesState};
@@ -16,37 +18,34 @@ use crate::setup;
 use crate::types::error::{Context as _, ForgeError, RemoteError, Result, bail};
 use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, StateChange};
 
-/// Where the tip of dist-git's target branch is in the store.
-const DIST_TIP: &str = "refs/bot/dist-git";
-
 impl SyncRun<'_> {
     pub(crate) fn apply(&self, store: &Store, seen: &SyncSeen, plan: &SyncPlan<'_>) -> Result<()> {
         let mut link = plan.merge_request.clone();
-        let mut home = None;
+        let mut branch_project = None;
         let mut statuses = None;
-        let mut branch_at = seen.branch_at();
+        let mut known_tip = seen.branch_tip();
         let pushes = plan.steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
         for step in &plan.steps {
             match step {
                 SyncStep::PushBranch { branch, expected, parent, message, .. } => {
-                    // A branch that no merge request of the pair is from may be in the fork of another project of that
-                    // name, where it is another pair's.
-                    if expected.is_none() || !seen.has_used_branch_home() {
-                        home = Some(self.home(seen)?);
+                    // Without an open merge request from it, the branch may be in a fork of another project with the
+                    // same name, and belong to another pair.
+                    if expected.is_none() || !seen.is_branch_repository_in_use() {
+                        branch_project = Some(self.prepare_branch_project(seen)?);
                     }
-                    branch_at = Some(self.push(store, seen, branch, expected.as_ref(), parent, message)?);
+                    known_tip = Some(self.push(store, seen, branch, expected.as_ref(), parent, message)?);
                     tracing::info!("pushed {branch} to {}", self.fork_path()?);
                 }
                 SyncStep::OpenMergeRequest { branch, target, title, description, labels } => {
-                    let home = match home.take() {
-                        Some(home) => home,
+                    let branch_project = match branch_project.take() {
+                        Some(branch_project) => branch_project,
                         None => self.session.forge.project(&self.fork_path()?)?,
                     };
                     let labels: Vec<_> = labels.iter().map(String::as_str).collect();
-                    let opened = self.open(NewMergeRequest {
-                        source_project: home.id,
+                    let opened = self.open_merge_request(NewMergeRequest {
+                        source_project: branch_project.id,
                         source_branch: branch.as_str(),
-                        target_project: self.dist_git(&home)?,
+                        target_project: self.dist_git_id(&branch_project)?,
                         target_branch: target.as_str(),
                         title,
                         description,
@@ -65,11 +64,11 @@ impl SyncRun<'_> {
                     notes::announce(self.session, project, *iid, news, about)?;
                 }
                 SyncStep::EditMergeRequest { iid, title, description, turn } => {
-                    // These were read before the content was made, or come with words of the bot that were said since.
-                    if self.due != Due::MergeRequest || turn.is_some() {
+                    // These texts were read before the content was made, or before the bot wrote an announcement.
+                    if self.goal != SyncGoal::MergeRequest || turn.is_some() {
                         self.check_texts(&seen.pair, *iid)?;
                     }
-                    self.edit(*iid, title.clone(), description.clone(), *turn)?;
+                    self.edit_merge_request(*iid, title.clone(), description.clone(), *turn)?;
                 }
                 SyncStep::CreateNote { note } => {
                     self.create_note(&note.remembering(statuses.as_ref()).render(link.as_ref()))?;
@@ -89,17 +88,21 @@ impl SyncRun<'_> {
                 }
             }
         }
-        // Whoever pushes does so first. So where the branch is still as this job knows it, nobody has written anything
-        // newer that this job could have overwritten since; else what it wrote may be what was true before.
-        if seen.looked_at_branch() && self.branch_tip(store)? != branch_at {
+        // Every job pushes before it writes anything else. So if the branch is unchanged, no other job has written
+        // anything newer that this job could have overwritten. Otherwise, what this job wrote may be out of date.
+        if seen.has_observed_branch() && self.list_branch_tip(store)? != known_tip {
             return Err(RemoteError::Stale { role: BRANCH_ROLE }.into());
         }
         Ok(())
     }
 
-    /// Looks whether title and description of a dist-git merge request still are what the plan was made from: GitLab has
-    /// no way to change a text only if it is what was read.
-    fn check_texts(&self, pair: &Pairing, iid: MergeRequestIid) -> Result<()> {
+    /// Checks that title and description of a dist-git merge request still are what the plan was made from. GitLab
+    /// cannot make an edit conditional on the old text.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError::Stale`] if they have changed.
+    fn check_texts(&self, pair: &PairFacts, iid: MergeRequestIid) -> Result<()> {
         let now = self.session.forge.merge_request(&self.dist_path, iid)?;
         let mut seen = pair.merge_requests.iter().chain(&pair.left_behind);
         let is_as_seen =
@@ -107,7 +110,7 @@ impl SyncRun<'_> {
         if is_as_seen { Ok(()) } else { Err(RemoteError::Stale { role: "the dist-git merge request" }.into()) }
     }
 
-    fn edit(
+    fn edit_merge_request(
         &self,
         iid: MergeRequestIid,
         title: Option<String>,
@@ -128,45 +131,46 @@ impl SyncRun<'_> {
         Ok(())
     }
 
-    /// Takes over the CI results that another job has written into the note since it was read.
+    /// Takes over CI results that another job wrote into the note since this job read it.
     fn with_newest_results<'a>(&self, note: PairNote<'a>, id: NoteId) -> Result<PairNote<'a>> {
-        let there = match self.session.forge.note(self.source.target_project_id, self.source.iid, id) {
+        let current = match self.session.forge.note(self.source.target_project_id, self.source.iid, id) {
             Err(ForgeError::NotFoundOrNoAccess(_)) => return Ok(note),
-            there => CiSection::read(&there?.body),
+            current => CiSection::read(&current?.body),
         };
         let known = note.results.as_ref().map(|results| results.state.commit);
-        let newest = there.filter(|there| Some(there.state.commit) == known);
+        let newest = current.filter(|current| Some(current.state.commit) == known);
         Ok(PairNote { results: newest.or(note.results), ..note })
     }
 
-    /// The number of the dist-git project, which the fork's own data tells in most cases.
-    fn dist_git(&self, home: &Project) -> Result<ProjectId> {
-        if home.path == self.dist_path {
-            return Ok(home.id);
+    /// Returns the id of the dist-git project. The fork's own data has it in most cases.
+    fn dist_git_id(&self, branch_project: &Project) -> Result<ProjectId> {
+        if branch_project.path == self.dist_path {
+            return Ok(branch_project.id);
         }
-        match &home.forked_from {
+        match &branch_project.forked_from {
             Some(Parent { id, path: Some(path), .. }) if *path == self.dist_path => Ok(*id),
             _ => Ok(self.session.forge.project(&self.dist_path)?.id),
         }
     }
 
-    /// The project that holds the bot's branch, made where it is missing, ready to be pushed to.
-    fn home(&self, seen: &SyncSeen) -> Result<Project> {
+    /// Returns the project for the bot's branch, ready to be pushed to. Creates the fork if it is missing.
+    fn prepare_branch_project(&self, seen: &SyncSeen) -> Result<Project> {
         let path = self.fork_path()?;
         let mut is_new = false;
-        let found = if path == self.dist_path || seen.branch_home_answers() {
+        let found = if path == self.dist_path || seen.has_branch_repository() {
             self.session.forge.project(&path)?
         } else {
             tracing::info!("making the fork {path}");
-            let namespace = Some(path.namespace()).filter(|namespace| *namespace != self.myself.user.username);
-            // Nothing is said of who may see it: as many as may see the original, or fewer.
+            let namespace = Some(path.namespace()).filter(|namespace| *namespace != self.bot.user.username);
+            // Without a given visibility, GitLab makes the fork as visible as the original, or less.
             let fork = NewFork { namespace, name: None, visibility: None };
             match self.session.forge.create_fork(&self.dist_path, fork) {
                 Ok(project) => {
                     is_new = true;
                     project
                 }
-                // Another job was faster, or the answer was lost: it is there now, or the error stands.
+                // Another job was faster, or GitLab's answer was lost. If the fork does not exist now, the error
+                // stands.
                 Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => {
                     match self.session.forge.project(&path) {
                         Err(ForgeError::NotFoundOrNoAccess(_)) => return Err(error.into()),
@@ -187,18 +191,18 @@ impl SyncRun<'_> {
                 self.dist_path
             );
         }
-        let home = self.session.forge.wait_for_import(found)?;
+        let branch_project = self.session.forge.wait_for_import(found)?;
         if is_new {
-            self.make_safe(&home)?;
+            self.apply_safe_settings(&branch_project)?;
         }
-        Ok(home)
+        Ok(branch_project)
     }
 
-    /// Gives a new fork the settings that `onboard` would give it, before anything runs there.
-    fn make_safe(&self, fork: &Project) -> Result<()> {
+    /// Gives a new fork the same settings as `onboard` does, before anything runs there.
+    fn apply_safe_settings(&self, fork: &Project) -> Result<()> {
         match self.session.forge.edit_project(fork.id, &setup::plan::fork::safe_settings()) {
             Ok(_) => Ok(()),
-            // In a group the bot may make forks without being their Maintainer.
+            // In a group, the bot may be allowed to create forks without being their Maintainer.
             Err(ForgeError::Forbidden(_)) => {
                 tracing::warn!(
                     "the bot may not change the settings of {}: `source-git-bot doctor` says what to set there",
@@ -210,21 +214,21 @@ impl SyncRun<'_> {
         }
     }
 
-    /// Writes the note, and sees to it that it is the only one: another job may have written one at the same time.
+    /// Writes the note, and makes sure that it is the only one: another job may have written one at the same time.
     fn create_note(&self, text: &str) -> Result<()> {
         let (project, iid) = (self.source.target_project_id, self.source.iid);
-        let lost = match self.session.forge.create_note(project, iid, text) {
+        let unconfirmed = match self.session.forge.create_note(project, iid, text) {
             Ok(_) => None,
             Err(error @ ForgeError::MaybeDone(_)) => Some(error),
             Err(error) => return Err(error.into()),
         };
         let mut pages = self.session.forge.pages_of_notes(project, iid, NoteOrder::NewestFirst)?;
         let newest = pages.next().transpose()?.unwrap_or_default();
-        let mut own: Vec<_> = newest.iter().filter(|note| notes::is_kept(note, self.myself)).collect();
+        let mut own: Vec<_> = newest.iter().filter(|note| notes::is_bot_note(note, self.bot)).collect();
         own.sort_by_key(|note| note.id);
         let [first, others @ ..] = own.as_slice() else {
-            // A replica of GitLab's database may not know of a new note yet.
-            return lost.map_or(Ok(()), |error| Err(error.into()));
+            // A replica of GitLab's database may not have the new note yet.
+            return unconfirmed.map_or(Ok(()), |error| Err(error.into()));
         };
         if !note::same(&first.body, text) {
             self.session.forge.edit_note(project, iid, first.id, text)?;
@@ -238,31 +242,31 @@ impl SyncRun<'_> {
         Ok(())
     }
 
-    /// Posts the first status, and returns what became of it. Where GitLab will not have it, the note tells the same.
+    /// Posts the first status, and returns whether GitLab accepted it. If GitLab refuses it, the note shows the same.
     fn expect_results(&self, place: &StatusPlace, earlier: Earlier, status: Status) -> Result<StatusesState> {
         let posted = match earlier {
-            Earlier::Possible => commit_statuses::posted(&self.session.forge, &self.source, &place.sha())?,
+            Earlier::Possible => commit_statuses::list(&self.session.forge, &self.source, &place.sha())?,
             Earlier::None => Vec::new(),
         };
-        let posts = statuses::to_post(std::slice::from_ref(&status), &posted, place, self.myself.user.id);
-        let mut taken = Acceptance::Yes;
+        let posts = statuses::to_post(std::slice::from_ref(&status), &posted, place, self.bot.user.id);
+        let mut acceptance = Acceptance::Yes;
         for post in posts.iter().filter(|post| post.status.name == status.name) {
             match commit_statuses::post(&self.session.forge, self.source.target_project_id, post) {
                 Ok(_) => tracing::info!("posted the status {} on {}", status.name, place.sha().short()),
                 Err(error) => {
-                    let Some(refused) = commit_statuses::refused(&error) else { return Err(error.into()) };
+                    let Some(refusal) = commit_statuses::refusal(&error) else { return Err(error.into()) };
                     tracing::debug!("no status on {}: {error}", place.sha().short());
-                    taken = refused.taken();
+                    acceptance = refusal.acceptance();
                     break;
                 }
             }
         }
-        // Beside earlier results there may be statuses of jobs: the next report has to look.
-        let there = match earlier {
+        // Earlier results may include statuses of jobs, so the next report has to read the statuses.
+        let known = match earlier {
             Earlier::Possible => Vec::new(),
             Earlier::None => vec![status],
         };
-        Ok(StatusesState { place: place.clone(), print: StatusPrint::of(&there), taken })
+        Ok(StatusesState { place: place.clone(), print: StatusPrint::of(&known), taken: acceptance })
     }
 
     fn push(
@@ -283,7 +287,7 @@ impl SyncRun<'_> {
             Ok(()) => {}
             Err(error) => match error.into_repository()? {
                 RemoteError::TooShallow { .. } => {
-                    // The fork lags behind dist-git: what it lacks has to be brought along.
+                    // The fork is behind dist-git, so the push must include the commits that the fork lacks.
                     let target = &self.source.target_branch;
                     self.remote("dist-git", &self.dist_path).fetch_rest(store, target, DIST_TIP)?;
                     remote.push(store, branch.as_str(), expected, &commit)?;
@@ -294,8 +298,8 @@ impl SyncRun<'_> {
         Ok(commit)
     }
 
-    /// Opens the merge request, or finds the one that another job opened meanwhile.
-    fn open(&self, new: NewMergeRequest<'_>) -> Result<DistGitLink> {
+    /// Opens the merge request, or returns the one that another job opened meanwhile.
+    fn open_merge_request(&self, new: NewMergeRequest<'_>) -> Result<DistGitLink> {
         let link = |iid: MergeRequestIid, url: String| DistGitLink {
             project: self.dist_path.clone(),
             merge_request: iid,
@@ -304,7 +308,7 @@ impl SyncRun<'_> {
         match self.session.forge.create_merge_request(new) {
             Ok(opened) => Ok(link(opened.iid, opened.web_url)),
             Err(error @ (ForgeError::Conflict(_) | ForgeError::MaybeDone(_))) => {
-                let mut found = self.merge_requests()?.unwrap_or_default().into_iter();
+                let mut found = self.list_merge_requests()?.unwrap_or_default().into_iter();
                 let open = found.find(|merge_request| merge_request.state == MergeRequestState::Opened);
                 open.map(|found| link(found.iid, found.web_url)).ok_or_else(|| error.into())
             }

@@ -1,12 +1,12 @@
-//! What `sync` would do, with diffs against what is there.
+//! What `sync` would do, with diffs against what exists.
 
 use serde::Serialize;
 
 use crate::git::Store;
 use crate::ops::generate::diffs::{self, FileDiff};
-use crate::ops::outcome::TextChange;
-use crate::ops::sync::SyncRun;
 use crate::ops::sync::observe::SyncSeen;
+use crate::ops::sync::run::SyncRun;
+use crate::ops::text_change::TextChange;
 use crate::pair::announcement::{self, AnnouncedMergeRequest};
 use crate::pair::facts::{BranchState, SyncFacts};
 use crate::pair::statuses;
@@ -15,20 +15,20 @@ use crate::transform::report::TransformReport;
 use crate::types::error::Result;
 use crate::types::{Refusal, StateChange};
 
-/// What `sync` would do.
 #[derive(Debug, Serialize)]
 pub(crate) struct SyncPreview {
     pub(crate) can_be_synced: bool,
-    /// Why not.
+    /// Why the merge request cannot be synced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refusal: Option<Refusal>,
     pub(crate) steps: Vec<PlannedSync>,
-    /// What changes in dist-git, where that is known.
+    /// What changes in dist-git, if content could be made.
     pub(crate) report: Option<TransformReport>,
     pub(crate) diffs: Vec<FileDiff>,
 }
 
-/// One step. [`SyncStep`], with what is there now.
+/// A [`SyncStep`], with the current texts. JSON output shows it, so names of variants and fields are part of its
+/// format.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "step")]
 pub(crate) enum PlannedSync {
@@ -78,7 +78,7 @@ pub(crate) enum PlannedSync {
 }
 
 impl SyncRun<'_> {
-    /// Returns the plan as a value that can be shown.
+    /// Returns the plan as a value that can be shown to people.
     pub(crate) fn preview(
         &self,
         store: &Store,
@@ -97,29 +97,24 @@ impl SyncRun<'_> {
         })
     }
 
-    fn planned_steps(
-        &self,
-        seen: &SyncSeen,
-        observed: &SyncFacts<'_>,
-        plan: &SyncPlan<'_>,
-    ) -> Result<Vec<PlannedSync>> {
+    fn planned_steps(&self, seen: &SyncSeen, facts: &SyncFacts<'_>, plan: &SyncPlan<'_>) -> Result<Vec<PlannedSync>> {
         let link = plan.merge_request.as_ref();
-        let mut shown = Vec::new();
+        let mut planned = Vec::new();
         for step in &plan.steps {
             if matches!(step, SyncStep::PushBranch { .. })
                 && self.fork_path()? != self.dist_path
-                && !seen.branch_home_answers()
+                && !seen.has_branch_repository()
             {
                 let (project, of) = (self.fork_path()?.to_string(), self.dist_path.to_string());
-                shown.push(PlannedSync::CreateFork { project, of });
+                planned.push(PlannedSync::CreateFork { project, of });
             }
-            shown.push(match step {
+            planned.push(match step {
                 SyncStep::PushBranch { branch, expected, parent, message, .. } => PlannedSync::PushBranch {
                     project: self.fork_path()?.to_string(),
                     branch: branch.to_string(),
                     expected: expected.map(|commit| commit.to_string()),
                     parent: parent.to_string(),
-                    message: TextChange::from(message_before(observed), message),
+                    message: TextChange::from(message_before(facts), message),
                 },
                 SyncStep::OpenMergeRequest { branch, target, title, description, labels } => {
                     PlannedSync::OpenMergeRequest {
@@ -131,18 +126,18 @@ impl SyncRun<'_> {
                     }
                 }
                 SyncStep::Tell { iid, news } => {
-                    let source = &observed.source;
+                    let source = &facts.source;
                     let about =
                         AnnouncedMergeRequest { path: &source.path, merge_request: source.iid, url: &source.url };
                     PlannedSync::Tell { merge_request: iid.0, text: TextChange::new(announcement::note(news, about)) }
                 }
                 SyncStep::EditMergeRequest { iid, title, description, turn } => {
-                    let there =
-                        observed.merge_requests.iter().chain(&observed.left_behind).find(|there| there.iid == *iid);
-                    let title = title.as_ref().map(|after| TextChange::from(there.map(|t| t.title.as_str()), after));
+                    let current =
+                        facts.merge_requests.iter().chain(&facts.left_behind).find(|current| current.iid == *iid);
+                    let title = title.as_ref().map(|after| TextChange::from(current.map(|t| t.title.as_str()), after));
                     let description = description
                         .as_ref()
-                        .map(|after| TextChange::from(there.map(|t| t.description.as_str()), after));
+                        .map(|after| TextChange::from(current.map(|t| t.description.as_str()), after));
                     let state = turn.map(|turn| match turn {
                         StateChange::Close => "closed",
                         StateChange::Reopen => "opened",
@@ -151,8 +146,8 @@ impl SyncRun<'_> {
                 }
                 SyncStep::CreateNote { note } => PlannedSync::CreateNote { text: TextChange::new(note.render(link)) },
                 SyncStep::EditNote { id, note } => {
-                    let there = observed.notes.iter().find(|there| there.id == *id);
-                    let text = TextChange::from(there.map(|there| there.body.as_str()), note.render(link));
+                    let current = facts.notes.iter().find(|current| current.id == *id);
+                    let text = TextChange::from(current.map(|current| current.body.as_str()), note.render(link));
                     PlannedSync::EditNote { note: id.0, text }
                 }
                 SyncStep::DeleteNote { id } => PlannedSync::DeleteNote { note: id.0 },
@@ -161,12 +156,12 @@ impl SyncRun<'_> {
                 }
             });
         }
-        Ok(shown)
+        Ok(planned)
     }
 }
 
-fn message_before<'a>(observed: &'a SyncFacts<'_>) -> Option<&'a str> {
-    match &observed.branch {
+fn message_before<'a>(facts: &'a SyncFacts<'_>) -> Option<&'a str> {
+    match &facts.branch {
         BranchState::At(tip) => Some(&tip.message),
         BranchState::Missing => None,
     }

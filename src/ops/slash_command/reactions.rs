@@ -1,46 +1,45 @@
-//! The bot's reactions to a comment: the claim of the job that does what it asks for, and the answer.
+//! The bot's reactions to a comment: the claim of the job that runs the command, and the answer.
 //!
-//! GitLab lets a user react to a note with an emoji once, and answers 404 to the second time. It checks that before it
-//! writes, so that two jobs at once may both succeed: whoever has the reaction with the lowest number holds the claim.
+//! A user can react to a note with the same emoji only once; GitLab answers 404 to the second try. But GitLab checks
+//! this before it writes, so two jobs at the same time may both succeed. Then the job whose reaction has the lowest id
+//! holds the claim.
+
 use crate::forge::{Award, AwardId};
 use crate::ops::session::Session;
 use crate::pair::note::commands::Reaction;
 use crate::types::error::{ForgeError, Result};
 use crate::types::{MergeRequestIid, NoteId, ProjectId};
 
-/// A comment, to be marked.
-pub(crate) struct Marks<'a> {
+pub(crate) struct CommentReactions<'a> {
     pub(crate) session: &'a Session,
     pub(crate) note: (ProjectId, MergeRequestIid, NoteId),
 }
 
-/// How a comment is marked.
+/// What the bot's reactions to a comment say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Marked {
-    /// Not at all.
-    No,
-    /// A job has begun.
+pub(crate) enum CommentState {
+    New,
+    /// A job has begun to run the command.
     Claimed,
-    /// It was answered.
     Answered,
 }
 
-/// What came of claiming a comment.
+/// The result of claiming a comment.
 #[derive(Debug)]
 pub(crate) enum Claim {
-    /// It is this job's.
+    /// This job holds the claim.
     Held(AwardId),
-    /// It is another's.
+    /// Another job holds the claim.
     Lost,
-    /// It is this job's or another's: GitLab's answer was lost.
+    /// This job or another one holds the claim: GitLab's answer was lost.
     Unknown(ForgeError),
 }
 
-impl Marks<'_> {
-    /// Says how the comment is marked. Any reaction of the bot but the claim is an answer: GitLab may have another name for
-    /// the emoji.
-    pub(crate) fn read(&self) -> Result<Marked, ForgeError> {
-        Ok(marked(&self.own()?))
+impl CommentReactions<'_> {
+    /// Returns what the bot's reactions say. Any reaction other than the claim is an answer, because GitLab may use
+    /// another name for the emoji.
+    pub(crate) fn state(&self) -> Result<CommentState, ForgeError> {
+        Ok(comment_state(&self.own()?))
     }
 
     /// Claims the comment for this job.
@@ -49,7 +48,7 @@ impl Marks<'_> {
         let awarded = self.session.forge.award(project, iid, note, Reaction::Begun.name());
         let first = self.own()?.into_iter().map(|award| award.id).min();
         match (awarded, first) {
-            // A list that is behind does not show it yet.
+            // A list from a replica may not show the new reaction yet.
             (Ok(award), first) if first.is_none_or(|first| first >= award.id) => Ok(Claim::Held(award.id)),
             (Ok(_), _) => Ok(Claim::Lost),
             (Err(error @ ForgeError::MaybeDone(_)), Some(_)) => Ok(Claim::Unknown(error)),
@@ -61,13 +60,13 @@ impl Marks<'_> {
         }
     }
 
-    /// Takes this job's claim back.
-    pub(crate) fn take_back(&self, claim: AwardId) -> Result<(), ForgeError> {
+    /// Withdraws this job's claim.
+    pub(crate) fn release(&self, claim: AwardId) -> Result<(), ForgeError> {
         let (project, iid, note) = self.note;
         self.session.forge.remove_award(project, iid, note, claim)
     }
 
-    /// Answers the comment. One that is gone needs no answer, and another job's will do.
+    /// Answers the comment. A deleted comment needs no answer, and another job's answer is good enough.
     pub(crate) fn answer(&self, reaction: Reaction) -> Result<()> {
         let (project, iid, note) = self.note;
         let Err(error) = self.session.forge.award(project, iid, note, reaction.name()) else { return Ok(()) };
@@ -75,7 +74,7 @@ impl Marks<'_> {
             return Err(error.into());
         }
         match self.own() {
-            Ok(own) if marked(&own) == Marked::Answered => Ok(()),
+            Ok(own) if comment_state(&own) == CommentState::Answered => Ok(()),
             Err(ForgeError::NotFoundOrNoAccess(_)) => {
                 tracing::info!("the comment is not there any more: it is not answered");
                 Ok(())
@@ -84,18 +83,17 @@ impl Marks<'_> {
         }
     }
 
-    /// The bot's reactions to the comment.
     fn own(&self) -> Result<Vec<Award>, ForgeError> {
-        let ((project, iid, note), myself) = (self.note, self.session.myself()?.user.id);
-        let is_own = |award: &Result<Award, ForgeError>| !award.as_ref().is_ok_and(|award| award.user.id != myself);
+        let ((project, iid, note), bot) = (self.note, self.session.current_user()?.user.id);
+        let is_own = |award: &Result<Award, ForgeError>| !award.as_ref().is_ok_and(|award| award.user.id != bot);
         self.session.forge.awards(project, iid, note).filter(is_own).collect()
     }
 }
 
-fn marked(own: &[Award]) -> Marked {
+fn comment_state(own: &[Award]) -> CommentState {
     match own {
-        [] => Marked::No,
-        own if own.iter().all(|award| award.name == Reaction::Begun.name()) => Marked::Claimed,
-        _ => Marked::Answered,
+        [] => CommentState::New,
+        own if own.iter().all(|award| award.name == Reaction::Begun.name()) => CommentState::Claimed,
+        _ => CommentState::Answered,
     }
 }
