@@ -5,6 +5,7 @@
 #![allow(
     missing_docs,
     dead_code,
+    unused_imports,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -23,12 +24,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use support::Run;
-use world::{SOURCE, World};
+use support::world::{SOURCE, World};
 
-#[path = "../it/support.rs"]
+#[path = "../it/support/mod.rs"]
 mod support;
-#[path = "../it/world.rs"]
-mod world;
 
 /// What the layers may have together, as they are sent: 60 MB.
 const MOST_BYTES: u64 = 60_000_000;

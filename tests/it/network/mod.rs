@@ -1,0 +1,4 @@
+//! How the program reaches GitLab: certificate authorities, proxies, servers that never answer.
+
+mod proxy;
+mod tls;

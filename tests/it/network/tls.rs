@@ -1,0 +1,155 @@
+//! `sync` with a GitLab behind a certificate authority of its own, or behind a proxy: API and git alike, and only as the
+//! instance says.
+
+use std::fs;
+use std::time::Duration;
+
+use gitlab_sandbox::{Sandbox, Scheme, Settings, Visibility};
+use source_git_bot::cli::exit::ExitStatus;
+use source_git_bot::git::Git;
+use source_git_bot::git::remote::{Access, Remote, RemoteError};
+use source_git_bot::git::store::Store;
+
+use super::proxy::Proxy;
+use crate::support::Run;
+use crate::support::world::{SOURCE, World};
+
+/// A host that no name server knows: only a proxy leads there.
+const HOST: &str = "gitlab.invalid";
+
+/// A GitLab with a merge request.
+fn world(scheme: Scheme, external_url: Option<&str>) -> (World, u64) {
+    let settings = Settings { scheme, external_url: external_url.map(str::to_owned), ..Settings::default() };
+    let world = World::with(&settings, Visibility::Public);
+    let iid = world.contribute();
+    (world, iid)
+}
+
+/// Writes the certificate of the authority to trust beside the instance file.
+fn trust(world: &World, pem: &str) {
+    fs::write(world.home.path().join("ca.pem"), pem).unwrap();
+    world.instance_reaching("ca_file: ca.pem", "");
+}
+
+/// The certificate of an authority that has nothing to do with the GitLab in question.
+fn stranger() -> String {
+    Sandbox::start_with(&Settings { scheme: Scheme::Https, ..Settings::default() }).ca_pem()
+}
+
+#[track_caller]
+fn is_not_trusted(world: &World, run: &Run) {
+    run.ends_with(2);
+    assert!(run.stderr.contains("certificate is not trusted"), "{}", run.stderr);
+    assert!(run.stderr.contains("hint: set `gitlab.ca_file`"), "{}", run.stderr);
+    assert!(world.sandbox.requests().is_empty(), "{:#?}", world.sandbox.requests());
+}
+
+#[test]
+fn a_ca_file_makes_api_and_git_work() {
+    let (world, iid) = world(Scheme::Https, None);
+    trust(&world, &world.sandbox.ca_pem());
+    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), [""; 0]);
+    assert!(world.note(iid).contains("https://127.0.0.1:"), "{}", world.note(iid));
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority_is_told_with_the_remedy() {
+    let (world, iid) = world(Scheme::Https, None);
+    is_not_trusted(&world, &world.sync(iid, &[]));
+    trust(&world, &stranger());
+    is_not_trusted(&world, &world.sync(iid, &[]));
+}
+
+#[test]
+fn the_environment_adds_no_authority() {
+    let (world, iid) = world(Scheme::Https, None);
+    let pem = world.home.path().join("environment.pem");
+    fs::write(&pem, world.sandbox.ca_pem()).unwrap();
+    let mut program = world.program();
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "SGB_CA_FILE"] {
+        program.env(variable, &pem);
+    }
+    program.env("GIT_SSL_NO_VERIFY", "1");
+    is_not_trusted(&world, &world.run(program.args(["sync", "--merge-request", &format!("{SOURCE}!{iid}")])));
+}
+
+#[test]
+fn git_says_the_same_of_a_certificate() {
+    let (world, _) = world(Scheme::Https, None);
+    let git = Git::find(&std::env::var_os("PATH").unwrap()).unwrap();
+    let store = Store::create(&git).unwrap();
+    let list = |ca_pem: Option<String>| {
+        let path = world.home.path().join("git.pem");
+        fs::write(&path, ca_pem.as_deref().unwrap_or_default()).unwrap();
+        let access = Access {
+            token: None,
+            ca_file: ca_pem.map(|_| path),
+            proxy: None,
+            timeout: Duration::from_secs(75),
+            first_pause: Duration::ZERO,
+        };
+        let url = world.sandbox.git_url(SOURCE).parse().unwrap();
+        Remote { role: "source-git", url, access }.list(&store, &["refs/heads/c9s".to_owned()])
+    };
+    for authority in [None, Some(stranger())] {
+        let error = list(authority).unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(RemoteError::Untrusted { .. })), "{error:?}");
+        assert_eq!(ExitStatus::of(&error), ExitStatus::Usage);
+    }
+    assert!(world.sandbox.requests().is_empty());
+    assert_eq!(list(Some(world.sandbox.ca_pem())).unwrap().len(), 1);
+}
+
+/// Runs with an environment that would lead elsewhere, or nowhere.
+fn sync_misled(world: &World, iid: u64, elsewhere: &Proxy) -> Run {
+    let mut program = world.program();
+    for variable in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "SGB_PROXY"] {
+        program.env(variable, elsewhere.url());
+    }
+    program.env("no_proxy", "*").env("NO_PROXY", "*");
+    world.run(program.args(["sync", "--merge-request", &format!("{SOURCE}!{iid}")]))
+}
+
+#[test]
+fn everything_goes_through_the_proxy_in_the_clear() {
+    let (world, iid) = world(Scheme::Http, Some(&format!("http://{HOST}")));
+    let (proxy, elsewhere) = (Proxy::to(world.sandbox.address()), Proxy::to(world.sandbox.address()));
+    world.instance_reaching(&format!("proxy: '{}'", proxy.url()), "");
+    sync_misled(&world, iid, &elsewhere).ends_with(0);
+    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    let asked = proxy.asked();
+    for start in ["/api/v4/", "/src/hello.git/", "/rpms/hello.git/", "/bot/hello.git/"] {
+        let through = |head: &&String| head.split(' ').nth(1).unwrap().starts_with(&format!("http://{HOST}{start}"));
+        assert!(asked.iter().any(|head| through(&head)), "{start}: {asked:#?}");
+    }
+    assert_eq!(elsewhere.asked(), [""; 0]);
+}
+
+#[test]
+fn everything_goes_through_the_proxy_in_tunnels() {
+    let (world, iid) = world(Scheme::Https, Some(&format!("https://{HOST}")));
+    let (proxy, elsewhere) = (Proxy::to(world.sandbox.address()), Proxy::to(world.sandbox.address()));
+    fs::write(world.home.path().join("ca.pem"), world.sandbox.ca_pem()).unwrap();
+    world.instance_reaching(&format!("ca_file: ca.pem, proxy: '{}'", proxy.url()), "");
+    sync_misled(&world, iid, &elsewhere).ends_with(0);
+    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    let asked = proxy.asked();
+    let (git, api): (Vec<_>, Vec<_>) = asked.iter().partition(|head| head.to_lowercase().contains("user-agent: git/"));
+    assert!(!git.is_empty() && !api.is_empty(), "{asked:#?}");
+    for head in &asked {
+        assert!(head.starts_with(&format!("CONNECT {HOST}:443 ")), "{head}");
+        // The token is for GitLab, not for the proxy.
+        assert!(!head.to_lowercase().contains("authorization") && !head.contains(&world.token), "{head}");
+    }
+    assert_eq!(elsewhere.asked(), [""; 0]);
+}
+
+#[test]
+fn without_a_proxy_of_the_instance_the_environments_is_not_used() {
+    let (world, iid) = world(Scheme::Http, None);
+    let elsewhere = Proxy::to(world.sandbox.address());
+    sync_misled(&world, iid, &elsewhere).ends_with(0);
+    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(elsewhere.asked(), [""; 0]);
+}

@@ -1,0 +1,5 @@
+//! This repository itself: its layers, licences, pipeline and scripts.
+
+mod licences;
+mod live_check;
+mod own_pipeline;
