@@ -1,5 +1,5 @@
-//! README.md, CONTRIBUTING.md and the pages of docs/: every command line in them is run, in the order of the page, and what they link to
-//! and name is there.
+//! README.md, CONTRIBUTING.md and the pages of docs/: every command line in them is run, in the order of the page, and what
+//! they link to and name is there.
 //!
 //! A page says in hidden comments in which scene its lines are run and what happens in between (`guide/page.rs`). What a
 //! page writes for something that only the reader knows is put in by the scene.

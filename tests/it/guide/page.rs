@@ -66,8 +66,8 @@ pub(super) fn paths() -> Vec<PathBuf> {
     found
 }
 
-/// README.md, CONTRIBUTING.md and the pages of docs/ that people wrote: the reference is made from the program, and the live check is for a
-/// GitLab that is none of ours.
+/// README.md, CONTRIBUTING.md and the pages of docs/ that people wrote: the reference is made from the program, and the live
+/// check is for a GitLab that is none of ours.
 pub(super) fn guide() -> Vec<PathBuf> {
     let is_made = |path: &Path| path == Path::new("docs/reference.md") || path.starts_with("docs/live-check");
     paths().into_iter().filter(|path| !is_made(path)).collect()

@@ -28,34 +28,30 @@ const ENTRANCES: [&str; 2] = ["main.rs", "lib.rs"];
 fn violations(sources: &[(String, String)]) -> Vec<String> {
     let files: Vec<File> = sources.iter().map(|(name, text)| File::parse(name, text)).collect();
     let inside: Vec<&File> = files.iter().filter(|file| !ENTRANCES.contains(&file.name.as_str())).collect();
-    let mut wrong = BTreeSet::new();
-    for file in &inside {
-        wrong.extend(wrong_rooms(file));
-    }
-    let mut wrong: Vec<String> = wrong.into_iter().map(|(_, _, message)| message).collect();
-    wrong.extend(circles(&inside, &Crate::of(&files)));
-    wrong
+    let rooms = inside.iter().flat_map(|file| wrong_rooms(file));
+    rooms.chain(circles(&inside, &Crate::of(&files))).collect()
 }
 
-/// Where a file uses a room that its own may not use.
-fn wrong_rooms(file: &File) -> BTreeSet<(String, usize, String)> {
+/// Where a file uses a room that its own may not use: each line once for each room.
+fn wrong_rooms(file: &File) -> Vec<String> {
     let (name, room) = (&file.name, &file.module[0]);
-    let message = |line: usize, text: String| (name.clone(), line, format!("src/{name}:{line}: {text}"));
     if !name.contains('/') {
-        return [message(1, format!("`{name}` is in no room: main.rs and lib.rs alone are beside them"))].into();
+        return vec![format!("src/{name}:1: `{name}` is in no room: main.rs and lib.rs alone are beside them")];
     }
     let Some((_, may_use)) = ROOMS.iter().find(|(known, _)| known == room) else {
-        return [message(1, format!("`{room}` is a room that the table of tests/it/project/layers.rs lacks"))].into();
+        return vec![format!("src/{name}:1: `{room}` is a room that the table of tests/it/project/layers.rs lacks")];
     };
     let used = file.used.iter().chain(file.exported.iter().map(|(_, path)| path));
     let others = used.filter(|path| path.segments.first().is_some_and(|used| used != room));
     let wrong = others.filter(|path| !may_use.contains(&path.segments[0].as_str()));
-    wrong
-        .map(|path| {
-            let used = &path.segments[0];
-            message(path.line, format!("`{room}` may not use `{used}` (crate::{})", path.segments.join("::")))
-        })
-        .collect()
+    let mut first = BTreeMap::new();
+    for path in wrong {
+        first.entry((path.line, &path.segments[0])).or_insert_with(|| path.segments.join("::"));
+    }
+    let message = |((line, used), path): ((usize, &String), String)| {
+        format!("src/{name}:{line}: `{room}` may not use `{used}` (crate::{path})")
+    };
+    first.into_iter().map(message).collect()
 }
 
 /// The files that use each other, directly or through others, a circle a message: each step with its line.
@@ -146,9 +142,8 @@ fn a_room_may_use_what_the_table_says_and_no_other() {
             ("setup/mod.rs", "use crate::forge::Forge;\nuse super::transform as t;"),
         ],
         &[
-            "src/forge/mod.rs:2: `forge` may not use `cli` (crate::cli::Outcome)",
             "src/git/mod.rs:3: `git` may not use `forge` (crate::forge)",
-            "src/git/mod.rs:3: `git` may not use `forge` (crate::forge::Forge)",
+            "src/forge/mod.rs:2: `forge` may not use `cli` (crate::cli::Outcome)",
             "src/setup/mod.rs:2: `setup` may not use `transform` (crate::transform)",
         ],
     );
@@ -164,9 +159,9 @@ fn tests_and_re_exports_obey_as_well() {
             ("pair/branch/tests.rs", "fn f() { assert(super::super::super::ops::A); }"),
         ],
         &[
-            "src/pair/branch/tests.rs:1: `pair` may not use `ops` (crate::ops::A)",
             "src/pair/mod.rs:2: `pair` may not use `ops` (crate::ops::A)",
             "src/pair/title.rs:4: `pair` may not use `ops` (crate::ops::A)",
+            "src/pair/branch/tests.rs:1: `pair` may not use `ops` (crate::ops::A)",
         ],
     );
 }
@@ -228,6 +223,9 @@ fn declaring_and_re_exporting_a_child_is_no_use_of_it_and_leads_to_it() {
             // What it re-exports it needs itself.
             ("git/mod.rs", "mod store;\npub use store::Store;\npub struct Git(Store);"),
             ("git/store.rs", "use super::Git;\npub struct Store;"),
+            // A module and a function of one name.
+            ("setup/mod.rs", "mod plan;\npub use plan::plan;\npub struct Facts;"),
+            ("setup/plan.rs", "use super::Facts;\npub fn plan() {}"),
         ],
         &[
             "2 files use each other in a circle:\n    src/pair/a.rs:1: uses src/pair/b.rs\n    src/pair/b.rs:1: uses src/pair/a.rs",

@@ -1,6 +1,7 @@
 //! Reads Rust source as far as the rules about layers need it: what a file uses, re-exports and defines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 /// A path that a file names, in a `use` or where it is needed, from the crate's root: `crate::pair::note::Note` is
 /// `["pair", "note", "Note"]`. A glob ends with `*`.
@@ -45,7 +46,14 @@ impl File {
         let (imports, rest) = imports(&tokens);
         let children = defined(&tokens, &["mod"]);
         let mut file = Self { name: name.to_owned(), module, used: vec![], exported: vec![], defined: BTreeSet::new() };
-        let needed: BTreeSet<&str> = rest.iter().map(|(token, _)| token.0.as_str()).collect();
+        let words = rest.iter().map(|((word, _), _)| word.as_str());
+        // `mod plan;` beside `pub use plan::plan;` needs nothing.
+        let needed: BTreeSet<&str> = iter::once("")
+            .chain(words.clone())
+            .zip(words)
+            .filter(|(before, _)| *before != "mod")
+            .map(|(_, word)| word)
+            .collect();
         for (import, within, is_public) in &imports {
             let Some(segments) = file.absolute(&import.written, within, &children) else { continue };
             let path = Path { segments, line: import.line };

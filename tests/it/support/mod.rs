@@ -6,5 +6,5 @@ mod run;
 pub(crate) mod world;
 pub(crate) mod writes;
 
-pub(crate) use clones::{CONFIG, Pair, SPEC};
+pub(crate) use clones::{CONFIG, Clones, SPEC};
 pub(crate) use run::Run;
