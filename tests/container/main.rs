@@ -5,6 +5,7 @@
 #![allow(
     missing_docs,
     dead_code,
+    unused_imports,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -23,12 +24,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use support::Run;
-use world::{SOURCE, World};
+use support::world::{FIRST_SYNC, SOURCE, World};
 
-#[path = "../it/support.rs"]
+#[path = "../it/support/mod.rs"]
 mod support;
-#[path = "../it/world.rs"]
-mod world;
 
 /// What the layers may have together, as they are sent: 60 MB.
 const MOST_BYTES: u64 = 60_000_000;
@@ -271,7 +270,7 @@ fn sync(world: &World, iid: u64, user: &str, option: &[&str]) -> Run {
 #[track_caller]
 fn is_synced(world: &World, iid: u64, run: &Run) {
     run.ends_with(0);
-    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.written(), FIRST_SYNC);
     assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
     assert_eq!(world.opened().title, "Return success");
 }

@@ -5,8 +5,8 @@ use gitlab_sandbox::{MergeRequest, Role, Sandbox, Scope, State, Visibility};
 use super::Scene;
 use super::package::{contribute, package};
 use super::shell::Shell;
+use crate::support::world::{DIST, SOURCE, World};
 use crate::support::{Run, SPEC};
-use crate::world::{DIST, SOURCE, World};
 
 /// What the service wrote below what the contributor had written.
 const INFO: &str = "Callers need it.\n\n---\n###### Info for package maintainer\nThis MR has been automatically created from\n\

@@ -2,8 +2,8 @@
 
 use gitlab_sandbox::{Role, Sandbox};
 
+use crate::support::world::{FIXED, HELLO};
 use crate::support::{CONFIG, SPEC};
-use crate::world::{FIXED, HELLO};
 
 /// The configuration of source-git for a package that is called otherwise.
 fn named(text: &str, name: &str) -> String {

@@ -9,7 +9,7 @@ use super::jobs::Life;
 use super::model::{Becomes, Expected, Holds, New, differs, expected};
 use super::people::{BEGIN, BOT_FORK, By, DraftIs, People};
 use crate::support::Run;
-use crate::world::{DIST, SOURCE};
+use crate::support::world::{DIST, SOURCE};
 
 /// Lets a life happen, reconciles at its end, and checks what came of it.
 pub(crate) fn check(memory: Memory, actions: &[Action]) {

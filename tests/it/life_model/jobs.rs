@@ -9,9 +9,9 @@ use gitlab_sandbox::{Fault, State};
 
 use super::actions::{Action, Failure, Job, Memory, Trouble, Which};
 use super::people::{People, Reason};
-use crate::reconcile_world;
+use crate::reconcile::world::watch;
 use crate::support::Run;
-use crate::world::{DIST, SOURCE, World};
+use crate::support::world::{DIST, SOURCE, World};
 
 /// What people did while a job ran.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Life {
     pub(crate) fn new(memory: Memory) -> Self {
         let world = World::new();
         if memory == Memory::Kept {
-            reconcile_world::watch(&world);
+            watch(&world);
         }
         let sandbox = &world.sandbox;
         sandbox.branch_at(SOURCE, "c10s", "c9s");

@@ -6,7 +6,7 @@ use gitlab_sandbox::{MergeRequest, State};
 use super::actions::{HANDLED, Which};
 use super::git::Git;
 use super::people::{By, Dist, People, Reason};
-use crate::world::{DIST, SOURCE};
+use crate::support::world::{DIST, SOURCE};
 
 /// What a dist-git branch has to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

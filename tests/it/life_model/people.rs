@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::actions::{Action, Deed, DistDeed, Edit, Memory, Which};
 use super::git::Git;
 use crate::support::SPEC;
-use crate::world::{DIST, FORK, SOURCE};
+use crate::support::world::{DIST, FORK, SOURCE};
 
 pub(crate) const BOT_FORK: &str = "bot/hello";
 pub(crate) const BEGIN: &str = "<!-- source-git-bot v1: begin -->";

@@ -1,0 +1,5 @@
+//! The command line as a whole: usage errors, help, completions, and the reference that is generated from it.
+
+mod completions;
+mod reference;
+mod usage;

@@ -1,0 +1,5 @@
+//! `doctor`.
+
+mod checks;
+mod instances;
+mod world;

@@ -1,0 +1,6 @@
+//! The GitLab client, against servers that a test controls.
+
+mod doctor_calls;
+mod onboard_calls;
+mod transport;
+mod world;

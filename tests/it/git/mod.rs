@@ -1,0 +1,3 @@
+//! Operations on git objects, against git itself.
+
+mod replay;

@@ -1,0 +1,3 @@
+//! What ties a source-git merge request to its dist-git one.
+
+mod texts;

@@ -1,0 +1,5 @@
+//! Comment commands, such as `/dist-git retest`.
+
+mod commands;
+mod faults;
+mod world;

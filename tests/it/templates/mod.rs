@@ -1,0 +1,4 @@
+//! The CI templates.
+
+mod chain;
+mod jobs;

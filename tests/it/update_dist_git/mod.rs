@@ -1,0 +1,5 @@
+//! `update-dist-git`.
+
+mod histories;
+mod refusals;
+mod writes;
