@@ -2,18 +2,18 @@
 
 use insta::assert_snapshot;
 
-use crate::support::{Pair, Run};
+use crate::support::{Clones, Run};
 
 #[test]
 fn bad_usage_ends_with_2_and_help_with_0() {
-    let pair = Pair::new();
+    let clones = Clones::new();
     for arguments in [&["update-dist-git"][..], &["frobnicate"], &["update-dist-git", "a", "b", "-m", "x", "-F", "y"]] {
-        Run::of(pair.program().args(arguments)).ends_with(2);
+        Run::of(clones.program().args(arguments)).ends_with(2);
     }
-    let run = pair.update(&["-m", " \n"]);
+    let run = clones.update(&["-m", " \n"]);
     run.ends_with(2);
     assert_eq!(run.stderr, "error: the commit message is empty\nhint: say what changes and why\n");
-    let run = Run::of(pair.program().arg("--help"));
+    let run = Run::of(clones.program().arg("--help"));
     run.ends_with(0);
     assert_snapshot!(run.stdout, @r##"
     Keeps source-git and dist-git repositories of RPM distributions in step
@@ -77,7 +77,7 @@ fn bad_usage_ends_with_2_and_help_with_0() {
     Exit status: 0 done, or nothing to do; 1 failed; 2 bad usage or configuration; 3 the input cannot be
     synced, and the message says why; 4 no credentials here; 5 GitLab unreachable or overloaded.
     "##);
-    let run = Run::of(pair.program().args(["update-dist-git", "--help"]));
+    let run = Run::of(clones.program().args(["update-dist-git", "--help"]));
     run.ends_with(0);
     assert_snapshot!(run.stdout, @r##"
     Turn a source-git clone's commit into patches, spec and files of a dist-git clone

@@ -1,4 +1,5 @@
-//! What README.md and the pages about commands show: the commands by hand, on two clones and on a GitLab where everything is there.
+//! What README.md and the pages about commands show: the commands by hand, on two clones and on a GitLab where
+//! everything is there.
 
 use std::path::Path;
 
@@ -9,21 +10,21 @@ use super::Scene;
 use super::package::{contribute, package};
 use super::page::Line;
 use super::shell::Shell;
-use crate::support::Pair;
+use crate::support::Clones;
 
 const BOT: &str = "packages/bot";
 const SOURCE: &str = "packages/src/hello";
 const DIST: &str = "packages/rpms/hello";
 
 /// A source-git clone with a change, and a dist-git clone.
-pub(super) struct Local(Pair);
+pub(super) struct Local(Clones);
 
 impl Local {
     pub(super) fn new(shell: &Shell) -> Self {
-        let pair = Pair::new();
-        pair.change("hello.c", "int main(void)\n{\n    return 0;\n}\n", "Return success\n");
-        shell.stand_in(&pair.path(""));
-        Self(pair)
+        let clones = Clones::new();
+        clones.change("hello.c", "int main(void)\n{\n    return 0;\n}\n", "Return success\n");
+        shell.stand_in(&clones.path(""));
+        Self(clones)
     }
 }
 

@@ -44,32 +44,32 @@ files_to_sync:
 ";
 
 /// Two clones in a directory that goes with the value.
-pub(crate) struct Pair {
+pub(crate) struct Clones {
     home: TempDir,
     seconds: std::cell::Cell<u64>,
 }
 
-impl Pair {
+impl Clones {
     /// source-git with upstream's v1.0 and the packaging on it, dist-git with the same spec.
     pub(crate) fn new() -> Self {
-        let pair = Self { home: TempDir::new().unwrap(), seconds: std::cell::Cell::new(1_700_000_000) };
-        fs::write(pair.path("gitconfig"), "[user]\nname = A Packager\nemail = packager@example.com\n").unwrap();
+        let clones = Self { home: TempDir::new().unwrap(), seconds: std::cell::Cell::new(1_700_000_000) };
+        fs::write(clones.path("gitconfig"), "[user]\nname = A Packager\nemail = packager@example.com\n").unwrap();
         for name in ["source-git", "dist-git"] {
-            fs::create_dir(pair.path(name)).unwrap();
-            pair.git(name, &["init", "-q", "-b", "c9s"]);
+            fs::create_dir(clones.path(name)).unwrap();
+            clones.git(name, &["init", "-q", "-b", "c9s"]);
         }
-        pair.write("source-git", "hello.c", "int main(void)\n{\n    return 1;\n}\n");
-        pair.write("source-git", "README", "Hello.\n");
-        pair.commit("Hello 1.0");
-        pair.git("source-git", &["tag", "v1.0"]);
-        pair.write("source-git", ".distro/hello.spec", SPEC);
-        pair.write("source-git", ".distro/source-git.yaml", CONFIG);
-        pair.commit("Add packaging");
-        pair.write("dist-git", "hello.spec", SPEC);
-        pair.write("dist-git", "sources", "SHA512 (hello-1.0.tar.gz) = 00\n");
-        pair.git("dist-git", &["add", "-A", "-f"]);
-        pair.git("dist-git", &["commit", "-q", "-m", "Import hello"]);
-        pair
+        clones.write("source-git", "hello.c", "int main(void)\n{\n    return 1;\n}\n");
+        clones.write("source-git", "README", "Hello.\n");
+        clones.commit("Hello 1.0");
+        clones.git("source-git", &["tag", "v1.0"]);
+        clones.write("source-git", ".distro/hello.spec", SPEC);
+        clones.write("source-git", ".distro/source-git.yaml", CONFIG);
+        clones.commit("Add packaging");
+        clones.write("dist-git", "hello.spec", SPEC);
+        clones.write("dist-git", "sources", "SHA512 (hello-1.0.tar.gz) = 00\n");
+        clones.git("dist-git", &["add", "-A", "-f"]);
+        clones.git("dist-git", &["commit", "-q", "-m", "Import hello"]);
+        clones
     }
 
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {

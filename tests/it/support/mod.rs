@@ -5,5 +5,5 @@ pub(crate) mod gitlab_ci_local;
 mod run;
 pub(crate) mod world;
 
-pub(crate) use clones::{CONFIG, Pair, SPEC};
+pub(crate) use clones::{CONFIG, Clones, SPEC};
 pub(crate) use run::Run;

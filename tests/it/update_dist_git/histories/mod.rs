@@ -4,8 +4,8 @@
 //! program is run: the exit status is 0 or 3, never that of a failure or a panic, source-git is never touched, and where
 //! the program refuses, it says what to do and leaves dist-git as it was.
 
+mod clones;
 mod given;
-mod pair;
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,10 +16,10 @@ use bstr::ByteSlice as _;
 use git2::{Oid, Repository, RepositoryInitOptions};
 use proptest::prelude::*;
 
+use clones::{Clock, Clones, Patch, Updated, check_out, succeeded, work_tree};
 use given::{
     Author, Change, Edit, Encoding, History, Message, Metadata, Resolution, Shape, Step, history, without_packaging,
 };
-use pair::{Clock, Pair, Patch, Updated, check_out, succeeded, work_tree};
 
 const CLOCK: Clock = Clock { start: 1_400_000_000, step: 60 };
 
@@ -31,8 +31,8 @@ fn cases(number: u32) -> ProptestConfig {
 }
 
 /// Runs the program; only a history that may be refused is.
-fn update(pair: &Pair, history: &History) -> Option<Updated> {
-    match pair.update() {
+fn update(clones: &Clones, history: &History) -> Option<Updated> {
+    match clones.update() {
         Ok(updated) => Some(updated),
         Err(said) => {
             assert!(may_be_refused(history), "refused: {said}");
@@ -67,13 +67,13 @@ fn mails(file: &[u8]) -> Vec<(Oid, Vec<u8>)> {
 }
 
 /// The patch of a commit, as git writes it; nothing for a commit that changes nothing outside `.distro`.
-fn format_patch(pair: &Pair, commit: Oid, no_prefix: bool) -> Vec<u8> {
+fn format_patch(clones: &Clones, commit: Oid, no_prefix: bool) -> Vec<u8> {
     // `-1` would go on to an older commit where this one changes nothing outside `.distro`
     let range = format!("{commit}^..{commit}");
     let mut arguments = vec!["format-patch", "--stdout", "--no-numbered", "--no-signature", "--full-index", "--binary"];
     arguments.extend(no_prefix.then_some("--no-prefix"));
     arguments.extend([&range[..], "--", ".", ":(exclude).distro"]);
-    pair.git(&arguments)
+    clones.git(&arguments)
 }
 
 /// How many lines of its message the report says are indented, by commit.
@@ -103,20 +103,20 @@ fn count_indented(ours: &[u8], theirs: &[u8]) -> usize {
 
 /// An index file in which patches are applied one after the other, without a work tree.
 struct Applied<'a> {
-    pair: &'a Pair,
+    clones: &'a Clones,
 }
 
 impl<'a> Applied<'a> {
-    fn to_upstream(pair: &'a Pair) -> Self {
-        let applied = Self { pair };
-        let tree = pair.tree(&pair.upstream).to_string();
+    fn to_upstream(clones: &'a Clones) -> Self {
+        let applied = Self { clones };
+        let tree = clones.tree(&clones.upstream).to_string();
         succeeded(&mut applied.git(&["read-tree", &tree]));
         applied
     }
 
     fn git(&self, arguments: &[&str]) -> Command {
-        let mut command = self.pair.command("git");
-        command.env("GIT_INDEX_FILE", self.pair.path("index")).args(arguments);
+        let mut command = self.clones.command("git");
+        command.env("GIT_INDEX_FILE", self.clones.path("index")).args(arguments);
         command
     }
 
@@ -124,7 +124,7 @@ impl<'a> Applied<'a> {
         if patch.is_empty() {
             return;
         }
-        let file = self.pair.path("patch");
+        let file = self.clones.path("patch");
         fs::write(&file, patch).unwrap();
         let strip = if no_prefix { "-p0" } else { "-p1" };
         succeeded(self.git(&["apply", "--cached", "--whitespace=nowarn", strip]).arg(file));
@@ -136,10 +136,10 @@ impl<'a> Applied<'a> {
 }
 
 /// What an ignored commit changes; it has no patch file.
-fn ignored_change(pair: &Pair, patch: &Patch) -> Vec<u8> {
+fn ignored_change(clones: &Clones, patch: &Patch) -> Vec<u8> {
     let difference = |id: &Oid| {
         let (parent, id) = (format!("{id}^1"), id.to_string());
-        pair.git(&["diff-tree", "-p", "--binary", "--full-index", &parent, &id, "--", ".", ":(exclude).distro"])
+        clones.git(&["diff-tree", "-p", "--binary", "--full-index", &parent, &id, "--", ".", ":(exclude).distro"])
     };
     patch.commits.iter().flat_map(difference).collect()
 }
@@ -150,16 +150,16 @@ proptest! {
     #[test]
     fn git_am_rebuilds_a_linear_history(history in history(Shape::Linear)) {
         let history = history.without(&[Metadata::NoPrefix, Metadata::Ignored]);
-        let pair = Pair::build(&history, CLOCK);
-        let Some(updated) = update(&pair, &history) else { return Ok(()) };
-        am_rebuilds(&pair, &updated);
+        let clones = Clones::build(&history, CLOCK);
+        let Some(updated) = update(&clones, &history) else { return Ok(()) };
+        am_rebuilds(&clones, &updated);
     }
 
     #[test]
     fn git_apply_gives_the_source_tree(history in history(Shape::Merged)) {
-        let pair = Pair::build(&history, CLOCK);
-        let Some(updated) = update(&pair, &history) else { return Ok(()) };
-        apply_gives_the_source_tree(&pair, &updated);
+        let clones = Clones::build(&history, CLOCK);
+        let Some(updated) = update(&clones, &history) else { return Ok(()) };
+        apply_gives_the_source_tree(&clones, &updated);
     }
 
     #[test]
@@ -167,31 +167,31 @@ proptest! {
         history in prop_oneof![history(Shape::Linear), history(Shape::Merged)],
     ) {
         let history = history.without(&[Metadata::Ignored]);
-        let pair = Pair::build(&history, CLOCK);
-        let Some(updated) = update(&pair, &history) else { return Ok(()) };
-        gnu_patch_gives_the_source_tree(&pair, &updated);
+        let clones = Clones::build(&history, CLOCK);
+        let Some(updated) = update(&clones, &history) else { return Ok(()) };
+        gnu_patch_gives_the_source_tree(&clones, &updated);
     }
 
     #[test]
     fn each_mail_is_what_format_patch_writes(
         history in prop_oneof![history(Shape::Linear), history(Shape::Merged)],
     ) {
-        let pair = Pair::build(&history, CLOCK);
-        let Some(updated) = update(&pair, &history) else { return Ok(()) };
-        mails_are_gits(&pair, &updated);
+        let clones = Clones::build(&history, CLOCK);
+        let Some(updated) = update(&clones, &history) else { return Ok(()) };
+        mails_are_gits(&clones, &updated);
     }
 
     #[test]
     fn a_second_run_changes_nothing_and_a_further_commit_no_other_patch(
         history in prop_oneof![history(Shape::Linear), history(Shape::Merged)],
     ) {
-        let mut pair = Pair::build(&history, CLOCK);
-        let Some(first) = update(&pair, &history) else { return Ok(()) };
-        pair.commit_dist_git();
-        let second = pair.update().expect("what was done once can be done again");
+        let mut clones = Clones::build(&history, CLOCK);
+        let Some(first) = update(&clones, &history) else { return Ok(()) };
+        clones.commit_dist_git();
+        let second = clones.update().expect("what was done once can be done again");
         assert_unchanged(&first, &second);
-        pair.commit(&one_more());
-        let third = pair.update().expect("one more commit changes nothing about the others");
+        clones.commit(&one_more());
+        let third = clones.update().expect("one more commit changes nothing about the others");
         if [&first, &third].iter().all(|updated| has_every_commit(updated)) {
             let before = first.dist_git.iter().filter(|(path, _)| path.ends_with(b".patch"));
             for (path, node) in before {
@@ -204,10 +204,10 @@ proptest! {
     fn the_same_commits_with_other_dates_of_committing_change_nothing(
         history in prop_oneof![history(Shape::Linear), history(Shape::Merged)],
     ) {
-        let before = Pair::build(&history, CLOCK);
+        let before = Clones::build(&history, CLOCK);
         let Some(first) = update(&before, &history) else { return Ok(()) };
         before.commit_dist_git();
-        let after = Pair::build(&history, Clock { start: 1_500_000_000, step: 7 });
+        let after = Clones::build(&history, Clock { start: 1_500_000_000, step: 7 });
         after.take_dist_git(&before);
         let second = after.update().expect("what could be done before can be done again");
         assert_unchanged(&first, &second);
@@ -222,9 +222,9 @@ fn patches_are_numbered_in_their_order_whatever_their_dates_and_what_packaging_h
     let subjects = ["One", "Packaging", "Two", "Empty", "Three"];
     let steps =
         subjects.into_iter().zip(edits).map(|(subject, edits)| commit(subject, Metadata::None, edits)).collect();
-    let pair = Pair::build(&History { release: Vec::new(), steps }, Clock { step: -60, ..CLOCK });
-    let updated = pair.update().unwrap();
-    let files: Vec<_> = pair.patches(&updated).into_iter().map(|patch| patch.file).collect();
+    let clones = Clones::build(&History { release: Vec::new(), steps }, Clock { step: -60, ..CLOCK });
+    let updated = clones.update().unwrap();
+    let files: Vec<_> = clones.patches(&updated).into_iter().map(|patch| patch.file).collect();
     assert_eq!(files, ["0001-One.patch", "0002-Two.patch", "0003-Three.patch"]);
 }
 
@@ -245,7 +245,7 @@ fn commits_in_one_file_that_change_and_move_are_proven_mail_by_mail() {
             commit("One", Metadata::Named, vec![first]),
             commit("Two", Metadata::Joined, vec![second, change.clone()]),
         ];
-        let updated = Pair::build(&History { release: Vec::new(), steps }, CLOCK).update().unwrap();
+        let updated = Clones::build(&History { release: Vec::new(), steps }, CLOCK).update().unwrap();
         assert_eq!(updated.report["proof"]["verified"], verified, "{}", updated.report);
     }
 }
@@ -268,14 +268,14 @@ fn what_gnu_patch_cannot_do_is_a_problem() {
     ];
     for edit in beyond {
         let steps = vec![commit("One", Metadata::None, vec![edit.clone()])];
-        let pair = Pair::build(&History { release: upstream.clone(), steps }, CLOCK);
-        let updated = pair.update().unwrap();
-        assert!(pair.patches(&updated)[0].problem, "{edit:?}");
-        fs::create_dir(pair.path("tree")).unwrap();
-        check_out(&pair.path("tree"), &pair.upstream);
-        let mut patch = gnu_patch(&pair, &pair.path("dist/0001-One.patch"));
-        let applied = patch.current_dir(pair.path("tree")).output().unwrap().status.success();
-        assert!(!applied || work_tree(&pair.path("tree")) != pair.expected(), "{edit:?} is no problem");
+        let clones = Clones::build(&History { release: upstream.clone(), steps }, CLOCK);
+        let updated = clones.update().unwrap();
+        assert!(clones.patches(&updated)[0].problem, "{edit:?}");
+        fs::create_dir(clones.path("tree")).unwrap();
+        check_out(&clones.path("tree"), &clones.upstream);
+        let mut patch = gnu_patch(&clones, &clones.path("dist/0001-One.patch"));
+        let applied = patch.current_dir(clones.path("tree")).output().unwrap().status.success();
+        assert!(!applied || work_tree(&clones.path("tree")) != clones.expected(), "{edit:?} is no problem");
     }
 }
 
@@ -285,8 +285,8 @@ fn links_that_come_and_go_do_not_stop_the_proof() {
         commit("One", Metadata::None, vec![Edit::Link { path: b"plain", target: b"plain.txt" }]),
         commit("Two", Metadata::None, vec![Edit::Write { path: b"plain/below", content: b"x\n" }]),
     ];
-    let pair = Pair::build(&History { release: Vec::new(), steps }, CLOCK);
-    apply_gives_the_source_tree(&pair, &pair.update().unwrap());
+    let clones = Clones::build(&History { release: Vec::new(), steps }, CLOCK);
+    apply_gives_the_source_tree(&clones, &clones.update().unwrap());
 }
 
 #[test]
@@ -302,11 +302,11 @@ fn one_patch_of_everything_goes_by_no_commits_trailers() {
     for metadata in [Metadata::Named, Metadata::NoPrefix, Metadata::Ignored] {
         let last = commit("Last", metadata, vec![Edit::Write { path: b"one more", content: b"x\n" }]);
         let steps = vec![topic.clone(), release.clone(), last];
-        let pair = Pair::build(&History { release: Vec::new(), steps }, CLOCK);
-        let updated = pair.update().unwrap();
+        let clones = Clones::build(&History { release: Vec::new(), steps }, CLOCK);
+        let updated = clones.update().unwrap();
         assert_eq!(updated.report["merges"]["handling"], "one_patch", "{:#}", updated.report);
-        assert_eq!(pair.patches(&updated)[0].file, "0001-All-downstream-changes.patch");
-        apply_gives_the_source_tree(&pair, &updated);
+        assert_eq!(clones.patches(&updated)[0].file, "0001-All-downstream-changes.patch");
+        apply_gives_the_source_tree(&clones, &updated);
     }
 }
 
@@ -331,38 +331,38 @@ fn one_more() -> Change {
     }
 }
 
-fn am_rebuilds(pair: &Pair, updated: &Updated) {
-    let directory = pair.path("am");
+fn am_rebuilds(clones: &Clones, updated: &Updated) {
+    let directory = clones.path("am");
     let mut options = RepositoryInitOptions::new();
     options.external_template(false).initial_head("main");
     drop(Repository::init_opts(&directory, &options).unwrap());
-    let objects = pair.path("source/.git/objects");
+    let objects = clones.path("source/.git/objects");
     fs::write(directory.join(".git/objects/info/alternates"), format!("{}\n", objects.display())).unwrap();
     let repository = Repository::open(&directory).unwrap();
-    repository.reference("refs/heads/main", pair.upstream_id, true, "").unwrap();
+    repository.reference("refs/heads/main", clones.upstream_id, true, "").unwrap();
     repository.checkout_head(Some(git2::build::CheckoutBuilder::new().force())).unwrap();
 
     let tags = patch_tags(&updated.dist_git[&b"pkg.spec"[..]].content);
     if !tags.is_empty() {
         let options = ["-q", "--keep-cr", "--keep-non-patch", "--no-scissors", "--whitespace=nowarn"];
-        let files = tags.iter().map(|name| pair.path("dist").join(name));
-        succeeded(pair.command("git").current_dir(&directory).arg("am").args(options).args(files));
+        let files = tags.iter().map(|name| clones.path("dist").join(name));
+        succeeded(clones.command("git").current_dir(&directory).arg("am").args(options).args(files));
     }
     let mut walk = repository.revwalk().unwrap();
-    walk.push_range(&format!("{}..main", pair.upstream_id)).unwrap();
+    walk.push_range(&format!("{}..main", clones.upstream_id)).unwrap();
     let mut rebuilt: Vec<_> = walk.map(|id| repository.find_commit(id.unwrap()).unwrap()).collect();
     rebuilt.reverse();
 
     let indented = indented_lines(updated);
-    let mut before = pair.upstream.clone();
+    let mut before = clones.upstream.clone();
     let mut rebuilt = rebuilt.into_iter();
-    for made in &pair.made {
+    for made in &clones.made {
         let files = without_packaging(&made.files);
         if files == before {
             continue;
         }
         let commit = rebuilt.next().expect("git am makes a commit of each mail");
-        assert_eq!(commit.tree_id(), pair.tree(&files), "{made:?}");
+        assert_eq!(commit.tree_id(), clones.tree(&files), "{made:?}");
         before = files;
         let author = &made.change.author;
         let name = match made.change.message.encoding {
@@ -374,7 +374,7 @@ fn am_rebuilds(pair: &Pair, updated: &Updated) {
         let zone = if author.zone == "-0000" { "+0000" } else { author.zone };
         let expected = format!("author {name} <a@example.com> {} {zone}", author.time);
         assert_eq!(header.as_bstr(), expected.as_bytes().as_bstr());
-        let message = pair.git(&["log", "-1", "--encoding=UTF-8", "--format=%B", &made.id.to_string()]);
+        let message = clones.git(&["log", "-1", "--encoding=UTF-8", "--format=%B", &made.id.to_string()]);
         // what is no UTF-8 and says nothing of its encoding is ISO-8859-1 to git am
         let message = String::from_utf8(message)
             .unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect());
@@ -412,68 +412,68 @@ fn as_am_keeps(message: &[u8]) -> Vec<u8> {
     kept
 }
 
-fn apply_gives_the_source_tree(pair: &Pair, updated: &Updated) {
-    let patches = pair.patches(updated);
+fn apply_gives_the_source_tree(clones: &Clones, updated: &Updated) {
+    let patches = clones.patches(updated);
     let tags = patch_tags(&updated.dist_git[&b"pkg.spec"[..]].content);
     let files: Vec<_> = patches.iter().filter(|patch| !patch.ignored).map(|patch| patch.file.clone()).collect();
     assert_eq!(tags, files, "the spec's patches are the report's, in the same order");
     let content = |patch: &Patch| updated.dist_git[patch.file.as_bytes()].content.clone();
 
-    let applied = Applied::to_upstream(pair);
+    let applied = Applied::to_upstream(clones);
     for patch in &patches {
         match patch.ignored {
-            true => applied.apply(&ignored_change(pair, patch), false),
+            true => applied.apply(&ignored_change(clones, patch), false),
             false => applied.apply(&content(patch), patch.no_prefix),
         }
     }
-    assert_eq!(applied.tree(), pair.tree(&pair.expected()).to_string(), "{:#}", updated.report);
+    assert_eq!(applied.tree(), clones.tree(&clones.expected()).to_string(), "{:#}", updated.report);
     assert_eq!(applied.tree(), updated.report["proof"]["tree"].as_str().unwrap());
 
-    let emitted = Applied::to_upstream(pair);
+    let emitted = Applied::to_upstream(clones);
     for patch in patches.iter().filter(|patch| !patch.ignored) {
         emitted.apply(&content(patch), patch.no_prefix);
     }
 }
 
-fn gnu_patch_gives_the_source_tree(pair: &Pair, updated: &Updated) {
-    let directory = pair.path("gnu patch");
+fn gnu_patch_gives_the_source_tree(clones: &Clones, updated: &Updated) {
+    let directory = clones.path("gnu patch");
     fs::create_dir(&directory).unwrap();
-    check_out(&directory, &pair.upstream);
-    let patches = pair.patches(updated);
+    check_out(&directory, &clones.upstream);
+    let patches = clones.patches(updated);
     for patch in &patches {
-        let file = pair.path("dist").join(&patch.file);
+        let file = clones.path("dist").join(&patch.file);
         let mut command = if patch.problem {
-            let mut command = pair.command("git");
+            let mut command = clones.command("git");
             command.args(["apply", "--whitespace=nowarn", if patch.no_prefix { "-p0" } else { "-p1" }]).arg(file);
             command
         } else {
-            gnu_patch(pair, &file)
+            gnu_patch(clones, &file)
         };
         succeeded(command.current_dir(&directory));
     }
-    assert_eq!(work_tree(&directory), pair.expected(), "{:#}", updated.report);
+    assert_eq!(work_tree(&directory), clones.expected(), "{:#}", updated.report);
     let verified = updated.report["proof"]["verified"].as_bool().unwrap();
     assert_eq!(verified, patches.iter().all(|patch| !patch.problem), "{:#}", updated.report);
 }
 
 /// patch, as rpm's `%autosetup -p1` calls it.
-fn gnu_patch(pair: &Pair, file: &Path) -> Command {
-    let mut command = pair.command("patch");
+fn gnu_patch(clones: &Clones, file: &Path) -> Command {
+    let mut command = clones.command("patch");
     command.args(["-p1", "-s", "--fuzz=0", "--no-backup-if-mismatch", "-f"]);
     command.stdin(Stdio::from(fs::File::open(file).unwrap()));
     command
 }
 
-fn mails_are_gits(pair: &Pair, updated: &Updated) {
+fn mails_are_gits(clones: &Clones, updated: &Updated) {
     let indented = indented_lines(updated);
     let mut listed = Vec::new();
-    for patch in pair.patches(updated) {
+    for patch in clones.patches(updated) {
         listed.extend(patch.commits.iter().copied());
         if patch.ignored {
             continue;
         }
         let found = mails(&updated.dist_git[patch.file.as_bytes()].content);
-        let of_merge = patch.commits.iter().any(|commit| pair.made(*commit).is_none());
+        let of_merge = patch.commits.iter().any(|commit| clones.made(*commit).is_none());
         if of_merge || updated.report["merges"]["handling"] == "one_patch" {
             // it stands for what git has no patch of
             assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), patch.commits);
@@ -481,7 +481,7 @@ fn mails_are_gits(pair: &Pair, updated: &Updated) {
         }
         let mut found = found.into_iter();
         for commit in &patch.commits {
-            let theirs = format_patch(pair, *commit, patch.no_prefix);
+            let theirs = format_patch(clones, *commit, patch.no_prefix);
             if theirs.is_empty() {
                 continue;
             }
@@ -493,10 +493,10 @@ fn mails_are_gits(pair: &Pair, updated: &Updated) {
         assert!(found.next().is_none());
     }
     if has_every_commit(updated) {
-        let range = format!("{}..main", pair.upstream_id);
-        let commits = pair.git(&["rev-list", "--topo-order", "--reverse", "--no-merges", &range]);
+        let range = format!("{}..main", clones.upstream_id);
+        let commits = clones.git(&["rev-list", "--topo-order", "--reverse", "--no-merges", &range]);
         let commits = commits.lines().map(|id| Oid::from_str(id.to_str().unwrap()).unwrap());
-        let commits: Vec<_> = commits.filter(|id| !format_patch(pair, *id, false).is_empty()).collect();
+        let commits: Vec<_> = commits.filter(|id| !format_patch(clones, *id, false).is_empty()).collect();
         listed.retain(|id| commits.contains(id));
         assert_eq!(listed, commits);
     }

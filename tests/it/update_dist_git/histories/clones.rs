@@ -42,7 +42,7 @@ pub(super) struct Made {
 }
 
 /// A source-git clone and a dist-git clone.
-pub(super) struct Pair {
+pub(super) struct Clones {
     directory: TempDir,
     /// The commits of the downstream branch and of its topics, in the order in which they were made; no merges.
     pub(super) made: Vec<Made>,
@@ -71,7 +71,7 @@ pub(super) struct Patch {
     pub(super) no_prefix: bool,
 }
 
-impl Pair {
+impl Clones {
     pub(super) fn build(history: &History, clock: Clock) -> Self {
         let directory = TempDir::new().unwrap();
         fs::write(directory.path().join("gitconfig"), "").unwrap();
