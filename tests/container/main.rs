@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use support::Run;
-use support::world::{SOURCE, World};
+use support::world::{FIRST_SYNC, SOURCE, World};
 
 #[path = "../it/support/mod.rs"]
 mod support;
@@ -270,7 +270,7 @@ fn sync(world: &World, iid: u64, user: &str, option: &[&str]) -> Run {
 #[track_caller]
 fn is_synced(world: &World, iid: u64, run: &Run) {
     run.ends_with(0);
-    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.written(), FIRST_SYNC);
     assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
     assert_eq!(world.opened().title, "Return success");
 }

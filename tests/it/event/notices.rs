@@ -7,7 +7,7 @@ use gitlab_sandbox::State;
 use serde_json::{Value, json};
 
 use crate::support::Run;
-use crate::support::world::{DIST, SOURCE, World};
+use crate::support::world::{DIST, NOTED, SOURCE, World};
 
 /// What GitLab makes of the bot's webhook template, as a job finds it.
 fn payload(kind: &str, project: u64, id: u64, iid: &str) -> Value {
@@ -65,7 +65,7 @@ fn an_event_of_a_pipeline_in_dist_git_or_a_fork_reports_it() {
     world.sandbox.set_all_jobs(pipeline, "failed");
     run(&world, &payload("pipeline", project(&world, "bot/hello"), pipeline, "1")).ends_with(0);
     assert!(world.note(iid).contains("**dist-git CI: failed**"));
-    assert_eq!(world.written(), ["PUT"]);
+    assert_eq!(world.written(), [NOTED]);
     let dist = payload("merge_request", project(&world, DIST), 7, &world.opened().iid.to_string());
     run(&world, &dist).ends_with(0);
     assert_eq!(world.written(), [""; 0]);

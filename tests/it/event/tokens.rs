@@ -8,7 +8,7 @@ use gitlab_sandbox::{Fault, Role};
 use serde_json::{Value, json};
 
 use crate::support::Run;
-use crate::support::world::{DIST, SOURCE, World};
+use crate::support::world::{DIST, NOTED, SOURCE, World};
 use crate::webhook_token::{SECRET, pyjwt, token};
 
 const BOT: &str = "operators/bot";
@@ -177,7 +177,7 @@ fn a_token_is_required_whatever_the_kind() {
     is_not_followed(&world, &notice("pipeline", &fork, Some(token(&["rpms"]))), 1);
     run(&world, &mut event(&world, &notice("pipeline", &fork, Some(token(&["bot"]))))).ends_with(0);
     assert!(world.note(iid).contains("**dist-git CI: failed**"));
-    assert_eq!(world.written(), ["PUT"]);
+    assert_eq!(world.written(), [NOTED]);
 }
 
 #[test]

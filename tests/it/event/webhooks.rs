@@ -8,9 +8,9 @@ use base64::Engine as _;
 use gitlab_sandbox::{AlertStatus, HookEvent, Role, Scope, State, Triggered, Visibility};
 use serde_json::Value;
 
-use crate::support::Run;
 use crate::support::gitlab_ci_local::{Project, Situation, read};
-use crate::support::world::{DIST, FIXED, FORK, SOURCE, World};
+use crate::support::world::{DIST, FIRST_SYNC, FIXED, FORK, NOTED, PUSHED, SOURCE, World};
+use crate::support::{Run, writes};
 
 const BOT: &str = "operators/bot";
 const RELAY: &str = "operators/relay";
@@ -111,7 +111,7 @@ impl Hooked {
 
     /// What the bot wrote since somebody looked; besides, only pipelines were started.
     fn written(&self) -> Vec<String> {
-        let written = self.world.sandbox.take_writes_of("bot").into_iter().map(|write| write.method).collect();
+        let written = writes::lines(&self.world.sandbox, &self.world.sandbox.take_writes_of("bot"));
         for write in self.world.sandbox.take_writes() {
             assert!(write.path.ends_with("/trigger/pipeline") || write.path.ends_with("/pipeline"), "{write:?}");
         }
@@ -166,13 +166,13 @@ fn what_a_contributor_does_arrives_and_is_followed() {
     // The bot's note fires the hook for comments; there is nothing more to do then.
     assert_eq!(hooked.settled(), 2);
     assert!(world.note(iid).contains(&format!("{DIST}!{}", world.opened().iid)));
-    assert_eq!(hooked.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(hooked.written(), FIRST_SYNC);
 
     let head = world.change("Say more", &[("MORE", Some("More.\n"))]);
     assert_eq!(hooked.waiting().len(), 1, "pushed");
     hooked.settled();
     assert!(world.message(iid).contains(&head));
-    assert!(hooked.written().contains(&"PUSH".to_owned()));
+    assert_eq!(hooked.written(), [PUSHED, NOTED]);
 
     sandbox.set_title(SOURCE, iid, "contributor", "Return what is expected");
     assert_eq!(hooked.waiting().len(), 1, "edited");

@@ -1,63 +1,66 @@
-//! An HTTP proxy for tests: whatever host is asked for, it goes to one server, and what it was asked is kept.
+//! `sync` with a GitLab behind a proxy: API and git alike, and only as the instance says.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::fs;
 
-/// A running proxy; its threads end with the process.
-pub(crate) struct Proxy {
-    address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+use gitlab_sandbox::Scheme;
+
+use super::proxy_server::Proxy;
+use super::world::world;
+use crate::support::Run;
+use crate::support::world::{FIRST_SYNC, SOURCE, World};
+
+/// A host that no name server knows: only a proxy leads there.
+const HOST: &str = "gitlab.invalid";
+
+/// Runs with an environment that would lead elsewhere, or nowhere.
+fn sync_misled(world: &World, iid: u64, elsewhere: &Proxy) -> Run {
+    let mut program = world.program();
+    for variable in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "SGB_PROXY"] {
+        program.env(variable, elsewhere.url());
+    }
+    program.env("no_proxy", "*").env("NO_PROXY", "*");
+    world.run(program.args(["sync", "--merge-request", &format!("{SOURCE}!{iid}")]))
 }
 
-impl Proxy {
-    /// A proxy on a free port that hands everything on to this server.
-    pub(crate) fn to(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let log = Arc::clone(&log);
-                // A client that goes away in the middle is no failure of the proxy's.
-                thread::spawn(move || drop(hand_on(client, server, &log)));
-            }
-        });
-        Self { address, asked }
+#[test]
+fn everything_goes_through_the_proxy_in_the_clear() {
+    let (world, iid) = world(Scheme::Http, Some(&format!("http://{HOST}")));
+    let (proxy, elsewhere) = (Proxy::to(world.sandbox.address()), Proxy::to(world.sandbox.address()));
+    world.instance_reaching(&format!("proxy: '{}'", proxy.url()), "");
+    sync_misled(&world, iid, &elsewhere).ends_with(0);
+    assert_eq!(world.written(), FIRST_SYNC);
+    let asked = proxy.asked();
+    for start in ["/api/v4/", "/src/hello.git/", "/rpms/hello.git/", "/bot/hello.git/"] {
+        let through = |head: &&String| head.split(' ').nth(1).unwrap().starts_with(&format!("http://{HOST}{start}"));
+        assert!(asked.iter().any(|head| through(&head)), "{start}: {asked:#?}");
     }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// The heads of the requests so far: the first of each connection.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
+    assert_eq!(elsewhere.asked(), [""; 0]);
 }
 
-fn hand_on(mut client: TcpStream, server: SocketAddr, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        client.read_exact(&mut byte)?;
-        head.push(byte[0]);
+#[test]
+fn everything_goes_through_the_proxy_in_tunnels() {
+    let (world, iid) = world(Scheme::Https, Some(&format!("https://{HOST}")));
+    let (proxy, elsewhere) = (Proxy::to(world.sandbox.address()), Proxy::to(world.sandbox.address()));
+    fs::write(world.home.path().join("ca.pem"), world.sandbox.ca_pem()).unwrap();
+    world.instance_reaching(&format!("ca_file: ca.pem, proxy: '{}'", proxy.url()), "");
+    sync_misled(&world, iid, &elsewhere).ends_with(0);
+    assert_eq!(world.written(), FIRST_SYNC);
+    let asked = proxy.asked();
+    let (git, api): (Vec<_>, Vec<_>) = asked.iter().partition(|head| head.to_lowercase().contains("user-agent: git/"));
+    assert!(!git.is_empty() && !api.is_empty(), "{asked:#?}");
+    for head in &asked {
+        assert!(head.starts_with(&format!("CONNECT {HOST}:443 ")), "{head}");
+        // The token is for GitLab, not for the proxy.
+        assert!(!head.to_lowercase().contains("authorization") && !head.contains(&world.token), "{head}");
     }
-    log.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
-    let mut server = TcpStream::connect(server)?;
-    if head.starts_with(b"CONNECT ") {
-        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
-    } else {
-        // RFC 9112, 3.2.2: a server takes the absolute form as well.
-        server.write_all(&head)?;
-    }
-    let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
-    thread::spawn(move || {
-        drop(std::io::copy(&mut from_client, &mut to_server));
-        drop(to_server.shutdown(std::net::Shutdown::Write));
-    });
-    std::io::copy(&mut server, &mut client)?;
-    client.shutdown(std::net::Shutdown::Write)
+    assert_eq!(elsewhere.asked(), [""; 0]);
+}
+
+#[test]
+fn without_a_proxy_of_the_instance_the_environments_is_not_used() {
+    let (world, iid) = world(Scheme::Http, None);
+    let elsewhere = Proxy::to(world.sandbox.address());
+    sync_misled(&world, iid, &elsewhere).ends_with(0);
+    assert_eq!(world.written(), FIRST_SYNC);
+    assert_eq!(elsewhere.asked(), [""; 0]);
 }

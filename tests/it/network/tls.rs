@@ -1,29 +1,17 @@
-//! `sync` with a GitLab behind a certificate authority of its own, or behind a proxy: API and git alike, and only as the
-//! instance says.
+//! `sync` with a GitLab behind a certificate authority of its own: API and git alike, and only as the instance says.
 
 use std::fs;
 use std::time::Duration;
 
-use gitlab_sandbox::{Sandbox, Scheme, Settings, Visibility};
+use gitlab_sandbox::{Sandbox, Scheme, Settings};
 use source_git_bot::cli::exit::ExitStatus;
 use source_git_bot::git::Git;
 use source_git_bot::git::remote::{Access, Remote, RemoteError};
 use source_git_bot::git::store::Store;
 
-use super::proxy::Proxy;
+use super::world::world;
 use crate::support::Run;
-use crate::support::world::{SOURCE, World};
-
-/// A host that no name server knows: only a proxy leads there.
-const HOST: &str = "gitlab.invalid";
-
-/// A GitLab with a merge request.
-fn world(scheme: Scheme, external_url: Option<&str>) -> (World, u64) {
-    let settings = Settings { scheme, external_url: external_url.map(str::to_owned), ..Settings::default() };
-    let world = World::with(&settings, Visibility::Public);
-    let iid = world.contribute();
-    (world, iid)
-}
+use crate::support::world::{FIRST_SYNC, SOURCE, World};
 
 /// Writes the certificate of the authority to trust beside the instance file.
 fn trust(world: &World, pem: &str) {
@@ -48,7 +36,7 @@ fn is_not_trusted(world: &World, run: &Run) {
 fn a_ca_file_makes_api_and_git_work() {
     let (world, iid) = world(Scheme::Https, None);
     trust(&world, &world.sandbox.ca_pem());
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), FIRST_SYNC);
     assert_eq!(world.synced(iid), [""; 0]);
     assert!(world.note(iid).contains("https://127.0.0.1:"), "{}", world.note(iid));
 }
@@ -99,57 +87,4 @@ fn git_says_the_same_of_a_certificate() {
     }
     assert!(world.sandbox.requests().is_empty());
     assert_eq!(list(Some(world.sandbox.ca_pem())).unwrap().len(), 1);
-}
-
-/// Runs with an environment that would lead elsewhere, or nowhere.
-fn sync_misled(world: &World, iid: u64, elsewhere: &Proxy) -> Run {
-    let mut program = world.program();
-    for variable in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "SGB_PROXY"] {
-        program.env(variable, elsewhere.url());
-    }
-    program.env("no_proxy", "*").env("NO_PROXY", "*");
-    world.run(program.args(["sync", "--merge-request", &format!("{SOURCE}!{iid}")]))
-}
-
-#[test]
-fn everything_goes_through_the_proxy_in_the_clear() {
-    let (world, iid) = world(Scheme::Http, Some(&format!("http://{HOST}")));
-    let (proxy, elsewhere) = (Proxy::to(world.sandbox.address()), Proxy::to(world.sandbox.address()));
-    world.instance_reaching(&format!("proxy: '{}'", proxy.url()), "");
-    sync_misled(&world, iid, &elsewhere).ends_with(0);
-    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
-    let asked = proxy.asked();
-    for start in ["/api/v4/", "/src/hello.git/", "/rpms/hello.git/", "/bot/hello.git/"] {
-        let through = |head: &&String| head.split(' ').nth(1).unwrap().starts_with(&format!("http://{HOST}{start}"));
-        assert!(asked.iter().any(|head| through(&head)), "{start}: {asked:#?}");
-    }
-    assert_eq!(elsewhere.asked(), [""; 0]);
-}
-
-#[test]
-fn everything_goes_through_the_proxy_in_tunnels() {
-    let (world, iid) = world(Scheme::Https, Some(&format!("https://{HOST}")));
-    let (proxy, elsewhere) = (Proxy::to(world.sandbox.address()), Proxy::to(world.sandbox.address()));
-    fs::write(world.home.path().join("ca.pem"), world.sandbox.ca_pem()).unwrap();
-    world.instance_reaching(&format!("ca_file: ca.pem, proxy: '{}'", proxy.url()), "");
-    sync_misled(&world, iid, &elsewhere).ends_with(0);
-    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
-    let asked = proxy.asked();
-    let (git, api): (Vec<_>, Vec<_>) = asked.iter().partition(|head| head.to_lowercase().contains("user-agent: git/"));
-    assert!(!git.is_empty() && !api.is_empty(), "{asked:#?}");
-    for head in &asked {
-        assert!(head.starts_with(&format!("CONNECT {HOST}:443 ")), "{head}");
-        // The token is for GitLab, not for the proxy.
-        assert!(!head.to_lowercase().contains("authorization") && !head.contains(&world.token), "{head}");
-    }
-    assert_eq!(elsewhere.asked(), [""; 0]);
-}
-
-#[test]
-fn without_a_proxy_of_the_instance_the_environments_is_not_used() {
-    let (world, iid) = world(Scheme::Http, None);
-    let elsewhere = Proxy::to(world.sandbox.address());
-    sync_misled(&world, iid, &elsewhere).ends_with(0);
-    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
-    assert_eq!(elsewhere.asked(), [""; 0]);
 }

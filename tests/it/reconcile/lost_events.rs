@@ -2,8 +2,8 @@
 
 use gitlab_sandbox::{Fault, Role};
 
-use crate::support::world::{DIST, FORK, SOURCE, World};
-use crate::support::{CONFIG, Run, SPEC};
+use crate::support::world::{DIST, EDITED, FORK, NOTED, SOURCE, World};
+use crate::support::{CONFIG, Run, SPEC, writes};
 
 fn reconcile(world: &World, arguments: &[&str]) -> Run {
     world.run(world.program().arg("reconcile").args(arguments))
@@ -50,7 +50,7 @@ fn what_no_event_told_is_made_good_and_then_there_is_nothing_to_do() {
     run.ends_with(0);
     assert!(run.stdout.contains("src/hello!1  reported"), "{}", run.stdout);
     assert!(world.note(iid).contains("**dist-git CI: failed**"), "{}", world.note(iid));
-    assert_eq!(world.written(), ["PUT"]);
+    assert_eq!(world.written(), [NOTED]);
 
     world.sandbox.clear_log();
     let run = reconcile(&world, &[]);
@@ -119,7 +119,7 @@ fn the_results_of_a_merged_change_go_on_coming() {
     assert!(note.contains("**dist-git CI: passed**") && note.contains("This merge request was merged."), "{note}");
     assert!(!note.contains("older commit"), "{note}");
     // The merge is told in dist-git, and written down there; then the note, first without and then with the results.
-    assert_eq!(world.written(), ["POST", "PUT", "PUT", "PUT"]);
+    assert_eq!(world.written(), ["POST rpms/hello/merge_requests/1/notes", EDITED, NOTED, NOTED]);
     reconcile(&world, &[]).ends_with(0);
     assert_eq!(world.written(), [""; 0]);
 }
@@ -208,8 +208,10 @@ fn a_merge_request_without_packaging_costs_two_requests() {
     run.ends_with(0);
     // Whether there is packaging, and whether the bot has said anything there.
     assert_eq!(run.stdout, "1 merge request: 1 unchanged; 9 requests\n");
-    let heads = sandbox.api_requests().into_iter().filter(|request| request.method == "HEAD").count();
-    assert_eq!(heads, 1);
+    let mut asked = writes::requests(sandbox, &sandbox.api_requests());
+    asked.retain(|line| line.contains("src/plain"));
+    let packaging = "HEAD src/plain/repository/files/.distro%2Fsource-git.yaml";
+    assert_eq!(asked, [packaging, "GET src/plain/merge_requests/1/notes"]);
     assert_eq!(world.written(), [""; 0]);
 }
 

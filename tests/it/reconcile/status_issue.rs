@@ -120,7 +120,7 @@ fn what_a_person_writes_into_it_goes_and_what_they_write_below_stays() {
     reconcile(&world, &[]).ends_with(0);
     assert_eq!(issue(&world).description, before.description);
     assert!(issue(&world).notes.iter().any(|note| note.body == "I see to it."));
-    assert_eq!(world.written(), ["PUT"]);
+    assert_eq!(world.written(), ["PUT ops/bot/issues/1"]);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn an_issue_whose_whole_text_somebody_overwrote_stays_the_only_one() {
     world.sandbox.set_issue_description(BOT, before.iid, "maintainer", "Mine.");
     reconcile(&world, &[]).ends_with(0);
     assert_eq!((issue(&world).iid, issue(&world).description), (before.iid, before.description));
-    assert_eq!(world.written(), ["PUT"]);
+    assert_eq!(world.written(), ["PUT ops/bot/issues/1"]);
 }
 
 #[test]

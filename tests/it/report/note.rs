@@ -1,6 +1,6 @@
 //! `report`: dist-git's CI results on the source-git merge request, as its page shows them.
 
-use crate::support::world::{DIST, World};
+use crate::support::world::{DIST, NOTED, World};
 
 #[test]
 fn results_of_a_pipeline_in_the_bots_fork_are_in_the_note() {
@@ -12,5 +12,5 @@ fn results_of_a_pipeline_in_the_bots_fork_are_in_the_note() {
     world.run(world.program().args(["report", "--pipeline", &url])).ends_with(0);
     let note = world.note(iid);
     assert!(note.contains("**dist-git CI: failed**") && note.contains("`rpminspect`"), "{note}");
-    assert_eq!(world.written(), ["PUT"]);
+    assert_eq!(world.written(), [NOTED]);
 }

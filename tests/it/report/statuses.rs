@@ -3,7 +3,7 @@
 use gitlab_sandbox::{Fault, Role};
 
 use super::world::{Case, statuses};
-use crate::support::world::SOURCE;
+use crate::support::world::{NOTED, SOURCE};
 
 const STATES: [&str; 6] = ["pending", "running", "success", "failed", "canceled", "skipped"];
 
@@ -72,7 +72,7 @@ fn a_status_that_is_there_is_not_posted_again_where_the_note_remembers_nothing()
         case.forget();
         case.report(pipeline);
         assert_eq!(case.tries(), [], "{state}");
-        assert_eq!(case.world.written(), ["PUT"], "{state}");
+        assert_eq!(case.world.written(), [NOTED], "{state}");
     }
 }
 

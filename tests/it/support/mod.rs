@@ -4,6 +4,7 @@ pub(crate) mod clones;
 pub(crate) mod gitlab_ci_local;
 mod run;
 pub(crate) mod world;
+pub(crate) mod writes;
 
 pub(crate) use clones::{CONFIG, Clones, SPEC};
 pub(crate) use run::Run;

@@ -6,13 +6,24 @@ use std::process::Command;
 use gitlab_sandbox::{MergeRequest, Note, Role, Sandbox, Scope, Settings, Visibility};
 use tempfile::TempDir;
 
-use super::{CONFIG, Run, SPEC};
+use super::{CONFIG, Run, SPEC, writes};
 
 pub(crate) const SOURCE: &str = "src/hello";
 pub(crate) const DIST: &str = "rpms/hello";
 pub(crate) const FORK: &str = "contributor/hello";
 pub(crate) const HELLO: &str = "int main(void)\n{\n    return 1;\n}\n";
 pub(crate) const FIXED: &str = "int main(void)\n{\n    return 0;\n}\n";
+
+/// What the first `sync` of the first merge request writes: the fork and its settings, the branch, the merge request in
+/// dist-git, the note. `PUSH` is git's; a `*` stands for an id.
+pub(crate) const FIRST_SYNC: [&str; 5] =
+    ["POST rpms/hello/fork", "PUT bot/hello", PUSHED, OPENED, "POST src/hello/merge_requests/1/notes"];
+pub(crate) const PUSHED: &str = "PUSH bot/hello c9s-src-1";
+pub(crate) const OPENED: &str = "POST bot/hello/merge_requests";
+/// The dist-git merge request is edited.
+pub(crate) const EDITED: &str = "PUT rpms/hello/merge_requests/1";
+/// The note is edited.
+pub(crate) const NOTED: &str = "PUT src/hello/merge_requests/1/notes/*";
 
 /// The GitLab, the bot's token and where the bot runs.
 pub(crate) struct World {
@@ -116,16 +127,21 @@ impl World {
         self.run(self.program().args(["sync", "--merge-request", &format!("{SOURCE}!{iid}")]).args(arguments))
     }
 
-    /// Syncs, which has to succeed, and looks at what was written: method and path.
+    /// Syncs, which has to succeed, and looks at what was written.
     #[track_caller]
     pub(crate) fn synced(&self, iid: u64) -> Vec<String> {
         self.sync(iid, &[]).ends_with(0);
         self.written()
     }
 
-    /// What the bot wrote since somebody looked: the methods.
+    /// What was written since somebody looked, as [`FIRST_SYNC`] has it.
     pub(crate) fn written(&self) -> Vec<String> {
-        self.sandbox.take_writes().into_iter().map(|write| write.method).collect()
+        writes::lines(&self.sandbox, &self.sandbox.take_writes())
+    }
+
+    /// The requests since the log was cleared that may write, whether GitLab granted them or not.
+    pub(crate) fn attempts(&self) -> Vec<String> {
+        writes::attempts(&self.sandbox, &self.sandbox.requests())
     }
 
     /// Syncs, which must not be possible: exit status 3, and a note that says all of `parts`, and nothing else written.

@@ -7,7 +7,7 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
     let (world, iid) = World::with_merge_request();
     let run = world.sync(iid, &["--dry-run"]);
     run.ends_with(0);
-    assert!(world.sandbox.requests().iter().all(|request| request.method != "PUT" && request.method != "DELETE"));
+    assert_eq!(world.attempts(), [""; 0]);
     assert_eq!(world.written(), [""; 0]);
     assert!(world.sandbox.inspect(|model| model.project("bot/hello").is_none()));
     let head = world.sandbox.tip(FORK, "fix").unwrap();

@@ -1,7 +1,7 @@
 //! What a contributor makes too large, too deep or too many ends with a note that says so, and never takes the job down.
 
 use crate::support::CONFIG;
-use crate::support::world::{DIST, FORK, World};
+use crate::support::world::{DIST, FORK, NOTED, OPENED, PUSHED, World};
 
 const CONFIG_FILE: &str = ".distro/source-git.yaml";
 
@@ -27,7 +27,7 @@ fn a_path_deeper_than_any_is_refused() {
     assert!(world.sandbox.merge_requests(DIST).is_empty());
     let deep = with_item(&format!("{{src: .distro/y, dest: \"{}\", mkpath: true}}", "d/".repeat(199)));
     world.change("Configure", &[(CONFIG_FILE, Some(&deep))]);
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "PUT"]);
+    assert_eq!(world.synced(iid), ["POST rpms/hello/fork", "PUT bot/hello", PUSHED, OPENED, NOTED]);
 }
 
 /// Has the contributor push a commit with a directory of that many levels, each of which has the next one ten times.

@@ -4,7 +4,7 @@ use std::fs;
 
 use gitlab_sandbox::{Act, Fault, Role, Settings, Visibility};
 
-use crate::support::world::{DIST, FORK, SOURCE, World};
+use crate::support::world::{DIST, FIRST_SYNC, FORK, NOTED, OPENED, PUSHED, SOURCE, World};
 use crate::support::{CONFIG, SPEC};
 
 const CONFIG_FILE: &str = ".distro/source-git.yaml";
@@ -90,7 +90,7 @@ fn a_configuration_that_cannot_be_used_is_told() {
     assert!(world.sandbox.merge_requests(DIST).is_empty());
     // Mended, it goes through.
     configure(&world, CONFIG);
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "PUT"]);
+    assert_eq!(world.synced(iid), ["POST rpms/hello/fork", "PUT bot/hello", PUSHED, OPENED, NOTED]);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_doubt_whether_the_spec_applies_the_patches_is_told() {
     let (world, iid) = World::with_merge_request();
     let spec = SPEC.replace("%autosetup -p1", "%setup -q");
     world.change("Change the spec", &[(".distro/hello.spec", Some(&spec))]);
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), FIRST_SYNC);
     let note = world.note(iid);
     assert!(note.contains("0001-Return-success.patch") && note.contains("How to fix it: "), "{note}");
 }
@@ -110,7 +110,7 @@ fn a_merge_request_that_becomes_one_patch_is_told() {
     let there = world.change("Say hallo", &[("README", Some("Hallo.\n"))]);
     world.change("Say hello again", &[("README", Some("Hello.\n"))]);
     world.sandbox.commit(SOURCE, "c9s", "Greet", &[("README", Some("Hello, world.\n"))]);
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), FIRST_SYNC);
     assert_eq!(world.patches(iid), ["0001-Greet.patch", "0002-All-changes-of-the-merge-request.patch"]);
     let note = world.note(iid);
     for part in ["the merge request became one patch: commit ", &there[..10], "How to fix it: rebase the merge request"]
@@ -162,7 +162,7 @@ fn a_push_between_looking_and_pushing_is_not_overwritten() {
     let run = world.sync(iid, &[]);
     run.ends_with(3);
     assert!(run.stderr.contains("changed by somebody else meanwhile; looking at everything again"), "{}", run.stderr);
-    assert_eq!(world.written(), ["PUT"]);
+    assert_eq!(world.written(), [NOTED]);
     assert!(world.note(iid).contains("pushed to"), "{}", world.note(iid));
     assert!(world.sandbox.file("bot/hello", &branch, "mended").is_some());
 }
@@ -172,7 +172,7 @@ fn a_merge_request_that_gitlab_still_prepares_is_synced() {
     let world = World::new();
     world.sandbox.prepare_slowly(1);
     let iid = world.contribute();
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), FIRST_SYNC);
     assert_eq!(world.synced(iid), [""; 0]);
 }
 
@@ -211,7 +211,7 @@ fn a_commit_on_any_branch_of_the_project_can_be_the_upstream_ref() {
     let merge = ["commit-tree", "-m", "Merge upstream's fixes", "-p", "fix", "-p", &upstream, &tree];
     world.sandbox.branch_at(FORK, "fix", &world.sandbox.git(FORK, &merge));
     configure(&world, &CONFIG.replace("v1.0", &upstream));
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), FIRST_SYNC);
     assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
     let asked = world.sandbox.api_requests();
     let asked = asked.iter().filter(|request| request.path.ends_with(&format!("/commits/{upstream}/refs")));
@@ -296,7 +296,7 @@ fn a_fork_that_is_open_to_more_than_dist_git_counts() {
     world.sandbox.set_visibility("bot/hello", Visibility::Public);
     world.refused(iid, &["fewer people may see this merge request"]);
     world.sandbox.set_visibility("bot/hello", Visibility::Private);
-    assert_eq!(world.synced(iid), ["PUSH", "POST", "PUT"]);
+    assert_eq!(world.synced(iid), [PUSHED, OPENED, NOTED]);
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_person_who_closes_or_merges_in_dist_git_is_heard() {
     world.synced(iid);
     world.sandbox.close(DIST, world.opened().iid, "maintainer");
     world.change("More", &[("MORE", Some("More.\n"))]);
-    assert_eq!(world.synced(iid), ["PUT"]);
+    assert_eq!(world.synced(iid), [NOTED]);
     assert!(world.note(iid).contains("was closed there"), "{}", world.note(iid));
     assert_eq!(world.synced(iid), [""; 0]);
 }
@@ -357,7 +357,7 @@ fn what_is_hostile_acts_nowhere() {
         run.ends_with(0);
         assert!(!run.stderr.contains('\u{1b}') && !run.stdout.contains('\u{1b}'), "{}", run.stderr);
     }
-    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.written(), FIRST_SYNC);
     let acts: Vec<Act> = world.sandbox.acts().into_iter().filter(|act| act.user == "bot").collect();
     assert!(acts.is_empty(), "{acts:#?}");
     let opened = world.opened();
@@ -380,12 +380,12 @@ fn a_hostile_target_branch_is_only_a_name() {
     world.sandbox.branch_at(FORK, "fix", "c9s");
     world.change("Fix", &[("MORE", Some("More.\n"))]);
     let iid = world.sandbox.open("contributor").from(FORK, "fix").into(SOURCE, target).create();
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), FIRST_SYNC.map(|write| write.replace(" c9s-src-", &format!(" {target}-src-"))));
     assert_eq!(world.opened().target_branch, target);
     assert!(world.sandbox.acts().iter().all(|act| act.user != "bot"), "{:#?}", world.sandbox.acts());
     assert_eq!(world.synced(iid), [""; 0]);
     world.sandbox.delete_branch(DIST, target);
     world.sync(iid, &[]).ends_with(3);
-    assert_eq!(world.written(), ["PUT"]);
+    assert_eq!(world.written(), [NOTED]);
     assert!(world.sandbox.acts().iter().all(|act| act.user != "bot"), "{:#?}", world.sandbox.acts());
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use gitlab_sandbox::{RequestRecord, Role, Visibility};
 
 use super::world::{BOT_FORK, Case};
-use crate::support::world::{DIST, SOURCE, World};
+use crate::support::world::{DIST, FIRST_SYNC, SOURCE, World};
 use crate::support::{CONFIG, SPEC};
 
 /// The API requests so far, but for the creation of a fork: asking for it, and looking whether it is there.
@@ -191,7 +191,7 @@ fn a_branch_of_twenty_commits_moves_little_of_a_large_upstream() {
     let iid = sandbox.open("contributor").from(&fork, "fix").into(SOURCE, "c9s").title("Twenty fixes").create();
     sandbox.clear_log();
     world.sync(iid, &[]).ends_with(0);
-    assert_eq!(sandbox.take_writes().len(), 5);
+    assert_eq!(world.written(), FIRST_SYNC);
     let patches = sandbox.git(BOT_FORK, &["ls-tree", "--name-only", &format!("c9s-src-{iid}")]);
     assert_eq!(patches.matches(".patch").count(), 20);
     let moved = sandbox.traffic(SOURCE);

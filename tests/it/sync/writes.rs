@@ -2,13 +2,13 @@
 
 use gitlab_sandbox::{Fault, ForkImport, Role, Settings, Visibility};
 
-use crate::support::world::{DIST, FIXED, FORK, HELLO, SOURCE, World};
+use crate::support::world::{DIST, EDITED, FIRST_SYNC, FIXED, FORK, HELLO, NOTED, OPENED, PUSHED, SOURCE, World};
 use crate::support::{CONFIG, SPEC};
 
 #[test]
 fn a_merge_request_gets_its_pair_and_a_rerun_changes_nothing() {
     let (world, iid) = World::with_merge_request();
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), FIRST_SYNC);
     let opened = world.opened();
     assert_eq!(opened.title, "Return success");
     assert_eq!(opened.source_branch, format!("c9s-src-{iid}"));
@@ -36,7 +36,7 @@ fn a_merge_request_is_named_by_address_or_path_or_by_the_job() {
     let address = format!("{}/{SOURCE}/-/merge_requests/{iid}/diffs?x=1#note_2", world.sandbox.url());
     assert!(address.contains("/gitlab/"));
     world.run(world.program().args(["sync", "--merge-request", &address])).ends_with(0);
-    assert_eq!(world.written(), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.written(), FIRST_SYNC);
     assert_eq!(world.synced(iid), [""; 0]);
     let job = [
         ("GITLAB_CI", "true"),
@@ -73,7 +73,7 @@ fn a_server_without_partial_clone_works() {
     for project in [SOURCE, DIST] {
         world.sandbox.forbid_partial_clone(project);
     }
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), FIRST_SYNC);
     assert_eq!(world.patches(iid), ["0001-Return-success.patch"]);
 }
 
@@ -130,7 +130,7 @@ fn patches_that_were_merged_meanwhile_stay() {
     let config = format!("{CONFIG}- src: README\n  dest: README.upstream\n");
     world.sandbox.commit(SOURCE, "c9s", "Copy the README", &[(".distro/source-git.yaml", Some(&config))]);
     world.sandbox.commit(SOURCE, "c9s", "Mention", &[("MORE", Some("More.\n"))]);
-    assert_eq!(world.synced(iid), ["PUSH", "PUT"]);
+    assert_eq!(world.synced(iid), [PUSHED, NOTED]);
     assert_eq!(world.patches(iid), ["0001-Greet.patch", "0002-Mention.patch", "0003-Return-success.patch"]);
     assert_eq!(world.pushed(iid, "README.upstream").unwrap(), "Hello.\n");
 }
@@ -194,7 +194,7 @@ fn a_new_release_heads_the_note() {
 fn the_fork_is_waited_for() {
     let (world, iid) = World::with_merge_request();
     world.sandbox.set_fork_import(ForkImport::AfterReadings(7));
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), FIRST_SYNC);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_fork_whose_settings_are_not_the_bots_is_used_and_warned_of() {
     let run = world.sync(iid, &[]);
     run.ends_with(0);
     assert!(run.stderr.contains("the bot may not change the settings of bot/hello"), "{}", run.stderr);
-    assert_eq!(world.written(), ["POST", "PUSH", "POST", "POST"]);
+    assert_eq!(world.written(), ["POST rpms/hello/fork", PUSHED, OPENED, FIRST_SYNC[4]]);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_fork_that_cannot_be_made_is_said() {
     let run = world.sync(iid, &[]);
     run.ends_with(1);
     assert!(run.stderr.contains("no space left"), "{}", run.stderr);
-    assert_eq!(world.written(), ["POST"]);
+    assert_eq!(world.written(), ["POST rpms/hello/fork"]);
 }
 
 #[test]
@@ -233,7 +233,8 @@ fn forks_can_live_in_a_group() {
     world.sandbox.group("rpms/forks", Visibility::Public);
     world.sandbox.group_member("rpms/forks", "bot", Role::Maintainer);
     world.instance("forks: {group: rpms/forks}\n");
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    let there = FIRST_SYNC.map(|write| write.replace(" bot/", " rpms/forks/"));
+    assert_eq!(world.synced(iid), there);
     assert!(world.sandbox.tip("rpms/forks/hello", &format!("c9s-src-{iid}")).is_some());
     assert_eq!(world.synced(iid), [""; 0]);
 }
@@ -248,7 +249,8 @@ fn the_branch_can_live_in_dist_git_itself() {
     assert_eq!(world.written(), [""; 0]);
 
     world.sandbox.member(DIST, "bot", Role::Developer);
-    assert_eq!(world.synced(iid), ["PUSH", "POST", "POST"]);
+    let there = FIRST_SYNC.map(|write| write.replace(" bot/", " rpms/"));
+    assert_eq!(world.synced(iid), there[2..]);
     assert!(world.sandbox.tip(DIST, &format!("c9s-src-{iid}")).is_some());
     assert_eq!(world.synced(iid), [""; 0]);
 }
@@ -298,7 +300,7 @@ fn a_fork_that_lags_behind_gets_what_it_lacks() {
         let content = format!("{number}\n");
         world.sandbox.commit(DIST, "c9s", "Rebuild", &[("rebuilt", Some(&content)), (&content, Some(&content))]);
     }
-    assert_eq!(world.synced(iid), ["PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), [PUSHED, OPENED, FIRST_SYNC[4]]);
     let branch = format!("c9s-src-{iid}");
     let log = world.sandbox.git("bot/hello", &["log", "--format=%s", &branch]);
     assert_eq!(log.lines().collect::<Vec<_>>(), ["Return success", "Rebuild", "Rebuild", "Rebuild", "Import hello"]);
@@ -306,7 +308,7 @@ fn a_fork_that_lags_behind_gets_what_it_lacks() {
 
     // And again, with the branch there already.
     world.sandbox.commit(DIST, "c9s", "Rebuild again", &[("rebuilt", Some("again\n"))]);
-    assert_eq!(world.synced(iid)[..1], ["PUSH"]);
+    assert_eq!(world.synced(iid)[..1], [PUSHED]);
     let parent = world.sandbox.git("bot/hello", &["rev-parse", &format!("{branch}^")]);
     assert_eq!(parent.trim(), world.sandbox.tip(DIST, "c9s").unwrap());
 }
@@ -349,13 +351,13 @@ fn title_description_and_draft_state_follow_unless_a_person_changed_them() {
     world.synced(iid);
     let dist_iid = world.opened().iid;
     world.sandbox.set_title(SOURCE, iid, "contributor", "Draft: Return zero");
-    assert_eq!(world.synced(iid), ["PUSH", "PUT"]);
+    assert_eq!(world.synced(iid), [PUSHED, EDITED]);
     assert_eq!(world.opened().title, "Draft: Return zero");
     assert!(world.message(iid).starts_with("Return zero\n"), "the commit is not a draft");
 
     // Only the draft state changes: the commit is as it was.
     world.sandbox.set_title(SOURCE, iid, "contributor", "Return zero");
-    assert_eq!(world.synced(iid), ["PUT"]);
+    assert_eq!(world.synced(iid), [EDITED]);
     assert!(!world.opened().is_draft());
 
     world.sandbox.set_title(DIST, dist_iid, "maintainer", "hello: return zero");
@@ -363,7 +365,7 @@ fn title_description_and_draft_state_follow_unless_a_person_changed_them() {
     world.sandbox.set_description(DIST, dist_iid, "maintainer", &written);
     world.sandbox.set_title(SOURCE, iid, "contributor", "Return nothing");
     world.sandbox.set_description(SOURCE, iid, "contributor", "Callers insist.\n");
-    assert_eq!(world.synced(iid), ["PUSH", "PUT"]);
+    assert_eq!(world.synced(iid), [PUSHED, EDITED]);
     let opened = world.opened();
     assert_eq!(opened.title, "hello: return zero");
     assert!(opened.description.starts_with("Callers insist.\n"), "{}", opened.description);
@@ -389,7 +391,7 @@ fn a_merge_request_of_somebody_else_does_not_count() {
     world.sandbox.branch_at(&fork, &branch, "c9s");
     world.sandbox.commit(&fork, &branch, "Evil", &[("evil", Some("yes\n"))]);
     let theirs = world.sandbox.open("other").from(&fork, &branch).into(DIST, "c9s").title("Mine").create();
-    assert_eq!(world.synced(iid), ["POST", "PUT", "PUSH", "POST", "POST"]);
+    assert_eq!(world.synced(iid), FIRST_SYNC);
     assert_eq!(world.sandbox.merge_request(DIST, theirs).title, "Mine");
     assert_eq!(world.sandbox.merge_requests(DIST).len(), 2);
     assert_eq!(world.synced(iid), [""; 0]);
@@ -406,7 +408,7 @@ fn one_note_stays_the_oldest_of_the_bot() {
     let second = world.sandbox.note(SOURCE, iid, "bot", &note);
     let words = world.sandbox.note(SOURCE, iid, "bot", "Something else that somebody wrote with the bot's account.");
     world.sandbox.clear_log();
-    assert_eq!(world.synced(iid), ["DELETE"]);
+    assert_eq!(world.synced(iid), ["DELETE src/hello/merge_requests/1/notes/*"]);
     let left: Vec<_> = world.sandbox.notes(SOURCE, iid).into_iter().map(|note| note.id).collect();
     assert!(left.contains(&others) && left.contains(&words) && !left.contains(&second), "{left:?}");
 }

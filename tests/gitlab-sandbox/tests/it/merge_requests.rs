@@ -164,7 +164,8 @@ fn changes_follow_gitlabs_rules() {
     sandbox.close("src/curl", 1, "contributor");
     sandbox.delete_branch("contributor/curl", "fix");
     assert_eq!(put(&contributor, json!({ "state_event": "reopen" })).json()["state"], "closed", "its branch is gone");
-    assert!(sandbox.take_writes().iter().all(|write| write.method == "PUT"));
+    let edited = format!("{TARGET}/1");
+    assert!(sandbox.take_writes().iter().all(|write| write.method == "PUT" && write.path == edited));
 }
 
 #[test]

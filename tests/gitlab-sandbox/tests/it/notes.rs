@@ -34,8 +34,9 @@ fn a_note_is_written_read_edited_and_removed() {
     assert_eq!((sandbox.notes("src/curl", 1)[0].edits, sandbox.notes("src/curl", 1)[0].body.as_str()), (1, "Bye"));
     assert_eq!(call(&sandbox, &bot, "DELETE", &path, &Value::Null).status, 204);
     assert_eq!(get(&sandbox, &bot, &path).pair(), (404, json!({ "message": "404 Not found" })));
-    let methods: Vec<String> = sandbox.take_writes().into_iter().map(|write| write.method).collect();
-    assert_eq!(methods, ["POST", "PUT", "DELETE"]);
+    let written = sandbox.take_writes().into_iter().map(|write| format!("{} {}", write.method, write.path));
+    let expected = [format!("POST {NOTES}"), format!("PUT {path}"), format!("DELETE {path}")];
+    assert_eq!(written.collect::<Vec<_>>(), expected);
 }
 
 #[test]
