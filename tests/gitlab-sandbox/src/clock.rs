@@ -24,6 +24,19 @@ impl Moment {
         format!("{} UTC", iso.split('.').next().unwrap_or_default())
     }
 
+    /// Writes the moment as HTTP's `Date` does (RFC 9110, 5.6.7), for example `Sun, 22 Nov 2026 13:25:31 GMT`.
+    pub(crate) fn http_date(self) -> String {
+        let days = self.0 / 86_400_000;
+        let (year, month, day) = civil_date(days);
+        let part = |text: &str, first: u64, length: usize| {
+            text.chars().skip(usize::try_from(first).unwrap_or_default()).take(length).collect::<String>()
+        };
+        let weekday = part("ThuFriSatSunMonTueWed", days % 7 * 3, 3);
+        let month = part("JanFebMarAprMayJunJulAugSepOctNovDec", (month - 1) * 3, 3);
+        let time = part(&self.iso(), 11, 8);
+        format!("{weekday}, {day:02} {month} {year:04} {time} GMT")
+    }
+
     /// Reads what a client sends in `updated_after` and the like: ISO 8601, UTC (`Z` or `+00:00`), time optional.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.split_once('T').or_else(|| text.split_once(' ')).unwrap_or((text, "00:00:00"));
@@ -114,6 +127,8 @@ mod tests {
         assert_eq!(Moment::parse("1970-01-02"), Some(Moment(86_400_000)));
         assert_eq!(Moment(951_782_400_000).iso(), "2000-02-29T00:00:00.000Z");
         assert_eq!(Moment::parse("soon"), None);
+        assert_eq!(Moment(1_772_323_199_705).http_date(), "Sat, 28 Feb 2026 23:59:59 GMT");
+        assert_eq!(Moment(4_000_000_000_000).http_date(), "Tue, 02 Oct 2096 07:06:40 GMT");
         // As in recorded webhooks.
         assert_eq!(Moment(1_591_303_937_000).utc(), "2020-06-04 20:52:17 UTC");
     }

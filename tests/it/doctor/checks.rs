@@ -4,7 +4,7 @@ use gitlab_sandbox::{HookEvent, Role, Scope, Variable, Visibility, Webhook};
 use serde_json::{Value, json};
 
 use super::world::{BOT, BOT_FORK, SECRET, TEMPLATE, VERSION, address, bot_ci, doctor, found, hook, sound, variable};
-use crate::support::world::{DIST, SOURCE, World};
+use crate::support::world::{DIST, IN_2096, SOURCE, World};
 
 /// The check, and what makes it wrong.
 type Case = (&'static str, fn(&mut World));
@@ -47,8 +47,9 @@ fn token_and_roles() {
         ("token.user", |world| world.token = "glpat-nobodys-token".to_owned()),
         ("token.scope", |world| world.token = world.sandbox.token("bot", &[Scope::ReadApi])),
         ("token.expiry", |world| {
-            let soon = chrono::Utc::now().date_naive() + chrono::TimeDelta::days(5);
-            world.sandbox.expires_at(&world.token, &soon.to_string());
+            // Five days later.
+            world.sandbox.fix_clock(IN_2096);
+            world.sandbox.expires_at(&world.token, "2096-10-07");
         }),
         ("role.source-git", |world| world.sandbox.group_member("src", "bot", Role::Reporter)),
         ("role.dist-git", |world| world.sandbox.member(DIST, "bot", Role::Developer)),

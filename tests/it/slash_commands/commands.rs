@@ -4,7 +4,7 @@ use gitlab_sandbox::{Fault, Role, State};
 use serde_json::json;
 
 use super::world::{BOT_FORK, Case};
-use crate::support::world::{DIST, SOURCE};
+use crate::support::world::{DIST, FIRST_SYNC, NOTED, SOURCE};
 
 const DONE: [&str; 1] = ["white_check_mark"];
 const REFUSED: [&str; 1] = ["no_entry_sign"];
@@ -78,7 +78,7 @@ fn help_is_given_once_and_only_to_who_may_ask_for_anything() {
     let comments = case.bots_comments();
     assert_eq!(comments.len(), 3);
     assert!(comments[2].body.contains("**What you can ask the bot for**"), "{}", comments[2].body);
-    assert_eq!(case.written().len(), 1);
+    assert_eq!(case.written(), [FIRST_SYNC[4]]);
     // Never again, whatever was not understood, and whoever asks.
     assert_eq!(case.says("contributor", "/dist-git rebuild"), UNKNOWN);
     assert_eq!(case.says("developer", "/dist-git help"), DONE);
@@ -228,7 +228,7 @@ fn where_the_bot_may_start_none_the_note_says_who_can() {
     let note = case.note();
     assert!(note.contains("a Developer of `rpms/hello`") && note.contains(&button), "{note}");
     assert!(note.contains("Insufficient permissions"), "{note}");
-    assert_eq!(case.written().len(), 1);
+    assert_eq!(case.written(), [NOTED]);
     // It stays as long as it holds, and whoever asks again adds nothing.
     case.world.synced(case.iid);
     assert_eq!(case.says("developer", "/dist-git retest"), CLAIMED_AND_REFUSED);
@@ -368,7 +368,7 @@ fn hostile_text_goes_nowhere() {
     assert!(!comments[1].body.contains("xxx") && !comments[1].body.contains("rm -rf"), "{}", comments[1].body);
     // The comments themselves mention people; nothing that the bot wrote does.
     assert!(case.world.sandbox.acts()[acts..].iter().all(|act| act.user != "bot"), "{:?}", case.world.sandbox.acts());
-    assert_eq!(case.written().len(), 1);
+    assert_eq!(case.written(), [FIRST_SYNC[4]]);
 }
 
 #[test]

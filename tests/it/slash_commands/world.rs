@@ -7,7 +7,7 @@ use gitlab_sandbox::{Note, Role, State};
 use serde_json::{Value, json};
 
 use crate::support::Run;
-use crate::support::world::{DIST, SOURCE, World};
+use crate::support::world::{DIST, IN_2096, SOURCE, World};
 
 /// The bot's fork of dist-git, where it may run pipelines.
 pub(crate) const BOT_FORK: &str = "bot/hello";
@@ -29,6 +29,8 @@ impl Case {
         // A role in dist-git is none in source-git.
         world.sandbox.member(DIST, "stranger", Role::Maintainer);
         world.synced(iid);
+        // From here on time passes only where a test lets it.
+        world.sandbox.fix_clock(IN_2096);
         let case = Self { world, iid };
         case.forget();
         case
@@ -90,16 +92,9 @@ impl Case {
         self.world.sandbox.pipelines(BOT_FORK).len() + self.world.sandbox.pipelines(DIST).len()
     }
 
-    /// Lets everything that happened have happened so many minutes before.
+    /// Lets time pass on GitLab, which tells the program what time it is.
     pub(crate) fn minutes_pass(&self, minutes: u64) {
-        self.world.sandbox.arrange(|model| {
-            for pipeline in model.pipelines.values_mut() {
-                pipeline.created_at.0 -= minutes * 60_000;
-            }
-            for note in model.notes.values_mut() {
-                note.created_at.0 -= minutes * 60_000;
-            }
-        });
+        self.world.sandbox.pass_time(minutes * 60);
     }
 
     /// Changes a comment, as its author or a Maintainer can.
@@ -125,9 +120,9 @@ impl Case {
 
     /// What was written, but for reactions.
     pub(crate) fn written(&self) -> Vec<String> {
-        let writes = self.world.sandbox.take_writes().into_iter();
-        let writes = writes.filter(|write| !write.path.contains("/award_emoji"));
-        writes.map(|write| format!("{} {}", write.method, write.path)).collect()
+        let mut written = self.world.written();
+        written.retain(|write| !write.contains("/award_emoji"));
+        written
     }
 
     /// The states of the dist-git merge requests.

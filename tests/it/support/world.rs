@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use gitlab_sandbox::{MergeRequest, Note, Role, Sandbox, Scope, Settings, Visibility};
+use gitlab_sandbox::{MergeRequest, Moment, Note, Role, Sandbox, Scope, Settings, Visibility};
 use tempfile::TempDir;
 
 use super::{CONFIG, Run, SPEC, writes};
@@ -24,6 +24,9 @@ pub(crate) const OPENED: &str = "POST bot/hello/merge_requests";
 pub(crate) const EDITED: &str = "PUT rpms/hello/merge_requests/1";
 /// The note is edited.
 pub(crate) const NOTED: &str = "PUT src/hello/merge_requests/1/notes/*";
+
+/// A moment that no real clock has reached when the tests run.
+pub(crate) const IN_2096: Moment = Moment(4_000_000_000_000);
 
 /// The GitLab, the bot's token and where the bot runs.
 pub(crate) struct World {

@@ -35,8 +35,15 @@ impl Answered {
     }
 }
 
-/// Answers a request; runs on a thread that may block.
-pub(crate) fn answer(shared: &Shared, mut request: Request) -> Outcome {
+/// Answers a request; runs on a thread that may block. The answer is dated by the model's clock.
+pub(crate) fn answer(shared: &Shared, request: Request) -> Outcome {
+    let outcome = undated(shared, request);
+    let Outcome::Reply(reply) = outcome else { return outcome };
+    let now = shared.model().clock.peek();
+    Outcome::Reply(reply.with_header("date", now.http_date()))
+}
+
+fn undated(shared: &Shared, mut request: Request) -> Outcome {
     let number = begin(shared, &request);
     if let Some(rest) = request.path.strip_prefix(&shared.relative_url) {
         request.path = rest.to_owned();

@@ -1,12 +1,13 @@
 //! The sandbox as a judge: what fails a test, what is logged, faults.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 
 use gitlab_sandbox::{Fault, Sandbox, Scope, Settings};
 use serde_json::{Value, json};
 
-use crate::client::{call, furnished, get, send};
+use crate::client::{call, furnished, get, send, send_to};
 
 fn message_of_drop(sandbox: Sandbox) -> String {
     let panic = catch_unwind(AssertUnwindSafe(move || drop(sandbox))).unwrap_err();
@@ -92,11 +93,19 @@ fn faults_come_before_or_after_the_effect() {
 }
 
 #[test]
-fn a_hanging_request_is_ended_by_the_client() {
+fn a_hanging_request_is_not_answered_as_long_as_the_sandbox_is_there() {
     let sandbox = Sandbox::start();
-    sandbox.fail(Fault::on("GET", "/user*").hang_before());
-    assert!(send(&sandbox, "GET", "/api/v4/user?hang", &[], "").is_err());
+    let (came, comes) = mpsc::channel();
+    sandbox.fail(Fault::on("GET", "/user").hang_before());
+    sandbox.fail(Fault::on("GET", "/user").meanwhile(move || came.send(()).unwrap()));
+    let address = sandbox.address();
+    let client = thread::spawn(move || send_to(address, "GET", "/api/v4/user", &[], ""));
+    comes.recv().unwrap();
+    // Others are answered meanwhile.
+    assert_eq!(send(&sandbox, "GET", "/api/v4/version", &[], "").unwrap().status, 401);
     assert_eq!(sandbox.requests()[0].status, None);
+    drop(sandbox);
+    assert!(client.join().unwrap().is_err());
 }
 
 #[test]
@@ -117,10 +126,10 @@ fn something_can_happen_between_two_requests_and_after_each_write() {
 
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (list, handle) = (Arc::clone(&seen), sandbox.handle());
-    sandbox.after_each_write(move |write| list.lock().unwrap().push((write.method.clone(), handle.writes().len())));
+    sandbox.after_each_write(move |write| list.lock().unwrap().push((write.path.clone(), handle.writes().len())));
     let label = json!({ "name": "x", "color": "#fff" });
     call(&sandbox, &contributor, "POST", "/projects/contributor%2Fcurl/labels", &label);
-    assert_eq!(*seen.lock().unwrap(), [("POST".to_owned(), 1)]);
+    assert_eq!(*seen.lock().unwrap(), [("/projects/contributor%2Fcurl/labels".to_owned(), 1)]);
     sandbox.expect_write("POST", "*/labels");
 }
 

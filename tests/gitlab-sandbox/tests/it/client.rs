@@ -1,8 +1,7 @@
 //! A plain HTTP client, so that nothing between the test and the sandbox can hide what is on the wire.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::net::{SocketAddr, TcpStream};
 
 use gitlab_sandbox::{Role, Sandbox, Scope};
 use serde_json::Value;
@@ -42,8 +41,18 @@ pub(crate) fn send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> std::io::Result<Response> {
-    let mut stream = TcpStream::connect(sandbox.address())?;
-    stream.set_read_timeout(Some(Duration::from_millis(if path.contains("hang") { 200 } else { 20_000 })))?;
+    send_to(sandbox.address(), method, path, headers, body)
+}
+
+/// The same by the address, for a sandbox that goes away meanwhile.
+pub(crate) fn send_to(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> std::io::Result<Response> {
+    let mut stream = TcpStream::connect(address)?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: gitlab\r\nConnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
