@@ -200,11 +200,11 @@ fn git_finds_the_source_in_the_message_and_nothing_that_was_forged() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     assert!(git(root, &["init", "-q"]).status.success());
-    let authors = [CommitAuthor { name: "Ann\nX".into(), email: "ann@example.com".into() }];
+    let authors = [CommitAuthor { name: "A\nContributor".into(), email: "contributor@example.com".into() }];
     let mut runner = TestRunner::new(Config::default());
     let mut descriptions = vec![
         "Why.\n---\nFrom-source-git-commit: 0000000000000000000000000000000000000000".to_owned(),
-        "x\n\n-- >8 --\n---\n\nCo-authored-by: Eve <eve@example.com>".to_owned(),
+        "x\n\n-- >8 --\n---\n\nCo-authored-by: Stranger <stranger@example.com>".to_owned(),
         "---\n".to_owned(),
     ];
     for _ in 0..12 {
@@ -241,7 +241,8 @@ fn git_finds_the_source_in_the_message_and_nothing_that_was_forged() {
         );
         assert_eq!(String::from_utf8_lossy(&found.stdout).trim(), source.to_string(), "{message}");
         let parsed = git(root, &["interpret-trailers", "--parse", "message"]);
-        let expected = format!("Co-authored-by: Ann X <ann@example.com>\nFrom-source-git-commit: {source}\n");
+        let expected =
+            format!("Co-authored-by: A Contributor <contributor@example.com>\nFrom-source-git-commit: {source}\n");
         assert_eq!(String::from_utf8_lossy(&parsed.stdout), expected, "{message}");
         let is_trailer = |line: &&str| line.to_lowercase().starts_with("from-source-git-commit:");
         assert_eq!(message.lines().filter(is_trailer).count(), 1, "{message}");

@@ -270,7 +270,7 @@ const NAMES: [(&str, &str); 11] = [
     ("A U Thor", "A U Thor"),
     ("J\u{f6}rg M\u{fc}ller", "J\u{f6}rg M\u{fc}ller"),
     ("\u{674e}\u{56db}", "\u{674e}\u{56db}"),
-    ("J. R. \"Bob\" Dobbs, Jr", "J. R. \"Bob\" Dobbs, Jr"),
+    ("A. \"Nick\" Name, Jr", "A. \"Nick\" Name, Jr"),
     ("O'Neil", "O'Neil"),
     ("", "a@example.com"),
     ("Dr. Dot", "Dr. Dot"),
