@@ -1,5 +1,5 @@
-//! README.md and the pages of docs/: every command line in them is run, in the order of the page, and what they link to
-//! and name is there.
+//! README.md, CONTRIBUTING.md and the pages of docs/: every command line in them is run, in the order of the page, and what
+//! they link to and name is there.
 //!
 //! A page says in hidden comments in which scene its lines are run and what happens in between (`guide/page.rs`). What a
 //! page writes for something that only the reader knows is put in by the scene.
@@ -20,11 +20,16 @@ use page::{Page, Piece};
 use shell::Shell;
 
 /// Lines that are run by nothing here, and why.
-const NOT_RUN: [(&str, &str); 6] = [
+const NOT_RUN: [(&str, &str); 11] = [
     ("cargo run --release --example demo", "tests/run does it"),
     ("tests/run", "it runs this test"),
     ("cargo install --locked --path .", "it builds everything once more"),
     ("container/build source-git-bot:dev", "tests/container/run does it"),
+    ("cargo build", "tests/run builds everything"),
+    ("cargo run --example demo", "tests/run does it"),
+    ("cargo test --lib pair::", "tests/run runs all tests"),
+    ("cargo test --test it sync::", "it is a part of these tests"),
+    ("cargo test --test it layers", "it is a part of these tests"),
     ("cargo build --release", "tests/run builds a release for the image"),
     ("benches/update-dist-git", "it takes minutes, and measures nothing on a busy machine"),
 ];
@@ -132,6 +137,11 @@ fn the_lines_about_production_do_what_they_say() {
 #[test]
 fn the_lines_about_staging_do_what_they_say() {
     play("docs/operating-staging.md");
+}
+
+#[test]
+fn the_lines_about_contributing_do_what_they_say() {
+    play("CONTRIBUTING.md");
 }
 
 #[test]

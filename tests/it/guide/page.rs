@@ -48,9 +48,9 @@ pub(super) fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// README.md and everything in docs/, by their paths from the top.
+/// README.md, CONTRIBUTING.md and everything in docs/, by their paths from the top.
 pub(super) fn paths() -> Vec<PathBuf> {
-    let mut found = vec![PathBuf::from("README.md")];
+    let mut found = vec![PathBuf::from("README.md"), PathBuf::from("CONTRIBUTING.md")];
     let mut directories = vec![PathBuf::from("docs")];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(top().join(&directory)).unwrap().map(Result::unwrap) {
@@ -66,8 +66,8 @@ pub(super) fn paths() -> Vec<PathBuf> {
     found
 }
 
-/// README.md and the pages of docs/ that people wrote: the reference is made from the program, and the live check is for a
-/// GitLab that is none of ours.
+/// README.md, CONTRIBUTING.md and the pages of docs/ that people wrote: the reference is made from the program, and the live
+/// check is for a GitLab that is none of ours.
 pub(super) fn guide() -> Vec<PathBuf> {
     let is_made = |path: &Path| path == Path::new("docs/reference.md") || path.starts_with("docs/live-check");
     paths().into_iter().filter(|path| !is_made(path)).collect()
