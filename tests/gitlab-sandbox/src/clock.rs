@@ -26,13 +26,14 @@ impl Moment {
 
     /// Writes the moment as HTTP's `Date` does (RFC 9110, 5.6.7), for example `Sun, 22 Nov 2026 13:25:31 GMT`.
     pub(crate) fn http_date(self) -> String {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
         let days = self.0 / 86_400_000;
         let (year, month, day) = civil_date(days);
-        let weekday = DAYS[usize::try_from(days % 7).unwrap_or_default()];
-        let month: String = MONTHS.chars().skip(usize::try_from(month).unwrap_or(1) * 3 - 3).take(3).collect();
-        let time: String = self.iso().chars().skip(11).take(8).collect();
+        let part = |text: &str, first: u64, length: usize| {
+            text.chars().skip(usize::try_from(first).unwrap_or_default()).take(length).collect::<String>()
+        };
+        let weekday = part("ThuFriSatSunMonTueWed", days % 7 * 3, 3);
+        let month = part("JanFebMarAprMayJunJulAugSepOctNovDec", (month - 1) * 3, 3);
+        let time = part(&self.iso(), 11, 8);
         format!("{weekday}, {day:02} {month} {year:04} {time} GMT")
     }
 

@@ -36,6 +36,9 @@ struct Import {
     line: usize,
 }
 
+/// An import, the inline modules around it, and whether it is for others too.
+type Use = (Import, Vec<String>, bool);
+
 impl File {
     pub(super) fn parse(name: &str, text: &str) -> Self {
         let mut module: Vec<String> = name.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
@@ -198,10 +201,11 @@ fn modules(tokens: &[Token]) -> Vec<Vec<String>> {
     all
 }
 
+/// A token and the inline modules around it.
 type Placed = (Token, Vec<String>);
 
-/// The names that the `use` declarations import, where, and whether for others too; and the tokens that are left.
-fn imports(tokens: &[Token]) -> (Vec<(Import, Vec<String>, bool)>, Vec<Placed>) {
+/// What the `use` declarations import, and the tokens that are left.
+fn imports(tokens: &[Token]) -> (Vec<Use>, Vec<Placed>) {
     let (modules, mut found, mut rest, mut at) = (modules(tokens), Vec::new(), Vec::new(), 0);
     while at < tokens.len() {
         // `impl Trait + use<'a>` imports nothing.
