@@ -2,7 +2,7 @@
 
 use crate::forge::{CommitStatus, Forge, ForgeError, MergeRequest, NewCommitStatus, Posting};
 use crate::pair::note::ci_results::Acceptance;
-use crate::pair::statuses::{Post, Posted, StatusPlace, StatusState};
+use crate::pair::statuses::{PostedStatus, StatusPlace, StatusPost, StatusState};
 use crate::types::{CommitId, ProjectId};
 
 /// The most statuses of a commit that are looked at: more than a merge request has for one commit.
@@ -63,7 +63,7 @@ fn place_on_branch(source: &MergeRequest, commit: &CommitId) -> Option<StatusPla
 
 /// Returns the statuses on a commit that are in pipelines of a source-git merge request or its branch. Others are about
 /// another merge request that holds the same commit, for example one into another branch.
-pub(crate) fn posted(forge: &Forge, source: &MergeRequest, commit: &CommitId) -> Result<Vec<Posted>, ForgeError> {
+pub(crate) fn posted(forge: &Forge, source: &MergeRequest, commit: &CommitId) -> Result<Vec<PostedStatus>, ForgeError> {
     let project = source.target_project_id;
     let of_merge_request = format!("refs/merge-requests/{}/", source.iid);
     let is_own_branch = |name: &str| source.source_project_id == Some(project) && name == source.source_branch;
@@ -75,7 +75,7 @@ pub(crate) fn posted(forge: &Forge, source: &MergeRequest, commit: &CommitId) ->
     for status in forge.commit_statuses(project, commit).take(LOOKED_AT) {
         let status = status?;
         if is_its(&status) {
-            found.push(Posted {
+            found.push(PostedStatus {
                 name: status.name,
                 state: status.status,
                 description: status.description,
@@ -89,8 +89,8 @@ pub(crate) fn posted(forge: &Forge, source: &MergeRequest, commit: &CommitId) ->
 }
 
 /// Posts a status.
-pub(crate) fn post(forge: &Forge, project: ProjectId, post: &Post) -> Result<Posting, ForgeError> {
-    let Post { place, status } = post;
+pub(crate) fn post(forge: &Forge, project: ProjectId, post: &StatusPost) -> Result<Posting, ForgeError> {
+    let StatusPost { place, status } = post;
     let (pipeline, branch) = match place {
         StatusPlace::Pipeline { id, .. } => (Some(*id), None),
         StatusPlace::Branch { name, .. } => (None, Some(name.as_str())),

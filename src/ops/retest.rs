@@ -15,7 +15,7 @@ use crate::ops::session::{Bot, Setting};
 use crate::ops::{Surroundings, notes};
 use crate::pair::markers;
 use crate::pair::note::DistGitLink;
-use crate::pair::note::retest_hint::{self, RunSection};
+use crate::pair::note::retest_hint::{self, RetestHint};
 use crate::types::{PipelineId, Refusal};
 
 /// How many pipelines of a merge request are looked at; GitLab lists the newest of each kind first.
@@ -96,7 +96,7 @@ pub(crate) fn retest(bot: &Bot, reference: &MergeRequestReference, global: &Glob
 /// Brings the note up to date after a pipeline was started.
 pub(crate) fn tell(bot: &Bot, pair: Pair, global: &Global, surroundings: &Surroundings) -> Result<()> {
     if let Some(note) = own_note(bot, &pair)?
-        && let Some(text) = RunSection::removed_from(&note.body)
+        && let Some(text) = RetestHint::removed_from(&note.body)
     {
         bot.forge.edit_note(pair.source.target_project_id, pair.source.iid, note.id, &text)?;
     }
@@ -108,7 +108,7 @@ fn say_who_can(bot: &Bot, pair: &Pair, reason: &str) -> Result<()> {
     let Some(note) = own_note(bot, pair)? else { return Ok(()) };
     let dist_git =
         DistGitLink { project: pair.dist_path.clone(), merge_request: pair.dist.iid, url: pair.dist.web_url.clone() };
-    let Some(section) = RunSection::new(&note.body, &dist_git, reason) else { return Ok(()) };
+    let Some(section) = RetestHint::new(&note.body, &dist_git, reason) else { return Ok(()) };
     let text = section.replace_in(&note.body);
     if text != note.body {
         bot.forge.edit_note(pair.source.target_project_id, pair.source.iid, note.id, &text)?;

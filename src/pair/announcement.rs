@@ -58,11 +58,11 @@ pub struct AnnouncedMergeRequest<'a> {
     pub url: &'a str,
 }
 
-/// Returns the note that tells `news`.
-pub fn note(news: &Announcement, about: AnnouncedMergeRequest<'_>) -> String {
+/// Returns the note that tells `announcement`.
+pub fn note(announcement: &Announcement, about: AnnouncedMergeRequest<'_>) -> String {
     let AnnouncedMergeRequest { path, merge_request, url } = about;
     let source = format!("The source-git merge request [{path}!{merge_request}]({url})");
-    let said = match news {
+    let said = match announcement {
         Announcement::Closed => format!(
             "{source} was closed, so the bot closes this merge request too, and reopens it if the source-git one is reopened. To \
              keep the change all the same, reopen this merge request: the bot then leaves it alone."
@@ -102,7 +102,7 @@ pub fn note(news: &Announcement, about: AnnouncedMergeRequest<'_>) -> String {
             sanitize::code(was.to_string().as_bytes())
         ),
     };
-    format!("{said}\n\n{}", markers::told_line(news))
+    format!("{said}\n\n{}", markers::announcement_line(announcement))
 }
 
 fn merged_as(commit: &Option<CommitId>) -> String {
@@ -112,7 +112,7 @@ fn merged_as(commit: &Option<CommitId>) -> String {
 
 /// Returns what a note of the bot tells; nothing where it is none of these.
 pub fn read(body: &str) -> Option<Announcement> {
-    markers::read_told(body)
+    markers::read_announcement(body)
 }
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
         let url = "https://gitlab.example/src/hello/-/merge_requests/7";
         let about = AnnouncedMergeRequest { path: &path, merge_request: MergeRequestIid(7), url };
         let commit = CommitId::from_bytes([0xab; 20]);
-        for news in [
+        for announcement in [
             Announcement::Closed,
             Announcement::Reopened,
             Announcement::AskedFor,
@@ -139,8 +139,8 @@ mod tests {
             Announcement::Gone,
             Announcement::Overwritten { was: commit },
         ] {
-            let note = note(&news, about);
-            assert_eq!(read(&note), Some(news));
+            let note = note(&announcement, about);
+            assert_eq!(read(&note), Some(announcement));
             assert!(
                 note.contains("src/hello!7") || note.contains("abababababab") || note.contains("\"moved\""),
                 "{note}"
@@ -154,8 +154,8 @@ mod tests {
         let path: ProjectPath = "src/hello".parse().unwrap();
         let url = "https://gitlab.example/src/hello/-/merge_requests/7";
         let about = AnnouncedMergeRequest { path: &path, merge_request: MergeRequestIid(7), url };
-        let news = Announcement::Merged { commit: Some(CommitId::from_bytes([0xab; 20])) };
-        insta::assert_snapshot!(note(&news, about), @r#"
+        let announcement = Announcement::Merged { commit: Some(CommitId::from_bytes([0xab; 20])) };
+        insta::assert_snapshot!(note(&announcement, about), @r#"
         The source-git merge request [src/hello!7](https://gitlab.example/src/hello/-/merge_requests/7) was merged as `ababababab`. You can merge this merge request now. Until you do, the bot keeps it in step with the target branch in source-git.
 
         <!-- source-git-bot v1: told {"news":"merged","commit":"abababababababababababababababababababab"} -->

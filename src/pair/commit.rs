@@ -29,7 +29,7 @@ const EMAIL_LIMIT: usize = 254;
 
 /// Who wrote a commit, as the commit says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitAuthor {
+pub struct SourceAuthor {
     /// The name.
     pub name: BString,
     /// The mail address.
@@ -40,9 +40,9 @@ pub struct CommitAuthor {
 ///
 /// `own_title` is what [`title::title`] makes of the source-git merge request's title, `description` its description as
 /// the contributor wrote it, `authors` those of its commits, `source` its head.
-pub fn message(own_title: &str, description: &str, authors: &[CommitAuthor], source: &CommitId) -> String {
+pub fn message(own_title: &str, description: &str, authors: &[SourceAuthor], source: &CommitId) -> String {
     let subject = title::words(own_title);
-    let body = sanitize::message(&references::converted(description), BODY_LIMIT);
+    let body = sanitize::message(&references::convert(description), BODY_LIMIT);
     let mut message = format!("{subject}\n\n");
     if !body.is_empty() {
         message.push_str(&body);
@@ -64,7 +64,7 @@ pub fn source_of(message: &str) -> Option<CommitId> {
 }
 
 /// Returns each author once, by address, in the order of the commits.
-fn co_authors(authors: &[CommitAuthor]) -> Vec<String> {
+fn co_authors(authors: &[SourceAuthor]) -> Vec<String> {
     let mut seen = std::collections::BTreeSet::new();
     let mut out = Vec::new();
     for author in authors {
@@ -105,8 +105,8 @@ mod tests {
 
     const SOURCE: CommitId = CommitId::from_bytes([0x1a; 20]);
 
-    fn author(name: &str, email: &str) -> CommitAuthor {
-        CommitAuthor { name: name.into(), email: email.into() }
+    fn author(name: &str, email: &str) -> SourceAuthor {
+        SourceAuthor { name: name.into(), email: email.into() }
     }
 
     #[test]

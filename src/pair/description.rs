@@ -4,7 +4,7 @@
 //! stands at the beginning as the bot wrote it; once a person edited it, it is theirs and stays.
 
 use crate::pair::fingerprint::Fingerprint;
-use crate::pair::markers::{self, Ended, Record};
+use crate::pair::markers::{self, EndReason, PairRecord};
 use crate::pair::{references, sanitize};
 use crate::types::{MergeRequestIid, NoteId, ProjectId, ProjectPath};
 
@@ -16,7 +16,7 @@ const BLOCK_ROOM: usize = 16 * 1024;
 
 /// Where a dist-git merge request comes from, and what is copied from there.
 #[derive(Clone, Copy, Debug)]
-pub struct DescribedOrigin<'a> {
+pub struct DescriptionSource<'a> {
     /// The source-git project.
     pub project: ProjectId,
     /// Its path.
@@ -32,18 +32,18 @@ pub struct DescribedOrigin<'a> {
     /// The title that [`crate::pair::title::title`] makes of its title.
     pub title: &'a str,
     /// What the bot did because it came to an end.
-    pub ended: Option<Ended>,
+    pub ended: Option<EndReason>,
 }
 
 /// Returns the description of a new dist-git merge request.
-pub fn new(origin: &DescribedOrigin<'_>) -> String {
-    following("", None, origin)
+pub fn new(origin: &DescriptionSource<'_>) -> String {
+    updated("", None, origin)
 }
 
 /// Returns the description that a dist-git merge request should have, which has `current` now.
 ///
 /// `record` is what the bot knows from `current`, where it may be believed.
-pub fn following(current: &str, record: Option<&Record>, origin: &DescribedOrigin<'_>) -> String {
+pub fn updated(current: &str, record: Option<&PairRecord>, origin: &DescriptionSource<'_>) -> String {
     let divided = markers::divide(current);
     let theirs = match record {
         Some(record) => record.copied.after(divided.before),
@@ -53,7 +53,7 @@ pub fn following(current: &str, record: Option<&Record>, origin: &DescribedOrigi
     let kept = if kept.trim().is_empty() { "" } else { kept };
     let others = divided.after.chars().count() + kept.chars().count();
     let room = LIMIT.saturating_sub(BLOCK_ROOM).saturating_sub(others);
-    let copied = sanitize::markdown(&references::converted(origin.description), room);
+    let copied = sanitize::markdown(&references::convert(origin.description), room);
     let block = markers::block(&said(origin), &of(origin, Fingerprint::of(&copied)));
     match theirs.filter(|theirs| !theirs.trim().is_empty()) {
         Some(theirs) if !divided.block.is_empty() => [&joined(&copied, theirs), &block, divided.after].concat(),
@@ -69,8 +69,8 @@ fn joined(copied: &str, theirs: &str) -> String {
     [copied, gap, theirs].concat()
 }
 
-fn of(origin: &DescribedOrigin<'_>, copied: Fingerprint) -> Record {
-    Record {
+fn of(origin: &DescriptionSource<'_>, copied: Fingerprint) -> PairRecord {
+    PairRecord {
         project: origin.project,
         path: origin.path.clone(),
         merge_request: origin.merge_request,
@@ -81,8 +81,8 @@ fn of(origin: &DescribedOrigin<'_>, copied: Fingerprint) -> Record {
     }
 }
 
-fn said(origin: &DescribedOrigin<'_>) -> String {
-    let DescribedOrigin { path, merge_request, url, .. } = origin;
+fn said(origin: &DescriptionSource<'_>) -> String {
+    let DescriptionSource { path, merge_request, url, .. } = origin;
     format!(
         "---\n\
          ###### Information for the package maintainer\n\
@@ -106,8 +106,8 @@ mod tests {
         "redhat/centos-stream/src/hello".parse().unwrap()
     }
 
-    fn origin<'a>(path: &'a ProjectPath, description: &'a str) -> DescribedOrigin<'a> {
-        DescribedOrigin {
+    fn origin<'a>(path: &'a ProjectPath, description: &'a str) -> DescriptionSource<'a> {
+        DescriptionSource {
             project: ProjectId(11),
             path,
             merge_request: MergeRequestIid(7),
@@ -121,7 +121,7 @@ mod tests {
 
     /// Returns the next description after the contributor wrote `description`.
     fn next(current: &str, description: &str) -> String {
-        following(current, markers::read(current).as_ref(), &origin(&path(), description))
+        updated(current, markers::read(current).as_ref(), &origin(&path(), description))
     }
 
     #[test]

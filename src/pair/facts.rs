@@ -1,7 +1,7 @@
 //! What there is of a source-git merge request and its dist-git merge request, as plain values: what a plan is made from.
 
 use crate::pair::announcement::Announcement;
-use crate::pair::commit::CommitAuthor;
+use crate::pair::commit::SourceAuthor;
 use crate::pair::note::{Blocked, UpstreamChange};
 use crate::pair::statuses::StatusPlace;
 use crate::pair::title::Draft;
@@ -18,7 +18,7 @@ pub struct SyncFacts<'a> {
     /// The notes on it, in any order; the bot's own are enough.
     pub notes: Vec<SourceNote>,
     /// Who may see what.
-    pub visibility: VisibilityOfPair,
+    pub visibility: PairVisibility,
     /// The bot's branch for it.
     pub branch: BranchState,
     /// Its name.
@@ -31,13 +31,13 @@ pub struct SyncFacts<'a> {
     /// from a project where the bot's branches no longer are.
     pub left_behind: Vec<DistGitMergeRequest>,
     /// What the bot has said in dist-git last, where that was asked.
-    pub told: Vec<LastAnnouncement>,
+    pub announced: Vec<LastAnnouncement>,
     /// The labels that a new dist-git merge request gets.
     pub labels: Vec<String>,
     /// What dist-git should hold.
     pub content: WantedContent<'a>,
     /// Whether what people did in dist-git is respected.
-    pub manner: SyncMode,
+    pub mode: SyncMode,
 }
 
 /// Whether a sync respects what people did in dist-git.
@@ -54,7 +54,7 @@ pub enum SyncMode {
 #[derive(Clone, Debug)]
 pub enum WantedContent<'a> {
     /// This.
-    Content(Content<'a>),
+    Content(DistGitContent<'a>),
     /// Nothing that could be made.
     Blocked(Blocked),
     /// Nothing: the source-git merge request was closed.
@@ -69,7 +69,7 @@ pub struct LastAnnouncement {
     /// The dist-git merge request.
     pub merge_request: MergeRequestIid,
     /// What it said; nothing where it said nothing yet.
-    pub news: Option<Announcement>,
+    pub announcement: Option<Announcement>,
 }
 
 /// The source-git merge request.
@@ -84,7 +84,7 @@ pub struct SourceMergeRequest {
     /// Its address.
     pub url: String,
     /// Its state.
-    pub state: SourceState,
+    pub state: RequestState,
     /// The commit that its target branch got by it, once it is merged and where GitLab tells.
     pub merged_as: Option<CommitId>,
     /// Its title.
@@ -100,14 +100,14 @@ pub struct SourceMergeRequest {
     /// The tip of its target branch that was looked at, where one was.
     pub base: Option<CommitId>,
     /// Who wrote its commits, in their order.
-    pub authors: Vec<CommitAuthor>,
+    pub authors: Vec<SourceAuthor>,
     /// Where statuses for its head are shown; nothing where they would be seen nowhere.
     pub statuses: Option<StatusPlace>,
 }
 
 /// The state of a merge request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SourceState {
+pub enum RequestState {
     /// It is open.
     Opened,
     /// It was closed.
@@ -137,7 +137,7 @@ pub struct DistGitMergeRequest {
     /// Who opened it.
     pub author: UserId,
     /// Its state.
-    pub state: SourceState,
+    pub state: RequestState,
     /// Who closed it, where it is closed and GitLab tells.
     pub closed_by: Option<UserId>,
     /// The branch that it is from.
@@ -154,14 +154,14 @@ pub struct DistGitMergeRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BranchOrigin {
     /// The project that holds its branch is there.
-    There,
+    Exists,
     /// It was deleted, or the bot's branches are elsewhere now: the merge request can never be opened again.
     Gone,
 }
 
 /// Who may see the projects that a change comes from and goes to.
 #[derive(Clone, Copy, Debug)]
-pub struct VisibilityOfPair {
+pub struct PairVisibility {
     /// The source-git project.
     pub source: Visibility,
     /// The project that the merge request comes from: a fork of it, or itself.
@@ -172,9 +172,9 @@ pub struct VisibilityOfPair {
     pub bot_fork: Visibility,
 }
 
-impl VisibilityOfPair {
+impl PairVisibility {
     /// Whether a change would be shown to people who may not see where it comes from.
-    pub(super) fn gives_away(self) -> bool {
+    pub(super) fn would_leak(self) -> bool {
         self.source.min(self.source_fork) < self.dist_git.max(self.bot_fork)
     }
 }
@@ -185,12 +185,12 @@ pub enum BranchState {
     /// There is none.
     Missing,
     /// There is one.
-    At(Tip),
+    At(BranchTip),
 }
 
 /// The last commit of the bot's branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tip {
+pub struct BranchTip {
     /// The commit.
     pub commit: CommitId,
     /// Who committed it.
@@ -214,7 +214,7 @@ pub enum Committer {
 
 /// What the bot's branch should hold.
 #[derive(Clone, Debug)]
-pub struct Content<'a> {
+pub struct DistGitContent<'a> {
     /// The tree.
     pub tree: TreeId,
     /// The tip of dist-git's target branch.

@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fingerprint {
     bytes: usize,
-    hash: Hash,
+    hash: FnvHash,
 }
 
 /// An FNV-1a hash of 64 bits, written as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct Hash(u64);
+pub(super) struct FnvHash(u64);
 
-impl Hash {
+impl FnvHash {
     const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
 
     /// Returns the hash of texts in this order. Where one ends counts as well.
@@ -40,19 +40,19 @@ impl Hash {
     }
 }
 
-impl fmt::Display for Hash {
+impl fmt::Display for FnvHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
 }
 
-impl From<Hash> for String {
-    fn from(hash: Hash) -> Self {
+impl From<FnvHash> for String {
+    fn from(hash: FnvHash) -> Self {
         hash.to_string()
     }
 }
 
-impl FromStr for Hash {
+impl FromStr for FnvHash {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -60,7 +60,7 @@ impl FromStr for Hash {
     }
 }
 
-impl TryFrom<String> for Hash {
+impl TryFrom<String> for FnvHash {
     type Error = std::num::ParseIntError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -72,7 +72,7 @@ impl Fingerprint {
     /// Returns the fingerprint of `text`.
     pub(super) fn of(text: &str) -> Self {
         let mut bytes = 0;
-        let mut hash = Hash::EMPTY;
+        let mut hash = FnvHash::EMPTY;
         for (_, byte) in line_feeds_only(text) {
             bytes += 1;
             hash = hash.and(byte);
@@ -82,7 +82,7 @@ impl Fingerprint {
 
     /// Returns what follows in `text`, where it begins with the text that this is the fingerprint of.
     pub(super) fn after(self, text: &str) -> Option<&str> {
-        let (mut bytes, mut end, mut hash) = (0, 0, Hash::EMPTY);
+        let (mut bytes, mut end, mut hash) = (0, 0, FnvHash::EMPTY);
         for (at, byte) in line_feeds_only(text).take(self.bytes) {
             (bytes, end, hash) = (bytes + 1, at + 1, hash.and(byte));
         }
@@ -102,11 +102,11 @@ mod tests {
 
     #[test]
     fn a_text_is_recognised_at_the_beginning_of_another() {
-        let print = Fingerprint::of("one\ntwo é");
-        assert_eq!(print.after("one\ntwo é"), Some(""));
-        assert_eq!(print.after("one\r\ntwo é\r\nmine"), Some("\r\nmine"));
-        assert_eq!(print.after("one\ntwo e"), None);
-        assert_eq!(print.after("one\ntw"), None);
+        let fingerprint = Fingerprint::of("one\ntwo é");
+        assert_eq!(fingerprint.after("one\ntwo é"), Some(""));
+        assert_eq!(fingerprint.after("one\r\ntwo é\r\nmine"), Some("\r\nmine"));
+        assert_eq!(fingerprint.after("one\ntwo e"), None);
+        assert_eq!(fingerprint.after("one\ntw"), None);
         assert_eq!(Fingerprint::of("").after("x"), Some("x"));
     }
 

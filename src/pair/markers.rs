@@ -38,18 +38,18 @@ pub(super) const CI: NotePart = NotePart {
     begin: "<!-- source-git-bot v1: ci begin -->",
     end: "<!-- source-git-bot v1: ci end -->",
     state: "<!-- source-git-bot v1: results ",
-    above: &[RUN_BEGIN, COMMANDS, STATE],
+    above: &[RETEST_HINT_BEGIN, COMMANDS, STATE],
 };
 
 /// The part that says who can start a pipeline that was asked for.
-pub(super) const RUN: NotePart = NotePart {
-    begin: RUN_BEGIN,
+pub(super) const RETEST_HINT: NotePart = NotePart {
+    begin: RETEST_HINT_BEGIN,
     end: "<!-- source-git-bot v1: run end -->",
     state: "<!-- source-git-bot v1: asked ",
     above: &[COMMANDS, STATE],
 };
 
-const RUN_BEGIN: &str = "<!-- source-git-bot v1: run begin -->";
+const RETEST_HINT_BEGIN: &str = "<!-- source-git-bot v1: run begin -->";
 
 /// What the list of commands begins with.
 pub(super) const COMMANDS: &str = "<!-- source-git-bot v1: commands -->";
@@ -61,20 +61,20 @@ pub(super) const HELP: &str = "<!-- source-git-bot v1: help -->";
 /// what a run remembers, and of the status issue's instance.
 const RECORD: &str = "<!-- source-git-bot v1: record ";
 const STATE: &str = "<!-- source-git-bot v1: note ";
-const TOLD: &str = "<!-- source-git-bot v1: told ";
-const MEMORY: &str = "<!-- source-git-bot v1: memory ";
-const STATUS: &str = "<!-- source-git-bot v1: status ";
+const ANNOUNCEMENT: &str = "<!-- source-git-bot v1: told ";
+const CACHE: &str = "<!-- source-git-bot v1: memory ";
+const STATUS_ISSUE: &str = "<!-- source-git-bot v1: status ";
 const CLOSE: &str = " -->";
 
 /// The longest JSON that is read, in bytes: a title of 255 characters and a path of 1024, all of them escaped, fit.
 const LONGEST: usize = 16 * 1024;
 
 /// The longest JSON of a memory that is read, in bytes: GitLab's limit for a note, in characters.
-const LONGEST_MEMORY: usize = 1_000_000;
+const LONGEST_CACHE: usize = 1_000_000;
 
 /// What the dist-git merge request tells the bot about its origin. Fields that it does not know are passed over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct PairRecord {
     /// The source-git project.
     pub project: ProjectId,
     /// Its path when the record was written.
@@ -90,14 +90,14 @@ pub struct Record {
     pub(super) copied: Fingerprint,
     /// What the bot did because the source-git merge request came to an end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Ended>,
+    pub ended: Option<EndReason>,
 }
 
 /// What the bot did with a dist-git merge request because the source-git merge request came to an end, for this branch or
 /// altogether. Whoever changes the state of the dist-git merge request after that decides over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ended {
+pub enum EndReason {
     /// It closed it with it.
     Closed,
     /// It closed it because that one is for another branch.
@@ -145,7 +145,7 @@ pub(super) fn divide(description: &str) -> Divided<'_> {
 }
 
 /// Returns the record in the last block of `description`.
-pub fn read(description: &str) -> Option<Record> {
+pub fn read(description: &str) -> Option<PairRecord> {
     hidden(divide(description).block, RECORD)
 }
 
@@ -155,7 +155,7 @@ pub fn read_note(body: &str) -> Option<NoteState> {
 }
 
 /// Returns the block with what is said to people and the record.
-pub(super) fn block(said: &str, record: &Record) -> String {
+pub(super) fn block(said: &str, record: &PairRecord) -> String {
     format!("{BEGIN}\n{said}\n{}\n{END}", line(RECORD, record))
 }
 
@@ -165,13 +165,13 @@ pub(super) fn note_line(state: &NoteState) -> String {
 }
 
 /// Returns the hidden line for the end of a note in dist-git.
-pub(super) fn told_line<T: Serialize>(news: &T) -> String {
-    line(TOLD, news)
+pub(super) fn announcement_line<T: Serialize>(announcement: &T) -> String {
+    line(ANNOUNCEMENT, announcement)
 }
 
 /// Returns what a note in dist-git tells.
-pub(super) fn read_told<T: DeserializeOwned>(body: &str) -> Option<T> {
-    hidden(body, TOLD)
+pub(super) fn read_announcement<T: DeserializeOwned>(body: &str) -> Option<T> {
+    hidden(body, ANNOUNCEMENT)
 }
 
 /// Returns a part of a note: what is said to people, and what the bot keeps with it.
@@ -213,7 +213,7 @@ fn divide_at_section(part: NotePart, body: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Returns `description` with this record in the place of its own; nothing where it has none.
-pub fn replace_record(description: &str, record: &Record) -> Option<String> {
+pub fn replace_record(description: &str, record: &PairRecord) -> Option<String> {
     let Divided { before, block, after } = divide(description);
     let (head, rest) = block.rsplit_once(RECORD)?;
     let (_, tail) = rest.split_once(CLOSE)?;
@@ -245,28 +245,28 @@ fn line<T: Serialize>(open: &str, value: &T) -> String {
 }
 
 /// Returns the hidden line with what a run leaves for the next.
-pub(super) fn memory_line<T: Serialize>(memory: &T) -> String {
-    line(MEMORY, memory)
+pub(super) fn cache_line<T: Serialize>(memory: &T) -> String {
+    line(CACHE, memory)
 }
 
 /// Reads what a run left for the next in a note of the bot.
-pub(super) fn read_memory<T: DeserializeOwned>(body: &str) -> Option<T> {
-    hidden_up_to(LONGEST_MEMORY, body, MEMORY)
+pub(super) fn read_cache<T: DeserializeOwned>(body: &str) -> Option<T> {
+    hidden_up_to(LONGEST_CACHE, body, CACHE)
 }
 
 /// Whether a note of the bot was meant to hold what a run left for the next, whether that can be read or not.
-pub(super) fn has_memory(body: &str) -> bool {
-    body.contains(MEMORY)
+pub(super) fn has_cache(body: &str) -> bool {
+    body.contains(CACHE)
 }
 
 /// Returns the hidden line that makes an issue the bot's status issue of an instance.
-pub(super) fn status_line(instance: &str) -> String {
-    line(STATUS, &instance)
+pub(super) fn status_issue_line(instance: &str) -> String {
+    line(STATUS_ISSUE, &instance)
 }
 
 /// Reads of which instance an issue of the bot is the status issue.
-pub(super) fn read_status(description: &str) -> Option<String> {
-    hidden(description, STATUS)
+pub(super) fn read_status_issue(description: &str) -> Option<String> {
+    hidden(description, STATUS_ISSUE)
 }
 
 fn hidden<T: DeserializeOwned>(text: &str, open: &str) -> Option<T> {
@@ -288,8 +288,8 @@ mod tests {
 
     use super::*;
 
-    fn record(title: &str) -> Record {
-        Record {
+    fn record(title: &str) -> PairRecord {
+        PairRecord {
             project: ProjectId(11),
             path: "src/hello".parse().unwrap(),
             merge_request: MergeRequestIid(7),
@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn a_record_is_replaced_and_nothing_else() {
         let description = format!("mine\n\n{}\ntheirs", block("said", &record("first")));
-        let ended = Record { ended: Some(Ended::Closed), ..record("first") };
+        let ended = PairRecord { ended: Some(EndReason::Closed), ..record("first") };
         let replaced = replace_record(&description, &ended).unwrap();
         assert_eq!(read(&replaced), Some(ended));
         assert_eq!(replace_record(&replaced, &record("first")).unwrap(), description);

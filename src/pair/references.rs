@@ -7,7 +7,7 @@ use crate::pair::sanitize::{fence, jira_key};
 
 /// Returns `text` with each line that begins with `Bugzilla:` or `JIRA:` and references turned into `Resolves:` lines,
 /// one for each reference. What stands behind the references stays behind the last. Code blocks stay.
-pub fn converted(text: &str) -> String {
+pub fn convert(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut open: Option<(char, usize)> = None;
     for line in text.split_inclusive('\n') {
@@ -23,8 +23,8 @@ pub fn converted(text: &str) -> String {
             _ => {}
         }
         match resolves(bare).filter(|_| open.is_none() && fence.is_none()) {
-            Some(converted) => {
-                out.push_str(&converted);
+            Some(convert) => {
+                out.push_str(&convert);
                 out.push_str(line.get(bare.len()..).unwrap_or_default());
             }
             None => out.push_str(line),
@@ -112,7 +112,7 @@ mod tests {
             ("see Bugzilla: 23456", "see Bugzilla: 23456"),
             ("a\nBugzilla: 1\r\nb\n", "a\nResolves: bz#1\r\nb\n"),
         ] {
-            assert_eq!(converted(before), after);
+            assert_eq!(convert(before), after);
         }
     }
 
@@ -130,7 +130,7 @@ mod tests {
             ),
             ("JIRA: RHEL-1 (the crash)", "Resolves: RHEL-1 (the crash)"),
         ] {
-            assert_eq!(converted(before), after);
+            assert_eq!(convert(before), after);
         }
     }
 
@@ -152,7 +152,7 @@ mod tests {
             "JIRA: https://x/browse/RHEL-1?x=1",
             "JIRA: GL-1",
         ] {
-            assert_eq!(converted(text), text);
+            assert_eq!(convert(text), text);
         }
     }
 }

@@ -3,11 +3,13 @@
 //! Statuses come before the note, which remembers what became of them: so nothing is asked or refused twice. What was
 //! observed says everything; which call came first or how often does not matter.
 
-use crate::pair::ci::{CiResults, MergeRequestIs};
+use crate::pair::ci::{CiResults, MergeRequestPhase};
 use crate::pair::facts::SourceNote;
 use crate::pair::note;
 use crate::pair::note::ci_results::{Acceptance, CiSection, StatusesState};
-use crate::pair::statuses::{self, Detail, Post, Posted, Status, StatusPlace, StatusPrint};
+use crate::pair::statuses::{
+    self, PostedStatus, StatusDetail, StatusFingerprint, StatusPlace, StatusPost, WantedStatus,
+};
 use crate::types::{CommitId, NoteId, UserId};
 
 /// Everything that the plan depends on, but for the statuses that are there.
@@ -18,17 +20,17 @@ pub struct ReportFacts {
     /// What dist-git's CI says.
     pub results: CiResults,
     /// Whether dist-git still holds the commit that the results are for.
-    pub commit_is: CommitIs,
+    pub commit_age: CommitAge,
     /// The newest commit of the source-git merge request.
     pub head: CommitId,
     /// The bot's note on it, where there is one.
     pub note: Option<SourceNote>,
     /// Whether the statuses are as the note remembers them.
-    pub memory: RememberedResults,
+    pub remembered: RememberedResults,
     /// Where statuses for the commit are seen, if anywhere.
     pub place: Option<StatusPlace>,
     /// How much the statuses show.
-    pub detail: Detail,
+    pub detail: StatusDetail,
     /// The address of the dist-git merge request.
     pub merge_request: String,
 }
@@ -45,7 +47,7 @@ pub enum RememberedResults {
 
 /// Whether dist-git still holds a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommitIs {
+pub enum CommitAge {
     /// It is what dist-git holds now.
     Newest,
     /// dist-git has moved on: what has not ended does not matter any more.
@@ -56,7 +58,7 @@ pub enum CommitIs {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReportPlan {
     /// The statuses to post, in this order.
-    pub posts: Vec<Post>,
+    pub posts: Vec<StatusPost>,
     /// What the note is to say then.
     pub note: Option<NoteEdit>,
 }
@@ -81,10 +83,10 @@ pub struct NoteEdit {
 
 impl ReportFacts {
     /// Returns the statuses that should be there.
-    pub fn wanted(&self) -> Vec<Status> {
+    pub fn wanted(&self) -> Vec<WantedStatus> {
         let mut results = self.results.clone();
-        if self.commit_is == CommitIs::Older {
-            results.merge_request = MergeRequestIs::PastIt;
+        if self.commit_age == CommitAge::Older {
+            results.merge_request = MergeRequestPhase::MovedOn;
         }
         statuses::wanted(&results, self.detail, &self.merge_request)
     }
@@ -101,9 +103,9 @@ impl ReportFacts {
         let is_known = |place: &&StatusPlace| {
             let known = self.known_at(place);
             known.is_some_and(|known| {
-                let is_same =
-                    self.memory == RememberedResults::Trusted && known.print == StatusPrint::of(&self.wanted());
-                known.taken == Acceptance::No || is_same
+                let is_same = self.remembered == RememberedResults::Trusted
+                    && known.fingerprint == StatusFingerprint::of(&self.wanted());
+                known.acceptance == Acceptance::No || is_same
             })
         };
         let here = self.place.iter().filter(|place| !is_known(place)).cloned();
@@ -119,12 +121,12 @@ impl ReportFacts {
     /// Where statuses may be open that nobody looks at any more: of older commits, and of this one where they would be
     /// seen elsewhere by now, on a merge of it or nowhere.
     fn left_open(&self) -> Vec<StatusPlace> {
-        let Some(CiSection { state, .. }) = self.section().filter(|_| self.commit_is == CommitIs::Newest) else {
+        let Some(CiSection { state, .. }) = self.section().filter(|_| self.commit_age == CommitAge::Newest) else {
             return Vec::new();
         };
         let mut places = state.left_open_beside(self.results.commit);
         if state.commit == self.results.commit
-            && let Some(known) = state.statuses.filter(|known| known.taken != Acceptance::No)
+            && let Some(known) = state.statuses.filter(|known| known.acceptance != Acceptance::No)
         {
             places.push(known.place);
         }
@@ -133,17 +135,17 @@ impl ReportFacts {
     }
 
     /// Returns what is to be posted. `posted` are the statuses at each of the places to look at.
-    pub fn posts(&self, posted: &[(StatusPlace, Vec<Posted>)]) -> Vec<Post> {
+    pub fn posts(&self, posted: &[(StatusPlace, Vec<PostedStatus>)]) -> Vec<StatusPost> {
         let mut posts = Vec::new();
         let left_open = self.left_open();
         for (place, there) in posted {
-            if self.commit_is == CommitIs::Older && self.results.pipeline.is_none() {
+            if self.commit_age == CommitAge::Older && self.results.pipeline.is_none() {
                 // How it ended cannot be known any more: what has ended stays as it is.
                 posts.extend(statuses::to_end(there, place, self.bot));
             } else if Some(place) == self.place.as_ref() {
-                let taken = self.known_at(place).map(|known| known.taken).unwrap_or_default();
+                let acceptance = self.known_at(place).map(|known| known.acceptance).unwrap_or_default();
                 let new = statuses::to_post(&self.wanted(), there, place, self.bot).into_iter();
-                posts.extend(new.filter(|post| statuses::may_be_taken(post, taken, there, self.bot)));
+                posts.extend(new.filter(|post| statuses::may_be_taken(post, acceptance, there, self.bot)));
             } else if left_open.contains(place) {
                 posts.extend(statuses::to_end(there, place, self.bot));
             }
@@ -151,18 +153,22 @@ impl ReportFacts {
         posts
     }
 
-    /// Returns how the note changes once the statuses are posted, where it does. `taken` says whether GitLab took those
+    /// Returns how the note changes once the statuses are posted, where it does. `acceptance` says whether GitLab took those
     /// for this commit.
-    pub fn note_edit(&self, taken: Acceptance) -> Option<NoteEdit> {
+    pub fn note_edit(&self, acceptance: Acceptance) -> Option<NoteEdit> {
         let note = self.note.as_ref()?;
-        if self.commit_is == CommitIs::Older {
+        if self.commit_age == CommitAge::Older {
             return None;
         }
         let statuses = self.place.clone().map(|place| match self.known_at(&place) {
-            Some(known) if known.taken == Acceptance::No => known,
+            Some(known) if known.acceptance == Acceptance::No => known,
             known => {
-                let before = known.map(|known| known.taken).unwrap_or_default();
-                StatusesState { place, print: StatusPrint::of(&self.wanted()), taken: taken.max(before) }
+                let before = known.map(|known| known.acceptance).unwrap_or_default();
+                StatusesState {
+                    place,
+                    fingerprint: StatusFingerprint::of(&self.wanted()),
+                    acceptance: acceptance.max(before),
+                }
             }
         });
         let section = CiSection::of(&self.results, statuses);
@@ -177,7 +183,7 @@ impl ReportFacts {
     }
 
     /// Returns the whole plan, as it is as long as GitLab takes every status.
-    pub fn plan(&self, posted: &[(StatusPlace, Vec<Posted>)]) -> ReportPlan {
+    pub fn plan(&self, posted: &[(StatusPlace, Vec<PostedStatus>)]) -> ReportPlan {
         ReportPlan { posts: self.posts(posted), note: self.note_edit(Acceptance::Yes) }
     }
 }

@@ -1,7 +1,7 @@
 //! How a pair stands: which dist-git merge request is the one that counts, and who decided over it.
 
-use crate::pair::facts::{DistGitMergeRequest, SourceMergeRequest, SourceState};
-use crate::pair::markers::{self, Ended, Record};
+use crate::pair::facts::{DistGitMergeRequest, RequestState, SourceMergeRequest};
+use crate::pair::markers::{self, EndReason, PairRecord};
 use crate::types::UserId;
 
 /// How a pair stands, seen from dist-git.
@@ -12,11 +12,11 @@ pub(super) enum PairState<'a> {
     /// It is open.
     Open(&'a DistGitMergeRequest),
     /// The bot closed it, because of what became of the source-git merge request.
-    Dormant(&'a DistGitMergeRequest, Ended),
+    ClosedByBot(&'a DistGitMergeRequest, EndReason),
     /// A person closed it.
-    ClosedThere(&'a DistGitMergeRequest),
+    ClosedByPerson(&'a DistGitMergeRequest),
     /// A person merged it.
-    MergedThere(&'a DistGitMergeRequest),
+    Merged(&'a DistGitMergeRequest),
 }
 
 impl<'a> PairState<'a> {
@@ -24,20 +24,20 @@ impl<'a> PairState<'a> {
     /// source-git merge request, of a project that had this path before, says nothing of this one.
     pub(super) fn of(merge_requests: &'a [DistGitMergeRequest], source: &SourceMergeRequest, bot: UserId) -> Self {
         let own = merge_requests.iter().filter(|merge_request| merge_request.author == bot);
-        let counts = |of: &&DistGitMergeRequest| of.state == SourceState::Opened || !is_of_another(of, source);
+        let counts = |of: &&DistGitMergeRequest| of.state == RequestState::Opened || !is_of_another(of, source);
         let newest = own
             .filter(counts)
-            .max_by_key(|merge_request| (merge_request.state == SourceState::Opened, merge_request.iid));
+            .max_by_key(|merge_request| (merge_request.state == RequestState::Opened, merge_request.iid));
         let Some(current) = newest else { return Self::None };
-        match (current.state, ended(current, source)) {
-            (SourceState::Opened, _) => Self::Open(current),
-            (SourceState::Merged, _) => Self::MergedThere(current),
-            (SourceState::Closed, Some(ended @ (Ended::Closed | Ended::Retargeted | Ended::Moved)))
+        match (current.state, end_reason(current, source)) {
+            (RequestState::Opened, _) => Self::Open(current),
+            (RequestState::Merged, _) => Self::Merged(current),
+            (RequestState::Closed, Some(ended @ (EndReason::Closed | EndReason::Retargeted | EndReason::Moved)))
                 if !closed_by_person(current, bot) =>
             {
-                Self::Dormant(current, ended)
+                Self::ClosedByBot(current, ended)
             }
-            (SourceState::Closed, _) => Self::ClosedThere(current),
+            (RequestState::Closed, _) => Self::ClosedByPerson(current),
         }
     }
 
@@ -46,9 +46,9 @@ impl<'a> PairState<'a> {
         match self {
             Self::None => None,
             Self::Open(current)
-            | Self::Dormant(current, _)
-            | Self::ClosedThere(current)
-            | Self::MergedThere(current) => Some(current),
+            | Self::ClosedByBot(current, _)
+            | Self::ClosedByPerson(current)
+            | Self::Merged(current) => Some(current),
         }
     }
 }
@@ -64,16 +64,16 @@ fn closed_by_person(merge_request: &DistGitMergeRequest, bot: UserId) -> bool {
 }
 
 /// Returns what the bot did because of the source-git merge request, by its own record.
-pub(super) fn ended(merge_request: &DistGitMergeRequest, source: &SourceMergeRequest) -> Option<Ended> {
-    believed(merge_request, source)?.ended
+pub(super) fn end_reason(merge_request: &DistGitMergeRequest, source: &SourceMergeRequest) -> Option<EndReason> {
+    own_record(merge_request, source)?.ended
 }
 
 /// Returns the record of a dist-git merge request, where it is about this source-git merge request. The path is not
 /// compared: projects move.
-pub(super) fn believed(merge_request: &DistGitMergeRequest, source: &SourceMergeRequest) -> Option<Record> {
+pub(super) fn own_record(merge_request: &DistGitMergeRequest, source: &SourceMergeRequest) -> Option<PairRecord> {
     markers::read(&merge_request.description).filter(|record| is_about(record, source))
 }
 
-fn is_about(record: &Record, source: &SourceMergeRequest) -> bool {
+fn is_about(record: &PairRecord, source: &SourceMergeRequest) -> bool {
     record.project == source.project && record.merge_request == source.iid
 }

@@ -29,7 +29,7 @@ pub fn title(source: &str, draft: Draft) -> String {
 /// `wanted` is what [`title`] says now, `last` what it said when the bot last wrote, `current` what is there. What a
 /// person changed since, the words or the draft state, stays; what nobody changed follows. Without `last` (a person
 /// removed the record) it cannot be told, so all of it stays.
-pub fn followed(wanted: &str, last: Option<&str>, current: &str) -> String {
+pub fn updated(wanted: &str, last: Option<&str>, current: &str) -> String {
     let Some(last) = last else { return current.to_owned() };
     let (wanted_draft, wanted_words) = divide(wanted);
     let (last_draft, last_words) = divide(last);
@@ -94,14 +94,14 @@ mod tests {
     #[test]
     fn what_a_person_changed_stays_and_the_rest_follows() {
         let last = Some("Draft: Fix it");
-        assert_eq!(followed("Fix it", last, "Draft: Fix it"), "Fix it");
-        assert_eq!(followed("Draft: Fix it well", last, "Draft: Fix it"), "Draft: Fix it well");
+        assert_eq!(updated("Fix it", last, "Draft: Fix it"), "Fix it");
+        assert_eq!(updated("Draft: Fix it well", last, "Draft: Fix it"), "Draft: Fix it well");
         // A person changed the words: the draft state still follows.
-        assert_eq!(followed("Fix it well", last, "Draft: hello: fix"), "hello: fix");
-        assert_eq!(followed("Draft: Fix it well", last, "[Draft]  hello: fix"), "[Draft]  hello: fix");
+        assert_eq!(updated("Fix it well", last, "Draft: hello: fix"), "hello: fix");
+        assert_eq!(updated("Draft: Fix it well", last, "[Draft]  hello: fix"), "[Draft]  hello: fix");
         // A person marked it as ready: the words still follow.
-        assert_eq!(followed("Draft: Fix it well", last, "Fix it"), "Fix it well");
+        assert_eq!(updated("Draft: Fix it well", last, "Fix it"), "Fix it well");
         // Nobody can say who wrote it.
-        assert_eq!(followed("Fix it", None, "Something"), "Something");
+        assert_eq!(updated("Fix it", None, "Something"), "Something");
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::terminal::Paint;
 use crate::ops::commit_statuses;
 use crate::ops::report::observe::Seen;
 use crate::pair::report_plan::ReportPlan;
-use crate::pair::statuses::{Post, StatusPlace};
+use crate::pair::statuses::{StatusPlace, StatusPost};
 use crate::types::text::printable_whole;
 
 /// One step, as it is shown; also the form of the JSON output.
@@ -60,8 +60,8 @@ fn written(steps: Vec<Shown>, output: Output, paint: Paint) -> Result<String> {
     })
 }
 
-fn step(post: Post) -> Shown {
-    let Post { place, status } = post;
+fn step(post: StatusPost) -> Shown {
+    let StatusPost { place, status } = post;
     let commit = place.sha().to_string();
     let (pipeline, branch) = match place {
         StatusPlace::Pipeline { id, .. } => (Some(id.0), None),

@@ -130,13 +130,13 @@ impl Run<'_> {
                     description: Change::new(description),
                     labels: labels.clone(),
                 },
-                SyncStep::Tell { iid, news } => {
+                SyncStep::Announce { iid, announcement: news } => {
                     let source = &observed.source;
                     let about =
                         AnnouncedMergeRequest { path: &source.path, merge_request: source.iid, url: &source.url };
                     Shown::Tell { merge_request: iid.0, text: Change::new(announcement::note(news, about)) }
                 }
-                SyncStep::EditMergeRequest { iid, title, description, turn } => {
+                SyncStep::EditMergeRequest { iid, title, description, state_change: turn } => {
                     let there =
                         observed.merge_requests.iter().chain(&observed.left_behind).find(|there| there.iid == *iid);
                     let title = title.as_ref().map(|after| Change::from(there.map(|t| t.title.as_str()), after));

@@ -11,7 +11,7 @@ use crate::ci::LogSection;
 use crate::forge::{BRANCH_TIPS_AT_ONCE, ForgeError, HeadPipelineOf, MergeRequest, PipelineGlance};
 use crate::ops::reconcile::list::Found;
 use crate::ops::session::Bot;
-use crate::pair::cache::PairPrint;
+use crate::pair::cache::PairFingerprint;
 use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 
 /// After how many failures no more branches are asked for: each takes its time.
@@ -97,7 +97,7 @@ impl Seen {
 
     /// Returns what stands for all that was seen of a merge request and its pair; nothing where something of it may change
     /// unseen.
-    pub(crate) fn print(&self, found: &Found) -> Option<PairPrint> {
+    pub(crate) fn print(&self, found: &Found) -> Option<PairFingerprint> {
         let target = target(found)?;
         let tip = |path: &ProjectPath| {
             let tip = self.tips.get(&name(path, target.as_str()))?;
@@ -125,7 +125,7 @@ impl Seen {
             }
             parts.extend([pipeline.status.clone(), pipeline.updated_at.clone()]);
         }
-        Some(PairPrint::of(parts.iter().map(String::as_str)))
+        Some(PairFingerprint::of(parts.iter().map(String::as_str)))
     }
 }
 

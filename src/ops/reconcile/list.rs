@@ -12,7 +12,7 @@ use crate::ops::reconcile::scope::Bounds;
 use crate::ops::reconcile::summary::Tally;
 use crate::ops::session::Bot;
 use crate::pair::branch;
-use crate::pair::cache::PairKey as Name;
+use crate::pair::cache::CacheKey as Name;
 use crate::types::{BranchName, MergeRequestIid, ProjectPath};
 
 /// The most merge requests of one list.

@@ -38,7 +38,7 @@ use crate::ops::reconcile::summary::{Kind, Tally};
 use crate::ops::reconcile::workers::Came;
 use crate::ops::session::{Bot, Setting};
 use crate::ops::sync::Unsynced;
-use crate::pair::cache::{Hour, Known, PairKey, PairPrint, Trouble, TroubleKind};
+use crate::pair::cache::{CacheEntry, CacheKey, PairFingerprint, PairTrouble, TroubleKind, UnixHour};
 use crate::types::ProjectPath;
 
 /// Runs the command.
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &args::Reconcile, global: &Global, surroundings: &S
     }
     let tips = Tips::default();
     let total = queues.iter().map(Vec::len).sum();
-    let hour = Hour::of(now);
+    let hour = UnixHour::of(now);
     let work = Work { bot: &bot, git: &git, global, surroundings, bounds: &bounds, tips: &tips, hour, total };
     let tally = work.all(queues, workers, tally);
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -136,9 +136,9 @@ fn without_graphql(error: &ForgeError) {
 /// A merge request that is to be looked at.
 struct Task {
     found: Found,
-    key: PairKey,
+    key: CacheKey,
     /// How it looked when it was found.
-    print: Option<PairPrint>,
+    print: Option<PairFingerprint>,
     depth: Depth,
     /// Its place in the summary.
     place: usize,
@@ -173,7 +173,7 @@ fn queues(tasks: Vec<Task>, watch: Option<&Watch>) -> Vec<Vec<Task>> {
     let turn = |task: &Task| {
         let known = watch.and_then(|watch| watch.known(task.key));
         let failed = known.and_then(|known| known.trouble.as_ref()).is_some_and(|t| t.kind == TroubleKind::Failed);
-        (failed, known.map_or(Hour::NEVER, |known| known.looked), task.place)
+        (failed, known.map_or(UnixHour::NEVER, |known| known.checked), task.place)
     };
     let mut projects: BTreeMap<ProjectPath, Vec<Task>> = BTreeMap::new();
     for task in tasks {
@@ -193,7 +193,7 @@ struct Work<'a> {
     surroundings: &'a Surroundings,
     bounds: &'a Bounds,
     tips: &'a Tips,
-    hour: Hour,
+    hour: UnixHour,
     total: usize,
 }
 
@@ -216,7 +216,7 @@ impl Work<'_> {
         {
             let mut tally = locked(&tally);
             tally.summary.left = left.len();
-            tally.states.left = u32::try_from(left.len()).unwrap_or(u32::MAX);
+            tally.states.not_checked = u32::try_from(left.len()).unwrap_or(u32::MAX);
             tally.summary.why_left = match is_over.into_inner() {
                 _ if tally.is_hopeless() => WhyLeft::WithoutGitlab,
                 true => WhyLeft::OutOfTime,
@@ -236,7 +236,8 @@ impl Work<'_> {
         // Where one was made, there are two now.
         let kind = if kind == Kind::SourceGitOnly && !line.did.is_empty() { Kind::Pair } else { kind };
         let came = if line.did.is_empty() { Came::OfNothing } else { Came::OfAChange };
-        let trouble = |kind, why: String| Trouble { merge_request: line.merge_request.clone(), kind, why, times: 0 };
+        let trouble =
+            |kind, why: String| PairTrouble { merge_request: line.merge_request.clone(), kind, why, times: 0 };
         let (trouble, print) = match &outcome {
             Ok(None) => (None, print),
             Ok(Some(Unsynced::Refused(why))) => (Some(trouble(TroubleKind::Refused, why.to_string())), print),
@@ -246,9 +247,9 @@ impl Work<'_> {
         // What was written is to be looked at once more: the next look says whether it is as it should be.
         let print = print.filter(|_| came == Came::OfNothing && !line.goes_on);
         // A whole look that failed is yet to be had.
-        let looked = if outcome.is_err() && depth == Depth::Whole { Hour::NEVER } else { self.hour };
+        let looked = if outcome.is_err() && depth == Depth::Whole { UnixHour::NEVER } else { self.hour };
         let mut tally = locked(tally);
-        tally.outcomes.push((key, Known { looked, print, trouble }));
+        tally.outcomes.push((key, CacheEntry { checked: looked, fingerprint: print, trouble }));
         match outcome {
             Ok(None) => {
                 tally.count(kind);

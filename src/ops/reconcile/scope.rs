@@ -9,7 +9,7 @@ use crate::ci::JobContext;
 use crate::cli::args::{self, Shard};
 use crate::cli::exit::UsageError;
 use crate::config::Instance;
-use crate::pair::cache::PairKey;
+use crate::pair::cache::CacheKey;
 use crate::types::ProjectPath;
 
 /// See the module.
@@ -74,7 +74,7 @@ impl Bounds {
 
     /// Whether a source-git project is in this part. All merge requests of a project are in the same.
     pub(crate) fn include(&self, project: &ProjectPath) -> bool {
-        let share = PairKey::of([project.as_str()]).share(u64::from(self.shard.total));
+        let share = CacheKey::of([project.as_str()]).share(u64::from(self.shard.total));
         share == u64::from(self.shard.index.saturating_sub(1))
     }
 }

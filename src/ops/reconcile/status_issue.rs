@@ -16,8 +16,8 @@ use crate::ops::reconcile::list::Unlisted;
 use crate::ops::reconcile::one::Depth;
 use crate::ops::reconcile::scope::Bounds;
 use crate::ops::session::Bot;
-use crate::pair::cache::{Cache, Hour, Known, PairKey, PairPrint};
-use crate::pair::status_issue::{self, DisabledHook, InstanceState, JobPart, States, StatusText};
+use crate::pair::cache::{Cache, CacheEntry, CacheKey, PairFingerprint, UnixHour};
+use crate::pair::status_issue::{self, DisabledHook, InstanceState, MergeRequestCounts, ShardState, StatusIssueText};
 use crate::types::{IssueIid, NoteId, ProjectPath, StateChange};
 
 /// The most notes below the issue that are read.
@@ -49,23 +49,23 @@ pub(crate) struct Watch {
     surplus: Vec<IssueIid>,
     notes: Notes,
     memory: Cache,
-    settings: PairPrint,
+    settings: PairFingerprint,
     /// When the last run was.
     last: Option<i64>,
     /// What this run has put down.
-    put: Vec<PairKey>,
+    put: Vec<CacheKey>,
 }
 
 /// What a run saw.
 #[derive(Clone, Copy)]
 pub(crate) struct Ran<'a> {
     /// All merge requests that were found.
-    pub(crate) keys: &'a [PairKey],
+    pub(crate) keys: &'a [CacheKey],
     /// Their projects.
     pub(crate) projects: &'a [ProjectPath],
     /// Those that could not be found.
     pub(crate) unlisted: &'a Unlisted,
-    pub(crate) states: States,
+    pub(crate) states: MergeRequestCounts,
     /// Of what ended.
     pub(crate) seen_to: SeenTo,
 }
@@ -74,7 +74,7 @@ pub(crate) struct Ran<'a> {
 #[derive(Default)]
 struct Notes {
     /// Those of the parts that there are, the oldest of each.
-    parts: Vec<(NoteId, JobPart)>,
+    parts: Vec<(NoteId, ShardState)>,
     /// Those that have no use any more: second ones, of another division into parts, and what cannot be read.
     surplus: Vec<NoteId>,
 }
@@ -103,11 +103,11 @@ impl Watch {
         watch.find_issue(bot)?;
         watch.read_notes(bot)?;
         watch.last = watch.own().map(|(_, part)| part.ran);
-        let own = watch.own().map(|(_, part)| (part.settings, part.memory.clone()));
+        let own = watch.own().map(|(_, part)| (part.settings, part.cache.clone()));
         let (settings, memory) = own.unwrap_or_default();
         watch.memory = memory;
         if settings != Some(watch.settings) {
-            watch.memory.forget_looks();
+            watch.memory.forget_checks();
         }
         Ok(Some(watch))
     }
@@ -136,8 +136,8 @@ impl Watch {
             if author.id != bot.myself()?.user.id || system {
                 continue;
             }
-            let Some(part) = JobPart::read(&body) else {
-                if JobPart::is_in(&body) {
+            let Some(part) = ShardState::read(&body) else {
+                if ShardState::is_in(&body) {
                     self.notes.surplus.push(id);
                 }
                 continue;
@@ -152,7 +152,7 @@ impl Watch {
         Ok(())
     }
 
-    fn own(&self) -> Option<&(NoteId, JobPart)> {
+    fn own(&self) -> Option<&(NoteId, ShardState)> {
         self.notes.parts.iter().find(|(_, part)| part.shard == self.shard)
     }
 
@@ -169,28 +169,28 @@ impl Watch {
         (seen_to == SeenTo::InPart && is_recent).then_some(last)
     }
 
-    fn hour(&self) -> Hour {
-        Hour::of(self.now)
+    fn hour(&self) -> UnixHour {
+        UnixHour::of(self.now)
     }
 
     /// Whether a merge request that looks like this needs no look.
-    pub(crate) fn is_settled(&self, key: PairKey, print: Option<PairPrint>) -> bool {
+    pub(crate) fn is_settled(&self, key: CacheKey, print: Option<PairFingerprint>) -> bool {
         print.is_some_and(|print| self.memory.is_settled(key, print, self.hour()))
     }
 
     /// Says how far a look at a merge request has to go.
-    pub(crate) fn depth(&self, key: PairKey, print: Option<PairPrint>) -> Depth {
-        if self.memory.is_due_whole(key, print) { Depth::Whole } else { Depth::WhatChanged }
+    pub(crate) fn depth(&self, key: CacheKey, print: Option<PairFingerprint>) -> Depth {
+        if self.memory.needs_full_check(key, print) { Depth::Whole } else { Depth::WhatChanged }
     }
 
     /// Returns what is known of a merge request.
-    pub(crate) fn known(&self, key: PairKey) -> Option<&Known> {
+    pub(crate) fn known(&self, key: CacheKey) -> Option<&CacheEntry> {
         self.memory.get(key)
     }
 
     /// Puts down what became of a merge request in this run.
-    pub(crate) fn put(&mut self, key: PairKey, known: Known) {
-        self.memory.put(key, known);
+    pub(crate) fn put(&mut self, key: CacheKey, known: CacheEntry) {
+        self.memory.record(key, known);
         self.put.push(key);
     }
 
@@ -201,21 +201,21 @@ impl Watch {
         let Ran { keys, projects, unlisted, mut states, seen_to } = ran;
         let now = self.hour();
         let kept = keys.iter().chain(&self.put).copied();
-        let unseen = self.memory.keep(kept, |known| match &known.trouble {
+        let unseen = self.memory.retain(kept, |known| match &known.trouble {
             Some(trouble) => unlisted.hold_named(&bot.instance, &trouble.merge_request),
-            None => !unlisted.is_none() && now.0.saturating_sub(known.looked.0) < KEPT_UNLISTED,
+            None => !unlisted.is_none() && now.0.saturating_sub(known.checked.0) < KEPT_UNLISTED,
         });
-        states.left = states.left.saturating_add(u32::try_from(unseen).unwrap_or(u32::MAX));
+        states.not_checked = states.not_checked.saturating_add(u32::try_from(unseen).unwrap_or(u32::MAX));
         let old = self.own().cloned();
         let surroundings = self.surroundings(bot, projects, old.as_ref().map(|(_, part)| part))?;
-        let part = JobPart {
+        let part = ShardState {
             shard: self.shard,
             ran: self.now.timestamp(),
             behind: self.behind(seen_to),
             settings: Some(self.settings),
-            states,
-            surroundings,
-            memory: self.memory.clone(),
+            counts: states,
+            instance_state: surroundings,
+            cache: self.memory.clone(),
         };
         if dry_run {
             let (text, _) = self.text(bot, &part);
@@ -231,7 +231,7 @@ impl Watch {
                 let note = bot.forge.create_issue_note(&self.project, issue.iid, &part.note())?;
                 self.notes.parts.push((note.id, part.clone()));
             }
-            Some((id, old)) if part.is_news(&old) => {
+            Some((id, old)) if part.needs_writing(&old) => {
                 bot.forge.edit_issue_note(&self.project, issue.iid, id, &part.note())?;
                 if self.shard.1 > 1 {
                     // Others may have written theirs meanwhile.
@@ -245,7 +245,7 @@ impl Watch {
     }
 
     /// Opens the issue; where another run did so at the same time, the older one is kept.
-    fn open(&mut self, bot: &Bot, part: &JobPart) -> Result<()> {
+    fn open(&mut self, bot: &Bot, part: &ShardState) -> Result<()> {
         let (text, _) = self.text(bot, part);
         let title = status_issue::title(&self.instance);
         match bot.forge.create_confidential_issue(&self.project, &title, &text) {
@@ -259,7 +259,7 @@ impl Watch {
     }
 
     /// Brings the issue in line with its notes, and removes what is one too many.
-    fn finish(&mut self, bot: &Bot, issue: &Issue, part: &JobPart) -> Result<()> {
+    fn finish(&mut self, bot: &Bot, issue: &Issue, part: &ShardState) -> Result<()> {
         let (text, is_open) = self.text(bot, part);
         let edit = IssueEdit {
             description: (!is_same(&issue.description, &text)).then_some(text),
@@ -288,13 +288,14 @@ impl Watch {
     }
 
     /// What the issue is to say with this for the own part, and whether it is to be open.
-    fn text(&self, bot: &Bot, own: &JobPart) -> (String, bool) {
+    fn text(&self, bot: &Bot, own: &ShardState) -> (String, bool) {
         let others = self.notes.parts.iter().map(|(_, part)| part).filter(|part| part.shard != own.shard);
         let mut parts: Vec<_> = others.chain([own]).cloned().collect();
         parts.sort_by_key(|part| part.shard);
         let gitlab = format!("{}/", bot.instance.gitlab.url.as_str().trim_end_matches('/'));
         let today = self.now.date_naive();
-        let status = StatusText { instance: &self.instance, parts: &parts, gitlab: &gitlab, today, last: self.last };
+        let status =
+            StatusIssueText { instance: &self.instance, parts: &parts, gitlab: &gitlab, today, last: self.last };
         (status.description(), status.needs_a_person())
     }
 
@@ -303,12 +304,12 @@ impl Watch {
         &self,
         bot: &Bot,
         projects: &[ProjectPath],
-        old: Option<&JobPart>,
+        old: Option<&ShardState>,
     ) -> Result<Option<InstanceState>> {
         if self.shard.0 != 1 {
             return Ok(None);
         }
-        let known = old.and_then(|part| part.surroundings.clone());
+        let known = old.and_then(|part| part.instance_state.clone());
         let asked = self.now.timestamp();
         let is_fresh = |known: &InstanceState| (0..SURROUNDINGS).contains(&asked.saturating_sub(known.asked));
         let known = match known {
@@ -358,13 +359,13 @@ fn unless_failed<T>(asked: Result<T, ForgeError>, what: &str) -> Result<Option<T
 }
 
 /// What stands for all that decides what is done besides what GitLab tells: the program and the instance.
-fn settings(bot: &Bot) -> PairPrint {
+fn settings(bot: &Bot) -> PairFingerprint {
     let instance = &bot.instance;
     let settings = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?}",
         instance.namespaces, instance.forks, instance.targets, instance.ci_files, instance.results, instance.label,
     );
-    PairPrint::of([env!("CARGO_PKG_VERSION"), settings.as_str()])
+    PairFingerprint::of([env!("CARGO_PKG_VERSION"), settings.as_str()])
 }
 
 /// Takes what the bot may not see for nothing.

@@ -9,8 +9,8 @@ use crate::forge::{ForgeError, MergeRequestState};
 use crate::ops::reconcile::cleanup::SeenTo;
 use crate::ops::reconcile::list::Found;
 use crate::ops::session::Bot;
-use crate::pair::cache::{Hour, Known, PairKey, Trouble, TroubleKind};
-use crate::pair::status_issue::States;
+use crate::pair::cache::{CacheEntry, CacheKey, PairTrouble, TroubleKind, UnixHour};
+use crate::pair::status_issue::MergeRequestCounts;
 use crate::types::{ProjectPath, Refusal};
 
 /// After how many projects in a row that failed for want of GitLab the run ends: it is GitLab then, not a project.
@@ -41,9 +41,9 @@ impl Kind {
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) summary: Summary,
-    pub(crate) states: States,
+    pub(crate) states: MergeRequestCounts,
     /// What is known of each that was looked at.
-    pub(crate) outcomes: Vec<(PairKey, Known)>,
+    pub(crate) outcomes: Vec<(CacheKey, CacheEntry)>,
     /// What the run ends with.
     pub(crate) error: Option<anyhow::Error>,
     /// The projects in a row for which GitLab was not to be had.
@@ -95,14 +95,14 @@ impl Tally {
     /// Notes that `what` failed, which concerns more than one merge request; `of` is what people know it by. It is
     /// remembered like a merge request that failed, so that a person is called where it goes on failing.
     pub(crate) fn all_failed(&mut self, of: &str, what: String, error: anyhow::Error) {
-        let key = PairKey::of(["all", what.as_str()]);
+        let key = CacheKey::of(["all", what.as_str()]);
         let error = error.context(what);
         tracing::error!("{error:#}");
         let why = format!("{error:#}");
         let line = Line { outcome: Outcome::AllFailed(why.clone()), ..Line::new(of.to_owned()) };
         self.summary.lines.push(line);
-        let trouble = Trouble { merge_request: of.to_owned(), kind: TroubleKind::Failed, why, times: 0 };
-        self.outcomes.push((key, Known { looked: Hour::NEVER, print: None, trouble: Some(trouble) }));
+        let trouble = PairTrouble { merge_request: of.to_owned(), kind: TroubleKind::Failed, why, times: 0 };
+        self.outcomes.push((key, CacheEntry { checked: UnixHour::NEVER, fingerprint: None, trouble: Some(trouble) }));
         self.error.get_or_insert(error);
     }
 
@@ -120,8 +120,8 @@ impl Tally {
     }
 
     /// Whether all of these were looked at, and none failed.
-    pub(crate) fn seen_to(&self, keys: impl IntoIterator<Item = PairKey>) -> SeenTo {
-        let is_failed = |known: &Known| known.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::Failed);
+    pub(crate) fn seen_to(&self, keys: impl IntoIterator<Item = CacheKey>) -> SeenTo {
+        let is_failed = |known: &CacheEntry| known.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::Failed);
         let is_done = |key| self.outcomes.iter().any(|(done, known)| *done == key && !is_failed(known));
         if keys.into_iter().all(is_done) { SeenTo::All } else { SeenTo::InPart }
     }

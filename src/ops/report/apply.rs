@@ -11,7 +11,7 @@ use crate::ops::session::Bot;
 use crate::pair::note;
 use crate::pair::note::ci_results::Acceptance;
 use crate::pair::report_plan::NoteEdit;
-use crate::pair::statuses::{self, Post, StatusPlace};
+use crate::pair::statuses::{self, StatusPlace, StatusPost};
 
 /// Whether anything was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +75,10 @@ fn is_as_read(bot: &Bot, pair: &Pair, edit: &NoteEdit) -> Result<bool> {
 }
 
 /// What GitLab refused in this run: it would again, for the same reason.
-struct Refusals(Vec<(Post, Refused)>);
+struct Refusals(Vec<(StatusPost, Refused)>);
 
 impl Refusals {
-    fn allow(&self, post: &Post, seen: &Seen) -> bool {
+    fn allow(&self, post: &StatusPost, seen: &Seen) -> bool {
         let mut same_place = self.0.iter().filter(|(other, _)| other.place == post.place);
         same_place.all(|(other, refused)| match refused {
             Refused::Place => false,

@@ -10,11 +10,11 @@ use crate::forge::{self, ForgeError, MergeRequestState, Pipeline};
 use crate::ops::report::Pair;
 use crate::ops::session::Bot;
 use crate::ops::{commit_statuses, notes};
-use crate::pair::ci::{self, Begun, CiResults, MergeRequestIs, OnFailure};
+use crate::pair::ci::{self, Begun, CiResults, MergeRequestPhase, OnFailure};
 use crate::pair::facts::SourceNote;
 use crate::pair::note::ci_results::CiSection;
-use crate::pair::report_plan::{CommitIs, RememberedResults, ReportFacts};
-use crate::pair::statuses::{Detail, Posted, StatusPlace};
+use crate::pair::report_plan::{CommitAge, RememberedResults, ReportFacts};
+use crate::pair::statuses::{PostedStatus, StatusDetail, StatusPlace};
 use crate::pair::{commit, markers, note};
 use crate::types::{CiState, CommitId, ProjectId};
 
@@ -31,7 +31,7 @@ const DOWNSTREAM: usize = 10;
 pub(crate) struct Seen {
     pub(crate) observed: ReportFacts,
     /// The statuses that are there, where that was asked.
-    pub(crate) posted: Vec<(StatusPlace, Vec<Posted>)>,
+    pub(crate) posted: Vec<(StatusPlace, Vec<PostedStatus>)>,
     /// The pipeline that is reported.
     pub(crate) pipeline: Option<Pipeline>,
     /// The source-git project.
@@ -45,7 +45,7 @@ struct Subject {
     /// The dist-git commit that holds it.
     tested: CommitId,
     pipeline: Option<Pipeline>,
-    commit_is: CommitIs,
+    commit_is: CommitAge,
 }
 
 /// Looks; nothing, with a line in the log, where there is nothing to report or nothing new.
@@ -76,7 +76,7 @@ pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
     let place = match (subject.commit_is, subject.commit == head) {
         // A commit of the target branch is none of the merge request's: the note alone tells.
         _ if is_of_target => None,
-        (CommitIs::Newest, true) => {
+        (CommitAge::Newest, true) => {
             let of_head = known.as_ref().filter(|known| known.state.commit == head);
             let statuses = of_head.and_then(|known| known.state.statuses.as_ref());
             commit_statuses::place_of_head(&bot.forge, &pair.source, &head, statuses.map(|known| &known.place))?
@@ -93,8 +93,8 @@ pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
     }
     let is_open = |state| matches!(state, MergeRequestState::Opened | MergeRequestState::Locked);
     let merge_request = match is_open(pair.dist.state) && pair.source.state != MergeRequestState::Closed {
-        true => MergeRequestIs::Open,
-        false => MergeRequestIs::Ended,
+        true => MergeRequestPhase::Open,
+        false => MergeRequestPhase::Ended,
     };
     let observed = ReportFacts {
         bot: bot.myself()?.user.id,
@@ -108,14 +108,14 @@ pub(crate) fn observe(bot: &Bot, pair: &mut Pair) -> Result<Option<Seen>> {
                 .transpose()?,
             merge_request,
         },
-        commit_is: subject.commit_is,
+        commit_age: subject.commit_is,
         head,
         note,
-        memory: pair.memory,
+        remembered: pair.memory,
         place,
         detail: match bot.instance.results {
-            config::Results::Pipeline => Detail::Pipeline,
-            config::Results::Jobs => Detail::Jobs,
+            config::Results::Pipeline => StatusDetail::Pipeline,
+            config::Results::Jobs => StatusDetail::Jobs,
         },
         merge_request: pair.dist.web_url.clone(),
     };
@@ -150,7 +150,7 @@ fn is_told(known: &CiSection, subject: &Subject, place: Option<&StatusPlace>) ->
     let has_open = !known.state.left_open_beside(subject.commit).is_empty();
     unchanged
         && !has_open
-        && subject.commit_is == CommitIs::Newest
+        && subject.commit_is == CommitAge::Newest
         && pipeline.status.is_final()
         && known.state.state == Some(pipeline.status)
         && known.state.pipeline == Some(pipeline.id)
@@ -209,7 +209,7 @@ impl Looking<'_> {
             && Some(commit) != newest
         {
             let pipeline = self.newest_for(commit, asked, &pipelines)?;
-            let commit_is = CommitIs::Older;
+            let commit_is = CommitAge::Older;
             return Ok(Some(Subject { commit, tested, pipeline: Some(pipeline), commit_is }));
         }
         let Some(commit) = newest else {
@@ -218,7 +218,7 @@ impl Looking<'_> {
             return Ok(self.left(pipelines));
         };
         let pipeline = self.newest_of_head(&head, pipelines)?;
-        Ok(Some(Subject { commit, tested: head, pipeline, commit_is: CommitIs::Newest }))
+        Ok(Some(Subject { commit, tested: head, pipeline, commit_is: CommitAge::Newest }))
     }
 
     /// What the bot's own last commit left open: it ends, for dist-git does not hold that commit any more.
@@ -227,7 +227,7 @@ impl Looking<'_> {
         let commit = known.state.commit;
         let tested = known.state.tested.unwrap_or(commit);
         let pipeline = pipelines.into_iter().find(|pipeline| pipeline.sha == tested);
-        Some(Subject { commit, tested, pipeline, commit_is: CommitIs::Older })
+        Some(Subject { commit, tested, pipeline, commit_is: CommitAge::Older })
     }
 
     /// The source-git commit that a dist-git commit was made from; nothing where the bot did not make it.

@@ -57,7 +57,7 @@ pub(crate) fn follow(
         }
         Err(error) => return Err(error.into()),
     };
-    let asked = if note.system { None } else { slash_command::asked(&note.body) };
+    let asked = if note.system { None } else { slash_command::parse(&note.body) };
     let Some(asked) = asked else {
         tracing::info!("the comment asks the bot for nothing: nothing to do");
         return Ok(());
@@ -123,17 +123,17 @@ impl Following<'_> {
         note: &Note,
         asked: SlashRequest,
         project: ProjectId,
-    ) -> Result<Result<(), slash_command::NotFollowed>, ForgeError> {
+    ) -> Result<Result<(), slash_command::CommandRefusal>, ForgeError> {
         let written = DateTime::parse_from_rfc3339(&note.created_at).ok().map(|written| written.to_utc());
         let now = self.bot.forge.server_time().unwrap_or_else(Utc::now);
-        if let Err(old) = slash_command::age(written, now) {
+        if let Err(old) = slash_command::check_age(written, now) {
             return Ok(Err(old));
         }
         let author = if self.bot.forge.role(project, note.author.id)? >= AccessLevel::DEVELOPER {
             CommentAuthor::Developer
         } else {
             let opened_by = self.bot.forge.merge_request(project, self.named.reference.iid)?.author.id;
-            if opened_by == note.author.id { CommentAuthor::OpenedIt } else { CommentAuthor::Stranger }
+            if opened_by == note.author.id { CommentAuthor::MergeRequestAuthor } else { CommentAuthor::Stranger }
         };
         Ok(asked.permission(author))
     }

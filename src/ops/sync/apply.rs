@@ -16,8 +16,8 @@ use crate::ops::{commit_statuses, notes};
 use crate::pair::announcement::AnnouncedMergeRequest;
 use crate::pair::note::ci_results::{Acceptance, CiSection, StatusesState};
 use crate::pair::note::{self, DistGitLink, PairNote};
-use crate::pair::statuses::{self, Status, StatusPlace, StatusPrint};
-use crate::pair::sync_plan::{Earlier, SyncPlan, SyncStep};
+use crate::pair::statuses::{self, StatusFingerprint, StatusPlace, WantedStatus};
+use crate::pair::sync_plan::{EarlierResults, SyncPlan, SyncStep};
 use crate::setup;
 use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, StateChange};
 
@@ -60,7 +60,7 @@ impl Run<'_> {
                     tracing::info!("opened {}", opened.url);
                     link = Some(opened);
                 }
-                SyncStep::Tell { iid, news } => {
+                SyncStep::Announce { iid, announcement: news } => {
                     let about = AnnouncedMergeRequest {
                         path: &self.source_path,
                         merge_request: self.source.iid,
@@ -69,7 +69,7 @@ impl Run<'_> {
                     let project = seen.pair.dist_project.context("the dist-git project is not known")?;
                     dist_notes::write(self.bot, project, *iid, news, about)?;
                 }
-                SyncStep::EditMergeRequest { iid, title, description, turn } => {
+                SyncStep::EditMergeRequest { iid, title, description, state_change: turn } => {
                     // These were read before the content was made, or come with words of the bot that were said since.
                     if self.due != Due::MergeRequest || turn.is_some() {
                         self.check_texts(&seen.pair, *iid)?;
@@ -244,10 +244,15 @@ impl Run<'_> {
     }
 
     /// Posts the first status, and returns what became of it. Where GitLab will not have it, the note tells the same.
-    fn expect_results(&self, place: &StatusPlace, earlier: Earlier, status: Status) -> Result<StatusesState> {
+    fn expect_results(
+        &self,
+        place: &StatusPlace,
+        earlier: EarlierResults,
+        status: WantedStatus,
+    ) -> Result<StatusesState> {
         let posted = match earlier {
-            Earlier::Possible => commit_statuses::posted(&self.bot.forge, &self.source, &place.sha())?,
-            Earlier::None => Vec::new(),
+            EarlierResults::Possible => commit_statuses::posted(&self.bot.forge, &self.source, &place.sha())?,
+            EarlierResults::None => Vec::new(),
         };
         let posts = statuses::to_post(std::slice::from_ref(&status), &posted, place, self.myself.user.id);
         let mut taken = Acceptance::Yes;
@@ -264,10 +269,10 @@ impl Run<'_> {
         }
         // Beside earlier results there may be statuses of jobs: the next report has to look.
         let there = match earlier {
-            Earlier::Possible => Vec::new(),
-            Earlier::None => vec![status],
+            EarlierResults::Possible => Vec::new(),
+            EarlierResults::None => vec![status],
         };
-        Ok(StatusesState { place: place.clone(), print: StatusPrint::of(&there), taken })
+        Ok(StatusesState { place: place.clone(), fingerprint: StatusFingerprint::of(&there), acceptance: taken })
     }
 
     fn push(

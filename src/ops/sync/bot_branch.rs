@@ -7,7 +7,7 @@ use crate::git::remote::RemoteError;
 use crate::git::store::Store;
 use crate::ops::sync::Run;
 use crate::pair::commit::SOURCE_TRAILER;
-use crate::pair::facts::{BranchState, Committer, Tip};
+use crate::pair::facts::{BranchState, BranchTip, Committer};
 use crate::types::CommitId;
 
 /// The name in the store.
@@ -41,7 +41,7 @@ impl Run<'_> {
         let commit = store.commit_at(BRANCH_TIP)?;
         let described = store.describe(&commit)?;
         let own = described.committer_email == self.bot.person()?.email && described.message.contains(SOURCE_TRAILER);
-        let tip = Tip {
+        let tip = BranchTip {
             commit,
             by: if own { Committer::Bot } else { Committer::Person },
             parent: match described.parents[..] {

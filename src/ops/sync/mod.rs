@@ -222,7 +222,7 @@ impl Run<'_> {
     /// opposite meanwhile, and the job that was to follow may have come first.
     fn check_state(&self, plan: &SyncPlan<'_>) -> Result<()> {
         let turns = |step: &SyncStep<'_>| {
-            matches!(step, SyncStep::Tell { .. } | SyncStep::EditMergeRequest { turn: Some(_), .. })
+            matches!(step, SyncStep::Announce { .. } | SyncStep::EditMergeRequest { state_change: Some(_), .. })
         };
         if !plan.steps.iter().any(turns) {
             return Ok(());

@@ -19,10 +19,10 @@ use crate::ops::sync::bot_branch::BranchHome;
 use crate::ops::sync::pair_facts::{self, Pairing};
 use crate::ops::sync::visibility::BotFork;
 use crate::ops::sync::{Due, Run, Unsynced, dist_notes};
-use crate::pair::commit::CommitAuthor;
+use crate::pair::commit::SourceAuthor;
 use crate::pair::facts::{
-    BranchOrigin, BranchState, Content, LastAnnouncement, SourceMergeRequest, SourceState, SyncFacts, VisibilityOfPair,
-    WantedContent,
+    BranchOrigin, BranchState, DistGitContent, LastAnnouncement, PairVisibility, RequestState, SourceMergeRequest,
+    SyncFacts, WantedContent,
 };
 use crate::pair::markers;
 use crate::pair::note::ci_results::CiSection;
@@ -54,7 +54,7 @@ pub(crate) struct Seen {
     pub(crate) pair: Pairing,
     /// The tip of the target branch, where that was fetched.
     base: Option<CommitId>,
-    authors: Vec<CommitAuthor>,
+    authors: Vec<SourceAuthor>,
 }
 
 /// What came of making content for dist-git.
@@ -121,8 +121,8 @@ impl Seen {
     /// Whether GitLab has taken a merge request of the pair from the repository with the bot's branch: then that is a
     /// fork of dist-git, or dist-git itself.
     pub(crate) fn has_used_branch_home(&self) -> bool {
-        let mut own = self.pair.merge_requests.iter().filter(|own| own.origin == BranchOrigin::There);
-        own.any(|own| own.state == SourceState::Opened)
+        let mut own = self.pair.merge_requests.iter().filter(|own| own.origin == BranchOrigin::Exists);
+        own.any(|own| own.state == RequestState::Opened)
     }
 
     pub(crate) fn branch_at(&self) -> Option<CommitId> {
@@ -135,7 +135,7 @@ impl Seen {
     /// What is known without asking who may see what, and where statuses are seen.
     fn observed_so_far<'a>(&'a self, run: &Run<'_>) -> SyncFacts<'a> {
         let content = match &self.made {
-            Making::Made(made) => WantedContent::Content(Content {
+            Making::Made(made) => WantedContent::Content(DistGitContent {
                 tree: made.tree,
                 base: made.base,
                 base_tree: made.base_tree,
@@ -151,7 +151,7 @@ impl Seen {
             bot: run.myself.user.id,
             source: self.source(run),
             notes: self.pair.notes.clone(),
-            visibility: VisibilityOfPair {
+            visibility: PairVisibility {
                 source: everybody,
                 source_fork: everybody,
                 dist_git: everybody,
@@ -162,10 +162,10 @@ impl Seen {
             dist_git: run.dist_path.clone(),
             merge_requests: self.pair.merge_requests.clone(),
             left_behind: self.pair.left_behind.clone(),
-            told: self.pair.told.clone(),
+            announced: self.pair.told.clone(),
             labels: run.bot.instance.label.iter().cloned().collect(),
             content,
-            manner: run.manner,
+            mode: run.manner,
         }
     }
 
@@ -179,7 +179,7 @@ impl Seen {
             // A fork that is not there yet is made as visible as dist-git. One with an open merge request is no more
             // visible: GitLab cuts forks off, and closes their merge requests, where the original becomes less visible.
             let is_linked =
-                self.pair.merge_requests.iter().any(|merge_request| merge_request.state == SourceState::Opened);
+                self.pair.merge_requests.iter().any(|merge_request| merge_request.state == RequestState::Opened);
             let as_dist_git = is_linked || !self.branch_home_answers();
             observed.visibility = run.visibility(if as_dist_git { BotFork::AsDistGit } else { BotFork::OfItsOwn })?;
         }
@@ -201,12 +201,13 @@ impl Seen {
     pub(crate) fn observe_told(&mut self, run: &Run<'_>) -> Result<()> {
         let observed = self.observed_so_far(run);
         let told = sync_plan::sync(&observed).steps.into_iter().filter_map(|step| match step {
-            SyncStep::Tell { iid, .. } => Some(iid),
+            SyncStep::Announce { iid, .. } => Some(iid),
             _ => None,
         });
         let told: BTreeSet<_> = told.collect();
         let Some(project) = self.pair.dist_project else { return Ok(()) };
-        let last = |iid| Ok(LastAnnouncement { merge_request: iid, news: dist_notes::last(run.bot, project, iid)? });
+        let last =
+            |iid| Ok(LastAnnouncement { merge_request: iid, announcement: dist_notes::last(run.bot, project, iid)? });
         self.pair.told = told.into_iter().map(last).collect::<Result<_>>()?;
         Ok(())
     }
@@ -351,7 +352,7 @@ impl Run<'_> {
         store: &Store,
         fetched: &mut PartialFetch<'_>,
         target: &BranchName,
-        authors: &mut Vec<CommitAuthor>,
+        authors: &mut Vec<SourceAuthor>,
     ) -> Result<Making> {
         let section = LogSection::begin(self.bot.log, "fetch_distro", "fetching the packaging");
         fetched.bring_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
@@ -500,14 +501,14 @@ fn was_merged_lately(source: &MergeRequest) -> bool {
 }
 
 /// Who wrote the commits of the merge request: not those who wrote what it takes over from upstream.
-fn authors_of(store: &Store, fetched: &PartialFetch<'_>, upstream: &CommitId) -> Result<Vec<CommitAuthor>> {
+fn authors_of(store: &Store, fetched: &PartialFetch<'_>, upstream: &CommitId) -> Result<Vec<SourceAuthor>> {
     let downstream: HashSet<_> = store.commits_between(&[fetched.head], upstream)?.into_iter().collect();
     let commits = store.commits_between(&[fetched.head], &fetched.target)?;
     let mut authors = Vec::new();
     for commit in commits.iter().rev().filter(|commit| downstream.contains(commit)) {
         let described = store.describe(commit)?;
         if described.parents.len() < 2 {
-            authors.push(CommitAuthor { name: described.author_name, email: described.author_email });
+            authors.push(SourceAuthor { name: described.author_name, email: described.author_email });
         }
     }
     Ok(authors)

@@ -9,7 +9,7 @@ use crate::ops::outcome::Effect;
 use crate::ops::session::Bot;
 use crate::ops::sync::dist_notes;
 use crate::pair::announcement::{AnnouncedMergeRequest, Announcement};
-use crate::pair::markers::{self, Ended};
+use crate::pair::markers::{self, EndReason};
 use crate::types::{MergeRequestIid, ProjectPath, StateChange};
 
 /// Closes the dist-git merge request `iid`, where it is open, because its source-git merge request `of` was deleted, and
@@ -29,7 +29,7 @@ pub(crate) fn close(
         tracing::info!("{dist_path}!{} does not tell what it was made from: it is left alone", dist.iid);
         return Ok(Effect::Nothing);
     };
-    if record.ended == Some(Ended::Closed) {
+    if record.ended == Some(EndReason::Closed) {
         return Ok(Effect::Nothing);
     }
     if global.dry_run {
@@ -39,7 +39,7 @@ pub(crate) fn close(
         let about = AnnouncedMergeRequest { path: &of.project, merge_request: of.iid, url: "" };
         dist_notes::write(bot, dist.target_project_id, dist.iid, &Announcement::Gone, about)?;
     }
-    record.ended = Some(Ended::Closed);
+    record.ended = Some(EndReason::Closed);
     let description = markers::replace_record(&dist.description, &record);
     let edit = MergeRequestEdit { description, state: Some(StateChange::Close), ..MergeRequestEdit::default() };
     bot.forge.edit_merge_request(dist_path, dist.iid, &edit)?;

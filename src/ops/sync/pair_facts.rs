@@ -5,9 +5,9 @@ use anyhow::Result;
 use crate::forge::{self, ForgeError, MergeRequest, MergeRequestQuery, MergeRequestState, Note, StateFilter};
 use crate::ops::notes;
 use crate::ops::sync::Run;
-use crate::pair::commit::CommitAuthor;
+use crate::pair::commit::SourceAuthor;
 use crate::pair::facts::{
-    BranchOrigin, DistGitMergeRequest, LastAnnouncement, SourceMergeRequest, SourceNote, SourceState,
+    BranchOrigin, DistGitMergeRequest, LastAnnouncement, RequestState, SourceMergeRequest, SourceNote,
 };
 use crate::pair::title::Draft;
 use crate::pair::{branch, markers, sync_plan};
@@ -139,13 +139,13 @@ impl Run<'_> {
     }
 
     /// Who wrote the commits of a merged merge request, whose branch may be gone.
-    pub(crate) fn authors_of_merged(&self) -> Result<Vec<CommitAuthor>> {
+    pub(crate) fn authors_of_merged(&self) -> Result<Vec<SourceAuthor>> {
         let commits = self.bot.forge.merge_request_commits(self.source.target_project_id, self.source.iid);
         let mut authors = Vec::new();
         for commit in commits.take(COMMITS) {
             let forge::Commit { author_name, author_email, parent_ids, .. } = commit?;
             if parent_ids.len() < 2 {
-                authors.push(CommitAuthor { name: author_name.into(), email: author_email.into() });
+                authors.push(SourceAuthor { name: author_name.into(), email: author_email.into() });
             }
         }
         authors.reverse();
@@ -171,7 +171,7 @@ pub(crate) fn source(seen: &MergeRequest, path: ProjectPath, target: BranchName,
             .merge_commit_sha
             .or(seen.squash_commit_sha)
             .or(seen.sha)
-            .filter(|_| state == SourceState::Merged),
+            .filter(|_| state == RequestState::Merged),
         title: seen.title.clone(),
         description: seen.description.clone(),
         draft: if seen.draft { Draft::Yes } else { Draft::No },
@@ -192,7 +192,7 @@ pub(crate) fn dist_git(seen: &MergeRequest) -> Option<DistGitMergeRequest> {
         state: state_of(seen.state),
         closed_by: seen.closed_by.as_ref().map(|user| user.id),
         branch: seen.source_branch.parse().ok()?,
-        origin: if seen.source_project_id.is_some() { BranchOrigin::There } else { BranchOrigin::Gone },
+        origin: if seen.source_project_id.is_some() { BranchOrigin::Exists } else { BranchOrigin::Gone },
         title: seen.title.clone(),
         description: seen.description.clone(),
     })
@@ -204,13 +204,13 @@ pub(crate) fn texts_are_current(path: &ProjectPath, of: &MergeRequest, dist: &Me
     sync_plan::texts_are_current(&source(of, path.clone(), target, head), &dist)
 }
 
-fn state_of(state: MergeRequestState) -> SourceState {
+fn state_of(state: MergeRequestState) -> RequestState {
     match state {
-        MergeRequestState::Opened => SourceState::Opened,
-        MergeRequestState::Merged => SourceState::Merged,
+        MergeRequestState::Opened => RequestState::Opened,
+        MergeRequestState::Merged => RequestState::Merged,
         // It is being merged: whatever comes of that, nobody closed it.
-        MergeRequestState::Locked => SourceState::Opened,
-        MergeRequestState::Closed | MergeRequestState::Unknown => SourceState::Closed,
+        MergeRequestState::Locked => RequestState::Opened,
+        MergeRequestState::Closed | MergeRequestState::Unknown => RequestState::Closed,
     }
 }
 

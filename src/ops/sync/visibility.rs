@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::forge::{ForgeError, Project, ProjectRef};
 use crate::ops::sync::Run;
-use crate::pair::facts::VisibilityOfPair;
+use crate::pair::facts::PairVisibility;
 use crate::types::Visibility;
 
 /// Whether the bot's fork has to be looked at.
@@ -18,7 +18,7 @@ pub(crate) enum BotFork {
 
 impl Run<'_> {
     /// Who may see what. A fork's answer tells of its original too, with a GitLab of late.
-    pub(crate) fn visibility(&self, bot_fork: BotFork) -> Result<VisibilityOfPair> {
+    pub(crate) fn visibility(&self, bot_fork: BotFork) -> Result<PairVisibility> {
         let target = self.source.target_project_id;
         // A deleted fork shows nothing that the merge request does not.
         let from = self.source.source_project_id.unwrap_or(target);
@@ -37,7 +37,7 @@ impl Run<'_> {
         };
         if source.min(source_fork) == Visibility::Public {
             let (dist_git, bot_fork) = (Visibility::Public, Visibility::Public);
-            return Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork });
+            return Ok(PairVisibility { source, source_fork, dist_git, bot_fork });
         }
         let of_destination = |told: Option<Visibility>| told.unwrap_or(Visibility::Public);
         let fork = match bot_fork {
@@ -56,7 +56,7 @@ impl Run<'_> {
             None => of_destination(self.seen_project((&self.dist_path).into())?.and_then(|project| project.visibility)),
         };
         let bot_fork = fork.map_or(dist_git, |fork| of_destination(fork.and_then(|fork| fork.visibility)));
-        Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork })
+        Ok(PairVisibility { source, source_fork, dist_git, bot_fork })
     }
 
     /// A project, where the bot may see it.

@@ -83,23 +83,23 @@ pub struct CiResults {
     /// The newest pipeline for it, where there is one.
     pub pipeline: Option<CiPipeline>,
     /// Whether the dist-git merge request is open.
-    pub merge_request: MergeRequestIs,
+    pub merge_request: MergeRequestPhase,
 }
 
 /// Whether the dist-git merge request is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MergeRequestIs {
+pub enum MergeRequestPhase {
     /// It is.
     Open,
     /// It was closed or merged: what has not begun to run may well never do so.
     Ended,
     /// It is, and holds a newer commit by now.
-    PastIt,
+    MovedOn,
 }
 
 /// A state made of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Composite {
+pub struct CompositeState {
     /// The state.
     pub state: CiState,
     /// Whether jobs failed whose failure is allowed.
@@ -113,9 +113,9 @@ impl CiPipeline {
     }
 
     /// Returns the state of the jobs that count. A pipeline without any has the state that GitLab gives it.
-    pub fn composite(&self) -> Composite {
+    pub fn composite(&self) -> CompositeState {
         let made = composite(self.counted().map(|job| (job.state, job.on_failure)));
-        let mut made = made.unwrap_or(Composite { state: self.state, has_warnings: false });
+        let mut made = made.unwrap_or(CompositeState { state: self.state, has_warnings: false });
         // Between two jobs everything may wait for a moment: for people, what has begun is running.
         if made.state == CiState::Pending && self.begun == Begun::Yes {
             made.state = CiState::Running;
@@ -144,8 +144,8 @@ impl CiPipeline {
 
 /// Returns the state that GitLab gives to several jobs together; nothing where there are none.
 ///
-/// The rules and their order are those of GitLab's `Gitlab::Ci::Status::Composite`.
-pub fn composite(jobs: impl IntoIterator<Item = (CiState, OnFailure)>) -> Option<Composite> {
+/// The rules and their order are those of GitLab's `Gitlab::Ci::WantedStatus::CompositeState`.
+pub fn composite(jobs: impl IntoIterator<Item = (CiState, OnFailure)>) -> Option<CompositeState> {
     use CiState::{
         Canceled, Canceling, Created, Failed, Manual, Pending, Preparing, Running, Scheduled, Skipped, Success,
         WaitingForCallback, WaitingForResource,
@@ -188,7 +188,7 @@ pub fn composite(jobs: impl IntoIterator<Item = (CiState, OnFailure)>) -> Option
             None => Failed,
         }
     };
-    Some(Composite { state, has_warnings })
+    Some(CompositeState { state, has_warnings })
 }
 
 #[cfg(test)]

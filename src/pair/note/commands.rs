@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_the_bot_writes_is_no_command() {
-        assert_eq!(slash_command::asked(&section()), None);
-        assert_eq!(slash_command::asked(&help()), None);
+        assert_eq!(slash_command::parse(&section()), None);
+        assert_eq!(slash_command::parse(&help()), None);
     }
 }

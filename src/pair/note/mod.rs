@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use crate::pair::markers::{self, NoteState};
 use crate::pair::note::ci_results::{CiSection, StatusesState};
-use crate::pair::note::retest_hint::RunSection;
+use crate::pair::note::retest_hint::RetestHint;
 use crate::pair::sanitize;
 use crate::transform::report::{
     AppliedBySpec, FileChange, FileReport, MergeReport, PatchChange, PatchReport, ProofReport, Report,
@@ -32,11 +32,11 @@ pub struct PairNote<'a> {
     /// The tip of its target branch that was looked at, where one was.
     pub base: Option<CommitId>,
     /// What is the case.
-    pub says: NoteBody<'a>,
+    pub body: NoteBody<'a>,
     /// dist-git's CI results, where there is anything to say of them.
     pub results: Option<CiSection>,
     /// Who can start a pipeline, where one was asked for that the bot may not start.
-    pub run: Option<RunSection>,
+    pub retest_hint: Option<RetestHint>,
 }
 
 /// The dist-git merge request, as a note names it.
@@ -69,7 +69,7 @@ pub enum NoteBody<'a> {
         /// The change of the upstream ref, where there is one.
         upstream: Option<&'a UpstreamChange>,
         /// What dist-git's merge request is kept in step with.
-        holds: Holds,
+        synced_with: SyncedWith,
     },
     /// The merge request changes nothing in dist-git, and there is no merge request there.
     NothingToSync {
@@ -107,7 +107,7 @@ pub enum NoteBody<'a> {
 
 /// What a dist-git merge request is kept in step with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holds {
+pub enum SyncedWith {
     /// The source-git merge request.
     MergeRequest,
     /// The target branch, since the source-git merge request was merged into it.
@@ -161,18 +161,18 @@ impl PairNote<'_> {
     pub fn render(&self, dist_git: Option<&DistGitLink>) -> String {
         let mut text = String::new();
         heading(&mut text, dist_git);
-        if let NoteBody::Synced { report, upstream: Some(change), .. } = &self.says {
+        if let NoteBody::Synced { report, upstream: Some(change), .. } = &self.body {
             upstream_change(&mut text, change, report);
         }
         explanation(&mut text);
         // Where all is well, the results are what people look for; else what they have to fix comes first.
-        let (first, last) = match &self.says {
+        let (first, last) = match &self.body {
             NoteBody::Synced { .. } => (self.results.as_ref(), None),
             _ => (None, self.results.as_ref()),
         };
         results(&mut text, first, &self.commit);
-        match &self.says {
-            NoteBody::Synced { report, holds, .. } => synced(&mut text, &self.commit, report, holds),
+        match &self.body {
+            NoteBody::Synced { report, synced_with, .. } => synced(&mut text, &self.commit, report, synced_with),
             NoteBody::NothingToSync { report } => nothing(&mut text, &self.commit, report),
             NoteBody::Blocked { why, commit, left } => blocked(&mut text, commit, why, *left),
             NoteBody::PersonPushed { branch } => person_pushed(&mut text, branch),
@@ -207,8 +207,8 @@ impl PairNote<'_> {
             ),
         }
         results(&mut text, last, &self.commit);
-        if let Some(run) = &self.run {
-            paragraph(&mut text, &run.text());
+        if let Some(retest_hint) = &self.retest_hint {
+            paragraph(&mut text, &retest_hint.text());
         }
         paragraph(&mut text, &commands::section());
         let merge_request = dist_git.map(|link| link.merge_request);
@@ -246,13 +246,13 @@ fn explanation(text: &mut String) {
     );
 }
 
-fn synced(text: &mut String, commit: &CommitId, report: &Report, holds: &Holds) {
-    let held = match holds {
-        Holds::MergeRequest => format!(
+fn synced(text: &mut String, commit: &CommitId, report: &Report, synced_with: &SyncedWith) {
+    let held = match synced_with {
+        SyncedWith::MergeRequest => format!(
             "The dist-git merge request holds this one up to commit {}, rebased onto its target branch.",
             short(commit)
         ),
-        Holds::Target(target) => format!(
+        SyncedWith::Target(target) => format!(
             "**This merge request was merged.** The dist-git merge request holds the branch {} up to commit {}, until the \
              package's maintainers merge it too.",
             sanitize::code(target.as_str().as_bytes()),
@@ -264,7 +264,7 @@ fn synced(text: &mut String, commit: &CommitId, report: &Report, holds: &Holds) 
     proof(text, report);
     merges(text, &report.merges);
     findings(text, &report.findings);
-    if *holds != Holds::MergeRequest {
+    if *synced_with != SyncedWith::MergeRequest {
         return;
     }
     paragraph(

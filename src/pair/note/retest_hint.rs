@@ -24,7 +24,7 @@ pub fn is_too_soon(newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
 
 /// The part, as a note shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunSection {
+pub struct RetestHint {
     state: RetestHintState,
     /// What people read.
     said: String,
@@ -40,7 +40,7 @@ struct RetestHintState {
     pipeline: Option<PipelineId>,
 }
 
-impl RunSection {
+impl RetestHint {
     /// Returns the part for the note `body`; `reason` is GitLab's. Nothing where the note is none of the bot's.
     pub fn new(body: &str, dist_git: &DistGitLink, reason: &str) -> Option<Self> {
         let commit = markers::read_note(body)?.commit;
@@ -62,34 +62,34 @@ impl RunSection {
     /// Returns the part that a note goes on to show: the one that it has, where it still holds.
     pub(crate) fn of_note(
         notes: &[&SourceNote],
-        says: &NoteBody<'_>,
+        body: &NoteBody<'_>,
         commit: CommitId,
         results: Option<&CiSection>,
     ) -> Option<Self> {
         let known = Self::read(&notes.first()?.body)?;
         let now = RetestHintState { commit, pipeline: results.and_then(|results| results.state.pipeline) };
-        (matches!(says, NoteBody::Synced { .. }) && known.state == now).then_some(known)
+        (matches!(body, NoteBody::Synced { .. }) && known.state == now).then_some(known)
     }
 
     /// Returns the part in the bot's note `body`, where it has one.
     pub fn read(body: &str) -> Option<Self> {
-        let (state, said) = markers::read_section(markers::RUN, body)?;
+        let (state, said) = markers::read_section(markers::RETEST_HINT, body)?;
         Some(Self { state, said: said.replace("\r\n", "\n") })
     }
 
     /// Returns the text for a note, markers included.
     pub(super) fn text(&self) -> String {
-        markers::section(markers::RUN, &self.said, &self.state)
+        markers::section(markers::RETEST_HINT, &self.said, &self.state)
     }
 
     /// Returns the note `body` with this part in the place of its own, or where a note has it.
     pub fn replace_in(&self, body: &str) -> String {
-        markers::replace_section(markers::RUN, body, &self.text())
+        markers::replace_section(markers::RETEST_HINT, body, &self.text())
     }
 
     /// Returns the note `body` without this part; nothing where it has none.
     pub fn removed_from(body: &str) -> Option<String> {
-        markers::remove_section(markers::RUN, body)
+        markers::remove_section(markers::RETEST_HINT, body)
     }
 }
 
@@ -109,9 +109,9 @@ mod tests {
         }
     }
 
-    fn note(run: Option<RunSection>) -> PairNote<'static> {
-        let says = NoteBody::Blocked { why: &Blocked::LessVisible, commit: COMMIT, left: DistGitState::Open };
-        PairNote { commit: COMMIT, base: None, says, results: None, run }
+    fn note(run: Option<RetestHint>) -> PairNote<'static> {
+        let body = NoteBody::Blocked { why: &Blocked::LessVisible, commit: COMMIT, left: DistGitState::Open };
+        PairNote { commit: COMMIT, base: None, body, results: None, retest_hint: run }
     }
 
     #[test]
@@ -125,26 +125,26 @@ mod tests {
     #[test]
     fn it_says_who_can_and_where() {
         let body = note(None).render(Some(&link()));
-        let run = RunSection::new(&body, &link(), "base Insufficient permissions <b>/merge @all").unwrap();
+        let run = RetestHint::new(&body, &link(), "base Insufficient permissions <b>/merge @all").unwrap();
         insta::assert_snapshot!(run.text(), @r#"
         <!-- source-git-bot v1: run begin -->
         **Somebody asked for a new test run in dist-git, and the bot may not start one.** Whoever may run pipelines there can, such as a Developer of `rpms/hello`: with the button *Run pipeline* among [the pipelines of rpms/hello!5](https://gitlab.example/rpms/hello/-/merge_requests/5/pipelines). GitLab's answer to the bot: base Insufficient permissions \< b\>/merge @ all
         <!-- source-git-bot v1: asked {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
         <!-- source-git-bot v1: run end -->
         "#);
-        assert_eq!(RunSection::new("a comment of somebody", &link(), ""), None);
+        assert_eq!(RetestHint::new("a comment of somebody", &link(), ""), None);
     }
 
     #[test]
     fn it_stands_where_a_note_puts_it_and_leaves_no_trace() {
         let without = note(None).render(Some(&link()));
-        let run = RunSection::new(&without, &link(), "").unwrap();
+        let run = RetestHint::new(&without, &link(), "").unwrap();
         let with = run.replace_in(&without);
         assert_eq!(with, note(Some(run.clone())).render(Some(&link())));
-        assert_eq!(RunSection::read(&with.replace('\n', "\r\n")), Some(run.clone()));
+        assert_eq!(RetestHint::read(&with.replace('\n', "\r\n")), Some(run.clone()));
         assert_eq!(run.replace_in(&with), with);
-        assert_eq!(RunSection::removed_from(&with).unwrap(), without);
-        assert_eq!(RunSection::removed_from(&without), None);
+        assert_eq!(RetestHint::removed_from(&with).unwrap(), without);
+        assert_eq!(RetestHint::removed_from(&without), None);
         // CI results that come later stand where they would.
         let results = CiSection::waiting(COMMIT);
         let later = results.replace_in(&with, &COMMIT);
@@ -155,19 +155,22 @@ mod tests {
     #[test]
     fn it_goes_with_the_next_commit_or_pipeline() {
         let body = note(None).render(Some(&link()));
-        let run = RunSection::new(&body, &link(), "").unwrap();
+        let run = RetestHint::new(&body, &link(), "").unwrap();
         let there =
             SourceNote { id: crate::types::NoteId(1), author: crate::types::UserId(1), body: run.replace_in(&body) };
         let report = crate::pair::note::tests::report();
-        let synced =
-            NoteBody::Synced { report: &report, upstream: None, holds: crate::pair::note::Holds::MergeRequest };
+        let synced = NoteBody::Synced {
+            report: &report,
+            upstream: None,
+            synced_with: crate::pair::note::SyncedWith::MergeRequest,
+        };
         let waiting = CiSection::waiting(COMMIT);
-        assert_eq!(RunSection::of_note(&[&there], &synced, COMMIT, Some(&waiting)), Some(run));
+        assert_eq!(RetestHint::of_note(&[&there], &synced, COMMIT, Some(&waiting)), Some(run));
         let mut tested = waiting.clone();
         tested.state.pipeline = Some(PipelineId(7));
-        assert_eq!(RunSection::of_note(&[&there], &synced, COMMIT, Some(&tested)), None);
+        assert_eq!(RetestHint::of_note(&[&there], &synced, COMMIT, Some(&tested)), None);
         let next = CommitId::from_bytes([2; 20]);
-        assert_eq!(RunSection::of_note(&[&there], &synced, next, Some(&waiting)), None);
-        assert_eq!(RunSection::of_note(&[&there], &NoteBody::Closed, COMMIT, Some(&waiting)), None);
+        assert_eq!(RetestHint::of_note(&[&there], &synced, next, Some(&waiting)), None);
+        assert_eq!(RetestHint::of_note(&[&there], &NoteBody::Closed, COMMIT, Some(&waiting)), None);
     }
 }

@@ -51,14 +51,14 @@ fn blocked(why: &Blocked, left: DistGitState) -> NoteBody<'_> {
     NoteBody::Blocked { why, commit: COMMIT, left }
 }
 
-fn render(says: NoteBody<'_>, dist_git: Option<&DistGitLink>) -> String {
-    PairNote { commit: COMMIT, says, results: None, base: None, run: None }.render(dist_git)
+fn render(body: NoteBody<'_>, dist_git: Option<&DistGitLink>) -> String {
+    PairNote { commit: COMMIT, body, results: None, base: None, retest_hint: None }.render(dist_git)
 }
 
 #[test]
 fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
-    let says = NoteBody::Synced { report: &report(), upstream: None, holds: Holds::MergeRequest };
-    insta::assert_snapshot!(render(says, Some(&link())), @r#"
+    let body = NoteBody::Synced { report: &report(), upstream: None, synced_with: SyncedWith::MergeRequest };
+    insta::assert_snapshot!(render(body, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -112,8 +112,8 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
             .remedy("write `%autosetup -S git` in the spec file"),
     ];
     let change = UpstreamChange { from: "v0.9".to_owned(), to: "v1.0`**".to_owned() };
-    let says = NoteBody::Synced { report: &report, upstream: Some(&change), holds: Holds::MergeRequest };
-    insta::assert_snapshot!(render(says, Some(&link())), @r#"
+    let body = NoteBody::Synced { report: &report, upstream: Some(&change), synced_with: SyncedWith::MergeRequest };
+    insta::assert_snapshot!(render(body, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
     **This merge request changes `upstream_ref` from `v0.9` to `v1.0'**`. This drops one patch:**
@@ -174,7 +174,10 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
 fn long_lists_are_folded_and_cut() {
     let mut report = report();
     report.patches = (0..250).map(|n| patch(&format!("{n}.patch"), PatchChange::Added, "x")).collect();
-    let note = render(NoteBody::Synced { report: &report, upstream: None, holds: Holds::MergeRequest }, Some(&link()));
+    let note = render(
+        NoteBody::Synced { report: &report, upstream: None, synced_with: SyncedWith::MergeRequest },
+        Some(&link()),
+    );
     assert!(note.contains("<details><summary>250 patches change</summary>\n\n- added: `0.patch`"), "{note}");
     assert!(note.contains("- … and 150 more\n\n</details>\n\n"), "{note}");
 }
@@ -379,12 +382,12 @@ fn what_people_did_in_dist_git_is_told() {
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
-    for (says, told) in [
+    for (body, told) in [
         (NoteBody::SourceClosed, "was closed, and the dist-git merge request with it"),
         (NoteBody::KeptOpen, "the dist-git merge request was opened again there"),
         (NoteBody::NotHandled { target: "c10s".parse().unwrap() }, "for the branch `c10s` now"),
     ] {
-        let note = render(says, Some(&link()));
+        let note = render(body, Some(&link()));
         assert!(note.contains(told), "{note}");
     }
     insta::assert_snapshot!(render(NoteBody::Merged, Some(&link())), @r#"

@@ -19,7 +19,7 @@ const CUT: char = '…';
 
 /// Where GitLab reads a text as Markdown, and where as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum TextFormat {
     Markdown,
     Plain,
 }
@@ -167,7 +167,7 @@ const DISTRIBUTION: [&str; 3] = ["Resolves: ", "Related: ", "Reverts: "];
 /// Returns `text` as one harmless line: a title, a name. White space is squeezed, line ends are white space.
 pub fn line(text: &str) -> String {
     let text = one_line(text);
-    if is_own_trailer(&text) { String::new() } else { treated(&text, Form::Plain).trim().to_owned() }
+    if is_own_trailer(&text) { String::new() } else { treated(&text, TextFormat::Plain).trim().to_owned() }
 }
 
 /// Returns `text` on one line and without what hides or steers; not harmless yet.
@@ -180,7 +180,7 @@ pub(super) fn one_line(text: &str) -> String {
 /// A code block that is left open is closed, so that what the bot writes below is not swallowed; one of which that cannot
 /// be told is none any more.
 pub fn markdown(text: &str, limit: usize) -> String {
-    let whole = closed(&lines(text, Form::Markdown));
+    let whole = closed(&lines(text, TextFormat::Markdown));
     if whole.chars().nth(limit).is_none() {
         return whole;
     }
@@ -245,7 +245,7 @@ fn closed(text: &str) -> String {
 ///
 /// A line of three dashes is indented by one space: to `git am` and `git interpret-trailers` the message ends there.
 pub fn message(text: &str, limit: usize) -> String {
-    cut(&lines(text, Form::Plain), limit)
+    cut(&lines(text, TextFormat::Plain), limit)
 }
 
 /// Returns `bytes` as a Markdown code span on one line, in which nothing acts; for names and subjects in the bot's own
@@ -301,7 +301,7 @@ fn visible(text: &str) -> String {
         .collect()
 }
 
-fn lines(text: &str, form: Form) -> String {
+fn lines(text: &str, form: TextFormat) -> String {
     let clean = visible(text);
     let mut out = String::with_capacity(clean.len());
     let mut in_own_trailer = false;
@@ -312,7 +312,7 @@ fn lines(text: &str, form: Form) -> String {
         if in_own_trailer {
             continue;
         }
-        if form == Form::Plain
+        if form == TextFormat::Plain
             && line
                 .strip_prefix("---")
                 .is_some_and(|rest| rest.trim_start().is_empty() || rest.starts_with(char::is_whitespace))
@@ -346,7 +346,7 @@ fn is_own_trailer(line: &str) -> bool {
 }
 
 /// Returns one line with a space after each sign that could act.
-fn treated(line: &str, form: Form) -> String {
+fn treated(line: &str, form: TextFormat) -> String {
     let mut out = String::with_capacity(line.len() + 8);
     let start = after_marks(line);
     // The distribution's own form stays, but nothing else joins the list that it begins.
@@ -362,7 +362,7 @@ fn treated(line: &str, form: Form) -> String {
             dash_at = closed_reference(line.get(at..).unwrap_or_default()).map(|length| at + length).or(dash_at);
         }
         let acts = at >= exempt && acts(before, c, rest, at == start);
-        if acts && c == '#' && at == start && form == Form::Markdown {
+        if acts && c == '#' && at == start && form == TextFormat::Markdown {
             out.push('\\'); // Else the line would be a heading now.
         }
         out.push(c);

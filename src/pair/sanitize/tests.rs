@@ -114,7 +114,7 @@ fn nothing_joins_a_list_that_is_converted() {
         ("Bugzilla: 12, issue https://x/issues/5", "Resolves: bz#12, - issue https://x/issues/5"),
         ("JIRA: RHEL-1 and issue https://x/issues/5", "Resolves: RHEL-1 and - issue https://x/issues/5"),
     ] {
-        assert_eq!(markdown(&crate::pair::references::converted(before), 1000), after);
+        assert_eq!(markdown(&crate::pair::references::convert(before), 1000), after);
     }
 }
 
@@ -207,6 +207,6 @@ fn a_hostile_text_takes_no_longer_than_a_harmless_one() {
     }
     for piece in ["A-1,", "https://x/A-1,", "https://", "AA-1 ", "a"] {
         let text = format!("JIRA: {}", piece.repeat((1 << 16) / piece.len()));
-        assert!(crate::pair::references::converted(&text).len() >= text.len());
+        assert!(crate::pair::references::convert(&text).len() >= text.len());
     }
 }

@@ -82,14 +82,14 @@ pub enum CommentAuthor {
     /// Somebody with the role Developer or above in the source-git project.
     Developer,
     /// Somebody without it, who opened the merge request.
-    OpenedIt,
+    MergeRequestAuthor,
     /// Anybody else.
     Stranger,
 }
 
 /// Why a comment is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotFollowed {
+pub enum CommandRefusal {
     /// It is too old.
     #[error("it is older than a day")]
     Old,
@@ -100,36 +100,39 @@ pub enum NotFollowed {
 
 impl SlashRequest {
     /// Whether this author may ask for it. Who may give any command may ask for help.
-    pub fn permission(self, author: CommentAuthor) -> Result<(), NotFollowed> {
+    pub fn permission(self, author: CommentAuthor) -> Result<(), CommandRefusal> {
         match (author, self) {
             (CommentAuthor::Developer, _) => Ok(()),
-            (CommentAuthor::OpenedIt, Self::Unknown | Self::Command(SlashCommand::Sync | SlashCommand::Help)) => Ok(()),
-            (CommentAuthor::OpenedIt, Self::Command(SlashCommand::Retest | SlashCommand::Recreate))
-            | (CommentAuthor::Stranger, _) => Err(NotFollowed::NotTheirs),
+            (
+                CommentAuthor::MergeRequestAuthor,
+                Self::Unknown | Self::Command(SlashCommand::Sync | SlashCommand::Help),
+            ) => Ok(()),
+            (CommentAuthor::MergeRequestAuthor, Self::Command(SlashCommand::Retest | SlashCommand::Recreate))
+            | (CommentAuthor::Stranger, _) => Err(CommandRefusal::NotTheirs),
         }
     }
 }
 
 /// Whether a comment that was written then is good at GitLab's time `now`. One without a time is not.
-pub fn age(written: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), NotFollowed> {
-    let age = written.map(|written| now.signed_duration_since(written));
-    if age.is_some_and(|age| age < MAX_AGE) { Ok(()) } else { Err(NotFollowed::Old) }
+pub fn check_age(written: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), CommandRefusal> {
+    let check_age = written.map(|written| now.signed_duration_since(written));
+    if check_age.is_some_and(|check_age| check_age < MAX_AGE) { Ok(()) } else { Err(CommandRefusal::Old) }
 }
 
 /// Returns what the text of a comment says to the bot; nothing where it says nothing to it.
-pub fn asked(text: &str) -> Option<SlashRequest> {
+pub fn parse(text: &str) -> Option<SlashRequest> {
     if text.len() > LONGEST {
         return None;
     }
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let mut around = Around::default();
+    let mut around = CommentContext::default();
     let mut rest = text.as_str();
     while !rest.is_empty() {
         let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        if let Some(asked) = command(line)
+        if let Some(parse) = command(line)
             && around.are_own_words(rest)
         {
-            return Some(asked);
+            return Some(parse);
         }
         around.pass(line);
         rest = after;
@@ -160,8 +163,8 @@ fn command(line: &str) -> Option<SlashRequest> {
 
 /// What the next line stands in.
 #[derive(Debug, Default)]
-struct Around {
-    within: Within,
+struct CommentContext {
+    within: CommentBlock,
     /// Whether a paragraph of a quotation can go on without its `>` ("lazy continuation lines").
     quoted: bool,
     /// Whether indentation belongs to an item of a list.
@@ -171,7 +174,7 @@ struct Around {
 }
 
 #[derive(Debug, Default)]
-enum Within {
+enum CommentBlock {
     #[default]
     Text,
     Fence {
@@ -187,41 +190,41 @@ enum Within {
     },
 }
 
-impl Around {
+impl CommentContext {
     /// Whether the next line is in the author's own words; `rest` begins with it.
     fn are_own_words(&self, rest: &str) -> bool {
         let paragraph = || rest.lines().take_while(|line| !line.trim().is_empty());
         let closes = |length| paragraph().any(|line| rows_of_backticks(line).any(|row| row == length));
-        matches!(self.within, Within::Text) && !self.quoted && !self.code_span.is_some_and(closes)
+        matches!(self.within, CommentBlock::Text) && !self.quoted && !self.code_span.is_some_and(closes)
     }
 
     /// Goes past a line.
     fn pass(&mut self, line: &str) {
         let trimmed = line.trim();
         match &mut self.within {
-            Within::Text => self.pass_text(line),
-            Within::Fence { mark, length } => {
+            CommentBlock::Text => self.pass_text(line),
+            CommentBlock::Fence { mark, length } => {
                 let is_end = trimmed.len() >= *length && trimmed.chars().all(|c| c == *mark);
                 if is_end && (self.in_list || sanitize::fence(line).is_some()) {
-                    self.within = Within::Text;
+                    self.within = CommentBlock::Text;
                 }
             }
-            Within::Quotation(length) => {
+            CommentBlock::Quotation(length) => {
                 if trimmed.len() >= *length && trimmed.bytes().all(|b| b == b'>') {
-                    self.within = Within::Text;
+                    self.within = CommentBlock::Text;
                 }
             }
-            Within::Comment => {
+            CommentBlock::Comment => {
                 if let Some((_, after)) = line.split_once("-->") {
-                    self.within = Within::Text;
+                    self.within = CommentBlock::Text;
                     self.pass_inline(after);
                 }
             }
-            Within::Element { name, depth } => {
+            CommentBlock::Element { name, depth } => {
                 let (opened, closed) = tags(line, name);
                 *depth = (*depth + opened).saturating_sub(closed);
                 if *depth == 0 {
-                    self.within = Within::Text;
+                    self.within = CommentBlock::Text;
                 }
             }
         }
@@ -242,14 +245,14 @@ impl Around {
             // One within a quotation ends with that, for a paragraph alone goes on without its `>`.
             (self.quoted, self.code_span) = (false, None);
             if !marks.contains('>') {
-                self.within = Within::Fence { mark, length };
+                self.within = CommentBlock::Fence { mark, length };
             }
             return;
         }
         if marks.contains('>') {
             self.code_span = None;
             if trimmed.len() >= 3 && trimmed.bytes().all(|b| b == b'>') {
-                self.within = Within::Quotation(trimmed.len());
+                self.within = CommentBlock::Quotation(trimmed.len());
             } else {
                 self.quoted = !content.trim().is_empty();
             }
@@ -279,7 +282,7 @@ impl Around {
             if self.code_span.is_none() {
                 if let Some(comment) = rest.strip_prefix("<!--") {
                     let Some((_, after)) = comment.split_once("-->") else {
-                        self.within = Within::Comment;
+                        self.within = CommentBlock::Comment;
                         return;
                     };
                     rest = after;
@@ -288,7 +291,7 @@ impl Around {
                 if let Some(name) = SET_APART.into_iter().find(|name| is_tag(rest, "<", name)) {
                     let (opened, closed) = tags(rest, name);
                     if opened > closed {
-                        self.within = Within::Element { name, depth: opened - closed };
+                        self.within = CommentBlock::Element { name, depth: opened - closed };
                         return;
                     }
                 }

@@ -17,7 +17,7 @@ fn case_and_white_space_do_not_matter() {
         "Old Mac\r/dist-git retest\r",
         "- it failed\n\n/dist-git retest",
     ] {
-        assert_eq!(asked(text), RETEST, "{text:?}");
+        assert_eq!(parse(text), RETEST, "{text:?}");
     }
     for (text, command) in [
         ("/dist-git sync", SlashCommand::Sync),
@@ -26,7 +26,7 @@ fn case_and_white_space_do_not_matter() {
         ("/dist-git", SlashCommand::Help),
         ("/dist-git ", SlashCommand::Help),
     ] {
-        assert_eq!(asked(text), Some(SlashRequest::Command(command)), "{text:?}");
+        assert_eq!(parse(text), Some(SlashRequest::Command(command)), "{text:?}");
     }
 }
 
@@ -43,7 +43,7 @@ fn other_words_are_not_guessed_at() {
         "/dist-git re\u{200b}test",
         "/dist-git unknown\n/dist-git retest",
     ] {
-        assert_eq!(asked(text), Some(SlashRequest::Unknown), "{text:?}");
+        assert_eq!(parse(text), Some(SlashRequest::Unknown), "{text:?}");
     }
 }
 
@@ -67,7 +67,7 @@ fn a_line_that_begins_otherwise_is_none() {
         "\u{200b}/dist-git retest",
         "/dıst-git retest",
     ] {
-        assert_eq!(asked(text), None, "{text:?}");
+        assert_eq!(parse(text), None, "{text:?}");
     }
 }
 
@@ -112,7 +112,7 @@ fn code_quotations_and_what_is_hidden_are_not_the_authors_words() {
         "<details>\n<details>\n</details>\n/dist-git retest\n</details>",
         "<blockquote>\n\n/dist-git retest\n\n</blockquote>",
     ] {
-        assert_eq!(asked(text), None, "{text:?}");
+        assert_eq!(parse(text), None, "{text:?}");
     }
 }
 
@@ -135,20 +135,20 @@ fn what_comes_after_them_is() {
         "<precise> and <prefix/>\n/dist-git retest",
         "a `\n\nb `\n/dist-git retest",
     ] {
-        assert_eq!(asked(text), RETEST, "{text:?}");
+        assert_eq!(parse(text), RETEST, "{text:?}");
     }
 }
 
 #[test]
 fn a_long_comment_asks_for_nothing() {
     let padded = |length: usize| format!("/dist-git retest\n{}", "x".repeat(length - "/dist-git retest\n".len()));
-    assert_eq!(asked(&padded(16 << 10)), RETEST);
-    assert_eq!(asked(&padded((16 << 10) + 1)), None);
+    assert_eq!(parse(&padded(16 << 10)), RETEST);
+    assert_eq!(parse(&padded((16 << 10) + 1)), None);
     // What took minutes: each line, or tag, looked at all that is behind it.
     for piece in ["`x\n", "a `\n``\n", "`\n/dist-git\n``", "<s ", "<pre> ", "</q <q></q>"] {
         for length in [16 << 10, 1 << 20] {
             let begun = std::time::Instant::now();
-            let _ = asked(&piece.repeat(length / piece.len()));
+            let _ = parse(&piece.repeat(length / piece.len()));
             assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{piece:?}");
         }
     }
@@ -156,37 +156,37 @@ fn a_long_comment_asks_for_nothing() {
 
 #[test]
 fn a_command_needs_a_role_or_for_sync_the_merge_request() {
-    for (asked, for_its_author) in [
+    for (parse, for_its_author) in [
         (SlashRequest::Command(SlashCommand::Retest), false),
         (SlashRequest::Command(SlashCommand::Recreate), false),
         (SlashRequest::Command(SlashCommand::Sync), true),
         (SlashRequest::Command(SlashCommand::Help), true),
         (SlashRequest::Unknown, true),
     ] {
-        assert_eq!(asked.permission(CommentAuthor::Developer), Ok(()), "{asked:?}");
-        assert_eq!(asked.permission(CommentAuthor::Stranger), Err(NotFollowed::NotTheirs), "{asked:?}");
-        assert_eq!(asked.permission(CommentAuthor::OpenedIt).is_ok(), for_its_author, "{asked:?}");
+        assert_eq!(parse.permission(CommentAuthor::Developer), Ok(()), "{parse:?}");
+        assert_eq!(parse.permission(CommentAuthor::Stranger), Err(CommandRefusal::NotTheirs), "{parse:?}");
+        assert_eq!(parse.permission(CommentAuthor::MergeRequestAuthor).is_ok(), for_its_author, "{parse:?}");
     }
 }
 
 #[test]
 fn a_comment_is_good_for_a_day() {
     let written = DateTime::from_timestamp(1_000_000, 0).unwrap();
-    assert_eq!(age(Some(written), written + TimeDelta::seconds(86_399)), Ok(()));
-    assert_eq!(age(Some(written), written + TimeDelta::seconds(86_400)), Err(NotFollowed::Old));
+    assert_eq!(check_age(Some(written), written + TimeDelta::seconds(86_399)), Ok(()));
+    assert_eq!(check_age(Some(written), written + TimeDelta::seconds(86_400)), Err(CommandRefusal::Old));
     // GitLab tells its time to the second.
-    assert_eq!(age(Some(written), written - TimeDelta::seconds(1)), Ok(()));
-    assert_eq!(age(None, written), Err(NotFollowed::Old));
+    assert_eq!(check_age(Some(written), written - TimeDelta::seconds(1)), Ok(()));
+    assert_eq!(check_age(None, written), Err(CommandRefusal::Old));
 }
 
 proptest! {
     #[test]
     fn no_text_makes_reading_panic(text in "(/dist-git |retest|<!--|-->|`{1,3}|>>>|> |- |1\\. |<pre>|</pre>|\\\\|é|\t|  |\r|\n){0,40}") {
-        let _ = asked(&text);
+        let _ = parse(&text);
     }
 
     #[test]
     fn fenced_text_is_never_a_command(inside in "(/dist-git retest\n|> \n|<!--\n|text\n|\n| {1,4}\n|`\n){0,10}") {
-        prop_assert_eq!(asked(&format!("~~~\n{inside}~~~")), None);
+        prop_assert_eq!(parse(&format!("~~~\n{inside}~~~")), None);
     }
 }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::pair::cache::{Cache, PairPrint, Trouble, TroubleKind};
+use crate::pair::cache::{Cache, PairFingerprint, PairTrouble, TroubleKind};
 use crate::pair::{markers, sanitize};
 
 /// After how many seconds a run that changed nothing says that it took place.
@@ -37,7 +37,7 @@ const REASON: usize = 300;
 
 /// What the runs of one shard leave behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobPart {
+pub struct ShardState {
     /// Which shard, and of how many; both from 1.
     pub shard: (u32, u32),
     /// When the last run was, in seconds since 1970.
@@ -47,20 +47,22 @@ pub struct JobPart {
     pub behind: Option<i64>,
     /// What the settings were under which it was looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<PairPrint>,
+    pub settings: Option<PairFingerprint>,
     /// How many merge requests were in which state.
-    pub states: States,
+    #[serde(rename = "states")]
+    pub counts: MergeRequestCounts,
     /// What is known beyond merge requests, by the first shard.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub surroundings: Option<InstanceState>,
+    #[serde(rename = "surroundings", default, skip_serializing_if = "Option::is_none")]
+    pub instance_state: Option<InstanceState>,
     /// What was looked at.
-    pub memory: Cache,
+    #[serde(rename = "memory")]
+    pub cache: Cache,
 }
 
 /// How many merge requests are in which state: source-git merge requests with their pairs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct States {
+pub struct MergeRequestCounts {
     /// Both are open, and nothing is to be done, or the last run did it.
     pub in_step: u32,
     /// Only the dist-git merge request is open.
@@ -72,7 +74,8 @@ pub struct States {
     /// It failed.
     pub failed: u32,
     /// It was not looked at.
-    pub left: u32,
+    #[serde(rename = "left")]
+    pub not_checked: u32,
 }
 
 /// What can be amiss besides merge requests.
@@ -100,15 +103,15 @@ pub struct DisabledHook {
     pub until: Option<String>,
 }
 
-impl JobPart {
+impl ShardState {
     /// Reads what a note of the bot below its status issue holds.
     pub fn read(body: &str) -> Option<Self> {
-        markers::read_memory(body)
+        markers::read_cache(body)
     }
 
     /// Whether a note of the bot is such a one, also where what it holds cannot be read any more.
     pub fn is_in(body: &str) -> bool {
-        markers::has_memory(body)
+        markers::has_cache(body)
     }
 
     /// Returns the note.
@@ -120,12 +123,12 @@ impl JobPart {
             "{who} last ran at **{ran}**. While nothing changes, this is updated once an hour.\n\n\
              A hidden part of this note remembers which merge requests are up to date. If the note is deleted, the next run \
              takes longer and writes a new one.\n\n{}",
-            markers::memory_line(self)
+            markers::cache_line(self)
         )
     }
 
     /// Whether a note with `self` in the place of `old` tells something new.
-    pub fn is_news(&self, old: &Self) -> bool {
+    pub fn needs_writing(&self, old: &Self) -> bool {
         let silent = self.ran.saturating_sub(old.ran);
         !(0..SIGN_OF_LIFE).contains(&silent) || Self { ran: old.ran, ..self.clone() } != *old
     }
@@ -133,11 +136,11 @@ impl JobPart {
 
 /// How an instance fares, by what its shards found.
 #[derive(Clone, Copy, Debug)]
-pub struct StatusText<'a> {
+pub struct StatusIssueText<'a> {
     /// The instance's name.
     pub instance: &'a str,
     /// What its shards found.
-    pub parts: &'a [JobPart],
+    pub parts: &'a [ShardState],
     /// Where merge requests are: GitLab's address, with a slash at its end.
     pub gitlab: &'a str,
     /// The present day.
@@ -155,7 +158,7 @@ pub fn title(instance: &str) -> String {
 /// Whether an issue of the bot is the status issue of an instance. Where somebody has overwritten the hidden line, the
 /// title says so.
 pub fn is_of(title: &str, description: &str, instance: &str) -> bool {
-    match markers::read_status(description) {
+    match markers::read_status_issue(description) {
         Some(named) => named == instance,
         None => title == self::title(instance),
     }
@@ -163,44 +166,44 @@ pub fn is_of(title: &str, description: &str, instance: &str) -> bool {
 
 /// Returns the text of an issue that was one too many: the status issue of no instance.
 pub fn superseded(by: crate::types::IssueIid) -> String {
-    format!("Opened at the same time as #{by}, which is the one that is kept.\n\n{}", markers::status_line(""))
+    format!("Opened at the same time as #{by}, which is the one that is kept.\n\n{}", markers::status_issue_line(""))
 }
 
-impl StatusText<'_> {
+impl StatusIssueText<'_> {
     /// Whether something needs a person: then the issue is open.
     pub fn needs_a_person(&self) -> bool {
         !self.calls().lines.is_empty()
     }
 
     /// What is the matter, by name. A list that failed for several shards counts once.
-    fn troubles(&self) -> Vec<&Trouble> {
-        let mut troubles: Vec<_> = self.parts.iter().flat_map(|part| part.memory.troubles()).collect();
-        let is_of_one = |trouble: &Trouble| trouble.merge_request.contains('!');
+    fn troubles(&self) -> Vec<&PairTrouble> {
+        let mut troubles: Vec<_> = self.parts.iter().flat_map(|part| part.cache.troubles()).collect();
+        let is_of_one = |trouble: &PairTrouble| trouble.merge_request.contains('!');
         troubles.sort_by_key(|trouble| (is_of_one(trouble), &trouble.merge_request, Reverse(trouble.times)));
         let mut named = BTreeSet::new();
         troubles.retain(|trouble| is_of_one(trouble) || named.insert(&trouble.merge_request));
         troubles
     }
 
-    fn states(&self) -> States {
-        self.parts.iter().map(|part| part.states).fold(States::default(), |sum, one| States {
+    fn counts(&self) -> MergeRequestCounts {
+        self.parts.iter().map(|part| part.counts).fold(MergeRequestCounts::default(), |sum, one| MergeRequestCounts {
             in_step: sum.in_step.saturating_add(one.in_step),
             dist_git_only: sum.dist_git_only.saturating_add(one.dist_git_only),
             source_git_only: sum.source_git_only.saturating_add(one.source_git_only),
             refused: sum.refused.saturating_add(one.refused),
             failed: sum.failed.saturating_add(one.failed),
-            left: sum.left.saturating_add(one.left),
+            not_checked: sum.not_checked.saturating_add(one.not_checked),
         })
     }
 
-    fn surroundings(&self) -> Option<&InstanceState> {
-        self.parts.iter().find_map(|part| part.surroundings.as_ref())
+    fn instance_state(&self) -> Option<&InstanceState> {
+        self.parts.iter().find_map(|part| part.instance_state.as_ref())
     }
 
     /// What a person has to see to.
-    fn calls(&self) -> Calls {
+    fn calls(&self) -> ActionItems {
         let mut calls = Vec::new();
-        if let Some(InstanceState { token_expires, hooks, .. }) = self.surroundings() {
+        if let Some(InstanceState { token_expires, hooks, .. }) = self.instance_state() {
             if let Some(day) = token_expires.filter(|day| (*day - self.today).num_days() < TOKEN_DAYS) {
                 calls.push(format!(
                     "The bot's token expires on **{day}**. Make a new one with the scope `api`, and put it into the variable \
@@ -210,20 +213,20 @@ impl StatusText<'_> {
             calls.extend(hooks.iter().flatten().map(|hook| self.hook(hook)));
         }
         let troubles = self.troubles();
-        let silent = |part: &&JobPart| self.last.is_some_and(|last| last.saturating_sub(part.ran) > SILENT);
-        calls.extend(self.parts.iter().filter(silent).map(|JobPart { shard: (shard, of), ran, .. }| {
+        let silent = |part: &&ShardState| self.last.is_some_and(|last| last.saturating_sub(part.ran) > SILENT);
+        calls.extend(self.parts.iter().filter(silent).map(|ShardState { shard: (shard, of), ran, .. }| {
             format!(
                 "Job {shard} of {of} has not finished since **{}**: see its last jobs in this project.",
                 moment(*ran)
             )
         }));
-        let mut calls = Calls { number: calls.len(), lines: calls };
-        let failed = |trouble: &&&Trouble| trouble.kind == TroubleKind::Failed && trouble.times >= FAILURES;
+        let mut calls = ActionItems { number: calls.len(), lines: calls };
+        let failed = |trouble: &&&PairTrouble| trouble.kind == TroubleKind::Failed && trouble.times >= FAILURES;
         calls.add(troubles.iter().filter(failed), "failed in several runs in a row", |trouble| {
             let (link, why) = (self.link(&trouble.merge_request), reason(trouble));
             format!("{link} failed in {} runs in a row: {why}", trouble.times)
         });
-        let missing = |trouble: &&&Trouble| trouble.kind == TroubleKind::NoDistGit;
+        let missing = |trouble: &&&PairTrouble| trouble.kind == TroubleKind::NoDistGit;
         calls.add(troubles.iter().filter(missing), "have no place in dist-git", |trouble| {
             format!("{} has no place in dist-git: {}", self.link(&trouble.merge_request), reason(trouble))
         });
@@ -266,7 +269,8 @@ impl StatusText<'_> {
         for call in &calls.lines {
             let _ = writeln!(text, "- {call}");
         }
-        let States { in_step, dist_git_only, source_git_only, refused, failed, left } = self.states();
+        let MergeRequestCounts { in_step, dist_git_only, source_git_only, refused, failed, not_checked } =
+            self.counts();
         text.push_str("\n| merge requests | |\n| --- | ---: |\n");
         for (what, number) in [
             (IN_STEP, in_step),
@@ -274,18 +278,18 @@ impl StatusText<'_> {
             ("without an open dist-git merge request, and none is due", source_git_only),
             ("cannot be synced: see below", refused),
             ("failed", failed),
-            ("not looked at by the last run", left),
+            ("not looked at by the last run", not_checked),
         ] {
             if number > 0 || what == IN_STEP {
                 let _ = writeln!(text, "| {what} | {number} |");
             }
         }
         let troubles = self.troubles();
-        let once = |trouble: &&&Trouble| trouble.kind == TroubleKind::Failed && trouble.times < FAILURES;
+        let once = |trouble: &&&PairTrouble| trouble.kind == TroubleKind::Failed && trouble.times < FAILURES;
         self.section(&mut text, "Failed in the last run, and tried again in the next", troubles.iter().filter(once));
-        let refused = |trouble: &&&Trouble| trouble.kind == TroubleKind::Refused;
+        let refused = |trouble: &&&PairTrouble| trouble.kind == TroubleKind::Refused;
         self.section(&mut text, "Cannot be synced: their authors were told", troubles.iter().filter(refused));
-        if self.surroundings().is_some_and(|surroundings| surroundings.hooks.is_none()) {
+        if self.instance_state().is_some_and(|instance_state| instance_state.hooks.is_none()) {
             text.push_str(
                 "\nThe bot's role does not let it see whether GitLab has disabled webhooks: run `source-git-bot doctor` with the token \
                  of an Owner of the group, or of a Maintainer of the projects.\n",
@@ -296,12 +300,12 @@ impl StatusText<'_> {
             "\n---\n\nThe bot writes this text, and overwrites what others write here; comments stay. It opens this issue \
              when something needs a person, and closes it when nothing does. {} when it last looked.\n\n{}",
             if self.parts.len() > 1 { "Its notes below say" } else { "Its note below says" },
-            markers::status_line(self.instance)
+            markers::status_issue_line(self.instance)
         );
         text
     }
 
-    fn section<'a, 'b: 'a>(&self, text: &mut String, title: &str, troubles: impl Iterator<Item = &'a &'b Trouble>) {
+    fn section<'a, 'b: 'a>(&self, text: &mut String, title: &str, troubles: impl Iterator<Item = &'a &'b PairTrouble>) {
         let troubles: Vec<_> = troubles.collect();
         if troubles.is_empty() {
             return;
@@ -317,17 +321,17 @@ impl StatusText<'_> {
 }
 
 /// What a person has to see to: a line each, as far as they are named, and how many there are.
-struct Calls {
+struct ActionItems {
     lines: Vec<String>,
     number: usize,
 }
 
-impl Calls {
+impl ActionItems {
     fn add<'a, 'b: 'a>(
         &mut self,
-        troubles: impl Iterator<Item = &'a &'b Trouble>,
+        troubles: impl Iterator<Item = &'a &'b PairTrouble>,
         more_do: &str,
-        line: impl Fn(&Trouble) -> String,
+        line: impl Fn(&PairTrouble) -> String,
     ) {
         let troubles: Vec<_> = troubles.collect();
         self.number = self.number.saturating_add(troubles.len());
@@ -339,7 +343,7 @@ impl Calls {
 }
 
 /// Why, as Markdown in which nothing acts: it may quote what a contributor wrote.
-fn reason(trouble: &Trouble) -> String {
+fn reason(trouble: &PairTrouble) -> String {
     if trouble.why.is_empty() {
         return "its note says why".to_owned();
     }

@@ -1,22 +1,32 @@
-use crate::pair::cache::{Hour, Known, PairKey};
+use crate::pair::cache::{CacheEntry, CacheKey, UnixHour};
 use crate::pair::status_issue::*;
 
 const NOON: i64 = 1_796_644_800; // date -u -d '2026-12-07 12:00' +%s
 
-fn part(troubles: &[(&str, TroubleKind, &str, u32)]) -> JobPart {
-    let mut memory = Cache::default();
+fn part(troubles: &[(&str, TroubleKind, &str, u32)]) -> ShardState {
+    let mut cache = Cache::default();
     for (name, kind, why, runs) in troubles {
         for _ in 0..*runs {
-            let trouble = Trouble { merge_request: (*name).to_owned(), kind: *kind, why: (*why).to_owned(), times: 0 };
-            memory.put(PairKey::of([*name]), Known { looked: Hour(1), print: None, trouble: Some(trouble) });
+            let trouble =
+                PairTrouble { merge_request: (*name).to_owned(), kind: *kind, why: (*why).to_owned(), times: 0 };
+            cache.record(
+                CacheKey::of([*name]),
+                CacheEntry { checked: UnixHour(1), fingerprint: None, trouble: Some(trouble) },
+            );
         }
     }
-    let states = States { in_step: 480, source_git_only: 500, ..States::default() };
-    JobPart { shard: (1, 1), ran: NOON, behind: None, settings: None, states, surroundings: None, memory }
+    let counts = MergeRequestCounts { in_step: 480, source_git_only: 500, ..MergeRequestCounts::default() };
+    ShardState { shard: (1, 1), ran: NOON, behind: None, settings: None, counts, instance_state: None, cache }
 }
 
-fn status(parts: &[JobPart]) -> StatusText<'_> {
-    StatusText { instance: "production", parts, gitlab: "https://gitlab.example.com/", today: day(NOON), last: None }
+fn status(parts: &[ShardState]) -> StatusIssueText<'_> {
+    StatusIssueText {
+        instance: "production",
+        parts,
+        gitlab: "https://gitlab.example.com/",
+        today: day(NOON),
+        last: None,
+    }
 }
 
 #[test]
@@ -47,8 +57,8 @@ fn what_needs_a_person_comes_first_and_what_does_not_last() {
         ("src/new!3", TroubleKind::NoDistGit, "dist-git has no branch `c11s`", 1),
         ("src/perl!2", TroubleKind::Refused, "the merge request conflicts with its target branch", 5),
     ]);
-    part.states = States { in_step: 480, refused: 2, failed: 2, ..States::default() };
-    part.surroundings = Some(InstanceState {
+    part.counts = MergeRequestCounts { in_step: 480, refused: 2, failed: 2, ..MergeRequestCounts::default() };
+    part.instance_state = Some(InstanceState {
         asked: NOON,
         token_expires: NaiveDate::from_ymd_opt(2026, 12, 20),
         hooks: Some(vec![
@@ -102,8 +112,8 @@ fn a_contributors_conflict_and_a_single_failure_call_nobody() {
 fn a_token_calls_a_person_two_weeks_before_it_expires() {
     let with = |day: u32| {
         let token_expires = NaiveDate::from_ymd_opt(2026, 12, day);
-        let surroundings = Some(InstanceState { asked: NOON, token_expires, hooks: None });
-        status(&[JobPart { surroundings, ..part(&[]) }]).needs_a_person()
+        let instance_state = Some(InstanceState { asked: NOON, token_expires, hooks: None });
+        status(&[ShardState { instance_state, ..part(&[]) }]).needs_a_person()
     };
     assert!(with(1) && with(7) && with(20));
     assert!(!with(21));
@@ -136,11 +146,11 @@ fn where_too_many_fail_to_name_them_all_it_says_how_many_more() {
 
 #[test]
 fn a_shard_that_does_not_finish_any_more_calls_a_person() {
-    let other = |ran| JobPart { shard: (2, 2), ran, ..part(&[]) };
-    let own = JobPart { shard: (1, 2), ..part(&[]) };
+    let other = |ran| ShardState { shard: (2, 2), ran, ..part(&[]) };
+    let own = ShardState { shard: (1, 2), ..part(&[]) };
     let with = |ran, last| {
         let parts = [own.clone(), other(ran)];
-        StatusText { last, ..status(&parts) }.description()
+        StatusIssueText { last, ..status(&parts) }.description()
     };
     let said = with(NOON - 8 * 3600, Some(NOON - 900));
     assert!(said.contains("- Job 2 of 2 has not finished since **2026-12-07 04:00 UTC**: see its last jobs"), "{said}");
@@ -151,8 +161,8 @@ fn a_shard_that_does_not_finish_any_more_calls_a_person() {
 
 #[test]
 fn several_shards_make_one_text() {
-    let one = JobPart { shard: (1, 2), ..part(&[("src/b!1", TroubleKind::NoDistGit, "x", 1)]) };
-    let other = JobPart { shard: (2, 2), ..part(&[("src/a!1", TroubleKind::NoDistGit, "x", 1)]) };
+    let one = ShardState { shard: (1, 2), ..part(&[("src/b!1", TroubleKind::NoDistGit, "x", 1)]) };
+    let other = ShardState { shard: (2, 2), ..part(&[("src/a!1", TroubleKind::NoDistGit, "x", 1)]) };
     let parts = [one, other];
     let text = status(&parts).description();
     assert!(text.contains("| in step with dist-git | 960 |") && text.contains("**2 things need a person:**"));
@@ -161,13 +171,13 @@ fn several_shards_make_one_text() {
 #[test]
 fn a_note_is_read_back_and_is_no_news_for_an_hour() {
     let part = part(&[("src/a!1", TroubleKind::Refused, "it --> <!-- conflicts", 1)]);
-    assert_eq!(JobPart::read(&part.note()), Some(part.clone()));
-    assert_eq!(JobPart::read(&part.note().replace("\"ran\"", "\"run\"")), None);
-    let later = |seconds| JobPart { ran: NOON + seconds, ..part.clone() };
-    assert!(!later(0).is_news(&part) && !later(3599).is_news(&part));
-    assert!(later(3600).is_news(&part));
-    assert!(JobPart { states: States::default(), ..later(1) }.is_news(&part));
-    insta::assert_snapshot!(JobPart { memory: Cache::default(), ..part }.note(), @r#"
+    assert_eq!(ShardState::read(&part.note()), Some(part.clone()));
+    assert_eq!(ShardState::read(&part.note().replace("\"ran\"", "\"run\"")), None);
+    let later = |seconds| ShardState { ran: NOON + seconds, ..part.clone() };
+    assert!(!later(0).needs_writing(&part) && !later(3599).needs_writing(&part));
+    assert!(later(3600).needs_writing(&part));
+    assert!(ShardState { counts: MergeRequestCounts::default(), ..later(1) }.needs_writing(&part));
+    insta::assert_snapshot!(ShardState { cache: Cache::default(), ..part }.note(), @r#"
     `reconcile` last ran at **2026-12-07 12:00 UTC**. While nothing changes, this is updated once an hour.
 
     A hidden part of this note remembers which merge requests are up to date. If the note is deleted, the next run takes longer and writes a new one.

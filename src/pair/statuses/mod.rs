@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::pair::ci::{CiJob, CiPipeline, CiResults, Composite, MergeRequestIs, OnFailure, composite};
+use crate::pair::ci::{CiJob, CiPipeline, CiResults, CompositeState, MergeRequestPhase, OnFailure, composite};
 use crate::pair::fingerprint::Fingerprint;
 use crate::pair::note::ci_results::Acceptance;
 use crate::pair::sanitize;
@@ -74,7 +74,7 @@ impl StatusState {
 
 /// A commit status as it should be, or as it is to be posted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Status {
+pub struct WantedStatus {
     /// Its name: [`NAME`], or one that begins with it.
     pub name: String,
     /// Its state.
@@ -87,7 +87,7 @@ pub struct Status {
 
 /// A commit status that is there: the newest of its name and pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posted {
+pub struct PostedStatus {
     /// Its name.
     pub name: String,
     /// Its state.
@@ -104,7 +104,7 @@ pub struct Posted {
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
+pub enum StatusDetail {
     /// One status for the pipeline.
     Pipeline,
     /// One for the pipeline, and one for each job.
@@ -144,37 +144,37 @@ impl StatusPlace {
 /// A stand-in for what was posted, to tell whether there is anything new to post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct StatusPrint(Fingerprint);
+pub struct StatusFingerprint(Fingerprint);
 
-impl StatusPrint {
+impl StatusFingerprint {
     /// Returns the stand-in for these statuses.
-    pub fn of(statuses: &[Status]) -> Self {
+    pub fn of(statuses: &[WantedStatus]) -> Self {
         Self(Fingerprint::of(&serde_json::to_string(statuses).unwrap_or_default()))
     }
 }
 
 /// Returns the status that says that dist-git's CI is to test a commit; `url` is where that will be seen.
-pub fn expected(url: &str) -> Status {
+pub fn expected(url: &str) -> WantedStatus {
     status(NAME, StatusState::Pending, "waiting for dist-git's CI", url)
 }
 
 /// Returns the statuses that `results` should show, that for the pipeline first. `merge_request` is the address of the
 /// dist-git merge request, for as long as there is no pipeline.
-pub fn wanted(results: &CiResults, detail: Detail, merge_request: &str) -> Vec<Status> {
+pub fn wanted(results: &CiResults, detail: StatusDetail, merge_request: &str) -> Vec<WantedStatus> {
     let Some(pipeline) = &results.pipeline else {
         return match results.merge_request {
-            MergeRequestIs::Open => vec![expected(merge_request)],
+            MergeRequestPhase::Open => vec![expected(merge_request)],
             ended => vec![given_up(NAME, merge_request, ended)],
         };
     };
     let mut statuses = vec![of_pipeline(pipeline)];
-    if detail == Detail::Jobs {
+    if detail == StatusDetail::Jobs {
         statuses.extend(of_jobs(pipeline));
     }
-    if results.merge_request != MergeRequestIs::Open {
+    if results.merge_request != MergeRequestPhase::Open {
         for status in statuses.iter_mut().filter(|status| !status.state.is_final()) {
             let url = status.url.take();
-            *status = Status { url, ..given_up(&status.name, "", results.merge_request) };
+            *status = WantedStatus { url, ..given_up(&status.name, "", results.merge_request) };
         }
     }
     let mut names = BTreeSet::new();
@@ -186,16 +186,16 @@ pub fn wanted(results: &CiResults, detail: Detail, merge_request: &str) -> Vec<S
 }
 
 /// The status of what will not run any more.
-fn given_up(name: &str, url: &str, merge_request: MergeRequestIs) -> Status {
+fn given_up(name: &str, url: &str, merge_request: MergeRequestPhase) -> WantedStatus {
     let why = match merge_request {
-        MergeRequestIs::PastIt => "a newer commit took its place",
-        MergeRequestIs::Open | MergeRequestIs::Ended => "the dist-git merge request is not open any more",
+        MergeRequestPhase::MovedOn => "a newer commit took its place",
+        MergeRequestPhase::Open | MergeRequestPhase::Ended => "the dist-git merge request is not open any more",
     };
     status(name, StatusState::Canceled, why, url)
 }
 
-fn of_pipeline(pipeline: &CiPipeline) -> Status {
-    let Composite { state, has_warnings } = pipeline.composite();
+fn of_pipeline(pipeline: &CiPipeline) -> WantedStatus {
+    let CompositeState { state, has_warnings } = pipeline.composite();
     let failed: Vec<_> = pipeline
         .counted()
         .filter(|job| (job.state, job.on_failure) == (CiState::Failed, OnFailure::Fails))
@@ -218,7 +218,7 @@ fn of_pipeline(pipeline: &CiPipeline) -> Status {
     status(NAME, StatusState::of(state), &description, &pipeline.url)
 }
 
-fn of_jobs(pipeline: &CiPipeline) -> Vec<Status> {
+fn of_jobs(pipeline: &CiPipeline) -> Vec<WantedStatus> {
     let number = pipeline.counted().map(|job| 1 + job.downstream.len()).sum::<usize>();
     if number > JOBS_LIMIT {
         return of_stages(pipeline);
@@ -234,7 +234,7 @@ fn of_jobs(pipeline: &CiPipeline) -> Vec<Status> {
     statuses
 }
 
-fn of_job(name: &str, job: &CiJob) -> Status {
+fn of_job(name: &str, job: &CiJob) -> WantedStatus {
     let (state, said) = match (job.on_failure, job.state) {
         // As in dist-git, such a job fails nothing and nothing waits for it.
         (OnFailure::Warns, CiState::Failed | CiState::Canceled) => {
@@ -264,7 +264,7 @@ pub(super) fn failure(job: &CiJob) -> String {
 }
 
 /// One status for each stage, in the order of the stages.
-fn of_stages(pipeline: &CiPipeline) -> Vec<Status> {
+fn of_stages(pipeline: &CiPipeline) -> Vec<WantedStatus> {
     let mut order = Vec::new();
     let mut stages: BTreeMap<&str, Vec<&CiJob>> = BTreeMap::new();
     for job in pipeline.counted() {
@@ -276,7 +276,7 @@ fn of_stages(pipeline: &CiPipeline) -> Vec<Status> {
     }
     let statuses = order.into_iter().take(JOBS_LIMIT).filter_map(|stage| {
         let jobs = stages.get(stage)?;
-        let Composite { state, has_warnings } = composite(jobs.iter().map(|job| (job.state, job.on_failure)))?;
+        let CompositeState { state, has_warnings } = composite(jobs.iter().map(|job| (job.state, job.on_failure)))?;
         let bad = jobs.iter().filter(|job| job.state == CiState::Failed).count();
         let said = match (state, bad) {
             (CiState::Success, _) if has_warnings => format!("{} jobs passed, with warnings", jobs.len()),
@@ -290,9 +290,9 @@ fn of_stages(pipeline: &CiPipeline) -> Vec<Status> {
 }
 
 /// Returns a status within GitLab's limits.
-fn status(name: &str, state: StatusState, description: &str, url: &str) -> Status {
+fn status(name: &str, state: StatusState, description: &str, url: &str) -> WantedStatus {
     let fits = url.chars().count() <= LIMIT && (url.starts_with("https://") || url.starts_with("http://"));
-    Status {
+    WantedStatus {
         name: sanitize::cut(name, LIMIT),
         state,
         description: sanitize::cut(description, LIMIT),
@@ -312,24 +312,24 @@ fn unlike(names: &BTreeSet<String>, name: &str) -> String {
 
 /// A status, and where to post it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Post {
+pub struct StatusPost {
     /// Where.
     pub place: StatusPlace,
     /// What.
-    pub status: Status,
+    pub status: WantedStatus,
 }
 
 /// Returns what is to be posted, in this order, so that the bot's statuses at `place` become those that are `wanted`.
 ///
 /// `posted` are the newest statuses of each name and pipeline on the place's commit, anybody's. What the bot left open
 /// there, or in another pipeline for the commit, is ended as soon as it is known how.
-pub fn to_post(wanted: &[Status], posted: &[Posted], place: &StatusPlace, bot: UserId) -> Vec<Post> {
+pub fn to_post(wanted: &[WantedStatus], posted: &[PostedStatus], place: &StatusPlace, bot: UserId) -> Vec<StatusPost> {
     let own = || posted.iter().filter(|there| there.author == Some(bot) && is_ours(&there.name));
-    let is_here = |there: &&Posted| match (place, there.pipeline) {
+    let is_here = |there: &&PostedStatus| match (place, there.pipeline) {
         (StatusPlace::Pipeline { id, .. }, Some(pipeline)) => pipeline == *id,
         (StatusPlace::Pipeline { .. }, None) | (StatusPlace::Branch { .. }, _) => true,
     };
-    let here: BTreeMap<&str, &Posted> = own().filter(is_here).map(|there| (there.name.as_str(), there)).collect();
+    let here: BTreeMap<&str, &PostedStatus> = own().filter(is_here).map(|there| (there.name.as_str(), there)).collect();
     let mut post = Vec::new();
     for status in wanted {
         match here.get(status.name.as_str()) {
@@ -343,28 +343,28 @@ pub fn to_post(wanted: &[Status], posted: &[Posted], place: &StatusPlace, bot: U
             post.extend(removal(there));
         }
     }
-    let mut post: Vec<_> = post.into_iter().map(|status| Post { place: place.clone(), status }).collect();
+    let mut post: Vec<_> = post.into_iter().map(|status| StatusPost { place: place.clone(), status }).collect();
     for there in own().filter(|there| !is_here(there) && !StatusState::of(there.state).is_final()) {
         let ended = find(&there.name).filter(|status| status.state.is_final()).cloned();
         let ended = ended.or_else(|| find(&there.name).is_none().then(|| ended_early(there)));
         if let (Some(status), Some(id)) = (ended, there.pipeline) {
             // From running, GitLab takes a status to no such end.
             let status = if status.state == StatusState::Skipped { ended_early(there) } else { status };
-            post.push(Post { place: StatusPlace::Pipeline { id, sha: place.sha() }, status });
+            post.push(StatusPost { place: StatusPlace::Pipeline { id, sha: place.sha() }, status });
         }
     }
     post
 }
 
 /// Whether GitLab may take a post to a place where it refused others; `posted` are the statuses there.
-pub fn may_be_taken(post: &Post, taken: Acceptance, posted: &[Posted], bot: UserId) -> bool {
-    let is_here = |there: &Posted| match (&post.place, there.pipeline) {
+pub fn may_be_taken(post: &StatusPost, acceptance: Acceptance, posted: &[PostedStatus], bot: UserId) -> bool {
+    let is_here = |there: &PostedStatus| match (&post.place, there.pipeline) {
         (StatusPlace::Pipeline { id, .. }, Some(pipeline)) => pipeline == *id,
         _ => true,
     };
     let own = posted.iter().filter(|there| there.author == Some(bot) && there.name == post.status.name);
     let mut here = own.filter(|there| is_here(there)).map(|there| StatusState::of(there.state));
-    match (taken, here.next()) {
+    match (acceptance, here.next()) {
         (Acceptance::Yes, _) | (Acceptance::InPart, Some(_)) => true,
         // Only a status that has not ended is changed; after an end, GitLab makes a new one.
         (Acceptance::Full, Some(StatusState::Pending)) => true,
@@ -374,21 +374,21 @@ pub fn may_be_taken(post: &Post, taken: Acceptance, posted: &[Posted], bot: User
 }
 
 /// Returns the posts that end what the bot left open at `place`, for a commit that dist-git does not hold any more.
-pub fn to_end(posted: &[Posted], place: &StatusPlace, bot: UserId) -> Vec<Post> {
+pub fn to_end(posted: &[PostedStatus], place: &StatusPlace, bot: UserId) -> Vec<StatusPost> {
     let own = posted.iter().filter(|there| there.author == Some(bot) && is_ours(&there.name));
     let open = own.filter(|there| !StatusState::of(there.state).is_final());
-    let post = |there: &Posted| {
+    let post = |there: &PostedStatus| {
         let place = match there.pipeline {
             Some(id) => StatusPlace::Pipeline { id, sha: place.sha() },
             None => place.clone(),
         };
-        Post { place, status: ended_early(there) }
+        StatusPost { place, status: ended_early(there) }
     };
     open.map(post).collect()
 }
 
 /// Returns the posts that take a status away which belongs to nothing any more: it cannot be deleted.
-fn removal(there: &Posted) -> Vec<Status> {
+fn removal(there: &PostedStatus) -> Vec<WantedStatus> {
     let url = there.url.as_deref().unwrap_or_default();
     let said = "not part of dist-git's newest pipeline";
     let skipped = status(&there.name, StatusState::Skipped, said, url);
@@ -397,7 +397,7 @@ fn removal(there: &Posted) -> Vec<Status> {
     first.into_iter().chain([skipped]).collect()
 }
 
-fn ended_early(there: &Posted) -> Status {
+fn ended_early(there: &PostedStatus) -> WantedStatus {
     let url = there.url.as_deref().unwrap_or_default();
     status(&there.name, StatusState::Canceled, "ended before its time", url)
 }
@@ -411,7 +411,7 @@ pub fn is_ours(name: &str) -> bool {
 ///
 /// GitLab refuses pending after pending, and running, pending or skipped after running. What was running and now runs
 /// elsewhere, or has not begun there, is another run: the old one is ended first, which hides it.
-fn change(there: &Posted, wanted: &Status) -> Vec<Status> {
+fn change(there: &PostedStatus, wanted: &WantedStatus) -> Vec<WantedStatus> {
     let same_run = there.url == wanted.url;
     let same_words = there.description.as_ref().is_none_or(|said| *said == wanted.description);
     match (StatusState::of(there.state), wanted.state) {

@@ -34,11 +34,11 @@ fn pipeline(jobs: Vec<CiJob>) -> CiPipeline {
 
 fn results(jobs: Vec<CiJob>) -> CiResults {
     let pipeline = Some(pipeline(jobs));
-    CiResults { commit: commit(), tested: commit(), pipeline, merge_request: MergeRequestIs::Open }
+    CiResults { commit: commit(), tested: commit(), pipeline, merge_request: MergeRequestPhase::Open }
 }
 
 fn shown(results: &CiResults) -> Vec<(String, StatusState, String)> {
-    let statuses = wanted(results, Detail::Jobs, "https://gitlab.example/rpms/hello/-/merge_requests/1");
+    let statuses = wanted(results, StatusDetail::Jobs, "https://gitlab.example/rpms/hello/-/merge_requests/1");
     statuses.into_iter().map(|status| (status.name, status.state, status.description)).collect()
 }
 
@@ -111,7 +111,7 @@ fn an_address_that_gitlab_would_not_take_is_left_out() {
 #[test]
 fn what_has_not_ended_ends_with_the_merge_request() {
     let mut ended = results(vec![job(1, "build", CiState::Running), job(2, "lint", CiState::Success)]);
-    ended.merge_request = MergeRequestIs::Ended;
+    ended.merge_request = MergeRequestPhase::Ended;
     let states: Vec<_> = shown(&ended).into_iter().map(|(_, state, _)| state).collect();
     assert_eq!(states, [StatusState::Canceled, StatusState::Canceled, StatusState::Success]);
     ended.pipeline = None;
@@ -122,7 +122,7 @@ fn what_has_not_ended_ends_with_the_merge_request() {
 fn only_the_bots_own_statuses_count() {
     assert!(is_ours("dist-git") && is_ours("dist-git / a / b"));
     assert!(!is_ours("dist-git2") && !is_ours("Dist-git") && !is_ours("x"));
-    let other = Posted {
+    let other = PostedStatus {
         name: NAME.to_owned(),
         state: CiState::Success,
         description: Some("passed".to_owned()),
@@ -130,9 +130,9 @@ fn only_the_bots_own_statuses_count() {
         author: Some(UserId(8)),
         pipeline: Some(HERE),
     };
-    let wanted = wanted(&results(vec![job(1, "a", CiState::Success)]), Detail::Pipeline, "");
+    let wanted = wanted(&results(vec![job(1, "a", CiState::Success)]), StatusDetail::Pipeline, "");
     assert_eq!(to_post(&wanted, std::slice::from_ref(&other), &place(), BOT).len(), 1);
-    assert_eq!(to_post(&wanted, &[Posted { author: Some(BOT), ..other }], &place(), BOT), []);
+    assert_eq!(to_post(&wanted, &[PostedStatus { author: Some(BOT), ..other }], &place(), BOT), []);
 }
 
 /// GitLab's table of what may follow what (`CommitStatus`'s state machine, for statuses that are posted).
@@ -151,7 +151,7 @@ fn ci_state(state: StatusState) -> CiState {
 }
 
 /// Posts as GitLab takes it, and keeps the newest of each name and pipeline.
-fn take(posted: &mut Vec<Posted>, post: &Post) {
+fn take(posted: &mut Vec<PostedStatus>, post: &StatusPost) {
     let StatusPlace::Pipeline { id, .. } = post.place else { unreachable!() };
     let there = posted.iter().position(|there| there.pipeline == Some(id) && there.name == post.status.name);
     let state = there.map(|at| posted[at].state);
@@ -159,7 +159,7 @@ fn take(posted: &mut Vec<Posted>, post: &Post) {
     if let Some(at) = there {
         posted.remove(at);
     }
-    posted.push(Posted {
+    posted.push(PostedStatus {
         name: post.status.name.clone(),
         state: ci_state(post.status.state),
         description: Some(post.status.description.clone()),
@@ -183,7 +183,7 @@ fn any_results() -> impl Strategy<Value = CiResults> {
         });
         let mut results = results(jobs.collect());
         if !is_open {
-            results.merge_request = MergeRequestIs::Ended;
+            results.merge_request = MergeRequestPhase::Ended;
         }
         if !has_pipeline {
             results.pipeline = None;
@@ -203,7 +203,7 @@ proptest! {
                 true => StatusPlace::Pipeline { id: ELSEWHERE, sha: commit() },
                 false => place(),
             };
-            let wanted = wanted(results, Detail::Jobs, "https://gitlab.example/mr");
+            let wanted = wanted(results, StatusDetail::Jobs, "https://gitlab.example/mr");
             for post in to_post(&wanted, &posted, &place, BOT) {
                 take(&mut posted, &post);
             }

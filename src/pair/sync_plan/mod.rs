@@ -4,15 +4,15 @@
 //! made from what is then there, completes it; a plan for what is as it should be has no steps.
 
 use crate::pair::announcement::Announcement;
-use crate::pair::description::{self, DescribedOrigin};
+use crate::pair::description::{self, DescriptionSource};
 use crate::pair::facts::{
-    BranchOrigin, BranchState, Committer, Content, DistGitMergeRequest, SourceMergeRequest, SourceNote, SourceState,
-    SyncFacts, SyncMode, Tip, WantedContent,
+    BranchOrigin, BranchState, BranchTip, Committer, DistGitContent, DistGitMergeRequest, RequestState,
+    SourceMergeRequest, SourceNote, SyncFacts, SyncMode, WantedContent,
 };
-use crate::pair::markers::{self, Ended, Record};
+use crate::pair::markers::{self, EndReason, PairRecord};
 use crate::pair::note::ci_results::{Acceptance, CiSection};
-use crate::pair::note::retest_hint::RunSection;
-use crate::pair::note::{self, Blocked, DistGitLink, DistGitState, Holds, NoteBody, PairNote};
+use crate::pair::note::retest_hint::RetestHint;
+use crate::pair::note::{self, Blocked, DistGitLink, DistGitState, NoteBody, PairNote, SyncedWith};
 use crate::pair::state::{self, PairState};
 use crate::pair::statuses::StatusPlace;
 use crate::pair::{commit, title};
@@ -59,11 +59,11 @@ pub enum SyncStep<'a> {
         labels: Vec<String>,
     },
     /// Say something in a dist-git merge request.
-    Tell {
+    Announce {
         /// Which one.
         iid: MergeRequestIid,
         /// What.
-        news: Announcement,
+        announcement: Announcement,
     },
     /// Change a dist-git merge request; at least one of the three.
     EditMergeRequest {
@@ -74,7 +74,7 @@ pub enum SyncStep<'a> {
         /// The new description, where it differs.
         description: Option<String>,
         /// Whether it is closed or opened again.
-        turn: Option<StateChange>,
+        state_change: Option<StateChange>,
     },
     /// Write the note. A merge request that was opened by a step before is named in it.
     CreateNote {
@@ -98,7 +98,7 @@ pub enum SyncStep<'a> {
         /// Where.
         place: StatusPlace,
         /// Whether there may be earlier results for the same commit.
-        earlier: Earlier,
+        earlier: EarlierResults,
     },
 }
 
@@ -108,7 +108,7 @@ impl SyncStep<'_> {
         match self {
             Self::PushBranch { .. } | Self::OpenMergeRequest { .. } => true,
             Self::EditMergeRequest { title, description, .. } => title.is_some() || description.is_some(),
-            Self::Tell { .. }
+            Self::Announce { .. }
             | Self::CreateNote { .. }
             | Self::EditNote { .. }
             | Self::DeleteNote { .. }
@@ -119,7 +119,7 @@ impl SyncStep<'_> {
 
 /// Whether dist-git's CI may have tested a commit before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Earlier {
+pub enum EarlierResults {
     /// It may.
     Possible,
     /// dist-git never held it.
@@ -137,65 +137,65 @@ pub enum SyncOutcome {
 
 /// Returns what is to be done.
 pub fn sync<'a>(observed: &'a SyncFacts<'a>) -> SyncPlan<'a> {
-    let standing = PairState::of(&observed.merge_requests, &observed.source, observed.bot);
+    let state = PairState::of(&observed.merge_requests, &observed.source, observed.bot);
     let mut plan = SyncPlan { steps: Vec::new(), outcome: SyncOutcome::Done, merge_request: None };
-    plan.merge_request = standing.merge_request().map(|merge_request| link(observed, merge_request));
+    plan.merge_request = state.merge_request().map(|merge_request| link(observed, merge_request));
     plan.steps.extend(leave_behind(observed));
     let notes = own_notes(observed);
-    let says = match (&observed.content, by_people(observed, standing)) {
-        (WantedContent::Closed, _) => close(observed, standing, &mut plan),
+    let body = match (&observed.content, by_people(observed, state)) {
+        (WantedContent::Closed, _) => close(observed, state, &mut plan),
         (WantedContent::NotHandled, _) => Some(NoteBody::NotHandled { target: observed.source.target.clone() }),
-        (_, Some(says)) => {
-            if matches!(says, NoteBody::PersonPushed { .. }) {
+        (_, Some(body)) => {
+            if matches!(body, NoteBody::PersonPushed { .. }) {
                 plan.outcome = SyncOutcome::CannotBeSynced;
-                plan.steps.extend(open_again(observed, standing));
-                plan.steps.extend(tell_of_merge(observed, standing));
+                plan.steps.extend(open_again(observed, state));
+                plan.steps.extend(tell_of_merge(observed, state));
             }
-            Some(says)
+            Some(body)
         }
-        (WantedContent::Content(_), None) if observed.visibility.gives_away() => {
+        (WantedContent::Content(_), None) if observed.visibility.would_leak() => {
             plan.outcome = SyncOutcome::CannotBeSynced;
-            plan.steps.extend(tell_of_merge(observed, standing));
-            Some(blocked(observed, standing, &Blocked::LessVisible))
+            plan.steps.extend(tell_of_merge(observed, state));
+            Some(blocked(observed, state, &Blocked::LessVisible))
         }
         (WantedContent::Blocked(why), None) => {
             plan.outcome = SyncOutcome::CannotBeSynced;
-            plan.steps.extend(tell_of_merge(observed, standing));
-            Some(blocked(observed, standing, why))
+            plan.steps.extend(tell_of_merge(observed, state));
+            Some(blocked(observed, state, why))
         }
-        (WantedContent::Content(content), None) if is_without_effect(content, standing) => {
+        (WantedContent::Content(content), None) if is_without_effect(content, state) => {
             Some(NoteBody::NothingToSync { report: content.report })
         }
         (WantedContent::Content(content), None) => {
-            plan.steps.extend(tell_of_overwriting(observed, standing));
+            plan.steps.extend(tell_of_overwriting(observed, state));
             plan.steps.extend(push(observed, content));
-            plan.steps.extend(bring_up(observed, standing, notes.first().map(|note| note.id)));
-            let holds = match observed.source.state {
-                SourceState::Merged => Holds::Target(observed.source.target.clone()),
-                SourceState::Opened | SourceState::Closed => Holds::MergeRequest,
+            plan.steps.extend(bring_up(observed, state, notes.first().map(|note| note.id)));
+            let synced_with = match observed.source.state {
+                RequestState::Merged => SyncedWith::Target(observed.source.target.clone()),
+                RequestState::Opened | RequestState::Closed => SyncedWith::MergeRequest,
             };
-            Some(NoteBody::Synced { report: content.report, upstream: content.upstream, holds })
+            Some(NoteBody::Synced { report: content.report, upstream: content.upstream, synced_with })
         }
     };
-    let Some(says) = says else { return plan };
+    let Some(body) = body else { return plan };
     if notes.is_empty() && has_nothing_to_tell(observed, &plan) {
         return plan;
     }
     let commit = told_commit(observed, &plan);
-    let results = results(&plan, &notes, commit, &says);
+    let results = results(&plan, &notes, commit, &body);
     plan.steps.extend(expectation(observed, &plan, results.as_ref()));
-    let run = RunSection::of_note(&notes, &says, commit, results.as_ref());
-    let base = observed.source.base.filter(|_| follows_from_commits(&says));
-    let note = PairNote { commit, base, says, results, run };
+    let run = RetestHint::of_note(&notes, &body, commit, results.as_ref());
+    let base = observed.source.base.filter(|_| follows_from_commits(&body));
+    let note = PairNote { commit, base, body, results, retest_hint: run };
     note_steps(&mut plan, &notes, note);
     plan
 }
 
-fn blocked<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, why: &'a Blocked) -> NoteBody<'a> {
-    let left = match standing {
+fn blocked<'a>(observed: &SyncFacts<'_>, state: PairState<'_>, why: &'a Blocked) -> NoteBody<'a> {
+    let left = match state {
         PairState::None => DistGitState::Nothing,
         PairState::Open(_) => DistGitState::Open,
-        PairState::Dormant(..) | PairState::ClosedThere(_) | PairState::MergedThere(_) => DistGitState::Closed,
+        PairState::ClosedByBot(..) | PairState::ClosedByPerson(_) | PairState::Merged(_) => DistGitState::Closed,
     };
     NoteBody::Blocked { why, commit: observed.source.head, left }
 }
@@ -203,22 +203,22 @@ fn blocked<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, why: &'a Block
 /// Whether what a note says follows from the commits that it names. What people or their rights decide, or a tag that
 /// is still missing, can change with none of these commits: then no base is written down, and nobody takes the note for
 /// current because of it.
-fn follows_from_commits(says: &NoteBody<'_>) -> bool {
-    matches!(says, NoteBody::Synced { .. })
+fn follows_from_commits(body: &NoteBody<'_>) -> bool {
+    matches!(body, NoteBody::Synced { .. })
 }
 
 /// Whether no note is needed where there is none: the merge request is closed, or nothing of it was in dist-git.
 fn has_nothing_to_tell(observed: &SyncFacts<'_>, plan: &SyncPlan<'_>) -> bool {
     match observed.content {
         WantedContent::Closed => true,
-        WantedContent::NotHandled => observed.source.state != SourceState::Opened || plan.steps.is_empty(),
+        WantedContent::NotHandled => observed.source.state != RequestState::Opened || plan.steps.is_empty(),
         WantedContent::Content(_) | WantedContent::Blocked(_) => false,
     }
 }
 
 /// Whether dist-git would stay as it is, and there is no merge request that has to follow.
-fn is_without_effect(content: &Content<'_>, standing: PairState<'_>) -> bool {
-    content.tree == content.base_tree && !matches!(standing, PairState::Open(_))
+fn is_without_effect(content: &DistGitContent<'_>, state: PairState<'_>) -> bool {
+    content.tree == content.base_tree && !matches!(state, PairState::Open(_))
 }
 
 /// Returns the commit that the note speaks of. A merge alone leaves dist-git as it is, with the commit that it was made
@@ -226,7 +226,7 @@ fn is_without_effect(content: &Content<'_>, standing: PairState<'_>) -> bool {
 fn told_commit(observed: &SyncFacts<'_>, plan: &SyncPlan<'_>) -> CommitId {
     let pushes = plan.steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
     match &observed.branch {
-        BranchState::At(tip) if observed.source.state == SourceState::Merged && !pushes => {
+        BranchState::At(tip) if observed.source.state == RequestState::Merged && !pushes => {
             commit::source_of(&tip.message).unwrap_or(observed.source.head)
         }
         _ => observed.source.head,
@@ -238,47 +238,47 @@ fn told_commit(observed: &SyncFacts<'_>, plan: &SyncPlan<'_>) -> CommitId {
 fn leave_behind<'a>(observed: &SyncFacts<'_>) -> Vec<SyncStep<'a>> {
     let mut steps = Vec::new();
     let left =
-        observed.left_behind.iter().filter(|left| left.author == observed.bot && left.state == SourceState::Opened);
+        observed.left_behind.iter().filter(|left| left.author == observed.bot && left.state == RequestState::Opened);
     for left in left {
-        let (news, ended) = match left.branch == observed.branch_name {
-            true => (Announcement::Moved, Ended::Moved),
-            false => (Announcement::Retargeted { to: observed.source.target.clone() }, Ended::Retargeted),
+        let (announcement, ended) = match left.branch == observed.branch_name {
+            true => (Announcement::Moved, EndReason::Moved),
+            false => (Announcement::Retargeted { to: observed.source.target.clone() }, EndReason::Retargeted),
         };
         // Whoever reopens what the bot has closed wants it open.
-        if state::ended(left, &observed.source) != Some(ended) {
-            steps.extend(tell(observed, left, news));
-            steps.push(turn(observed, left, StateChange::Close, Some(ended)));
+        if state::end_reason(left, &observed.source) != Some(ended) {
+            steps.extend(tell(observed, left, announcement));
+            steps.push(state_change(observed, left, StateChange::Close, Some(ended)));
         }
     }
     steps
 }
 
 /// Closes the merge request of one that was closed, and returns what the note says of it.
-fn close<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, plan: &mut SyncPlan<'_>) -> Option<NoteBody<'a>> {
-    Some(match standing {
+fn close<'a>(observed: &SyncFacts<'_>, state: PairState<'_>, plan: &mut SyncPlan<'_>) -> Option<NoteBody<'a>> {
+    Some(match state {
         PairState::None => return None,
-        PairState::Open(current) if state::ended(current, &observed.source) == Some(Ended::Closed) => {
+        PairState::Open(current) if state::end_reason(current, &observed.source) == Some(EndReason::Closed) => {
             NoteBody::KeptOpen
         }
         PairState::Open(current) => {
             plan.steps.extend(tell(observed, current, Announcement::Closed));
-            plan.steps.push(turn(observed, current, StateChange::Close, Some(Ended::Closed)));
+            plan.steps.push(state_change(observed, current, StateChange::Close, Some(EndReason::Closed)));
             NoteBody::SourceClosed
         }
-        PairState::Dormant(..) => NoteBody::SourceClosed,
-        PairState::ClosedThere(_) => NoteBody::Closed,
-        PairState::MergedThere(_) => NoteBody::Merged,
+        PairState::ClosedByBot(..) => NoteBody::SourceClosed,
+        PairState::ClosedByPerson(_) => NoteBody::Closed,
+        PairState::Merged(_) => NoteBody::Merged,
     })
 }
 
 /// Opens the merge request, or opens it again, or changes its texts.
-fn bring_up<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, note: Option<NoteId>) -> Vec<SyncStep<'a>> {
+fn bring_up<'a>(observed: &SyncFacts<'_>, state: PairState<'_>, note: Option<NoteId>) -> Vec<SyncStep<'a>> {
     let source = &observed.source;
-    let again = open_again(observed, standing);
+    let again = open_again(observed, state);
     if !again.is_empty() {
         return again;
     }
-    if let PairState::Open(current) = standing {
+    if let PairState::Open(current) = state {
         let mut steps = Vec::new();
         if is_news_of_merge(source, current) {
             steps.extend(tell(observed, current, Announcement::Merged { commit: source.merged_as }));
@@ -297,94 +297,102 @@ fn bring_up<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, note: Option<
 }
 
 /// Tells of the merge where dist-git's merge request cannot follow it; what it holds and says is left as it is.
-fn tell_of_merge<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Vec<SyncStep<'a>> {
+fn tell_of_merge<'a>(observed: &SyncFacts<'_>, state: PairState<'_>) -> Vec<SyncStep<'a>> {
     let source = &observed.source;
-    let current = match standing {
+    let current = match state {
         PairState::Open(current) if is_news_of_merge(source, current) => current,
         _ => return Vec::new(),
     };
-    let told = tell(observed, current, Announcement::MergedApart { commit: source.merged_as });
-    let known = state::believed(current, source).map(|known| Record { ended: ended_of(source), ..known });
+    let announced = tell(observed, current, Announcement::MergedApart { commit: source.merged_as });
+    let known = state::own_record(current, source).map(|known| PairRecord { ended: ended_of(source), ..known });
     let description = known.and_then(|record| markers::replace_record(&current.description, &record));
-    let edit = |text| SyncStep::EditMergeRequest { iid: current.iid, title: None, description: Some(text), turn: None };
-    told.into_iter().chain(description.map(edit)).collect()
+    let edit = |text| SyncStep::EditMergeRequest {
+        iid: current.iid,
+        title: None,
+        description: Some(text),
+        state_change: None,
+    };
+    announced.into_iter().chain(description.map(edit)).collect()
 }
 
 /// Whether the source-git merge request was merged and the dist-git one does not know it yet.
 fn is_news_of_merge(source: &SourceMergeRequest, current: &DistGitMergeRequest) -> bool {
     let ended = ended_of(source);
-    ended.is_some() && state::ended(current, source) != ended
+    ended.is_some() && state::end_reason(current, source) != ended
 }
 
 /// Opens a closed merge request again, where the bot closed it or somebody asks for it. GitLab does so only where its
 /// branch is there.
-fn open_again<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Vec<SyncStep<'a>> {
-    let (current, news) = match (standing, observed.manner) {
-        (PairState::Dormant(current, Ended::Retargeted), _) => (current, Announcement::Returned),
-        (PairState::Dormant(current, _), _) => (current, Announcement::Reopened),
-        (PairState::ClosedThere(current), SyncMode::Recreate) => (current, Announcement::AskedFor),
+fn open_again<'a>(observed: &SyncFacts<'_>, state: PairState<'_>) -> Vec<SyncStep<'a>> {
+    let (current, announcement) = match (state, observed.mode) {
+        (PairState::ClosedByBot(current, EndReason::Retargeted), _) => (current, Announcement::Returned),
+        (PairState::ClosedByBot(current, _), _) => (current, Announcement::Reopened),
+        (PairState::ClosedByPerson(current), SyncMode::Recreate) => (current, Announcement::AskedFor),
         _ => return Vec::new(),
     };
-    if current.origin == BranchOrigin::Gone || matches!(standing, PairState::Dormant(_, Ended::Moved)) {
+    if current.origin == BranchOrigin::Gone || matches!(state, PairState::ClosedByBot(_, EndReason::Moved)) {
         return Vec::new();
     }
     // That it was merged says more: it cannot have been without being open again.
-    let merged = observed.source.state == SourceState::Merged && news != Announcement::AskedFor;
-    let news = if merged { Announcement::Merged { commit: observed.source.merged_as } } else { news };
-    let told = tell(observed, current, news);
-    told.into_iter().chain([turn(observed, current, StateChange::Reopen, ended_of(&observed.source))]).collect()
+    let merged = observed.source.state == RequestState::Merged && announcement != Announcement::AskedFor;
+    let announcement = if merged { Announcement::Merged { commit: observed.source.merged_as } } else { announcement };
+    let announced = tell(observed, current, announcement);
+    announced
+        .into_iter()
+        .chain([state_change(observed, current, StateChange::Reopen, ended_of(&observed.source))])
+        .collect()
 }
 
 /// Tells of what people pushed, before it is overwritten.
-fn tell_of_overwriting<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Option<SyncStep<'a>> {
-    match (&observed.branch, standing.merge_request()) {
-        (BranchState::At(Tip { by: Committer::Person, commit, .. }), Some(current)) => {
+fn tell_of_overwriting<'a>(observed: &SyncFacts<'_>, state: PairState<'_>) -> Option<SyncStep<'a>> {
+    match (&observed.branch, state.merge_request()) {
+        (BranchState::At(BranchTip { by: Committer::Person, commit, .. }), Some(current)) => {
             tell(observed, current, Announcement::Overwritten { was: *commit })
         }
         _ => None,
     }
 }
 
-/// Returns the note that tells `news`, unless it is what the bot said last.
-fn tell<'a>(observed: &SyncFacts<'_>, of: &DistGitMergeRequest, news: Announcement) -> Option<SyncStep<'a>> {
-    let told = observed.told.iter().find(|told| told.merge_request == of.iid);
-    let is_told = told.is_some_and(|told| told.news.as_ref() == Some(&news));
-    (!is_told).then_some(SyncStep::Tell { iid: of.iid, news })
+/// Returns the note that tells `announcement`, unless it is what the bot said last.
+fn tell<'a>(observed: &SyncFacts<'_>, of: &DistGitMergeRequest, announcement: Announcement) -> Option<SyncStep<'a>> {
+    let announced = observed.announced.iter().find(|announced| announced.merge_request == of.iid);
+    let is_told = announced.is_some_and(|announced| announced.announcement.as_ref() == Some(&announcement));
+    (!is_told).then_some(SyncStep::Announce { iid: of.iid, announcement })
 }
 
 /// Returns the step that opens or closes a merge request, and writes down why.
-fn turn<'a>(
+fn state_change<'a>(
     observed: &SyncFacts<'_>,
     of: &DistGitMergeRequest,
-    turn: StateChange,
-    ended: Option<Ended>,
+    state_change: StateChange,
+    ended: Option<EndReason>,
 ) -> SyncStep<'a> {
     let source = &observed.source;
     let wanted = wanted_title(source);
-    let record = state::believed(of, source);
+    let record = state::own_record(of, source);
     let note = record.as_ref().and_then(|record| record.note);
     let origin = origin(source, note, &wanted, ended);
-    let title = title::followed(&wanted, record.as_ref().map(|record| record.title.as_str()), &of.title);
-    let description = description::following(&of.description, record.as_ref(), &origin);
+    let title = title::updated(&wanted, record.as_ref().map(|record| record.title.as_str()), &of.title);
+    let description = description::updated(&of.description, record.as_ref(), &origin);
     SyncStep::EditMergeRequest {
         iid: of.iid,
         title: (title != of.title).then_some(title),
         description: (!note::same(&description, &of.description)).then_some(description),
-        turn: Some(turn),
+        state_change: Some(state_change),
     }
 }
 
 /// What the bot does because of the state of the source-git merge request, where dist-git's stays open.
-fn ended_of(source: &SourceMergeRequest) -> Option<Ended> {
-    (source.state == SourceState::Merged).then_some(Ended::Merged)
+fn ended_of(source: &SourceMergeRequest) -> Option<EndReason> {
+    (source.state == RequestState::Merged).then_some(EndReason::Merged)
 }
 
 /// Returns the CI results that the note goes on to show: those that it has, unless they are no longer about what
 /// dist-git holds.
-fn results(plan: &SyncPlan<'_>, notes: &[&SourceNote], head: CommitId, says: &NoteBody<'_>) -> Option<CiSection> {
+fn results(plan: &SyncPlan<'_>, notes: &[&SourceNote], head: CommitId, body: &NoteBody<'_>) -> Option<CiSection> {
     let pushes = plan.steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
     let known = notes.first().and_then(|note| CiSection::read(&note.body));
-    match (says, known) {
+    match (body, known) {
         (NoteBody::Synced { .. }, Some(known)) if !pushes && known.state.commit == head => Some(known),
         (NoteBody::Synced { .. }, Some(known)) => Some(known.superseded_by(head)),
         (NoteBody::Synced { .. }, None) => Some(CiSection::waiting(head)),
@@ -397,14 +405,14 @@ fn expectation<'a>(observed: &SyncFacts<'_>, plan: &SyncPlan<'_>, results: Optio
     plan.steps.iter().find(|step| matches!(step, SyncStep::PushBranch { .. }))?;
     let place = observed.source.statuses.clone()?;
     let known = results.and_then(|results| results.state.statuses.as_ref());
-    if known.is_some_and(|known| known.place == place && known.taken == Acceptance::No) {
+    if known.is_some_and(|known| known.place == place && known.acceptance == Acceptance::No) {
         return None;
     }
     let held = match &observed.branch {
         BranchState::At(tip) => commit::source_of(&tip.message),
         BranchState::Missing => None,
     };
-    let earlier = if held == Some(observed.source.head) { Earlier::Possible } else { Earlier::None };
+    let earlier = if held == Some(observed.source.head) { EarlierResults::Possible } else { EarlierResults::None };
     Some(SyncStep::ExpectResults { place, earlier })
 }
 
@@ -424,14 +432,14 @@ fn own_notes<'a>(observed: &'a SyncFacts<'_>) -> Vec<&'a SourceNote> {
 }
 
 /// Returns what people did in dist-git that the bot respects, unless somebody asks it not to.
-fn by_people<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Option<NoteBody<'a>> {
-    if observed.manner == SyncMode::Recreate {
+fn by_people<'a>(observed: &SyncFacts<'_>, state: PairState<'_>) -> Option<NoteBody<'a>> {
+    if observed.mode == SyncMode::Recreate {
         return None;
     }
-    match (standing, &observed.branch) {
-        (PairState::MergedThere(_), _) => Some(NoteBody::Merged),
-        (PairState::ClosedThere(_), _) => Some(NoteBody::Closed),
-        (_, BranchState::At(Tip { by: Committer::Person, .. })) => {
+    match (state, &observed.branch) {
+        (PairState::Merged(_), _) => Some(NoteBody::Merged),
+        (PairState::ClosedByPerson(_), _) => Some(NoteBody::Closed),
+        (_, BranchState::At(BranchTip { by: Committer::Person, .. })) => {
             Some(NoteBody::PersonPushed { branch: observed.branch_name.clone() })
         }
         _ => None,
@@ -443,14 +451,14 @@ fn wanted_title(source: &SourceMergeRequest) -> String {
 }
 
 /// Returns the push, where tree, base or message differ: each push makes dist-git's CI run again.
-fn push<'a>(observed: &SyncFacts<'_>, content: &Content<'_>) -> Option<SyncStep<'a>> {
+fn push<'a>(observed: &SyncFacts<'_>, content: &DistGitContent<'_>) -> Option<SyncStep<'a>> {
     let source = &observed.source;
     let message = commit::message(&wanted_title(source), &source.description, &source.authors, &source.head);
     let expected = match &observed.branch {
         BranchState::Missing => None,
         BranchState::At(tip) => {
             // Once it is merged, what there is to test is the same whatever commit it came by.
-            let same_message = source.state == SourceState::Merged || tip.message.trim_end() == message.trim_end();
+            let same_message = source.state == RequestState::Merged || tip.message.trim_end() == message.trim_end();
             if tip.tree == content.tree && tip.parent == Some(content.base) && same_message {
                 return None;
             }
@@ -470,9 +478,9 @@ fn origin<'a>(
     source: &'a SourceMergeRequest,
     note: Option<NoteId>,
     title: &'a str,
-    ended: Option<Ended>,
-) -> DescribedOrigin<'a> {
-    DescribedOrigin {
+    ended: Option<EndReason>,
+) -> DescriptionSource<'a> {
+    DescriptionSource {
         project: source.project,
         path: &source.path,
         merge_request: source.iid,
@@ -488,23 +496,23 @@ fn origin<'a>(
 fn edit<'a>(source: &SourceMergeRequest, current: &DistGitMergeRequest, note: Option<NoteId>) -> Option<SyncStep<'a>> {
     let wanted = wanted_title(source);
     let origin = origin(source, note, &wanted, ended_of(source));
-    let record = state::believed(current, source);
-    let title = title::followed(&wanted, record.as_ref().map(|record| record.title.as_str()), &current.title);
+    let record = state::own_record(current, source);
+    let title = title::updated(&wanted, record.as_ref().map(|record| record.title.as_str()), &current.title);
     // A note's number alone is no reason to edit: it is written down when something else is.
     let known = record.as_ref().and_then(|record| record.note);
     let unchanged =
-        description::following(&current.description, record.as_ref(), &DescribedOrigin { note: known, ..origin });
+        description::updated(&current.description, record.as_ref(), &DescriptionSource { note: known, ..origin });
     let description = if note::same(&unchanged, &current.description) {
         None
     } else {
-        Some(description::following(&current.description, record.as_ref(), &origin))
+        Some(description::updated(&current.description, record.as_ref(), &origin))
     };
     let title = (title != current.title).then_some(title);
     (title.is_some() || description.is_some()).then_some(SyncStep::EditMergeRequest {
         iid: current.iid,
         title,
         description,
-        turn: None,
+        state_change: None,
     })
 }
 

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::pair::ci::{CiJob, CiPipeline, CiResults, MergeRequestIs, OnFailure};
-use crate::pair::statuses::{self, StatusPlace, StatusPrint};
+use crate::pair::ci::{CiJob, CiPipeline, CiResults, MergeRequestPhase, OnFailure};
+use crate::pair::statuses::{self, StatusFingerprint, StatusPlace};
 use crate::pair::{markers, sanitize};
 use crate::types::{CiState, CommitId, PipelineId};
 
@@ -69,10 +69,11 @@ pub struct StatusesState {
     /// Where they are.
     pub place: StatusPlace,
     /// Which they are.
-    pub print: StatusPrint,
+    #[serde(rename = "print")]
+    pub fingerprint: StatusFingerprint,
     /// Whether GitLab took them.
-    #[serde(default, skip_serializing_if = "Acceptance::is_yes")]
-    pub taken: Acceptance,
+    #[serde(rename = "taken", default, skip_serializing_if = "Acceptance::is_yes")]
+    pub acceptance: Acceptance,
 }
 
 /// Whether GitLab took the bot's statuses.
@@ -117,7 +118,7 @@ impl CiSection {
         let mut next = Self::waiting(commit);
         next.state.left_open = self.state.left_open_beside(commit);
         if self.state.commit == commit {
-            next.state.statuses = self.state.statuses.filter(|statuses| statuses.taken == Acceptance::No);
+            next.state.statuses = self.state.statuses.filter(|statuses| statuses.acceptance == Acceptance::No);
         }
         next
     }
@@ -139,7 +140,7 @@ impl CiSection {
                 },
                 said: said(commit, pipeline),
             },
-            (None, MergeRequestIs::Open) => Self::waiting(*commit),
+            (None, MergeRequestPhase::Open) => Self::waiting(*commit),
             (None, _) => {
                 let said = format!("**dist-git CI:** has not tested commit {}.\n", short(commit));
                 Self { said, ..Self::waiting(*commit) }
@@ -173,7 +174,7 @@ impl CiSectionState {
     /// Returns where statuses may still be open once the results are those for `commit`.
     pub fn left_open_beside(&self, commit: CommitId) -> Vec<StatusPlace> {
         let is_open = self.commit != commit && !self.state.is_some_and(CiState::is_final);
-        let own = self.statuses.iter().filter(|statuses| is_open && statuses.taken != Acceptance::No);
+        let own = self.statuses.iter().filter(|statuses| is_open && statuses.acceptance != Acceptance::No);
         let mut places: Vec<_> = self.left_open.iter().chain(own.map(|statuses| &statuses.place)).cloned().collect();
         places.dedup();
         let too_many = places.len().saturating_sub(LEFT_OPEN);
@@ -199,10 +200,10 @@ fn said(commit: &CommitId, pipeline: &CiPipeline) -> String {
             "\nEach job's name links to its log. Push a fix here, or ask the package's maintainers if this change is not the cause.\n",
         );
     }
-    let mut jobs: Vec<Row<'_>> = Vec::new();
+    let mut jobs: Vec<JobRow<'_>> = Vec::new();
     for job in pipeline.counted() {
-        jobs.push(Row { job, within: None });
-        jobs.extend(job.downstream.iter().map(|inner| Row { job: inner, within: Some(job) }));
+        jobs.push(JobRow { job, within: None });
+        jobs.extend(job.downstream.iter().map(|inner| JobRow { job: inner, within: Some(job) }));
     }
     // The sort is stable: among equals, GitLab's order stays.
     jobs.sort_by_key(|row| row.rank());
@@ -210,11 +211,11 @@ fn said(commit: &CommitId, pipeline: &CiPipeline) -> String {
         table(&mut text, &jobs, jobs.len());
         return text;
     }
-    let first_good = jobs.iter().position(|row| row.rank() >= Rank::Passed).unwrap_or(jobs.len());
+    let first_good = jobs.iter().position(|row| row.rank() >= JobRank::Passed).unwrap_or(jobs.len());
     let (bad, good) = jobs.split_at(first_good);
     table(&mut text, bad.get(..LISTED).unwrap_or(bad), bad.len());
     if !good.is_empty() {
-        let passed = good.iter().filter(|row| row.rank() == Rank::Passed).count();
+        let passed = good.iter().filter(|row| row.rank() == JobRank::Passed).count();
         let left_out = match good.len() - passed {
             0 => String::new(),
             skipped => format!(", {skipped} skipped"),
@@ -227,7 +228,7 @@ fn said(commit: &CommitId, pipeline: &CiPipeline) -> String {
 }
 
 /// A line of the table.
-struct Row<'a> {
+struct JobRow<'a> {
     job: &'a CiJob,
     /// The trigger job whose pipeline it is in.
     within: Option<&'a CiJob>,
@@ -235,7 +236,7 @@ struct Row<'a> {
 
 /// What comes first in the table: what people have to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+enum JobRank {
     Failed,
     Warned,
     Canceled,
@@ -245,16 +246,16 @@ enum Rank {
     Skipped,
 }
 
-impl Row<'_> {
-    fn rank(&self) -> Rank {
+impl JobRow<'_> {
+    fn rank(&self) -> JobRank {
         match (self.job.state, self.job.on_failure) {
-            (CiState::Failed, OnFailure::Fails) => Rank::Failed,
-            (CiState::Failed, OnFailure::Warns) => Rank::Warned,
-            (CiState::Canceled | CiState::Canceling, _) => Rank::Canceled,
-            (CiState::Running, _) => Rank::Running,
-            (CiState::Success, _) => Rank::Passed,
-            (CiState::Skipped, _) => Rank::Skipped,
-            _ => Rank::Waiting,
+            (CiState::Failed, OnFailure::Fails) => JobRank::Failed,
+            (CiState::Failed, OnFailure::Warns) => JobRank::Warned,
+            (CiState::Canceled | CiState::Canceling, _) => JobRank::Canceled,
+            (CiState::Running, _) => JobRank::Running,
+            (CiState::Success, _) => JobRank::Passed,
+            (CiState::Skipped, _) => JobRank::Skipped,
+            _ => JobRank::Waiting,
         }
     }
 
@@ -270,7 +271,7 @@ impl Row<'_> {
     }
 }
 
-fn table(text: &mut String, rows: &[Row<'_>], total: usize) {
+fn table(text: &mut String, rows: &[JobRow<'_>], total: usize) {
     if rows.is_empty() {
         return;
     }

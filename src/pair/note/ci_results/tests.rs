@@ -38,7 +38,7 @@ fn results(jobs: Vec<CiJob>) -> CiResults {
         commit: commit('a'),
         tested: commit('d'),
         pipeline: Some(pipeline),
-        merge_request: MergeRequestIs::Open,
+        merge_request: MergeRequestPhase::Open,
     }
 }
 
@@ -120,8 +120,8 @@ fn an_address_that_markdown_would_misread_is_no_link() {
 #[test]
 fn a_note_keeps_its_results_and_gets_others() {
     let (first, second) = (CiSection::of(&some_results(), None), CiSection::of(&results(Vec::new()), None));
-    let note =
-        PairNote { commit: commit('a'), says: NoteBody::Closed, results: None, base: None, run: None }.render(None);
+    let note = PairNote { commit: commit('a'), body: NoteBody::Closed, results: None, base: None, retest_hint: None }
+        .render(None);
     let with = first.replace_in(&note, &commit('a'));
     assert_eq!(CiSection::read(&with).unwrap(), first);
     assert_eq!(markers::read_note(&with), markers::read_note(&note));

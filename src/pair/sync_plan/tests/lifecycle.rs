@@ -11,17 +11,17 @@ fn pair(report: &Report) -> SyncFacts<'_> {
 }
 
 fn close(observed: &mut SyncFacts<'_>) {
-    observed.source.state = SourceState::Closed;
+    observed.source.state = RequestState::Closed;
     observed.content = WantedContent::Closed;
 }
 
 fn reopen<'a>(observed: &mut SyncFacts<'a>, report: &'a Report) {
-    observed.source.state = SourceState::Opened;
+    observed.source.state = RequestState::Opened;
     observed.content = content(report);
 }
 
-fn by_person(observed: &mut SyncFacts<'_>, state: SourceState) {
-    let closed_by = (state == SourceState::Closed).then_some(PERSON);
+fn by_person(observed: &mut SyncFacts<'_>, state: RequestState) {
+    let closed_by = (state == RequestState::Closed).then_some(PERSON);
     (observed.merge_requests[0].state, observed.merge_requests[0].closed_by) = (state, closed_by);
 }
 
@@ -49,7 +49,7 @@ fn it_is_closed_with_it_and_opened_again_with_it_as_often_as_that_happens() {
         pair.branch = BranchState::Missing;
         reopen(&mut pair, &report);
         assert_eq!(settle(&mut pair).0, ["push", "tell Reopened", "Reopen", "edit note"]);
-        assert_eq!((pair.merge_requests.len(), pair.merge_requests[0].state), (1, SourceState::Opened));
+        assert_eq!((pair.merge_requests.len(), pair.merge_requests[0].state), (1, RequestState::Opened));
     }
 }
 
@@ -75,7 +75,7 @@ fn a_run_that_broke_off_while_it_closed_or_opened_says_nothing_twice() {
 fn what_a_person_closed_stays_closed_and_what_a_person_reopened_stays_open() {
     let report = report();
     let mut closed = pair(&report);
-    by_person(&mut closed, SourceState::Closed);
+    by_person(&mut closed, RequestState::Closed);
     close(&mut closed);
     assert_eq!(settle(&mut closed).0, ["edit note"]);
     assert!(note(&closed).contains("was closed there"));
@@ -85,14 +85,14 @@ fn what_a_person_closed_stays_closed_and_what_a_person_reopened_stays_open() {
     let mut reopened = pair(&report);
     close(&mut reopened);
     settle(&mut reopened);
-    by_person(&mut reopened, SourceState::Opened);
+    by_person(&mut reopened, RequestState::Opened);
     assert_eq!(settle(&mut reopened).0, ["edit note"]);
     assert!(note(&reopened).contains("opened again there"));
     // Who reopened it may close it again: then that holds, whatever the bot did before.
-    by_person(&mut reopened, SourceState::Closed);
+    by_person(&mut reopened, RequestState::Closed);
     reopen(&mut reopened, &report);
     settle(&mut reopened);
-    assert_eq!(reopened.merge_requests[0].state, SourceState::Closed);
+    assert_eq!(reopened.merge_requests[0].state, RequestState::Closed);
     assert!(note(&reopened).contains("was closed there"));
 }
 
@@ -100,7 +100,7 @@ fn what_a_person_closed_stays_closed_and_what_a_person_reopened_stays_open() {
 fn what_is_merged_stays_open_for_its_maintainers_and_follows_the_target_branch() {
     let report = report();
     let mut pair = pair(&report);
-    pair.source.state = SourceState::Merged;
+    pair.source.state = RequestState::Merged;
     pair.source.merged_as = Some(commit_id(40));
     pair.source.head = commit_id(41);
     let (steps, _) = settle(&mut pair);
@@ -109,12 +109,12 @@ fn what_is_merged_stays_open_for_its_maintainers_and_follows_the_target_branch()
     assert_eq!(steps, [&merged, "edit description", "edit note"]);
     assert!(note(&pair).contains(&format!("\"commit\":\"{}\"", commit_id(7))), "{}", note(&pair));
     assert!(note(&pair).contains("This merge request was merged.") && note(&pair).contains("holds the branch `c9s`"));
-    assert_eq!(pair.merge_requests[0].state, SourceState::Opened);
+    assert_eq!(pair.merge_requests[0].state, RequestState::Opened);
     // Something else was merged since.
     pair.source.head = commit_id(42);
     held(&mut pair).tree = tree(42);
     assert_eq!(settle(&mut pair).0, ["push", "edit note"]);
-    by_person(&mut pair, SourceState::Merged);
+    by_person(&mut pair, RequestState::Merged);
     assert_eq!(settle(&mut pair).0, ["edit note"]);
     assert!(note(&pair).contains("was merged**"));
 }
@@ -124,16 +124,16 @@ fn a_merge_is_told_once_where_dist_git_cannot_follow_it_and_nothing_is_promised(
     let report = report();
     let merged = |case: &dyn Fn(&mut SyncFacts<'_>)| {
         let mut pair = pair(&report);
-        pair.source.state = SourceState::Merged;
+        pair.source.state = RequestState::Merged;
         pair.source.merged_as = Some(commit_id(40));
         pair.source.head = commit_id(41);
         case(&mut pair);
         let before = pair.merge_requests[0].clone();
         let (steps, outcome) = settle(&mut pair);
-        let told = format!("tell {:?}", Announcement::MergedApart { commit: Some(commit_id(40)) });
+        let announced = format!("tell {:?}", Announcement::MergedApart { commit: Some(commit_id(40)) });
         assert_eq!(
             (steps, outcome),
-            (vec![told, "edit description".into(), "edit note".into()], SyncOutcome::CannotBeSynced)
+            (vec![announced, "edit description".into(), "edit note".into()], SyncOutcome::CannotBeSynced)
         );
         assert_eq!(pair.merge_requests[0].title, before.title);
         pair
@@ -153,7 +153,7 @@ fn a_merge_is_told_once_where_dist_git_cannot_follow_it_and_nothing_is_promised(
 fn what_was_merged_before_it_had_a_pair_gets_one() {
     let report = report();
     let mut observed = observed(&report);
-    observed.source.state = SourceState::Merged;
+    observed.source.state = RequestState::Merged;
     assert_eq!(settle(&mut observed).0, ["push", "open", "note"]);
 }
 
@@ -171,9 +171,9 @@ fn retargeted(report: &Report) -> SyncFacts<'_> {
 fn for_another_branch_there_is_another_one() {
     let report = report();
     let mut pair = retargeted(&report);
-    let told = format!("tell {:?}", Announcement::Retargeted { to: "c10s".parse().unwrap() });
-    assert_eq!(settle(&mut pair).0, [&*told, "Close", "push", "open", "edit note"]);
-    assert_eq!(pair.left_behind[0].state, SourceState::Closed);
+    let announced = format!("tell {:?}", Announcement::Retargeted { to: "c10s".parse().unwrap() });
+    assert_eq!(settle(&mut pair).0, [&*announced, "Close", "push", "open", "edit note"]);
+    assert_eq!(pair.left_behind[0].state, RequestState::Closed);
     // Back again: what the bot closed is opened.
     std::mem::swap(&mut pair.left_behind, &mut pair.merge_requests);
     pair.source.target = "c9s".parse().unwrap();
@@ -181,8 +181,8 @@ fn for_another_branch_there_is_another_one() {
     pair.branch = BranchState::Missing;
     let (steps, _) = settle(&mut pair);
     assert!(steps.contains(&"tell Returned".to_owned()) && steps.contains(&"Reopen".to_owned()), "{steps:?}");
-    assert_eq!(pair.merge_requests[0].state, SourceState::Opened);
-    assert_eq!(pair.left_behind[0].state, SourceState::Closed);
+    assert_eq!(pair.merge_requests[0].state, RequestState::Opened);
+    assert_eq!(pair.left_behind[0].state, RequestState::Closed);
 }
 
 #[test]
@@ -199,23 +199,23 @@ fn for_a_branch_that_is_not_handled_there_is_none() {
 fn recreate_overrules_people_and_says_so() {
     let report = report();
     let mut closed = pair(&report);
-    by_person(&mut closed, SourceState::Closed);
-    closed.manner = SyncMode::Recreate;
+    by_person(&mut closed, RequestState::Closed);
+    closed.mode = SyncMode::Recreate;
     let steps = sync(&closed).steps;
     let mut after = closed.clone();
     done(&mut after, &steps);
-    assert_eq!(after.merge_requests[0].state, SourceState::Opened);
+    assert_eq!(after.merge_requests[0].state, RequestState::Opened);
 
     let mut merged = pair(&report);
-    by_person(&mut merged, SourceState::Merged);
-    merged.manner = SyncMode::Recreate;
+    by_person(&mut merged, RequestState::Merged);
+    merged.mode = SyncMode::Recreate;
     assert_eq!(names(&sync(&merged)), ["open", "edit note"]);
 
     let mut pushed = pair(&report);
     let BranchState::At(tip) = &mut pushed.branch else { panic!() };
     (tip.by, tip.commit, tip.tree) = (Committer::Person, commit_id(66), tree(66));
     assert_eq!(settle(&mut pushed), (vec!["edit note".to_owned()], SyncOutcome::CannotBeSynced));
-    pushed.manner = SyncMode::Recreate;
+    pushed.mode = SyncMode::Recreate;
     let overwritten = format!("tell {:?}", Announcement::Overwritten { was: commit_id(66) });
     assert_eq!(settle(&mut pushed), (vec![overwritten, "push".into(), "edit note".into()], SyncOutcome::Done));
 }

@@ -1,4 +1,4 @@
-use crate::pair::facts::{LastAnnouncement, VisibilityOfPair};
+use crate::pair::facts::{LastAnnouncement, PairVisibility};
 use crate::pair::sync_plan::*;
 use crate::pair::title::Draft;
 use crate::transform::report::{AppliedBySpec, FORMAT, MergeReport, ProofReport, Report, Upstream};
@@ -36,11 +36,17 @@ fn report() -> Report {
 }
 
 fn content(report: &Report) -> WantedContent<'_> {
-    WantedContent::Content(Content { tree: tree(2), base: commit_id(1), base_tree: tree(1), report, upstream: None })
+    WantedContent::Content(DistGitContent {
+        tree: tree(2),
+        base: commit_id(1),
+        base_tree: tree(1),
+        report,
+        upstream: None,
+    })
 }
 
 /// What dist-git should hold, to be changed.
-fn held<'a, 'b>(observed: &'b mut SyncFacts<'a>) -> &'b mut Content<'a> {
+fn held<'a, 'b>(observed: &'b mut SyncFacts<'a>) -> &'b mut DistGitContent<'a> {
     match &mut observed.content {
         WantedContent::Content(content) => content,
         _ => panic!("there is no content"),
@@ -57,7 +63,7 @@ fn observed(report: &Report) -> SyncFacts<'_> {
             path: "src/hello".parse().unwrap(),
             iid: MergeRequestIid(7),
             url: "https://gitlab.example/src/hello/-/merge_requests/7".to_owned(),
-            state: SourceState::Opened,
+            state: RequestState::Opened,
             merged_as: None,
             title: "Fix it".to_owned(),
             description: "It was broken.".to_owned(),
@@ -69,7 +75,7 @@ fn observed(report: &Report) -> SyncFacts<'_> {
             statuses: None,
         },
         notes: Vec::new(),
-        visibility: VisibilityOfPair {
+        visibility: PairVisibility {
             source: visibility,
             source_fork: visibility,
             dist_git: visibility,
@@ -80,10 +86,10 @@ fn observed(report: &Report) -> SyncFacts<'_> {
         dist_git: "rpms/hello".parse().unwrap(),
         merge_requests: Vec::new(),
         left_behind: Vec::new(),
-        told: Vec::new(),
+        announced: Vec::new(),
         labels: vec!["source-git".to_owned()],
         content: content(report),
-        manner: SyncMode::Follow,
+        mode: SyncMode::Follow,
     }
 }
 
@@ -106,32 +112,39 @@ fn done(observed: &mut SyncFacts<'_>, steps: &[SyncStep<'_>]) {
                 };
                 assert_eq!(*expected, at);
                 let (parent, message) = (Some(*parent), message.clone());
-                observed.branch =
-                    BranchState::At(Tip { commit: commit_id(20), by: Committer::Bot, parent, tree: *tree, message });
+                observed.branch = BranchState::At(BranchTip {
+                    commit: commit_id(20),
+                    by: Committer::Bot,
+                    parent,
+                    tree: *tree,
+                    message,
+                });
             }
             SyncStep::OpenMergeRequest { title, description, .. } => {
                 observed.merge_requests.push(DistGitMergeRequest {
                     iid: MergeRequestIid(if observed.left_behind.is_empty() { 5 } else { 6 }),
                     url: "https://gitlab.example/rpms/hello/-/merge_requests/5".to_owned(),
                     author: BOT,
-                    state: SourceState::Opened,
+                    state: RequestState::Opened,
                     closed_by: None,
                     branch: observed.branch_name.clone(),
-                    origin: BranchOrigin::There,
+                    origin: BranchOrigin::Exists,
                     title: title.clone(),
                     description: description.clone(),
                 });
             }
-            SyncStep::Tell { iid, news } => {
-                observed.told.retain(|told| told.merge_request != *iid);
-                observed.told.push(LastAnnouncement { merge_request: *iid, news: Some(news.clone()) });
+            SyncStep::Announce { iid, announcement } => {
+                observed.announced.retain(|announced| announced.merge_request != *iid);
+                observed
+                    .announced
+                    .push(LastAnnouncement { merge_request: *iid, announcement: Some(announcement.clone()) });
             }
-            SyncStep::EditMergeRequest { iid, title, description, turn } => {
+            SyncStep::EditMergeRequest { iid, title, description, state_change } => {
                 let mut all = observed.merge_requests.iter_mut().chain(&mut observed.left_behind);
                 let found = all.find(|m| m.iid == *iid).unwrap();
-                match turn {
-                    Some(StateChange::Close) => (found.state, found.closed_by) = (SourceState::Closed, Some(BOT)),
-                    Some(StateChange::Reopen) => (found.state, found.closed_by) = (SourceState::Opened, None),
+                match state_change {
+                    Some(StateChange::Close) => (found.state, found.closed_by) = (RequestState::Closed, Some(BOT)),
+                    Some(StateChange::Reopen) => (found.state, found.closed_by) = (RequestState::Opened, None),
                     None => {}
                 }
                 found.title = title.clone().unwrap_or(found.title.clone());
@@ -166,8 +179,8 @@ fn names(plan: &SyncPlan<'_>) -> Vec<String> {
     let name = |step: &SyncStep<'_>| match step {
         SyncStep::PushBranch { .. } => "push".to_owned(),
         SyncStep::OpenMergeRequest { .. } => "open".to_owned(),
-        SyncStep::Tell { news, .. } => format!("tell {news:?}"),
-        SyncStep::EditMergeRequest { turn: Some(turn), .. } => format!("{turn:?}"),
+        SyncStep::Announce { announcement, .. } => format!("tell {announcement:?}"),
+        SyncStep::EditMergeRequest { state_change: Some(state_change), .. } => format!("{state_change:?}"),
         SyncStep::EditMergeRequest { title, description, .. } => {
             format!(
                 "edit{}{}",
@@ -248,7 +261,7 @@ fn a_push_or_a_decision_of_a_person_in_dist_git_is_respected() {
     assert_eq!(settle(&mut pushed), (vec!["edit note".to_owned()], SyncOutcome::CannotBeSynced));
     assert!(pushed.notes[0].body.contains("Somebody pushed"));
 
-    for (state, says) in [(SourceState::Closed, "was closed there"), (SourceState::Merged, "was merged")] {
+    for (state, says) in [(RequestState::Closed, "was closed there"), (RequestState::Merged, "was merged")] {
         let mut decided = synced.clone();
         decided.merge_requests[0].state = state;
         assert_eq!(settle(&mut decided), (vec!["edit note".to_owned()], SyncOutcome::Done));
@@ -287,7 +300,7 @@ fn nothing_is_shown_to_more_people_than_may_see_it() {
         (Visibility::Public, Visibility::Public, Visibility::Private, Visibility::Private, true),
     ] {
         let mut observed = observed(&report);
-        observed.visibility = VisibilityOfPair { source, source_fork, dist_git, bot_fork };
+        observed.visibility = PairVisibility { source, source_fork, dist_git, bot_fork };
         let (steps, outcome) = settle(&mut observed);
         let expected: &[&str] = if shown { &["push", "open", "note"] } else { &["note"] };
         assert_eq!(steps, expected);
@@ -333,7 +346,7 @@ fn an_open_merge_request_comes_before_a_closed_one() {
     settle(&mut observed);
     let closed = DistGitMergeRequest {
         iid: MergeRequestIid(9),
-        state: SourceState::Closed,
+        state: RequestState::Closed,
         ..observed.merge_requests[0].clone()
     };
     observed.merge_requests.push(closed);
