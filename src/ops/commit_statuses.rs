@@ -1,8 +1,7 @@
 //! Commit statuses on a source-git commit: where they would be seen, what is there, and posting them.
 
 use crate::forge::{CommitStatus, Forge, ForgeError, MergeRequest, NewCommitStatus, Posting};
-use crate::pair::note::ci_results::Acceptance;
-use crate::pair::statuses::{PostedStatus, StatusPlace, StatusPost, StatusState};
+use crate::pair::statuses::{Acceptance, PostedStatus, StatusPlace, StatusPost, StatusState};
 use crate::types::{CommitId, ProjectId};
 
 /// The most statuses of a commit that are looked at: more than a merge request has for one commit.

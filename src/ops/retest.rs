@@ -13,8 +13,8 @@ use crate::ops::outcome::Effect;
 use crate::ops::report::{self, Asked, Pair};
 use crate::ops::session::{Bot, Setting};
 use crate::ops::{Surroundings, notes};
+use crate::pair::facts::DistGitLink;
 use crate::pair::markers;
-use crate::pair::note::DistGitLink;
 use crate::pair::note::retest_hint::{self, RetestHint};
 use crate::types::{PipelineId, Refusal};
 

@@ -1,20 +1,20 @@
-//! A short stand-in for a text that the bot wrote, by which it recognises the text later.
+//! A short stand-in for a text that the bot wrote, by which it recognizes the text later.
 //!
-//! It tells "as I left it" from "somebody edited it"; it protects nothing, so it need not withstand forgery.
+//! It distinguishes "as I left it" from "somebody edited it". It protects nothing, so it need not resist forgery.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How long a text is, with line feeds alone as line ends, and its FNV-1a hash of 64 bits.
+/// The length of a text in bytes and its 64-bit FNV-1a hash, both with `\n` for every line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fingerprint {
     bytes: usize,
     hash: FnvHash,
 }
 
-/// An FNV-1a hash of 64 bits, written as 16 hexadecimal digits.
+/// A 64-bit FNV-1a hash, serialized as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct FnvHash(u64);
@@ -22,7 +22,7 @@ pub(super) struct FnvHash(u64);
 impl FnvHash {
     const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
 
-    /// Returns the hash of texts in this order. Where one ends counts as well.
+    /// Returns the hash of these texts in this order. The boundaries between them count as well.
     pub(super) fn of_parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         parts.into_iter().fold(Self::EMPTY, |hash, part| {
             let hash = part.len().to_le_bytes().iter().fold(hash, |hash, byte| hash.and(*byte));
@@ -30,7 +30,7 @@ impl FnvHash {
         })
     }
 
-    /// Returns one of the numbers below `limit`, each as likely.
+    /// Maps the hash to a number below `limit`, each with the same probability.
     pub(super) const fn below(self, limit: u64) -> u64 {
         (self.0 ^ (self.0 >> 32)) % limit
     }
@@ -69,7 +69,6 @@ impl TryFrom<String> for FnvHash {
 }
 
 impl Fingerprint {
-    /// Returns the fingerprint of `text`.
     pub(super) fn of(text: &str) -> Self {
         let mut bytes = 0;
         let mut hash = FnvHash::EMPTY;
@@ -80,7 +79,7 @@ impl Fingerprint {
         Self { bytes, hash }
     }
 
-    /// Returns what follows in `text`, where it begins with the text that this is the fingerprint of.
+    /// Returns the rest of `text`, if `text` begins with the text that has this fingerprint.
     pub(super) fn after(self, text: &str) -> Option<&str> {
         let (mut bytes, mut end, mut hash) = (0, 0, FnvHash::EMPTY);
         for (at, byte) in line_feeds_only(text).take(self.bytes) {
@@ -90,7 +89,7 @@ impl Fingerprint {
     }
 }
 
-/// Returns the bytes of `text` with their places, without the carriage returns of line ends: GitLab's forms add them.
+/// Returns the bytes of `text` with their positions, but no carriage return of a line end: GitLab's forms add those.
 fn line_feeds_only(text: &str) -> impl Iterator<Item = (usize, u8)> {
     let bytes = text.as_bytes();
     text.bytes().enumerate().filter(move |(at, byte)| *byte != b'\r' || bytes.get(at + 1) != Some(&b'\n'))
@@ -101,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_recognised_at_the_beginning_of_another() {
+    fn recognizes_a_text_at_the_beginning_of_another() {
         let fingerprint = Fingerprint::of("one\ntwo é");
         assert_eq!(fingerprint.after("one\ntwo é"), Some(""));
         assert_eq!(fingerprint.after("one\r\ntwo é\r\nmine"), Some("\r\nmine"));

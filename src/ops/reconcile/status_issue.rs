@@ -295,7 +295,7 @@ impl Watch {
         let gitlab = format!("{}/", bot.instance.gitlab.url.as_str().trim_end_matches('/'));
         let today = self.now.date_naive();
         let status =
-            StatusIssueText { instance: &self.instance, parts: &parts, gitlab: &gitlab, today, last: self.last };
+            StatusIssueText { instance: &self.instance, shards: &parts, gitlab: &gitlab, today, last_run: self.last };
         (status.description(), status.needs_a_person())
     }
 

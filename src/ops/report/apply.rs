@@ -9,9 +9,8 @@ use crate::ops::report::Pair;
 use crate::ops::report::observe::Seen;
 use crate::ops::session::Bot;
 use crate::pair::note;
-use crate::pair::note::ci_results::Acceptance;
 use crate::pair::report_plan::NoteEdit;
-use crate::pair::statuses::{self, StatusPlace, StatusPost};
+use crate::pair::statuses::{self, Acceptance, StatusPlace, StatusPost};
 
 /// Whether anything was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +85,7 @@ impl Refusals {
             Refused::Room => {
                 let there = seen.posted.iter().filter(|(place, _)| place.sha() == post.place.sha());
                 let there: Vec<_> = there.flat_map(|(_, there)| there).cloned().collect();
-                statuses::may_be_taken(post, Acceptance::Full, &there, seen.observed.bot)
+                statuses::may_be_accepted(post, Acceptance::Full, &there, seen.observed.bot)
             }
         })
     }

@@ -14,9 +14,10 @@ use crate::ops::sync::pair_facts::Pairing;
 use crate::ops::sync::{Due, Run, dist_notes};
 use crate::ops::{commit_statuses, notes};
 use crate::pair::announcement::AnnouncedMergeRequest;
-use crate::pair::note::ci_results::{Acceptance, CiSection, StatusesState};
-use crate::pair::note::{self, DistGitLink, PairNote};
-use crate::pair::statuses::{self, StatusFingerprint, StatusPlace, WantedStatus};
+use crate::pair::facts::DistGitLink;
+use crate::pair::note::ci_results::CiSection;
+use crate::pair::note::{self, PairNote};
+use crate::pair::statuses::{self, Acceptance, StatusFingerprint, StatusPlace, StatusesState, WantedStatus};
 use crate::pair::sync_plan::{EarlierResults, SyncPlan, SyncStep};
 use crate::setup;
 use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, StateChange};
@@ -77,11 +78,11 @@ impl Run<'_> {
                     self.edit(*iid, title.clone(), description.clone(), *turn)?;
                 }
                 SyncStep::CreateNote { note } => {
-                    self.create_note(&note.remembering(statuses.as_ref()).render(link.as_ref()))?;
+                    self.create_note(&note.with_statuses(statuses.as_ref()).render(link.as_ref()))?;
                     tracing::info!("wrote a note on {}!{}", self.source_path, self.source.iid);
                 }
                 SyncStep::EditNote { id, note } => {
-                    let note = note.remembering(statuses.as_ref());
+                    let note = note.with_statuses(statuses.as_ref());
                     let note = if pushes { note } else { self.with_newest_results(note, *id)? };
                     let text = note.render(link.as_ref());
                     self.bot.forge.edit_note(self.source.target_project_id, self.source.iid, *id, &text)?;

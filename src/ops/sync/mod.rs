@@ -195,7 +195,7 @@ impl Run<'_> {
         let Some(mut seen) = self.observe(&mut store, target)? else { return Ok(Synced::NOTHING) };
         seen.observe_told(self)?;
         let observed = seen.observed(self)?;
-        let plan = sync_plan::sync(&observed);
+        let plan = sync_plan::plan(&observed);
         let effect = if global.dry_run {
             Effect::Shown(self.shown(&store, &seen, &observed, &plan, global.output, surroundings.paint)?)
         } else if plan.steps.is_empty() {

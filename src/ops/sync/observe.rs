@@ -21,12 +21,11 @@ use crate::ops::sync::visibility::BotFork;
 use crate::ops::sync::{Due, Run, Unsynced, dist_notes};
 use crate::pair::commit::SourceAuthor;
 use crate::pair::facts::{
-    BranchOrigin, BranchState, DistGitContent, LastAnnouncement, PairVisibility, RequestState, SourceMergeRequest,
-    SyncFacts, WantedContent,
+    Blocked, BranchOrigin, BranchState, DistGitContent, LastAnnouncement, PairVisibility, RequestState,
+    SourceMergeRequest, SyncFacts, UpstreamChange, WantedContent,
 };
 use crate::pair::markers;
 use crate::pair::note::ci_results::CiSection;
-use crate::pair::note::{Blocked, UpstreamChange};
 use crate::pair::sync_plan::{self, SyncStep};
 use crate::transform::config;
 use crate::transform::files::ReceiverFiles;
@@ -172,7 +171,7 @@ impl Seen {
     /// Everything that the plan depends on. Who may see what is asked only where something is to be shown.
     pub(crate) fn observed<'a>(&'a self, run: &Run<'_>) -> Result<SyncFacts<'a>> {
         let mut observed = self.observed_so_far(run);
-        let steps = sync_plan::sync(&observed).steps;
+        let steps = sync_plan::plan(&observed).steps;
         let shows = steps.iter().any(SyncStep::shows_content);
         let pushes = steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
         if shows && self.generated().is_some() {
@@ -200,7 +199,7 @@ impl Seen {
     /// Asks what the bot has said already, where something is to be said.
     pub(crate) fn observe_told(&mut self, run: &Run<'_>) -> Result<()> {
         let observed = self.observed_so_far(run);
-        let told = sync_plan::sync(&observed).steps.into_iter().filter_map(|step| match step {
+        let told = sync_plan::plan(&observed).steps.into_iter().filter_map(|step| match step {
             SyncStep::Announce { iid, .. } => Some(iid),
             _ => None,
         });

@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 
+use crate::pair::slash_command::own_lines::OwnLines;
 use crate::pair::slash_command::*;
 
 const RETEST: Option<SlashRequest> = Some(SlashRequest::Command(SlashCommand::Retest));
 
 #[test]
-fn case_and_white_space_do_not_matter() {
+fn ignores_case_and_white_space() {
     for text in [
         "/dist-git retest",
         "/DIST-GIT   Retest ",
@@ -31,7 +32,7 @@ fn case_and_white_space_do_not_matter() {
 }
 
 #[test]
-fn other_words_are_not_guessed_at() {
+fn does_not_guess_at_other_words() {
     for text in [
         "/dist-git rebuild",
         "/dist-git retest.",
@@ -48,7 +49,7 @@ fn other_words_are_not_guessed_at() {
 }
 
 #[test]
-fn a_line_that_begins_otherwise_is_none() {
+fn ignores_lines_that_begin_otherwise() {
     for text in [
         "",
         "retest",
@@ -71,9 +72,9 @@ fn a_line_that_begins_otherwise_is_none() {
     }
 }
 
-/// Where CommonMark 0.31 and GitLab show a line as code, as a quotation or not at all.
+/// CommonMark 0.31 and GitLab show these lines as code or as a quotation, or do not show them.
 #[test]
-fn code_quotations_and_what_is_hidden_are_not_the_authors_words() {
+fn ignores_code_quotations_and_hidden_text() {
     for text in [
         // Fenced code (4.5).
         "```\n/dist-git retest\n```",
@@ -117,7 +118,7 @@ fn code_quotations_and_what_is_hidden_are_not_the_authors_words() {
 }
 
 #[test]
-fn what_comes_after_them_is() {
+fn reads_lines_after_code_quotations_and_hidden_text() {
     for text in [
         "```\ncode\n```\n/dist-git retest",
         "~~~\n```\n~~~\n/dist-git retest",
@@ -144,18 +145,40 @@ fn a_long_comment_asks_for_nothing() {
     let padded = |length: usize| format!("/dist-git retest\n{}", "x".repeat(length - "/dist-git retest\n".len()));
     assert_eq!(parse(&padded(16 << 10)), RETEST);
     assert_eq!(parse(&padded((16 << 10) + 1)), None);
-    // What took minutes: each line, or tag, looked at all that is behind it.
-    for piece in ["`x\n", "a `\n``\n", "`\n/dist-git\n``", "<s ", "<pre> ", "</q <q></q>"] {
-        for length in [16 << 10, 1 << 20] {
-            let begun = std::time::Instant::now();
-            let _ = parse(&piece.repeat(length / piece.len()));
-            assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{piece:?}");
-        }
+}
+
+/// Once, each of these took minutes: each line, or tag, made the bot look at everything after it.
+#[test]
+fn the_time_to_read_a_comment_grows_linearly() {
+    let visited = |piece: &str, length: usize| {
+        let text = piece.repeat(length / piece.len());
+        let mut lines = OwnLines::new(&text);
+        let _ = lines.by_ref().filter_map(command).count();
+        lines.visited()
+    };
+    let long = 1 << 18;
+    for piece in [
+        "`x\n",
+        "a `\n``\n",
+        "`\n/dist-git\n``",
+        "- `\n/dist-git\n",
+        "<s ",
+        "<pre> ",
+        "</q <q></q>",
+        "<q></q>",
+        "<!-- --> ",
+        "<!-- ",
+        "> 1. - ",
+    ] {
+        let (of_limit, of_long) = (visited(piece, LONGEST), visited(piece, long));
+        assert!((LONGEST / 2..LONGEST * 5).contains(&of_limit), "{of_limit} bytes visited for {piece:?}");
+        let growth = long / LONGEST;
+        assert!(of_long <= of_limit * growth * 11 / 10, "{of_limit}, then {of_long} bytes visited for {piece:?}");
     }
 }
 
 #[test]
-fn a_command_needs_a_role_or_for_sync_the_merge_request() {
+fn needs_a_role_or_for_sync_the_merge_requests_author() {
     for (parse, for_its_author) in [
         (SlashRequest::Command(SlashCommand::Retest), false),
         (SlashRequest::Command(SlashCommand::Recreate), false),
@@ -170,18 +193,18 @@ fn a_command_needs_a_role_or_for_sync_the_merge_request() {
 }
 
 #[test]
-fn a_comment_is_good_for_a_day() {
+fn a_comment_is_valid_for_a_day() {
     let written = DateTime::from_timestamp(1_000_000, 0).unwrap();
     assert_eq!(check_age(Some(written), written + TimeDelta::seconds(86_399)), Ok(()));
     assert_eq!(check_age(Some(written), written + TimeDelta::seconds(86_400)), Err(CommandRefusal::Old));
-    // GitLab tells its time to the second.
+    // GitLab gives its time in whole seconds.
     assert_eq!(check_age(Some(written), written - TimeDelta::seconds(1)), Ok(()));
     assert_eq!(check_age(None, written), Err(CommandRefusal::Old));
 }
 
 proptest! {
     #[test]
-    fn no_text_makes_reading_panic(text in "(/dist-git |retest|<!--|-->|`{1,3}|>>>|> |- |1\\. |<pre>|</pre>|\\\\|é|\t|  |\r|\n){0,40}") {
+    fn reading_never_panics(text in "(/dist-git |retest|<!--|-->|`{1,3}|>>>|> |- |1\\. |<pre>|</pre>|\\\\|é|\t|  |\r|\n){0,40}") {
         let _ = parse(&text);
     }
 
