@@ -29,12 +29,12 @@ const TROUBLED: usize = 110;
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 400;
 
-/// How long a check without trouble is valid: at least so many hours, and how many hours the merge requests are spread
-/// over, so that not all of them are due in the same run. 18 to 30 hours.
+/// How long a check without trouble is valid, in hours: the minimum, and the number of different validities, so that
+/// not all merge requests are due in the same run. That is 18 to 30 hours.
 const VALID: (u32, u64) = (18, 13);
 
-/// How long a check that found trouble is valid: 2 to 3 hours. Nobody may see the trouble go: a tag is pushed, a
-/// project is made public.
+/// The same for a check that found trouble: 2 to 3 hours. No list may show that the trouble is gone: somebody pushed a
+/// tag, or made a project public.
 const VALID_WITH_TROUBLE: (u32, u64) = (2, 2);
 
 /// A time in hours since 1970.

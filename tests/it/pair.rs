@@ -152,11 +152,11 @@ fn nothing_that_gitlab_acts_on_survives_copying() {
     let mut copies = String::new();
     for _ in 0..runner.config().cases * 8 {
         let text = nasty().new_tree(&mut runner).unwrap().current();
-        let convert = references::convert(&text);
+        let converted = references::convert(&text);
         for copy in [
-            sanitize::markdown(&convert, 10_000),
+            sanitize::markdown(&converted, 10_000),
             sanitize::markdown(&text, 50),
-            sanitize::message(&convert, 10_000),
+            sanitize::message(&converted, 10_000),
             sanitize::line(&text),
             title::title(&text, title::Draft::No),
         ] {

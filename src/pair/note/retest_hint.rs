@@ -21,7 +21,7 @@ pub fn is_too_soon(newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     newest.is_some_and(|created| now.signed_duration_since(created) < MIN_INTERVAL)
 }
 
-/// The section.
+/// The hint, as a note shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetestHint {
     state: RetestHintState,

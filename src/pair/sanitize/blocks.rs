@@ -41,8 +41,8 @@ pub(super) const FENCE_ROOM: usize = 24;
 ///
 /// If a block begins indented and a later line is indented less, the block has ended if it is in a list, and goes on if
 /// it is not. Finding out what is in a list would take too much code. So the fences of such a block are broken up, as
-/// `` `` ` ``, and it is no code block any more. A block that begins without indentation is not in a list. A fence longer
-/// than anybody writes is broken up too, because there would be no room for its end.
+/// `` `` ` ``, and it is no code block any more. A block that begins without indentation is not in a list. A fence
+/// longer than anybody writes is broken up too, because there would be no room for its end.
 pub(super) fn close_fences(text: &str) -> String {
     struct OpenFence {
         mark: char,

@@ -27,7 +27,7 @@ const LEFT_OPEN_LIMIT: usize = 8;
 /// The heading of results for a commit that is not the newest.
 const OUTDATED: &str = "**These results are for an older commit of this merge request.**\n\n";
 
-/// The section.
+/// dist-git's results, as a note shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CiSection {
     pub state: CiSectionState,
