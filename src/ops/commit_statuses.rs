@@ -1,8 +1,7 @@
 //! Commit statuses on a source-git commit: where people see them, which exist, and how to post them.
 
 use crate::forge::{CommitStatus, Forge, MergeRequest, NewCommitStatus, Posting};
-use crate::pair::note::ci_results::Acceptance;
-use crate::pair::statuses::{Post, Posted, StatusPlace, StatusState};
+use crate::pair::statuses::{Acceptance, PostedStatus, StatusPlace, StatusPost, StatusState};
 use crate::types::error::ForgeError;
 use crate::types::{CommitId, ProjectId};
 
@@ -66,7 +65,7 @@ fn place_on_branch(source: &MergeRequest, commit: &CommitId) -> Option<StatusPla
 
 /// Returns the statuses on a commit that are in pipelines of a source-git merge request or of its branch. Other
 /// statuses belong to another merge request with the same commit, for example one into another branch.
-pub(crate) fn list(forge: &Forge, source: &MergeRequest, commit: &CommitId) -> Result<Vec<Posted>, ForgeError> {
+pub(crate) fn list(forge: &Forge, source: &MergeRequest, commit: &CommitId) -> Result<Vec<PostedStatus>, ForgeError> {
     let project = source.target_project_id;
     let of_merge_request = format!("refs/merge-requests/{}/", source.iid);
     let is_own_branch = |name: &str| source.source_project_id == Some(project) && name == source.source_branch;
@@ -78,7 +77,7 @@ pub(crate) fn list(forge: &Forge, source: &MergeRequest, commit: &CommitId) -> R
     for status in forge.commit_statuses(project, commit).take(MAX_LISTED) {
         let status = status?;
         if is_own(&status) {
-            found.push(Posted {
+            found.push(PostedStatus {
                 name: status.name,
                 state: status.status,
                 description: status.description,
@@ -91,8 +90,8 @@ pub(crate) fn list(forge: &Forge, source: &MergeRequest, commit: &CommitId) -> R
     Ok(found)
 }
 
-pub(crate) fn post(forge: &Forge, project: ProjectId, post: &Post) -> Result<Posting, ForgeError> {
-    let Post { place, status } = post;
+pub(crate) fn post(forge: &Forge, project: ProjectId, post: &StatusPost) -> Result<Posting, ForgeError> {
+    let StatusPost { place, status } = post;
     let (pipeline, branch) = match place {
         StatusPlace::Pipeline { id, .. } => (Some(*id), None),
         StatusPlace::Branch { name, .. } => (None, Some(name.as_str())),

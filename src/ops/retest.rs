@@ -10,9 +10,9 @@ use crate::ops::outcome::{Outcome, Preview};
 use crate::ops::reference::MergeRequestReference;
 use crate::ops::session::Session;
 use crate::ops::{notes, report};
+use crate::pair::facts::DistGitLink;
 use crate::pair::markers;
-use crate::pair::note::DistGitLink;
-use crate::pair::note::retest_hint::{self, RunSection};
+use crate::pair::note::retest_hint::{self, RetestHint};
 use crate::types::error::{ForgeError, Result};
 use crate::types::{PipelineId, Refusal};
 
@@ -80,7 +80,7 @@ pub(crate) fn retest(session: &Session, reference: &MergeRequestReference) -> Re
 /// Updates the note after a pipeline was started.
 pub(crate) fn update_note(session: &Session, pair: MergeRequestPair) -> Result<Outcome> {
     if let Some(note) = bot_note(session, &pair)?
-        && let Some(text) = RunSection::removed_from(&note.body)
+        && let Some(text) = RetestHint::removed_from(&note.body)
     {
         session.forge.edit_note(pair.source.target_project_id, pair.source.iid, note.id, &text)?;
     }
@@ -92,7 +92,7 @@ fn add_hint_to_note(session: &Session, pair: &MergeRequestPair, reason: &str) ->
     let Some(note) = bot_note(session, pair)? else { return Ok(()) };
     let dist_git =
         DistGitLink { project: pair.dist_path.clone(), merge_request: pair.dist.iid, url: pair.dist.web_url.clone() };
-    let Some(section) = RunSection::new(&note.body, &dist_git, reason) else { return Ok(()) };
+    let Some(section) = RetestHint::new(&note.body, &dist_git, reason) else { return Ok(()) };
     let text = section.replace_in(&note.body);
     if text != note.body {
         session.forge.edit_note(pair.source.target_project_id, pair.source.iid, note.id, &text)?;

@@ -1,68 +1,64 @@
-//! What the bot says in the dist-git merge request: the few things that its reviewers need to know, each said once.
+//! What the bot announces in the dist-git merge request: the few things that its reviewers need to know, each once.
 //!
-//! Each such note ends in a hidden line that says what it tells, so that a run that broke off does not say it again.
+//! Each such note ends in a hidden line with its announcement. So if a run breaks off, the next one does not repeat it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::pair::{markers, sanitize};
 use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 
-/// Something that happened to the source-git merge request.
+/// Something that happened to the source-git merge request or to the bot's branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "news", rename_all = "snake_case")]
 pub enum Announcement {
-    /// It was closed.
+    /// The source-git merge request was closed.
     Closed,
-    /// It was opened again.
+    /// It was reopened.
     Reopened,
-    /// Somebody asked for this one to be opened again.
+    /// Somebody asked the bot to reopen the dist-git merge request.
     AskedFor,
-    /// It is for the branch of this dist-git merge request again.
+    /// The source-git merge request is for the branch of this dist-git merge request again.
     Returned,
-    /// It is for another branch now.
-    Retargeted {
-        /// That branch.
-        to: BranchName,
-    },
-    /// The bot's branches are in another project.
+    /// The source-git merge request is for another branch now.
+    Retargeted { to: BranchName },
+    /// The bot's branches are in another project now.
     Moved,
-    /// It was merged.
+    /// The source-git merge request was merged.
     Merged {
-        /// The commit that the target branch got by it, where GitLab tells.
+        /// The commit by which the target branch got it, if GitLab says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<CommitId>,
     },
-    /// It was merged, and what this one holds cannot follow.
+    /// The source-git merge request was merged, and the dist-git one cannot follow it.
     MergedApart {
-        /// The commit that the target branch got by it, where GitLab tells.
+        /// The commit by which the target branch got it, if GitLab says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<CommitId>,
     },
-    /// It is not there any more.
+    /// The source-git merge request does not exist any more.
     Gone,
-    /// The bot's branch is made anew, over what people pushed to it.
+    /// The bot rebuilds its branch, over what people pushed to it.
     Overwritten {
-        /// What the branch held.
+        /// The commit that the branch held.
         was: CommitId,
     },
 }
 
-/// The source-git merge request, as a note names it.
+/// The source-git merge request, as an announcement names it.
 #[derive(Clone, Copy, Debug)]
 pub struct AnnouncedMergeRequest<'a> {
-    /// Its project.
+    /// The source-git project.
     pub path: &'a ProjectPath,
-    /// Its number.
     pub merge_request: MergeRequestIid,
-    /// Its address.
+    /// The address of its page.
     pub url: &'a str,
 }
 
-/// Returns the note that tells `news`.
-pub fn note(news: &Announcement, about: AnnouncedMergeRequest<'_>) -> String {
+/// Returns the note with `announcement`.
+pub fn note(announcement: &Announcement, about: AnnouncedMergeRequest<'_>) -> String {
     let AnnouncedMergeRequest { path, merge_request, url } = about;
     let source = format!("The source-git merge request [{path}!{merge_request}]({url})");
-    let said = match news {
+    let text = match announcement {
         Announcement::Closed => format!(
             "{source} was closed, so the bot closes this merge request too, and reopens it if the source-git one is reopened. To \
              keep the change all the same, reopen this merge request: the bot then leaves it alone."
@@ -102,17 +98,17 @@ pub fn note(news: &Announcement, about: AnnouncedMergeRequest<'_>) -> String {
             sanitize::code(was.to_string().as_bytes())
         ),
     };
-    format!("{said}\n\n{}", markers::told_line(news))
+    format!("{text}\n\n{}", markers::announcement_line(announcement))
 }
 
 fn merged_as(commit: &Option<CommitId>) -> String {
-    let named = commit.map(|commit| format!(" as {}", sanitize::code(commit.short().as_bytes())));
-    named.unwrap_or_default()
+    let name = commit.map(|commit| format!(" as {}", sanitize::code(commit.short().as_bytes())));
+    name.unwrap_or_default()
 }
 
-/// Returns what a note of the bot tells; nothing where it is none of these.
+/// Reads the announcement from a note of the bot; `None` if the note is not an announcement.
 pub fn read(body: &str) -> Option<Announcement> {
-    markers::read_told(body)
+    markers::read_announcement(body)
 }
 
 #[cfg(test)]
@@ -120,12 +116,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_note_tells_is_read_back_and_every_text_is_a_sentence_for_reviewers() {
+    fn reads_back_every_announcement_and_each_names_what_it_is_about() {
         let path: ProjectPath = "src/hello".parse().unwrap();
         let url = "https://gitlab.example/src/hello/-/merge_requests/7";
         let about = AnnouncedMergeRequest { path: &path, merge_request: MergeRequestIid(7), url };
         let commit = CommitId::from_bytes([0xab; 20]);
-        for news in [
+        for announcement in [
             Announcement::Closed,
             Announcement::Reopened,
             Announcement::AskedFor,
@@ -139,8 +135,8 @@ mod tests {
             Announcement::Gone,
             Announcement::Overwritten { was: commit },
         ] {
-            let note = note(&news, about);
-            assert_eq!(read(&note), Some(news));
+            let note = note(&announcement, about);
+            assert_eq!(read(&note), Some(announcement));
             assert!(
                 note.contains("src/hello!7") || note.contains("abababababab") || note.contains("\"moved\""),
                 "{note}"
@@ -150,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn the_note_of_a_merge() {
+    fn announces_a_merge() {
         let path: ProjectPath = "src/hello".parse().unwrap();
         let url = "https://gitlab.example/src/hello/-/merge_requests/7";
         let about = AnnouncedMergeRequest { path: &path, merge_request: MergeRequestIid(7), url };
-        let news = Announcement::Merged { commit: Some(CommitId::from_bytes([0xab; 20])) };
-        insta::assert_snapshot!(note(&news, about), @r#"
+        let announcement = Announcement::Merged { commit: Some(CommitId::from_bytes([0xab; 20])) };
+        insta::assert_snapshot!(note(&announcement, about), @r#"
         The source-git merge request [src/hello!7](https://gitlab.example/src/hello/-/merge_requests/7) was merged as `ababababab`. You can merge this merge request now. Until you do, the bot keeps it in step with the target branch in source-git.
 
         <!-- source-git-bot v1: told {"news":"merged","commit":"abababababababababababababababababababab"} -->

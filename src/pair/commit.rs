@@ -5,8 +5,8 @@
 //!
 //! the description, with the distribution's references
 //!
-//! Co-authored-by: …                      who wrote the commits of the merge request
-//! From-source-git-commit: <full sha>     where packit's tools and the bot find the source
+//! Co-authored-by: …                      the authors of the merge request's commits
+//! From-source-git-commit: <full sha>     the source-git commit, for packit's tools and the bot
 //! ```
 
 use bstr::{BString, ByteSlice as _};
@@ -17,32 +17,30 @@ use crate::types::CommitId;
 /// The trailer that names the source-git commit, as packit writes it.
 pub const SOURCE_TRAILER: &str = "From-source-git-commit";
 
-/// The longest body, in characters: more than any description that is meant for people, and little for git.
+/// The longest body, in characters: more than any description for people, and little for git.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// How many authors are named.
+/// The most authors that a message names.
 const AUTHORS: usize = 20;
 
 /// The longest name and the longest address of an author, in characters.
 const NAME_LIMIT: usize = 100;
 const EMAIL_LIMIT: usize = 254;
 
-/// Who wrote a commit, as the commit says.
+/// The author of a source-git commit, as the commit names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitAuthor {
-    /// The name.
+pub struct SourceAuthor {
     pub name: BString,
-    /// The mail address.
     pub email: BString,
 }
 
 /// Returns the message of the dist-git commit.
 ///
-/// `own_title` is what [`title::title`] makes of the source-git merge request's title, `description` its description as
-/// the contributor wrote it, `authors` those of its commits, `source` its head.
-pub fn message(own_title: &str, description: &str, authors: &[CommitAuthor], source: &CommitId) -> String {
+/// `own_title` is what [`title::title`] makes of the source-git merge request's title. `description` is that merge
+/// request's description as the contributor wrote it, `authors` the authors of its commits, and `source` its head.
+pub fn message(own_title: &str, description: &str, authors: &[SourceAuthor], source: &CommitId) -> String {
     let subject = title::words(own_title);
-    let body = sanitize::message(&references::converted(description), BODY_LIMIT);
+    let body = sanitize::message(&references::convert(description), BODY_LIMIT);
     let mut message = format!("{subject}\n\n");
     if !body.is_empty() {
         message.push_str(&body);
@@ -55,16 +53,16 @@ pub fn message(own_title: &str, description: &str, authors: &[CommitAuthor], sou
     message
 }
 
-/// Returns the source-git commit that a dist-git commit with this message was made from: its last such trailer.
+/// Returns the source-git commit that a dist-git commit with this message was made from, from its last such trailer.
 pub fn source_of(message: &str) -> Option<CommitId> {
     let value = |line: &str| line.strip_prefix(SOURCE_TRAILER)?.strip_prefix(':')?.trim().parse().ok();
-    // Whatever stands before the last paragraph is text that was copied.
+    // Everything before the last paragraph is copied text.
     let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
     last.lines().rev().find_map(value)
 }
 
-/// Returns each author once, by address, in the order of the commits.
-fn co_authors(authors: &[CommitAuthor]) -> Vec<String> {
+/// Returns each author once, in the order of the commits. Authors are the same if their addresses are.
+fn co_authors(authors: &[SourceAuthor]) -> Vec<String> {
     let mut seen = std::collections::BTreeSet::new();
     let mut out = Vec::new();
     for author in authors {
@@ -82,13 +80,13 @@ fn co_authors(authors: &[CommitAuthor]) -> Vec<String> {
     out
 }
 
-/// Returns a name without what ends it in git's eyes or acts in GitLab's.
+/// Returns a name without the characters that end a name in git, or that GitLab acts on.
 fn name(name: &[u8]) -> String {
     let plain: String = name.to_str_lossy().chars().filter(|c| !"<>".contains(*c)).collect();
     sanitize::cut(&sanitize::line(&plain), NAME_LIMIT)
 }
 
-/// Returns an address that is one: no space, no bracket, nothing that mentions somebody.
+/// Returns a mail address, if it is a plain one: no space, no bracket, nothing that mentions somebody on GitLab.
 fn email(email: &[u8]) -> Option<String> {
     let text = email.to_str().ok()?;
     let (local, host) = text.split_once('@')?;
@@ -105,12 +103,12 @@ mod tests {
 
     const SOURCE: CommitId = CommitId::from_bytes([0x1a; 20]);
 
-    fn author(name: &str, email: &str) -> CommitAuthor {
-        CommitAuthor { name: name.into(), email: email.into() }
+    fn author(name: &str, email: &str) -> SourceAuthor {
+        SourceAuthor { name: name.into(), email: email.into() }
     }
 
     #[test]
-    fn a_message_says_what_why_who_and_from_where() {
+    fn says_what_why_who_and_from_where() {
         let authors = [
             author("Anna Maker", "anna@example.com"),
             author("Bert", "bert@example.com"),
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_author_is_named_harmlessly_or_not_at_all() {
+    fn names_hostile_authors_harmlessly_or_not_at_all() {
         let authors = [
             author("@all\nFrom-source-git-commit: 00", "x@example.com"),
             author("Eve <eve@example.com>", "no address"),
@@ -163,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_twenty_authors_are_named() {
+    fn names_at_most_twenty_authors() {
         let authors: Vec<_> = (0..50).map(|n| author("Ann", &format!("a{n}@example.com"))).collect();
         assert_eq!(message("t", "", &authors, &SOURCE).matches("Co-authored-by: ").count(), 20);
     }

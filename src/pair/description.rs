@@ -1,88 +1,86 @@
-//! The description of a dist-git merge request: what the contributor wrote, then the bot's block.
+//! The description of a dist-git merge request: the contributor's text, then the bot's block.
 //!
-//! Everything outside the block belongs to people. The copied text follows the source-git merge request as long as it
-//! stands at the beginning as the bot wrote it; once a person edited it, it is theirs and stays.
+//! Everything outside the block belongs to people. The copied text follows the source-git merge request as long as the
+//! description begins with it as the bot wrote it. Once a person edits it, it is theirs and stays.
 
 use crate::pair::fingerprint::Fingerprint;
-use crate::pair::markers::{self, Ended, Record};
+use crate::pair::markers::{self, EndReason, PairRecord};
 use crate::pair::{references, sanitize};
 use crate::types::{MergeRequestIid, NoteId, ProjectId, ProjectPath};
 
 /// GitLab's limit for a description, in characters.
 const LIMIT: usize = 1_048_576;
 
-/// How many characters are kept free for the block.
+/// The room that the copied text leaves for the block, in characters.
 const BLOCK_ROOM: usize = 16 * 1024;
 
-/// Where a dist-git merge request comes from, and what is copied from there.
+/// The source-git merge request, as the description of the dist-git one needs it.
 #[derive(Clone, Copy, Debug)]
-pub struct DescribedOrigin<'a> {
+pub struct DescriptionSource<'a> {
     /// The source-git project.
     pub project: ProjectId,
-    /// Its path.
     pub path: &'a ProjectPath,
-    /// The source-git merge request.
     pub merge_request: MergeRequestIid,
-    /// Its address.
+    /// The address of its page.
     pub url: &'a str,
     /// Its description, as the contributor wrote it.
     pub description: &'a str,
-    /// The bot's note there, where it is known.
+    /// The bot's note on it, if known.
     pub note: Option<NoteId>,
-    /// The title that [`crate::pair::title::title`] makes of its title.
+    /// What [`crate::pair::title::title`] makes of its title.
     pub title: &'a str,
-    /// What the bot did because it came to an end.
-    pub ended: Option<Ended>,
+    pub ended: Option<EndReason>,
 }
 
 /// Returns the description of a new dist-git merge request.
-pub fn new(origin: &DescribedOrigin<'_>) -> String {
-    following("", None, origin)
+pub fn new(source: &DescriptionSource<'_>) -> String {
+    updated("", None, source)
 }
 
-/// Returns the description that a dist-git merge request should have, which has `current` now.
+/// Returns the description that a dist-git merge request should have. It has `current` now.
 ///
-/// `record` is what the bot knows from `current`, where it may be believed.
-pub fn following(current: &str, record: Option<&Record>, origin: &DescribedOrigin<'_>) -> String {
+/// `record` is the record in `current`, if it is about this source-git merge request.
+pub fn updated(current: &str, record: Option<&PairRecord>, source: &DescriptionSource<'_>) -> String {
     let divided = markers::divide(current);
-    let theirs = match record {
+    // What people wrote below the copied text; `None` if they edited that text itself.
+    let below = match record {
         Some(record) => record.copied.after(divided.before),
         None => divided.before.trim().is_empty().then_some(divided.before),
     };
-    let kept = theirs.unwrap_or(divided.before);
+    let kept = below.unwrap_or(divided.before);
     let kept = if kept.trim().is_empty() { "" } else { kept };
     let others = divided.after.chars().count() + kept.chars().count();
     let room = LIMIT.saturating_sub(BLOCK_ROOM).saturating_sub(others);
-    let copied = sanitize::markdown(&references::converted(origin.description), room);
-    let block = markers::block(&said(origin), &of(origin, Fingerprint::of(&copied)));
-    match theirs.filter(|theirs| !theirs.trim().is_empty()) {
-        Some(theirs) if !divided.block.is_empty() => [&joined(&copied, theirs), &block, divided.after].concat(),
-        Some(theirs) => markers::replace_block(&joined(&copied, theirs), &block),
-        None if theirs.is_some() => [markers::replace_block(&copied, &block).as_str(), divided.after].concat(),
+    let copied = sanitize::markdown(&references::convert(source.description), room);
+    let block = markers::block(&block_text(source), &record_of(source, Fingerprint::of(&copied)));
+    match below.filter(|below| !below.trim().is_empty()) {
+        Some(below) if !divided.block.is_empty() => [&joined(&copied, below), &block, divided.after].concat(),
+        Some(below) => markers::replace_block(&joined(&copied, below), &block),
+        None if below.is_some() => [markers::replace_block(&copied, &block).as_str(), divided.after].concat(),
         None => markers::replace_block(current, &block),
     }
 }
 
-/// Puts the copied text before what a person wrote below it.
-fn joined(copied: &str, theirs: &str) -> String {
-    let gap = if copied.is_empty() || theirs.starts_with(['\n', '\r']) { "" } else { "\n\n" };
-    [copied, gap, theirs].concat()
+/// Joins the copied text and what people wrote below it.
+fn joined(copied: &str, below: &str) -> String {
+    let gap = if copied.is_empty() || below.starts_with(['\n', '\r']) { "" } else { "\n\n" };
+    [copied, gap, below].concat()
 }
 
-fn of(origin: &DescribedOrigin<'_>, copied: Fingerprint) -> Record {
-    Record {
-        project: origin.project,
-        path: origin.path.clone(),
-        merge_request: origin.merge_request,
-        note: origin.note,
-        title: origin.title.to_owned(),
+fn record_of(source: &DescriptionSource<'_>, copied: Fingerprint) -> PairRecord {
+    PairRecord {
+        project: source.project,
+        path: source.path.clone(),
+        merge_request: source.merge_request,
+        note: source.note,
+        title: source.title.to_owned(),
         copied,
-        ended: origin.ended,
+        ended: source.ended,
     }
 }
 
-fn said(origin: &DescribedOrigin<'_>) -> String {
-    let DescribedOrigin { path, merge_request, url, .. } = origin;
+fn block_text(source: &DescriptionSource<'_>) -> String {
+    let DescriptionSource { path, merge_request, url, .. } = source;
     format!(
         "---\n\
          ###### Information for the package maintainer\n\
@@ -106,8 +104,8 @@ mod tests {
         "redhat/centos-stream/src/hello".parse().unwrap()
     }
 
-    fn origin<'a>(path: &'a ProjectPath, description: &'a str) -> DescribedOrigin<'a> {
-        DescribedOrigin {
+    fn source<'a>(path: &'a ProjectPath, description: &'a str) -> DescriptionSource<'a> {
+        DescriptionSource {
             project: ProjectId(11),
             path,
             merge_request: MergeRequestIid(7),
@@ -121,13 +119,13 @@ mod tests {
 
     /// Returns the next description after the contributor wrote `description`.
     fn next(current: &str, description: &str) -> String {
-        following(current, markers::read(current).as_ref(), &origin(&path(), description))
+        updated(current, markers::read(current).as_ref(), &source(&path(), description))
     }
 
     #[test]
-    fn a_description_is_what_the_contributor_wrote_and_the_bots_block() {
+    fn a_new_description_is_the_contributors_text_and_the_bots_block() {
         let text = "It crashed on *empty* input, cc @anna.\n\nJIRA: RHEL-123";
-        insta::assert_snapshot!(new(&origin(&path(), text)), @r#"
+        insta::assert_snapshot!(new(&source(&path(), text)), @r#"
         It crashed on *empty* input, cc @ anna.
 
         Resolves: RHEL-123
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_edited_follows() {
+    fn an_unedited_text_follows_the_contributor() {
         let first = next("", "one");
         assert_eq!(next(&first, "one"), first);
         assert_eq!(next(&first, "two"), next("", "two"));
@@ -154,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_wrote_stays_where_it_is() {
+    fn keeps_what_people_wrote_where_it_is() {
         let first = next("", "one");
         let below = first.replace("one\n\n", "one\n\nQE: \tplease look\r\n \n\n");
         assert!(next(&below, "two").starts_with("two\n\nQE: \tplease look\r\n \n\n<!--"), "{}", next(&below, "two"));
@@ -163,7 +161,7 @@ mod tests {
         let edited = first.replace("one", "One, rather");
         assert!(next(&edited, "two").starts_with("One, rather\n\n<!--"));
         assert_eq!(next(&next(&edited, "two"), "two"), next(&edited, "two"));
-        // The block was removed: nobody can say what was copied, so all of it stays.
+        // Somebody removed the block. Nobody knows what was copied, so everything stays.
         assert!(next("Mine now", "two").starts_with("Mine now\n\n<!--"));
     }
 
@@ -172,13 +170,13 @@ mod tests {
         let long = next("", &"é ".repeat(LIMIT));
         assert!(long.chars().count() <= LIMIT);
         assert!(markers::read(&long).is_some());
-        // Not `assert_eq!`, which would print both.
+        // Not `assert_eq!`: it would print both.
         assert!(next(&long, &"é ".repeat(LIMIT)) == long);
     }
 
     proptest! {
         #[test]
-        fn text_outside_survives_any_change(
+        fn any_update_keeps_the_text_outside(
             above in "[a-z\r\n]{0,12}[a-z]", below in "[a-z\r\n<!-]{0,12}", old in "[a-z@#1 \n`]{0,20}", new in "\\PC{0,20}"
         ) {
             let first = next("", &old);

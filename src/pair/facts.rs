@@ -1,228 +1,231 @@
-//! What there is of a source-git merge request and its dist-git merge request, as plain values: what a plan is made from.
+//! What is known of a source-git merge request and its dist-git merge request, as plain values: the input of the plans.
 
 use crate::pair::announcement::Announcement;
-use crate::pair::commit::CommitAuthor;
-use crate::pair::note::{Blocked, UpstreamChange};
+use crate::pair::commit::SourceAuthor;
 use crate::pair::statuses::StatusPlace;
 use crate::pair::title::Draft;
 use crate::transform::report::TransformReport;
-use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, ProjectPath, TreeId, UserId, Visibility};
+use crate::types::{
+    BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, ProjectPath, Refusal, TreeId, UserId, Visibility,
+};
 
-/// Everything that the plan depends on.
+/// Everything that the plan of a sync depends on.
 #[derive(Clone, Debug)]
 pub struct SyncFacts<'a> {
     /// The bot's own user.
     pub bot: UserId,
-    /// The source-git merge request.
     pub source: SourceMergeRequest,
-    /// The notes on it, in any order; the bot's own are enough.
+    /// The notes on the source-git merge request, in any order. The bot's own are enough.
     pub notes: Vec<SourceNote>,
-    /// Who may see what.
-    pub visibility: VisibilityOfPair,
-    /// The bot's branch for it.
+    pub visibility: PairVisibility,
+    /// The bot's branch for the merge request.
     pub branch: BranchState,
-    /// Its name.
     pub branch_name: BranchName,
     /// The dist-git project.
     pub dist_git: ProjectPath,
-    /// The dist-git merge requests from that branch, in any state and order.
+    /// The dist-git merge requests from the bot's branch, in any state and order.
     pub merge_requests: Vec<DistGitMergeRequest>,
-    /// The bot's dist-git merge requests for this one from branches for other targets, which it had before, and open ones
-    /// from a project where the bot's branches no longer are.
+    /// The bot's other dist-git merge requests for this source-git one: those for target branches that it had before,
+    /// and open ones from a project that no longer holds the bot's branches.
     pub left_behind: Vec<DistGitMergeRequest>,
-    /// What the bot has said in dist-git last, where that was asked.
-    pub told: Vec<LastAnnouncement>,
-    /// The labels that a new dist-git merge request gets.
+    /// The bot's last announcements in dist-git, for the merge requests where the caller asked.
+    pub announced: Vec<LastAnnouncement>,
+    /// The labels for a new dist-git merge request.
     pub labels: Vec<String>,
-    /// What dist-git should hold.
     pub content: WantedContent<'a>,
-    /// Whether what people did in dist-git is respected.
-    pub manner: SyncMode,
+    pub mode: SyncMode,
 }
 
 /// Whether a sync respects what people did in dist-git.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SyncMode {
-    /// What they closed stays closed, and what they pushed is not overwritten.
+    /// Leave closed what people closed, and do not overwrite what they pushed.
     #[default]
     Follow,
-    /// Somebody asked for it: it is opened again, and their commits are overwritten.
+    /// Reopen the merge request and overwrite their commits. Only on request.
     Recreate,
 }
 
 /// What dist-git should hold.
 #[derive(Clone, Debug)]
 pub enum WantedContent<'a> {
-    /// This.
-    Content(Content<'a>),
-    /// Nothing that could be made.
+    Content(DistGitContent<'a>),
+    /// Nothing new: the bot could not make the content.
     Blocked(Blocked),
     /// Nothing: the source-git merge request was closed.
     Closed,
-    /// Nothing: the source-git merge request is for a branch that the instance does not handle.
+    /// Nothing: the instance does not handle the target branch.
     NotHandled,
 }
 
-/// What the bot said last in one dist-git merge request.
+/// Why dist-git was left as it is.
+#[derive(Clone, Debug)]
+pub enum Blocked {
+    /// The transformation refused the merge request's content.
+    Refused(Refusal),
+    /// People who may not see the source would see it in dist-git.
+    LessVisible,
+    /// The dist-git project has no such branch.
+    NoBranch { project: ProjectPath, branch: BranchName },
+    /// There is no dist-git project at this path.
+    NoProject { project: ProjectPath },
+}
+
+/// A change of the upstream ref between the target branch and the merge request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamChange {
+    /// The ref that the target branch names.
+    pub from: String,
+    /// The ref that the merge request names.
+    pub to: String,
+}
+
+/// The bot's last announcement in one dist-git merge request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastAnnouncement {
     /// The dist-git merge request.
     pub merge_request: MergeRequestIid,
-    /// What it said; nothing where it said nothing yet.
-    pub news: Option<Announcement>,
+    /// `None` before the first one.
+    pub announcement: Option<Announcement>,
 }
 
 /// The source-git merge request.
 #[derive(Clone, Debug)]
 pub struct SourceMergeRequest {
-    /// Its project: the target's.
+    /// The project of its target branch.
     pub project: ProjectId,
     /// That project's path.
     pub path: ProjectPath,
-    /// Its number.
     pub iid: MergeRequestIid,
-    /// Its address.
+    /// The address of its page.
     pub url: String,
-    /// Its state.
-    pub state: SourceState,
-    /// The commit that its target branch got by it, once it is merged and where GitLab tells.
+    pub state: RequestState,
+    /// The commit by which the target branch got it; `None` before the merge, and where GitLab does not say.
     pub merged_as: Option<CommitId>,
-    /// Its title.
     pub title: String,
-    /// Its description.
     pub description: String,
-    /// Whether it is a draft.
     pub draft: Draft,
-    /// The branch it is for, in source-git and dist-git alike.
+    /// The target branch, which has the same name in source-git and dist-git.
     pub target: BranchName,
-    /// The commit that dist-git is to hold: its head, or once it is merged the tip of its target branch.
+    /// The commit that dist-git should hold: the merge request's head, or after the merge the tip of its target branch.
     pub head: CommitId,
-    /// The tip of its target branch that was looked at, where one was.
+    /// The tip of the target branch that the bot used, if it used one.
     pub base: Option<CommitId>,
-    /// Who wrote its commits, in their order.
-    pub authors: Vec<CommitAuthor>,
-    /// Where statuses for its head are shown; nothing where they would be seen nowhere.
+    /// The authors of its commits, in the order of the commits.
+    pub authors: Vec<SourceAuthor>,
+    /// Where people see statuses for its head; `None` where they would not see any.
     pub statuses: Option<StatusPlace>,
 }
 
-/// The state of a merge request.
+/// The state of a merge request, on either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SourceState {
-    /// It is open.
+pub enum RequestState {
     Opened,
-    /// It was closed.
     Closed,
-    /// It was merged.
     Merged,
 }
 
 /// A note on the source-git merge request.
 #[derive(Clone, Debug)]
 pub struct SourceNote {
-    /// Its number: the oldest note has the lowest.
+    /// The oldest note has the lowest number.
     pub id: NoteId,
-    /// Who wrote it.
     pub author: UserId,
-    /// Its text.
     pub body: String,
 }
 
 /// A merge request in dist-git from the bot's branch.
 #[derive(Clone, Debug)]
 pub struct DistGitMergeRequest {
-    /// Its number.
     pub iid: MergeRequestIid,
-    /// Its address.
+    /// The address of its page.
     pub url: String,
-    /// Who opened it.
     pub author: UserId,
-    /// Its state.
-    pub state: SourceState,
-    /// Who closed it, where it is closed and GitLab tells.
+    pub state: RequestState,
+    /// Who closed it; `None` if it is not closed, or GitLab does not say.
     pub closed_by: Option<UserId>,
-    /// The branch that it is from.
+    /// Its source branch.
     pub branch: BranchName,
-    /// Whether it can be opened again.
     pub origin: BranchOrigin,
-    /// Its title, GitLab's prefix for drafts included.
+    /// Its title, with GitLab's prefix for drafts.
     pub title: String,
-    /// Its description.
     pub description: String,
 }
 
-/// Where a dist-git merge request comes from.
+/// Whether the project that a dist-git merge request comes from still holds its branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BranchOrigin {
-    /// The project that holds its branch is there.
-    There,
-    /// It was deleted, or the bot's branches are elsewhere now: the merge request can never be opened again.
+    Exists,
+    /// The project was deleted, or the bot's branches are elsewhere now. Nobody can reopen the merge request.
     Gone,
+}
+
+/// The dist-git merge request, as the bot's note names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistGitLink {
+    /// The dist-git project.
+    pub project: ProjectPath,
+    pub merge_request: MergeRequestIid,
+    /// The address of its page.
+    pub url: String,
 }
 
 /// Who may see the projects that a change comes from and goes to.
 #[derive(Clone, Copy, Debug)]
-pub struct VisibilityOfPair {
+pub struct PairVisibility {
     /// The source-git project.
     pub source: Visibility,
-    /// The project that the merge request comes from: a fork of it, or itself.
+    /// The project that the merge request comes from: a fork of the source-git project, or that project itself.
     pub source_fork: Visibility,
     /// The dist-git project.
     pub dist_git: Visibility,
-    /// The project that holds the bot's branch, or will.
+    /// The project that holds the bot's branch, or will hold it.
     pub bot_fork: Visibility,
 }
 
-impl VisibilityOfPair {
-    /// Whether a change would be shown to people who may not see where it comes from.
-    pub(super) fn gives_away(self) -> bool {
+impl PairVisibility {
+    /// Whether a sync would show a change to people who may not see where it comes from.
+    pub(super) fn would_leak(self) -> bool {
         self.source.min(self.source_fork) < self.dist_git.max(self.bot_fork)
     }
 }
 
-/// The bot's branch as it is.
+/// The bot's branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BranchState {
-    /// There is none.
     Missing,
-    /// There is one.
-    At(Tip),
+    At(BranchTip),
 }
 
 /// The last commit of the bot's branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tip {
-    /// The commit.
+pub struct BranchTip {
     pub commit: CommitId,
     /// Who committed it.
     pub by: Committer,
-    /// Its only parent; nothing for a merge or a first commit, which the bot never makes.
+    /// Its only parent; `None` for a merge or a first commit, which the bot never makes.
     pub parent: Option<CommitId>,
-    /// Its content.
     pub tree: TreeId,
-    /// Its message.
     pub message: String,
 }
 
 /// Who made a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committer {
-    /// The bot.
     Bot,
-    /// Somebody else.
     Person,
 }
 
 /// What the bot's branch should hold.
 #[derive(Clone, Debug)]
-pub struct Content<'a> {
-    /// The tree.
+pub struct DistGitContent<'a> {
     pub tree: TreeId,
     /// The tip of dist-git's target branch.
     pub base: CommitId,
-    /// That commit's tree.
+    /// The tree of `base`.
     pub base_tree: TreeId,
-    /// What the transformation says.
+    /// The report of the transformation.
     pub report: &'a TransformReport,
-    /// The change of the upstream ref, where the merge request makes one.
+    /// The change of the upstream ref, if the merge request makes one.
     pub upstream: Option<&'a UpstreamChange>,
 }

@@ -1,28 +1,28 @@
-//! A short stand-in for a text that the bot wrote, by which it recognises the text later.
+//! A short stand-in for a text that the bot wrote, by which it recognizes the text later.
 //!
-//! It tells "as I left it" from "somebody edited it"; it protects nothing, so it need not withstand forgery.
+//! It distinguishes "as I left it" from "somebody edited it". It protects nothing, so it need not resist forgery.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How long a text is, with line feeds alone as line ends, and its FNV-1a hash of 64 bits.
+/// The length of a text in bytes and its 64-bit FNV-1a hash, both with `\n` for every line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fingerprint {
     bytes: usize,
-    hash: Hash,
+    hash: FnvHash,
 }
 
-/// An FNV-1a hash of 64 bits, written as 16 hexadecimal digits.
+/// A 64-bit FNV-1a hash, serialized as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct Hash(u64);
+pub(super) struct FnvHash(u64);
 
-impl Hash {
+impl FnvHash {
     const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
 
-    /// Returns the hash of texts in this order. Where one ends counts as well.
+    /// Returns the hash of these texts in this order. The boundaries between them count as well.
     pub(super) fn of_parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         parts.into_iter().fold(Self::EMPTY, |hash, part| {
             let hash = part.len().to_le_bytes().iter().fold(hash, |hash, byte| hash.and(*byte));
@@ -30,7 +30,7 @@ impl Hash {
         })
     }
 
-    /// Returns one of the numbers below `limit`, each as likely.
+    /// Maps the hash to a number below `limit`, each with the same probability.
     pub(super) const fn below(self, limit: u64) -> u64 {
         (self.0 ^ (self.0 >> 32)) % limit
     }
@@ -40,19 +40,19 @@ impl Hash {
     }
 }
 
-impl fmt::Display for Hash {
+impl fmt::Display for FnvHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
 }
 
-impl From<Hash> for String {
-    fn from(hash: Hash) -> Self {
+impl From<FnvHash> for String {
+    fn from(hash: FnvHash) -> Self {
         hash.to_string()
     }
 }
 
-impl FromStr for Hash {
+impl FromStr for FnvHash {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -60,7 +60,7 @@ impl FromStr for Hash {
     }
 }
 
-impl TryFrom<String> for Hash {
+impl TryFrom<String> for FnvHash {
     type Error = std::num::ParseIntError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -69,10 +69,9 @@ impl TryFrom<String> for Hash {
 }
 
 impl Fingerprint {
-    /// Returns the fingerprint of `text`.
     pub(super) fn of(text: &str) -> Self {
         let mut bytes = 0;
-        let mut hash = Hash::EMPTY;
+        let mut hash = FnvHash::EMPTY;
         for (_, byte) in line_feeds_only(text) {
             bytes += 1;
             hash = hash.and(byte);
@@ -80,9 +79,9 @@ impl Fingerprint {
         Self { bytes, hash }
     }
 
-    /// Returns what follows in `text`, where it begins with the text that this is the fingerprint of.
+    /// Returns the rest of `text`, if `text` begins with the text that has this fingerprint.
     pub(super) fn after(self, text: &str) -> Option<&str> {
-        let (mut bytes, mut end, mut hash) = (0, 0, Hash::EMPTY);
+        let (mut bytes, mut end, mut hash) = (0, 0, FnvHash::EMPTY);
         for (at, byte) in line_feeds_only(text).take(self.bytes) {
             (bytes, end, hash) = (bytes + 1, at + 1, hash.and(byte));
         }
@@ -90,7 +89,7 @@ impl Fingerprint {
     }
 }
 
-/// Returns the bytes of `text` with their places, without the carriage returns of line ends: GitLab's forms add them.
+/// Returns the bytes of `text` with their positions, but no carriage return of a line end: GitLab's forms add those.
 fn line_feeds_only(text: &str) -> impl Iterator<Item = (usize, u8)> {
     let bytes = text.as_bytes();
     text.bytes().enumerate().filter(move |(at, byte)| *byte != b'\r' || bytes.get(at + 1) != Some(&b'\n'))
@@ -101,12 +100,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_recognised_at_the_beginning_of_another() {
-        let print = Fingerprint::of("one\ntwo é");
-        assert_eq!(print.after("one\ntwo é"), Some(""));
-        assert_eq!(print.after("one\r\ntwo é\r\nmine"), Some("\r\nmine"));
-        assert_eq!(print.after("one\ntwo e"), None);
-        assert_eq!(print.after("one\ntw"), None);
+    fn recognizes_a_text_at_the_beginning_of_another() {
+        let fingerprint = Fingerprint::of("one\ntwo é");
+        assert_eq!(fingerprint.after("one\ntwo é"), Some(""));
+        assert_eq!(fingerprint.after("one\r\ntwo é\r\nmine"), Some("\r\nmine"));
+        assert_eq!(fingerprint.after("one\ntwo e"), None);
+        assert_eq!(fingerprint.after("one\ntw"), None);
         assert_eq!(Fingerprint::of("").after("x"), Some("x"));
     }
 

@@ -1,5 +1,5 @@
-//! The bot's block at the end of a dist-git merge request's description, and the hidden lines that the bot leaves for
-//! itself there and in its note.
+//! The hidden comments by which the bot knows its own work: in the block at the end of a dist-git merge request's
+//! description, in its notes, and in its status issue.
 //!
 //! ```text
 //! whatever people wrote
@@ -10,8 +10,8 @@
 //! <!-- source-git-bot v1: end -->
 //! ```
 //!
-//! Anybody can write such lines: whoever reads one must know that the description or note is the bot's own. Text that
-//! the bot copies cannot hold one, because `copied` breaks `<!`.
+//! Anybody can write such a comment. Before you read one, make sure that the bot wrote the description or note. Text
+//! that the bot copies cannot contain one, because `sanitize` breaks up `<!`.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,104 +19,105 @@ use serde::{Deserialize, Serialize};
 use crate::pair::fingerprint::Fingerprint;
 use crate::types::{CommitId, MergeRequestIid, NoteId, ProjectId, ProjectPath};
 
-/// Where the block begins and ends. The number rises when an older bot could misread what is between.
+/// The ends of the block. The version goes up when an older bot could misread what is between them.
 const BEGIN: &str = "<!-- source-git-bot v1: begin -->";
 const END: &str = "<!-- source-git-bot v1: end -->";
 
-/// A part of the note with an owner of its own: where it begins and ends, and what the JSON in it begins with.
+/// A part of the note that is written and replaced on its own: its ends, and what its JSON begins with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NotePart {
     begin: &'static str,
     end: &'static str,
     state: &'static str,
-    /// What stands below it in a note, whichever of these there is first.
+    /// Markers that a new part goes above: the first of them that the note contains.
     above: &'static [&'static str],
 }
 
-/// The part that shows CI results.
+/// The part with the CI results.
 pub(super) const CI: NotePart = NotePart {
     begin: "<!-- source-git-bot v1: ci begin -->",
     end: "<!-- source-git-bot v1: ci end -->",
     state: "<!-- source-git-bot v1: results ",
-    above: &[RUN_BEGIN, COMMANDS, STATE],
+    above: &[RETEST_HINT_BEGIN, COMMANDS, STATE],
 };
 
-/// The part that says who can start a pipeline that was asked for.
-pub(super) const RUN: NotePart = NotePart {
-    begin: RUN_BEGIN,
+/// The part that says who can start a pipeline that the bot may not start.
+pub(super) const RETEST_HINT: NotePart = NotePart {
+    begin: RETEST_HINT_BEGIN,
     end: "<!-- source-git-bot v1: run end -->",
     state: "<!-- source-git-bot v1: asked ",
     above: &[COMMANDS, STATE],
 };
 
-const RUN_BEGIN: &str = "<!-- source-git-bot v1: run begin -->";
+const RETEST_HINT_BEGIN: &str = "<!-- source-git-bot v1: run begin -->";
 
-/// What the list of commands begins with.
+/// The first line of the list of commands.
 pub(super) const COMMANDS: &str = "<!-- source-git-bot v1: commands -->";
 
-/// What makes a comment of the bot the one that explains the commands.
+/// The line by which the bot recognizes its comment that explains the commands.
 pub(super) const HELP: &str = "<!-- source-git-bot v1: help -->";
 
-/// What stands around the JSON of a record, of a note's state, of its CI results and of what a note in dist-git tells; of
-/// what a run remembers, and of the status issue's instance.
+/// What precedes a JSON value: the record of a dist-git merge request, the state of a note, an announcement in
+/// dist-git, the cache of a shard of `reconcile`, and the instance of a status issue.
 const RECORD: &str = "<!-- source-git-bot v1: record ";
 const STATE: &str = "<!-- source-git-bot v1: note ";
-const TOLD: &str = "<!-- source-git-bot v1: told ";
-const MEMORY: &str = "<!-- source-git-bot v1: memory ";
-const STATUS: &str = "<!-- source-git-bot v1: status ";
+const ANNOUNCEMENT: &str = "<!-- source-git-bot v1: told ";
+const CACHE: &str = "<!-- source-git-bot v1: memory ";
+const STATUS_ISSUE: &str = "<!-- source-git-bot v1: status ";
+
+/// What follows a JSON value.
 const CLOSE: &str = " -->";
 
-/// The longest JSON that is read, in bytes: a title of 255 characters and a path of 1024, all of them escaped, fit.
+/// The longest JSON that is read, in bytes. A title of 255 characters and a path of 1024 fit, with all of them escaped.
 const LONGEST: usize = 16 * 1024;
 
-/// The longest JSON of a memory that is read, in bytes: GitLab's limit for a note, in characters.
-const LONGEST_MEMORY: usize = 1_000_000;
+/// The longest JSON of a cache that is read, in bytes: GitLab's limit for a note, which is in characters.
+const LONGEST_CACHE: usize = 1_000_000;
 
-/// What the dist-git merge request tells the bot about its origin. Fields that it does not know are passed over.
+/// What the dist-git merge request tells the bot about its origin. Unknown fields are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct PairRecord {
     /// The source-git project.
     pub project: ProjectId,
-    /// Its path when the record was written.
+    /// Its path at the time of writing.
     pub path: ProjectPath,
     /// The source-git merge request.
     pub merge_request: MergeRequestIid,
-    /// The bot's note there, where it was known.
+    /// The bot's note on it, if it was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<NoteId>,
-    /// The title that the bot wanted last.
+    /// The title that the bot last wanted.
     pub title: String,
-    /// The copied description that the bot wanted last.
+    /// The copied description that the bot last wanted.
     pub(super) copied: Fingerprint,
-    /// What the bot did because the source-git merge request came to an end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Ended>,
+    pub ended: Option<EndReason>,
 }
 
-/// What the bot did with a dist-git merge request because the source-git merge request came to an end, for this branch or
-/// altogether. Whoever changes the state of the dist-git merge request after that decides over it.
+/// What the bot did with a dist-git merge request when the source-git merge request ended, or left this branch. A
+/// person who changes the state of the dist-git merge request afterwards overrules the bot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// It closed it with it.
+pub enum EndReason {
+    /// The bot closed it, because the source-git merge request was closed.
     Closed,
-    /// It closed it because that one is for another branch.
+    /// The bot closed it, because the source-git merge request is for another branch now.
     Retargeted,
-    /// It closed it because the bot's branches are in another project now.
+    /// The bot closed it, because the bot's branches are in another project now.
     Moved,
-    /// It told of the merge.
+    /// The bot announced that the source-git merge request was merged.
     Merged,
 }
 
 /// What the bot's note tells the bot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoteState {
-    /// The source-git commit that the note speaks of.
+    /// The source-git commit that the note is about.
     pub commit: CommitId,
-    /// The dist-git merge request, where there is one.
+    /// The dist-git merge request, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge_request: Option<MergeRequestIid>,
-    /// The tip of the source-git target branch that was looked at, where what the note says follows from that.
+    /// The tip of the source-git target branch that was used, if the text of the note follows from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<CommitId>,
 }
@@ -124,11 +125,10 @@ pub struct NoteState {
 /// A description, divided at the bot's block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Divided<'a> {
-    /// What stands before the block; everything where there is none.
+    /// The text before the block, or the whole description if there is no block.
     pub(super) before: &'a str,
-    /// The block, markers included; empty where there is none.
+    /// The block with its markers; empty if there is none.
     pub(super) block: &'a str,
-    /// What stands after it.
     pub(super) after: &'a str,
 }
 
@@ -145,83 +145,83 @@ pub(super) fn divide(description: &str) -> Divided<'_> {
 }
 
 /// Returns the record in the last block of `description`.
-pub fn read(description: &str) -> Option<Record> {
+pub fn read(description: &str) -> Option<PairRecord> {
     hidden(divide(description).block, RECORD)
 }
 
-/// Returns the state in a note of the bot. A note of anybody without such a line is none of the bot's.
+/// Returns the state in the bot's note; `None` for any other comment.
 pub fn read_note(body: &str) -> Option<NoteState> {
     hidden(body, STATE)
 }
 
-/// Returns the block with what is said to people and the record.
-pub(super) fn block(said: &str, record: &Record) -> String {
-    format!("{BEGIN}\n{said}\n{}\n{END}", line(RECORD, record))
+/// Returns the block: `text` for people, and the record.
+pub(super) fn block(text: &str, record: &PairRecord) -> String {
+    format!("{BEGIN}\n{text}\n{}\n{END}", line(RECORD, record))
 }
 
-/// Returns the hidden line for the end of a note.
+/// Returns the hidden last line of the bot's note.
 pub(super) fn note_line(state: &NoteState) -> String {
     line(STATE, state)
 }
 
-/// Returns the hidden line for the end of a note in dist-git.
-pub(super) fn told_line<T: Serialize>(news: &T) -> String {
-    line(TOLD, news)
+/// Returns the hidden last line of an announcement in dist-git.
+pub(super) fn announcement_line<T: Serialize>(announcement: &T) -> String {
+    line(ANNOUNCEMENT, announcement)
 }
 
-/// Returns what a note in dist-git tells.
-pub(super) fn read_told<T: DeserializeOwned>(body: &str) -> Option<T> {
-    hidden(body, TOLD)
+/// Reads the announcement from a note in dist-git.
+pub(super) fn read_announcement<T: DeserializeOwned>(body: &str) -> Option<T> {
+    hidden(body, ANNOUNCEMENT)
 }
 
-/// Returns a part of a note: what is said to people, and what the bot keeps with it.
-pub(super) fn section<T: Serialize>(part: NotePart, said: &str, state: &T) -> String {
-    format!("{}\n{said}\n{}\n{}", part.begin, line(part.state, state), part.end)
+/// Returns a part of a note: `text` for people, and the state that the bot keeps with it.
+pub(super) fn section<T: Serialize>(part: NotePart, text: &str, state: &T) -> String {
+    format!("{}\n{text}\n{}\n{}", part.begin, line(part.state, state), part.end)
 }
 
-/// Returns what the bot keeps in a part of the note `body`, and what is said to people there.
+/// Reads a part of the note `body`: the state that the bot keeps with it, and the text for people.
 pub(super) fn read_section<T: DeserializeOwned>(part: NotePart, body: &str) -> Option<(T, &str)> {
     let (_, section, _) = divide_at_section(part, body)?;
-    let (said, _) = section.rsplit_once(part.state)?;
-    let said = said.strip_prefix(part.begin)?.trim_start_matches(['\r', '\n']);
-    let said = said.strip_suffix('\n')?;
-    Some((hidden(section, part.state)?, said.strip_suffix('\r').unwrap_or(said)))
+    let (text, _) = section.rsplit_once(part.state)?;
+    let text = text.strip_prefix(part.begin)?.trim_start_matches(['\r', '\n']);
+    let text = text.strip_suffix('\n')?;
+    Some((hidden(section, part.state)?, text.strip_suffix('\r').unwrap_or(text)))
 }
 
-/// Returns the note `body` with `section` in the place of its own, or where [`crate::pair::note`] puts it.
+/// Returns the note `body` with `section` in place of the old one, or where [`crate::pair::note`] puts a new one.
 pub(super) fn replace_section(part: NotePart, body: &str, section: &str) -> String {
     if let Some((before, _, after)) = divide_at_section(part, body) {
         return [before, section, after].concat();
     }
-    match part.above.iter().find_map(|below| body.rfind(below)).and_then(|at| body.split_at_checked(at)) {
+    match part.above.iter().find_map(|marker| body.rfind(marker)).and_then(|at| body.split_at_checked(at)) {
         Some((before, below)) => format!("{before}{section}\n\n{below}"),
         None => format!("{body}\n\n{section}"),
     }
 }
 
-/// Returns the note `body` without this part; nothing where it has none.
+/// Returns the note `body` without this part; `None` if it has no such part.
 pub(super) fn remove_section(part: NotePart, body: &str) -> Option<String> {
     let (before, _, after) = divide_at_section(part, body)?;
     Some([before, after.trim_start_matches(['\r', '\n'])].concat())
 }
 
-/// Divides a note at its last such part: what is before it, the part with its markers, what is after it.
+/// Divides a note at its last such part: the text before it, the part with its markers, the text after it.
 fn divide_at_section(part: NotePart, body: &str) -> Option<(&str, &str, &str)> {
     let (whole, after) = body.split_at_checked(body.rfind(part.end)? + part.end.len())?;
     let (before, section) = whole.split_at_checked(whole.rfind(part.begin)?)?;
     Some((before, section, after))
 }
 
-/// Returns `description` with this record in the place of its own; nothing where it has none.
-pub fn replace_record(description: &str, record: &Record) -> Option<String> {
+/// Returns `description` with `record` in place of the old one; `None` if it has no record.
+pub fn replace_record(description: &str, record: &PairRecord) -> Option<String> {
     let Divided { before, block, after } = divide(description);
     let (head, rest) = block.rsplit_once(RECORD)?;
     let (_, tail) = rest.split_once(CLOSE)?;
     Some([before, head, &line(RECORD, record), tail, after].concat())
 }
 
-/// Returns `description` with `block` in the place of its last block, or at its end, below a blank line. Every byte
-/// outside the block stays.
+/// Returns `description` with `block` in place of its last block, or at its end, below a blank line. Every byte outside
+/// the block stays.
 pub fn replace_block(description: &str, block: &str) -> String {
     let divided = divide(description);
     if !divided.block.is_empty() {
@@ -236,37 +236,39 @@ pub fn replace_block(description: &str, block: &str) -> String {
     [description, gap, block].concat()
 }
 
-/// Returns `value` as JSON in an HTML comment, on one line. Nothing in it ends the comment (`-->`, `--!>`) or reads as a
-/// tag: those characters are escaped, which JSON allows in its strings, and here they stand nowhere else.
+/// Returns `value` as JSON in an HTML comment, on one line.
+///
+/// Nothing in it may end the comment (`-->`, `--!>`) or read as a tag. So those characters are escaped, which JSON
+/// allows in strings. Outside of strings, JSON as written here has none of them.
 fn line<T: Serialize>(open: &str, value: &T) -> String {
     let json = serde_json::to_string(value).unwrap_or_default();
     let json = json.replace("--", "-\\u002d").replace('<', "\\u003c").replace('>', "\\u003e");
     format!("{open}{json}{CLOSE}")
 }
 
-/// Returns the hidden line with what a run leaves for the next.
-pub(super) fn memory_line<T: Serialize>(memory: &T) -> String {
-    line(MEMORY, memory)
+/// Returns the hidden line with what a shard of `reconcile` keeps for its next run.
+pub(super) fn cache_line<T: Serialize>(state: &T) -> String {
+    line(CACHE, state)
 }
 
-/// Reads what a run left for the next in a note of the bot.
-pub(super) fn read_memory<T: DeserializeOwned>(body: &str) -> Option<T> {
-    hidden_up_to(LONGEST_MEMORY, body, MEMORY)
+/// Reads what a shard of `reconcile` kept for its next run.
+pub(super) fn read_cache<T: DeserializeOwned>(body: &str) -> Option<T> {
+    hidden_up_to(LONGEST_CACHE, body, CACHE)
 }
 
-/// Whether a note of the bot was meant to hold what a run left for the next, whether that can be read or not.
-pub(super) fn has_memory(body: &str) -> bool {
-    body.contains(MEMORY)
+/// Whether a note of the bot is meant to hold a cache, readable or not.
+pub(super) fn has_cache(body: &str) -> bool {
+    body.contains(CACHE)
 }
 
-/// Returns the hidden line that makes an issue the bot's status issue of an instance.
-pub(super) fn status_line(instance: &str) -> String {
-    line(STATUS, &instance)
+/// Returns the hidden line by which the bot finds the status issue of an instance.
+pub(super) fn status_issue_line(instance: &str) -> String {
+    line(STATUS_ISSUE, &instance)
 }
 
-/// Reads of which instance an issue of the bot is the status issue.
-pub(super) fn read_status(description: &str) -> Option<String> {
-    hidden(description, STATUS)
+/// Reads the name of the instance from its status issue.
+pub(super) fn read_status_issue(description: &str) -> Option<String> {
+    hidden(description, STATUS_ISSUE)
 }
 
 fn hidden<T: DeserializeOwned>(text: &str, open: &str) -> Option<T> {
@@ -288,8 +290,8 @@ mod tests {
 
     use super::*;
 
-    fn record(title: &str) -> Record {
-        Record {
+    fn record(title: &str) -> PairRecord {
+        PairRecord {
             project: ProjectId(11),
             path: "src/hello".parse().unwrap(),
             merge_request: MergeRequestIid(7),
@@ -301,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_block_is_read_back_whatever_the_title_is() {
+    fn reads_back_the_record_whatever_the_title() {
         for title in ["Fix it", "a --> b --!> <!-- c ---", "\"quoted\" \\ é \u{202e}", "----->"] {
             let record = record(title);
             let block = block("said", &record);
@@ -313,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_of_the_block_is_known_to_older_and_newer_bots() {
+    fn older_and_newer_bots_agree_on_the_format() {
         insta::assert_snapshot!(block("For people.", &record("Fix -- it")), @r#"
         <!-- source-git-bot v1: begin -->
         For people.
@@ -337,9 +339,9 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_replaced_and_nothing_else() {
+    fn replaces_the_record_and_nothing_else() {
         let description = format!("mine\n\n{}\ntheirs", block("said", &record("first")));
-        let ended = Record { ended: Some(Ended::Closed), ..record("first") };
+        let ended = PairRecord { ended: Some(EndReason::Closed), ..record("first") };
         let replaced = replace_record(&description, &ended).unwrap();
         assert_eq!(read(&replaced), Some(ended));
         assert_eq!(replace_record(&replaced, &record("first")).unwrap(), description);
@@ -347,12 +349,12 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_record_is_not_read() {
+    fn ignores_a_huge_record() {
         assert_eq!(read(&block("x", &record(&"x".repeat(20_000)))), None);
     }
 
     #[test]
-    fn a_block_is_put_below_what_people_wrote() {
+    fn puts_a_new_block_below_what_people_wrote() {
         assert_eq!(replace_block("", "B"), "B");
         assert_eq!(replace_block("text", "B"), "text\n\nB");
         assert_eq!(replace_block("text\n", "B"), "text\n\nB");
@@ -361,7 +363,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_of_people_stays_byte_for_byte(before in "[a\r\n<!-]{0,20}", after in "[a\r\n>]{0,20}", title: String) {
+        fn keeps_what_people_wrote_byte_for_byte(before in "[a\r\n<!-]{0,20}", after in "[a\r\n>]{0,20}", title: String) {
             let old = format!("{before}{}{after}", block("old", &record(&title)));
             let new = block("new", &record("t"));
             prop_assert_eq!(replace_block(&old, &new), format!("{before}{new}{after}"));
@@ -369,7 +371,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_reading_panic(text in "(<!-- source-git-bot v1: (begin|end|record)| -->|\\{\"project\":|[^a]|\n){0,30}") {
+        fn reading_never_panics(text in "(<!-- source-git-bot v1: (begin|end|record)| -->|\\{\"project\":|[^a]|\n){0,30}") {
             let _ = (read(&text), read_note(&text), replace_block(&text, "B"));
         }
     }

@@ -1,9 +1,8 @@
-//! What ties a source-git merge request to its dist-git merge request, as pure functions: names, records, the plan of
-//! a sync, and every text that people read on GitLab.
+//! What ties a source-git merge request to its dist-git merge request, as pure functions: names, hidden records, the
+//! plans of `sync` and `report`, and every text that people read on GitLab.
 //!
-//! Nothing here touches GitLab, git, the environment, a clock or the file system. Whoever calls these functions has
-//! observed what is there (`forge`, `git`) and carries the steps out (`commands`). Text of a contributor reaches
-//! GitLab or a commit through `copied` alone.
+//! Nothing here touches GitLab, git, the environment, the clock or the file system. The caller observes what is there,
+//! and carries out the plan. A contributor's text reaches GitLab or a commit only through [`sanitize`].
 
 pub mod announcement;
 pub mod branch;

@@ -1,31 +1,32 @@
 //! References to bugs and tickets, in the form that the distribution's tools look for in dist-git.
 //!
-//! packit's service turned `Bugzilla: 123` at the start of a line into `Resolves: bz#123`. Here the same holds of
-//! indented and lower-case lines and of a missing space, and of `JIRA: RHEL-123` with the key or a link to it.
+//! packit's service turned `Bugzilla: 123` at the start of a line into `Resolves: bz#123`. This module does the same,
+//! and also accepts an indented line, lower case and a missing space, and `JIRA: RHEL-123` with the key or a link to
+//! it.
 
 use crate::pair::sanitize::{fence, jira_key};
 
-/// Returns `text` with each line that begins with `Bugzilla:` or `JIRA:` and references turned into `Resolves:` lines,
-/// one for each reference. What stands behind the references stays behind the last. Code blocks stay.
-pub fn converted(text: &str) -> String {
+/// Converts each line of `text` that begins with `Bugzilla:` or `JIRA:` and references to `Resolves:` lines, one for
+/// each reference. Text after the references stays after the last one. Code blocks stay as they are.
+pub fn convert(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut open: Option<(char, usize)> = None;
+    let mut open_fence: Option<(char, usize)> = None;
     for line in text.split_inclusive('\n') {
-        let bare = line.trim_end_matches(['\r', '\n']);
-        let fence = fence(bare);
-        match (open, fence) {
-            (None, Some((mark, length, _))) => open = Some((mark, length)),
+        let content = line.trim_end_matches(['\r', '\n']);
+        let fence = fence(content);
+        match (open_fence, fence) {
+            (None, Some((mark, length, _))) => open_fence = Some((mark, length)),
             (Some((mark, least)), Some((by, length, rest)))
                 if mark == by && length >= least && rest.trim().is_empty() =>
             {
-                open = None;
+                open_fence = None;
             }
             _ => {}
         }
-        match resolves(bare).filter(|_| open.is_none() && fence.is_none()) {
+        match resolves(content).filter(|_| open_fence.is_none() && fence.is_none()) {
             Some(converted) => {
                 out.push_str(&converted);
-                out.push_str(line.get(bare.len()..).unwrap_or_default());
+                out.push_str(line.get(content.len()..).unwrap_or_default());
             }
             None => out.push_str(line),
         }
@@ -33,7 +34,7 @@ pub fn converted(text: &str) -> String {
     out
 }
 
-/// Returns the `Resolves:` lines for `line`, where it begins with references.
+/// Returns the `Resolves:` lines for `line`, if it begins with references.
 fn resolves(line: &str) -> Option<String> {
     let text = line.trim_start_matches([' ', '\t']);
     let (kind, mut rest) = text.split_once(':')?;
@@ -89,7 +90,7 @@ fn ticket(text: &str) -> Option<(String, &str)> {
     (whole && ends).then(|| (key.to_owned(), rest))
 }
 
-/// Divides `text` after the link that it begins with; the punctuation of the sentence is not the link's.
+/// Divides `text` after the link that it begins with. Punctuation of the sentence does not belong to the link.
 fn link(text: &str) -> Option<(&str, &str)> {
     if !(text.starts_with("https://") || text.starts_with("http://")) {
         return None;
@@ -102,9 +103,10 @@ fn link(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pair::sanitize::markdown;
 
     #[test]
-    fn what_packit_converted_is_converted_alike() {
+    fn converts_what_packit_converted() {
         for (before, after) in [
             ("Bugzilla: 23456", "Resolves: bz#23456"),
             ("Bugzilla:  23456 (x)", "Resolves: bz#23456 (x)"),
@@ -112,12 +114,12 @@ mod tests {
             ("see Bugzilla: 23456", "see Bugzilla: 23456"),
             ("a\nBugzilla: 1\r\nb\n", "a\nResolves: bz#1\r\nb\n"),
         ] {
-            assert_eq!(converted(before), after);
+            assert_eq!(convert(before), after);
         }
     }
 
     #[test]
-    fn what_packit_left_alone_is_converted_too() {
+    fn converts_what_packit_left_alone() {
         for (before, after) in [
             ("  bugzilla:23456", "Resolves: bz#23456"),
             ("BUGZILLA: bz#1, rhbz#2 and #3.", "Resolves: bz#1\nResolves: bz#2\nResolves: bz#3."),
@@ -130,12 +132,12 @@ mod tests {
             ),
             ("JIRA: RHEL-1 (the crash)", "Resolves: RHEL-1 (the crash)"),
         ] {
-            assert_eq!(converted(before), after);
+            assert_eq!(convert(before), after);
         }
     }
 
     #[test]
-    fn what_is_no_reference_stays() {
+    fn leaves_other_lines_alone() {
         for text in [
             "Bugzilla: none",
             "JIRA:",
@@ -152,7 +154,25 @@ mod tests {
             "JIRA: https://x/browse/RHEL-1?x=1",
             "JIRA: GL-1",
         ] {
-            assert_eq!(converted(text), text);
+            assert_eq!(convert(text), text);
+        }
+    }
+
+    #[test]
+    fn nothing_joins_a_converted_list() {
+        for (before, after) in [
+            ("Bugzilla: 12, issue https://x/issues/5", "Resolves: bz#12, - issue https://x/issues/5"),
+            ("JIRA: RHEL-1 and issue https://x/issues/5", "Resolves: RHEL-1 and - issue https://x/issues/5"),
+        ] {
+            assert_eq!(markdown(&convert(before), 1000), after);
+        }
+    }
+
+    #[test]
+    fn finishes_on_long_hostile_texts() {
+        for piece in ["A-1,", "https://x/A-1,", "https://", "AA-1 ", "a"] {
+            let text = format!("JIRA: {}", piece.repeat((1 << 16) / piece.len()));
+            assert!(convert(&text).len() >= text.len());
         }
     }
 }

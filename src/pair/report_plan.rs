@@ -1,149 +1,147 @@
-//! What `report` has to do for one source-git commit, as a plain value computed from what was observed.
+//! The plan of `report` for one source-git commit, as a plain value computed from facts.
 //!
-//! Statuses come before the note, which remembers what became of them: so nothing is asked or refused twice. What was
-//! observed says everything; which call came first or how often does not matter.
+//! Statuses come before the note, because the note records whether GitLab accepted them. So the bot asks nothing twice,
+//! and GitLab refuses nothing twice. The plan depends only on the facts, not on how often or in which order reports
+//! run.
 
-use crate::pair::ci::{CiResults, MergeRequestIs};
+use crate::pair::ci::{CiResults, MergeRequestPhase};
 use crate::pair::facts::SourceNote;
 use crate::pair::note;
-use crate::pair::note::ci_results::{Acceptance, CiSection, StatusesState};
-use crate::pair::statuses::{self, Detail, Post, Posted, Status, StatusPlace, StatusPrint};
+use crate::pair::note::ci_results::CiSection;
+use crate::pair::statuses::{
+    self, Acceptance, PostedStatus, StatusDetail, StatusFingerprint, StatusPlace, StatusPost, StatusesState,
+    WantedStatus,
+};
 use crate::types::{CommitId, NoteId, UserId};
 
-/// Everything that the plan depends on, but for the statuses that are there.
+/// Everything that the plan depends on, except the statuses that are there.
 #[derive(Clone, Debug)]
 pub struct ReportFacts {
     /// The bot's own user.
     pub bot: UserId,
-    /// What dist-git's CI says.
     pub results: CiResults,
-    /// Whether dist-git still holds the commit that the results are for.
-    pub commit_is: CommitIs,
+    /// Whether dist-git still holds the commit of the results.
+    pub commit_age: CommitAge,
     /// The newest commit of the source-git merge request.
     pub head: CommitId,
-    /// The bot's note on it, where there is one.
+    /// The bot's note on that merge request, if there is one.
     pub note: Option<SourceNote>,
-    /// Whether the statuses are as the note remembers them.
-    pub memory: RememberedResults,
-    /// Where statuses for the commit are seen, if anywhere.
+    pub remembered: RememberedResults,
+    /// Where people see statuses for the commit, if anywhere.
     pub place: Option<StatusPlace>,
-    /// How much the statuses show.
-    pub detail: Detail,
+    pub detail: StatusDetail,
     /// The address of the dist-git merge request.
     pub merge_request: String,
 }
 
-/// Whether the statuses are as the note remembers them.
+/// Whether to trust what the note remembers about the statuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RememberedResults {
-    /// They are.
     #[default]
     Trusted,
-    /// Another job has written the note while this one posted statuses: they have to be looked at.
+    /// Another job wrote the note while this one posted statuses. So look at the statuses themselves.
     Doubted,
 }
 
 /// Whether dist-git still holds a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommitIs {
-    /// It is what dist-git holds now.
+pub enum CommitAge {
     Newest,
-    /// dist-git has moved on: what has not ended does not matter any more.
+    /// dist-git holds a newer commit. Results that have not ended do not matter any more.
     Older,
 }
 
-/// What to do.
+/// What to do, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReportPlan {
     /// The statuses to post, in this order.
-    pub posts: Vec<Post>,
-    /// What the note is to say then.
+    pub posts: Vec<StatusPost>,
+    /// The edit of the note after that, if it has to change.
     pub note: Option<NoteEdit>,
 }
 
 impl ReportPlan {
-    /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A note with other results.
+/// An edit of the bot's note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoteEdit {
-    /// Which one.
     pub id: NoteId,
-    /// What it says now.
+    /// Its present text.
     pub before: String,
-    /// What it is to say.
+    /// Its new text.
     pub after: String,
 }
 
 impl ReportFacts {
     /// Returns the statuses that should be there.
-    pub fn wanted(&self) -> Vec<Status> {
+    pub fn wanted(&self) -> Vec<WantedStatus> {
         let mut results = self.results.clone();
-        if self.commit_is == CommitIs::Older {
-            results.merge_request = MergeRequestIs::PastIt;
+        if self.commit_age == CommitAge::Older {
+            results.merge_request = MergeRequestPhase::MovedOn;
         }
         statuses::wanted(&results, self.detail, &self.merge_request)
     }
 
-    /// Returns the results that the note shows.
+    /// Returns the section of the note with the results.
     pub fn section(&self) -> Option<CiSection> {
         self.note.as_ref().and_then(|note| CiSection::read(&note.body))
     }
 
-    /// Returns where it has to be looked which statuses are there: here, and where older ones were left open.
+    /// Returns the places whose statuses the caller has to read: the place for this commit, and places with open
+    /// statuses of older ones.
     ///
-    /// What the note remembers to have been posted is there, and what GitLab refused it would refuse again.
+    /// The caller need not read a place where the note remembers the same statuses, or that GitLab refused them.
     pub fn places_to_look_at(&self) -> Vec<StatusPlace> {
         let is_known = |place: &&StatusPlace| {
-            let known = self.known_at(place);
-            known.is_some_and(|known| {
-                let is_same =
-                    self.memory == RememberedResults::Trusted && known.print == StatusPrint::of(&self.wanted());
-                known.taken == Acceptance::No || is_same
+            let remembered = self.remembered_at(place);
+            remembered.is_some_and(|remembered| {
+                let is_same = self.remembered == RememberedResults::Trusted
+                    && remembered.fingerprint == StatusFingerprint::of(&self.wanted());
+                remembered.acceptance == Acceptance::No || is_same
             })
         };
         let here = self.place.iter().filter(|place| !is_known(place)).cloned();
         here.chain(self.left_open()).collect()
     }
 
-    /// What the note remembers of the statuses at a place.
-    fn known_at(&self, place: &StatusPlace) -> Option<StatusesState> {
-        let known = self.section().and_then(|section| section.state.statuses);
-        known.filter(|known| known.place == *place)
+    /// Returns what the note remembers of the statuses at a place.
+    fn remembered_at(&self, place: &StatusPlace) -> Option<StatusesState> {
+        let remembered = self.section().and_then(|section| section.state.statuses);
+        remembered.filter(|remembered| remembered.place == *place)
     }
 
-    /// Where statuses may be open that nobody looks at any more: of older commits, and of this one where they would be
-    /// seen elsewhere by now, on a merge of it or nowhere.
+    /// Returns places that may have open statuses which are out of date: those of older commits, and those of this
+    /// commit if people see its statuses elsewhere by now (on a merge of it) or nowhere.
     fn left_open(&self) -> Vec<StatusPlace> {
-        let Some(CiSection { state, .. }) = self.section().filter(|_| self.commit_is == CommitIs::Newest) else {
+        let Some(CiSection { state, .. }) = self.section().filter(|_| self.commit_age == CommitAge::Newest) else {
             return Vec::new();
         };
         let mut places = state.left_open_beside(self.results.commit);
         if state.commit == self.results.commit
-            && let Some(known) = state.statuses.filter(|known| known.taken != Acceptance::No)
+            && let Some(remembered) = state.statuses.filter(|remembered| remembered.acceptance != Acceptance::No)
         {
-            places.push(known.place);
+            places.push(remembered.place);
         }
         places.retain(|place| self.place.as_ref().map(StatusPlace::sha) != Some(place.sha()));
         places
     }
 
-    /// Returns what is to be posted. `posted` are the statuses at each of the places to look at.
-    pub fn posts(&self, posted: &[(StatusPlace, Vec<Posted>)]) -> Vec<Post> {
+    /// Returns what to post. `posted` are the statuses at each of [`Self::places_to_look_at`].
+    pub fn posts(&self, posted: &[(StatusPlace, Vec<PostedStatus>)]) -> Vec<StatusPost> {
         let mut posts = Vec::new();
         let left_open = self.left_open();
         for (place, there) in posted {
-            if self.commit_is == CommitIs::Older && self.results.pipeline.is_none() {
-                // How it ended cannot be known any more: what has ended stays as it is.
+            if self.commit_age == CommitAge::Older && self.results.pipeline.is_none() {
+                // Nobody can find out any more how it ended. Statuses that have ended stay as they are.
                 posts.extend(statuses::to_end(there, place, self.bot));
             } else if Some(place) == self.place.as_ref() {
-                let taken = self.known_at(place).map(|known| known.taken).unwrap_or_default();
+                let acceptance = self.remembered_at(place).map(|remembered| remembered.acceptance).unwrap_or_default();
                 let new = statuses::to_post(&self.wanted(), there, place, self.bot).into_iter();
-                posts.extend(new.filter(|post| statuses::may_be_taken(post, taken, there, self.bot)));
+                posts.extend(new.filter(|post| statuses::may_be_accepted(post, acceptance, there, self.bot)));
             } else if left_open.contains(place) {
                 posts.extend(statuses::to_end(there, place, self.bot));
             }
@@ -151,24 +149,28 @@ impl ReportFacts {
         posts
     }
 
-    /// Returns how the note changes once the statuses are posted, where it does. `taken` says whether GitLab took those
-    /// for this commit.
-    pub fn note_edit(&self, taken: Acceptance) -> Option<NoteEdit> {
+    /// Returns the edit of the note after the statuses are posted, if it has to change. `acceptance` says whether
+    /// GitLab accepted the statuses for this commit.
+    pub fn note_edit(&self, acceptance: Acceptance) -> Option<NoteEdit> {
         let note = self.note.as_ref()?;
-        if self.commit_is == CommitIs::Older {
+        if self.commit_age == CommitAge::Older {
             return None;
         }
-        let statuses = self.place.clone().map(|place| match self.known_at(&place) {
-            Some(known) if known.taken == Acceptance::No => known,
-            known => {
-                let before = known.map(|known| known.taken).unwrap_or_default();
-                StatusesState { place, print: StatusPrint::of(&self.wanted()), taken: taken.max(before) }
+        let statuses = self.place.clone().map(|place| match self.remembered_at(&place) {
+            Some(remembered) if remembered.acceptance == Acceptance::No => remembered,
+            remembered => {
+                let before = remembered.map(|remembered| remembered.acceptance).unwrap_or_default();
+                StatusesState {
+                    place,
+                    fingerprint: StatusFingerprint::of(&self.wanted()),
+                    acceptance: acceptance.max(before),
+                }
             }
         });
         let section = CiSection::of(&self.results, statuses);
-        // That the pipeline itself changed is no reason for an edit: its last job may have been the one that reports.
+        // If only the time of the pipeline changed, do not edit: its last job may have been the one that reports.
         let mut same = section.clone();
-        same.state.updated = self.section().and_then(|known| known.state.updated);
+        same.state.updated = self.section().and_then(|remembered| remembered.state.updated);
         if note::same(&same.replace_in(&note.body, &self.head), &note.body) {
             return None;
         }
@@ -176,8 +178,8 @@ impl ReportFacts {
         Some(NoteEdit { id: note.id, before: note.body.clone(), after })
     }
 
-    /// Returns the whole plan, as it is as long as GitLab takes every status.
-    pub fn plan(&self, posted: &[(StatusPlace, Vec<Posted>)]) -> ReportPlan {
+    /// Returns the whole plan, for the case that GitLab accepts every status.
+    pub fn plan(&self, posted: &[(StatusPlace, Vec<PostedStatus>)]) -> ReportPlan {
         ReportPlan { posts: self.posts(posted), note: self.note_edit(Acceptance::Yes) }
     }
 }

@@ -11,7 +11,7 @@ use crate::ci::LogSection;
 use crate::forge::{BRANCH_TIPS_AT_ONCE, HeadPipeline, MergeRequest, PipelineSummary};
 use crate::ops::reconcile::found::FoundPair;
 use crate::ops::session::Session;
-use crate::pair::cache::PairPrint;
+use crate::pair::cache::PairFingerprint;
 use crate::types::error::ForgeError;
 use crate::types::{BranchName, CommitId, MergeRequestIid, ProjectPath};
 
@@ -105,7 +105,7 @@ impl ReconcileSnapshot {
 
     /// Returns a fingerprint of everything that is known about a merge request and its pair; `None` if something may
     /// change unnoticed.
-    pub(crate) fn fingerprint(&self, found: &FoundPair) -> Option<PairPrint> {
+    pub(crate) fn fingerprint(&self, found: &FoundPair) -> Option<PairFingerprint> {
         let target = target_branch(found)?;
         let tip = |path: &ProjectPath| {
             let tip = self.tips.get(&tip_key(path, target.as_str()))?;
@@ -133,7 +133,7 @@ impl ReconcileSnapshot {
             }
             parts.extend([pipeline.status.clone(), pipeline.updated_at.clone()]);
         }
-        Some(PairPrint::of(parts.iter().map(String::as_str)))
+        Some(PairFingerprint::of(parts.iter().map(String::as_str)))
     }
 }
 

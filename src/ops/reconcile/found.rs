@@ -2,7 +2,7 @@
 
 use crate::forge::{MergeRequest, MergeRequestState};
 use crate::pair::branch;
-use crate::pair::cache::PairKey;
+use crate::pair::cache::CacheKey;
 use crate::types::{BranchName, MergeRequestIid, ProjectPath};
 
 /// A source-git merge request with the dist-git merge request that was made from it, or one of the two.
@@ -40,9 +40,9 @@ impl FoundPair {
     }
 
     /// Returns the key by which runs remember the pair.
-    pub(crate) fn key(&self) -> PairKey {
+    pub(crate) fn key(&self) -> CacheKey {
         let target = self.source.as_ref().or(self.dist.as_ref()).map(|request| request.target_branch.as_str());
-        PairKey::of([self.name().as_str(), target.unwrap_or_default()])
+        CacheKey::of([self.name().as_str(), target.unwrap_or_default()])
     }
 }
 

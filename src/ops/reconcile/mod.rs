@@ -32,7 +32,7 @@ use crate::ops::reconcile::summary::{RunResults, StopReason, Summary, SummaryLin
 use crate::ops::reconcile::workers::WorkEffect;
 use crate::ops::session::{Mode, Session, SessionSettings};
 use crate::ops::sync::Unsynced;
-use crate::pair::cache::{Hour, Known, PairKey, PairPrint, Trouble, TroubleKind};
+use crate::pair::cache::{CacheEntry, CacheKey, PairFingerprint, PairTrouble, TroubleKind, UnixHour};
 use crate::types::ProjectPath;
 use crate::types::error::{Error, ForgeError, Result};
 
@@ -89,7 +89,7 @@ pub(crate) fn reconcile(
     }
     let tips = TargetTips::default();
     let total = queues.iter().map(Vec::len).sum();
-    let hour = Hour::of(now);
+    let hour = UnixHour::of(now);
     let work = ReconcileWork { session: &session, scope: &scope, tips: &tips, hour, total };
     let results = work.run_all(queues, workers, results);
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -156,9 +156,9 @@ fn warn_checking_all(error: &ForgeError) {
 /// A merge request to check.
 struct Task {
     found: FoundPair,
-    key: PairKey,
+    key: CacheKey,
     /// The fingerprint when the merge request was found.
-    fingerprint: Option<PairPrint>,
+    fingerprint: Option<PairFingerprint>,
     depth: CheckDepth,
     /// The position in the summary.
     position: usize,
@@ -201,7 +201,7 @@ fn build_queues(tasks: Vec<Task>, status_issue: Option<&StatusIssue>) -> Vec<Vec
     let priority = |task: &Task| {
         let known = status_issue.and_then(|status_issue| status_issue.known(task.key));
         let failed = known.and_then(|known| known.trouble.as_ref()).is_some_and(|t| t.kind == TroubleKind::Failed);
-        (failed, known.map_or(Hour::NEVER, |known| known.looked), task.position)
+        (failed, known.map_or(UnixHour::NEVER, |known| known.checked), task.position)
     };
     let mut projects: BTreeMap<ProjectPath, Vec<Task>> = BTreeMap::new();
     for task in tasks {
@@ -218,7 +218,7 @@ struct ReconcileWork<'a> {
     session: &'a Session,
     scope: &'a ReconcileScope,
     tips: &'a TargetTips,
-    hour: Hour,
+    hour: UnixHour,
     total: usize,
 }
 
@@ -241,7 +241,7 @@ impl ReconcileWork<'_> {
         {
             let mut results = lock(&results);
             results.summary.remaining = remaining.len();
-            results.counts.left = u32::try_from(remaining.len()).unwrap_or(u32::MAX);
+            results.counts.not_checked = u32::try_from(remaining.len()).unwrap_or(u32::MAX);
             results.summary.stop_reason = match must_stop.into_inner() {
                 _ if results.should_stop() => StopReason::WithoutGitlab,
                 true => StopReason::OutOfTime,
@@ -261,7 +261,8 @@ impl ReconcileWork<'_> {
         // If something was done for it, it now has a pair.
         let kind = if kind == FoundKind::SourceGitOnly && !line.did.is_empty() { FoundKind::Pair } else { kind };
         let effect = if line.did.is_empty() { WorkEffect::Unchanged } else { WorkEffect::Changed };
-        let trouble = |kind, why: String| Trouble { merge_request: line.merge_request.clone(), kind, why, times: 0 };
+        let trouble =
+            |kind, why: String| PairTrouble { merge_request: line.merge_request.clone(), kind, why, times: 0 };
         let (trouble, fingerprint) = match &outcome {
             Ok(None) => (None, fingerprint),
             Ok(Some(Unsynced::Refused(why))) => (Some(trouble(TroubleKind::Refused, why.to_string())), fingerprint),
@@ -271,9 +272,9 @@ impl ReconcileWork<'_> {
         // After a write, the merge request is checked once more in the next run.
         let fingerprint = fingerprint.filter(|_| effect == WorkEffect::Unchanged && !line.is_ongoing);
         // A full check that failed is still due.
-        let checked = if outcome.is_err() && depth == CheckDepth::Full { Hour::NEVER } else { self.hour };
+        let checked = if outcome.is_err() && depth == CheckDepth::Full { UnixHour::NEVER } else { self.hour };
         let mut results = lock(results);
-        results.outcomes.push((key, Known { looked: checked, print: fingerprint, trouble }));
+        results.outcomes.push((key, CacheEntry { checked, fingerprint, trouble }));
         match outcome {
             Ok(None) => {
                 results.count(kind);

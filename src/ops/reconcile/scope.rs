@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use crate::ci::JobContext;
 use crate::config::Instance;
-use crate::pair::cache::PairKey;
+use crate::pair::cache::CacheKey;
 use crate::types::ProjectPath;
 use crate::types::error::{UsageError, bail};
 
@@ -163,7 +163,7 @@ impl ReconcileScope {
 
     /// Whether a source-git project is in this part. All merge requests of a project are in the same part.
     pub(crate) fn includes(&self, project: &ProjectPath) -> bool {
-        let share = PairKey::of([project.as_str()]).share(u64::from(self.shard.total));
+        let share = CacheKey::of([project.as_str()]).share(u64::from(self.shard.total));
         share == u64::from(self.shard.index.saturating_sub(1))
     }
 }

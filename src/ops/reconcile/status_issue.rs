@@ -16,8 +16,8 @@ use crate::ops::reconcile::list::FailedLists;
 use crate::ops::reconcile::one::CheckDepth;
 use crate::ops::reconcile::scope::ReconcileScope;
 use crate::ops::session::Session;
-use crate::pair::cache::{Cache, Hour, Known, PairKey, PairPrint};
-use crate::pair::status_issue::{self, DisabledHook, InstanceState, JobPart, States, StatusText};
+use crate::pair::cache::{Cache, CacheEntry, CacheKey, PairFingerprint, UnixHour};
+use crate::pair::status_issue::{self, DisabledHook, InstanceState, MergeRequestCounts, ShardState, StatusIssueText};
 use crate::types::error::{ForgeError, Result};
 use crate::types::{IssueIid, NoteId, ProjectPath, StateChange};
 
@@ -50,22 +50,22 @@ pub(crate) struct StatusIssue {
     surplus: Vec<IssueIid>,
     notes: StatusNotes,
     cache: Cache,
-    settings: PairPrint,
+    settings: PairFingerprint,
     /// The time of the last run, in seconds since 1970.
     last: Option<i64>,
     /// What this run has recorded.
-    recorded: Vec<PairKey>,
+    recorded: Vec<CacheKey>,
 }
 
 /// What a run found.
 #[derive(Clone, Copy)]
 pub(crate) struct RunFacts<'a> {
     /// The keys of all merge requests that were found.
-    pub(crate) keys: &'a [PairKey],
+    pub(crate) keys: &'a [CacheKey],
     /// The projects of these merge requests.
     pub(crate) projects: &'a [ProjectPath],
     pub(crate) failed_lists: &'a FailedLists,
-    pub(crate) counts: States,
+    pub(crate) counts: MergeRequestCounts,
     /// Whether all merge requests that ended were handled.
     pub(crate) completeness: Completeness,
 }
@@ -74,7 +74,7 @@ pub(crate) struct RunFacts<'a> {
 #[derive(Default)]
 struct StatusNotes {
     /// The oldest note for each part.
-    parts: Vec<(NoteId, JobPart)>,
+    parts: Vec<(NoteId, ShardState)>,
     /// Notes that are of no use any more: duplicates, those for another number of parts, and those that cannot be read.
     surplus: Vec<NoteId>,
 }
@@ -103,11 +103,11 @@ impl StatusIssue {
         status.find_issue(session)?;
         status.read_notes(session)?;
         status.last = status.own_part().map(|(_, part)| part.ran);
-        let own = status.own_part().map(|(_, part)| (part.settings, part.memory.clone()));
+        let own = status.own_part().map(|(_, part)| (part.settings, part.cache.clone()));
         let (settings, cache) = own.unwrap_or_default();
         status.cache = cache;
         if settings != Some(status.settings) {
-            status.cache.forget_looks();
+            status.cache.forget_checks();
         }
         Ok(Some(status))
     }
@@ -136,8 +136,8 @@ impl StatusIssue {
             if author.id != session.current_user()?.user.id || system {
                 continue;
             }
-            let Some(part) = JobPart::read(&body) else {
-                if JobPart::is_in(&body) {
+            let Some(part) = ShardState::read(&body) else {
+                if ShardState::is_in(&body) {
                     self.notes.surplus.push(id);
                 }
                 continue;
@@ -152,7 +152,7 @@ impl StatusIssue {
         Ok(())
     }
 
-    fn own_part(&self) -> Option<&(NoteId, JobPart)> {
+    fn own_part(&self) -> Option<&(NoteId, ShardState)> {
         self.notes.parts.iter().find(|(_, part)| part.shard == self.shard)
     }
 
@@ -169,28 +169,28 @@ impl StatusIssue {
         (completeness == Completeness::Partial && is_recent).then_some(last)
     }
 
-    fn hour(&self) -> Hour {
-        Hour::of(self.now)
+    fn hour(&self) -> UnixHour {
+        UnixHour::of(self.now)
     }
 
     /// Whether a merge request with this fingerprint needs no check.
-    pub(crate) fn is_settled(&self, key: PairKey, fingerprint: Option<PairPrint>) -> bool {
+    pub(crate) fn is_settled(&self, key: CacheKey, fingerprint: Option<PairFingerprint>) -> bool {
         fingerprint.is_some_and(|fingerprint| self.cache.is_settled(key, fingerprint, self.hour()))
     }
 
     /// Returns how much a check of a merge request has to cover.
-    pub(crate) fn depth(&self, key: PairKey, fingerprint: Option<PairPrint>) -> CheckDepth {
-        if self.cache.is_due_whole(key, fingerprint) { CheckDepth::Full } else { CheckDepth::Changes }
+    pub(crate) fn depth(&self, key: CacheKey, fingerprint: Option<PairFingerprint>) -> CheckDepth {
+        if self.cache.needs_full_check(key, fingerprint) { CheckDepth::Full } else { CheckDepth::Changes }
     }
 
     /// Returns what earlier runs know about a merge request.
-    pub(crate) fn known(&self, key: PairKey) -> Option<&Known> {
+    pub(crate) fn known(&self, key: CacheKey) -> Option<&CacheEntry> {
         self.cache.get(key)
     }
 
     /// Records the result for a merge request.
-    pub(crate) fn record(&mut self, key: PairKey, known: Known) {
-        self.cache.put(key, known);
+    pub(crate) fn record(&mut self, key: CacheKey, known: CacheEntry) {
+        self.cache.record(key, known);
         self.recorded.push(key);
     }
 
@@ -203,21 +203,21 @@ impl StatusIssue {
         let RunFacts { keys, projects, failed_lists, mut counts, completeness } = run;
         let now = self.hour();
         let kept = keys.iter().chain(&self.recorded).copied();
-        let unseen = self.cache.keep(kept, |known| match &known.trouble {
+        let unseen = self.cache.retain(kept, |known| match &known.trouble {
             Some(trouble) => failed_lists.covers_named(&session.instance, &trouble.merge_request),
-            None => !failed_lists.is_empty() && now.0.saturating_sub(known.looked.0) < KEEP_UNLISTED,
+            None => !failed_lists.is_empty() && now.0.saturating_sub(known.checked.0) < KEEP_UNLISTED,
         });
-        counts.left = counts.left.saturating_add(u32::try_from(unseen).unwrap_or(u32::MAX));
+        counts.not_checked = counts.not_checked.saturating_add(u32::try_from(unseen).unwrap_or(u32::MAX));
         let old = self.own_part().cloned();
         let instance_state = self.instance_state(session, projects, old.as_ref().map(|(_, part)| part))?;
-        let part = JobPart {
+        let part = ShardState {
             shard: self.shard,
             ran: self.now.timestamp(),
             behind: self.behind(completeness),
             settings: Some(self.settings),
-            states: counts,
-            surroundings: instance_state,
-            memory: self.cache.clone(),
+            counts,
+            instance_state,
+            cache: self.cache.clone(),
         };
         if session.is_dry_run() {
             let (text, _) = self.render(session, &part);
@@ -233,7 +233,7 @@ impl StatusIssue {
                 let note = session.forge.create_issue_note(&self.project, issue.iid, &part.note())?;
                 self.notes.parts.push((note.id, part.clone()));
             }
-            Some((id, old)) if part.is_news(&old) => {
+            Some((id, old)) if part.needs_writing(&old) => {
                 session.forge.edit_issue_note(&self.project, issue.iid, id, &part.note())?;
                 if self.shard.1 > 1 {
                     // Other jobs may have written their notes meanwhile.
@@ -247,7 +247,7 @@ impl StatusIssue {
     }
 
     /// Opens the issue. If another run opened one at the same time, the older one is kept.
-    fn open_issue(&mut self, session: &Session, part: &JobPart) -> Result<()> {
+    fn open_issue(&mut self, session: &Session, part: &ShardState) -> Result<()> {
         let (text, _) = self.render(session, part);
         let title = status_issue::title(&self.instance);
         match session.forge.create_confidential_issue(&self.project, &title, &text) {
@@ -261,7 +261,7 @@ impl StatusIssue {
     }
 
     /// Makes the issue agree with its notes, closes surplus issues and deletes surplus notes.
-    fn update_issue(&mut self, session: &Session, issue: &Issue, part: &JobPart) -> Result<()> {
+    fn update_issue(&mut self, session: &Session, issue: &Issue, part: &ShardState) -> Result<()> {
         let (text, is_open) = self.render(session, part);
         let edit = IssueEdit {
             description: (!is_same(&issue.description, &text)).then_some(text),
@@ -290,13 +290,14 @@ impl StatusIssue {
     }
 
     /// Returns the text of the issue with `own` as this job's part, and whether the issue should be open.
-    fn render(&self, session: &Session, own: &JobPart) -> (String, bool) {
+    fn render(&self, session: &Session, own: &ShardState) -> (String, bool) {
         let others = self.notes.parts.iter().map(|(_, part)| part).filter(|part| part.shard != own.shard);
         let mut parts: Vec<_> = others.chain([own]).cloned().collect();
         parts.sort_by_key(|part| part.shard);
         let gitlab = format!("{}/", session.instance.gitlab.url.as_str().trim_end_matches('/'));
         let today = self.now.date_naive();
-        let status = StatusText { instance: &self.instance, parts: &parts, gitlab: &gitlab, today, last: self.last };
+        let status =
+            StatusIssueText { instance: &self.instance, shards: &parts, gitlab: &gitlab, today, last_run: self.last };
         (status.description(), status.needs_a_person())
     }
 
@@ -305,12 +306,12 @@ impl StatusIssue {
         &self,
         session: &Session,
         projects: &[ProjectPath],
-        old: Option<&JobPart>,
+        old: Option<&ShardState>,
     ) -> Result<Option<InstanceState>> {
         if self.shard.0 != 1 {
             return Ok(None);
         }
-        let known = old.and_then(|part| part.surroundings.clone());
+        let known = old.and_then(|part| part.instance_state.clone());
         let checked_at = self.now.timestamp();
         let is_fresh =
             |known: &InstanceState| (0..INSTANCE_CHECK_INTERVAL).contains(&checked_at.saturating_sub(known.asked));
@@ -366,13 +367,13 @@ fn if_available<T>(answer: Result<T, ForgeError>, what: &str) -> Result<Option<T
 
 /// Returns a fingerprint of everything besides GitLab's data that decides what a run does: the program and the
 /// instance.
-fn settings_fingerprint(session: &Session) -> PairPrint {
+fn settings_fingerprint(session: &Session) -> PairFingerprint {
     let instance = &session.instance;
     let settings = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?}",
         instance.namespaces, instance.forks, instance.targets, instance.ci_files, instance.results, instance.label,
     );
-    PairPrint::of([env!("CARGO_PKG_VERSION"), settings.as_str()])
+    PairFingerprint::of([env!("CARGO_PKG_VERSION"), settings.as_str()])
 }
 
 /// Returns `None` for what the bot may not see.

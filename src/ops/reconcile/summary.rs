@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::ops::outcome::{Outcome, Preview};
 use crate::ops::reconcile::found::{Completeness, FoundKind};
 use crate::ops::session::Session;
-use crate::pair::cache::{Hour, Known, PairKey, Trouble, TroubleKind};
-use crate::pair::status_issue::States;
+use crate::pair::cache::{CacheEntry, CacheKey, PairTrouble, TroubleKind, UnixHour};
+use crate::pair::status_issue::MergeRequestCounts;
 use crate::types::error::{Error, ErrorKind, ForgeError, Result};
 use crate::types::{ProjectPath, Refusal};
 
@@ -17,9 +17,9 @@ const MAX_FAILURES: usize = 3;
 #[derive(Default)]
 pub(crate) struct RunResults {
     pub(crate) summary: Summary,
-    pub(crate) counts: States,
+    pub(crate) counts: MergeRequestCounts,
     /// What the next runs should know about each merge request that was checked.
-    pub(crate) outcomes: Vec<(PairKey, Known)>,
+    pub(crate) outcomes: Vec<(CacheKey, CacheEntry)>,
     /// The error that the run ends with.
     pub(crate) error: Option<Error>,
     /// The latest projects in a row for which GitLab was unavailable.
@@ -71,14 +71,14 @@ impl RunResults {
     /// Records that `what` failed, which concerns more than one merge request. `of` is the name that people know. The
     /// failure is remembered like that of a merge request, so that a person is notified if it persists.
     pub(crate) fn add_shared_failure(&mut self, of: &str, what: String, error: Error) {
-        let key = PairKey::of(["all", what.as_str()]);
+        let key = CacheKey::of(["all", what.as_str()]);
         let error = error.context(what);
         tracing::error!("{error:#}");
         let why = format!("{error:#}");
         let line = SummaryLine { outcome: LineOutcome::SharedFailure(why.clone()), ..SummaryLine::new(of.to_owned()) };
         self.summary.lines.push(line);
-        let trouble = Trouble { merge_request: of.to_owned(), kind: TroubleKind::Failed, why, times: 0 };
-        self.outcomes.push((key, Known { looked: Hour::NEVER, print: None, trouble: Some(trouble) }));
+        let trouble = PairTrouble { merge_request: of.to_owned(), kind: TroubleKind::Failed, why, times: 0 };
+        self.outcomes.push((key, CacheEntry { checked: UnixHour::NEVER, fingerprint: None, trouble: Some(trouble) }));
         self.error.get_or_insert(error);
     }
 
@@ -104,8 +104,8 @@ impl RunResults {
     }
 
     /// Returns `Complete` if all of these were checked and none failed.
-    pub(crate) fn completeness_of(&self, keys: impl IntoIterator<Item = PairKey>) -> Completeness {
-        let is_failed = |known: &Known| known.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::Failed);
+    pub(crate) fn completeness_of(&self, keys: impl IntoIterator<Item = CacheKey>) -> Completeness {
+        let is_failed = |known: &CacheEntry| known.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::Failed);
         let is_done = |key| self.outcomes.iter().any(|(done, known)| *done == key && !is_failed(known));
         if keys.into_iter().all(is_done) { Completeness::Complete } else { Completeness::Partial }
     }

@@ -9,9 +9,8 @@ use crate::ops::find_pair::MergeRequestPair;
 use crate::ops::report::observe::ReportSeen;
 use crate::ops::session::Session;
 use crate::pair::note;
-use crate::pair::note::ci_results::Acceptance;
 use crate::pair::report_plan::NoteEdit;
-use crate::pair::statuses::{self, Post, StatusPlace};
+use crate::pair::statuses::{self, Acceptance, StatusPlace, StatusPost};
 use crate::types::error::{ForgeError, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +73,10 @@ fn is_as_read(session: &Session, pair: &MergeRequestPair, edit: &NoteEdit) -> Re
 }
 
 /// What GitLab refused in this run, and would refuse again for the same reason.
-struct StatusRefusals(Vec<(Post, StatusRefusal)>);
+struct StatusRefusals(Vec<(StatusPost, StatusRefusal)>);
 
 impl StatusRefusals {
-    fn allows(&self, post: &Post, seen: &ReportSeen) -> bool {
+    fn allows(&self, post: &StatusPost, seen: &ReportSeen) -> bool {
         let mut same_place = self.0.iter().filter(|(other, _)| other.place == post.place);
         same_place.all(|(other, refusal)| match refusal {
             StatusRefusal::Place => false,
@@ -85,7 +84,7 @@ impl StatusRefusals {
             StatusRefusal::PipelineFull => {
                 let existing = seen.posted.iter().filter(|(place, _)| place.sha() == post.place.sha());
                 let existing: Vec<_> = existing.flat_map(|(_, existing)| existing).cloned().collect();
-                statuses::may_be_taken(post, Acceptance::Full, &existing, seen.facts.bot)
+                statuses::may_be_accepted(post, Acceptance::Full, &existing, seen.facts.bot)
             }
         })
     }

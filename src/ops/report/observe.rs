@@ -9,11 +9,11 @@ use crate::forge::{self, MergeRequestState, Pipeline};
 use crate::ops::find_pair::MergeRequestPair;
 use crate::ops::session::Session;
 use crate::ops::{commit_statuses, notes};
-use crate::pair::ci::{self, Begun, CiResults, MergeRequestIs, OnFailure};
+use crate::pair::ci::{self, Begun, CiResults, MergeRequestPhase, OnFailure};
 use crate::pair::facts::SourceNote;
 use crate::pair::note::ci_results::CiSection;
-use crate::pair::report_plan::{CommitIs, RememberedResults, ReportFacts};
-use crate::pair::statuses::{Detail, Posted, StatusPlace};
+use crate::pair::report_plan::{CommitAge, RememberedResults, ReportFacts};
+use crate::pair::statuses::{PostedStatus, StatusDetail, StatusPlace};
 use crate::pair::{commit, markers, note};
 use crate::types::error::{ForgeError, Result};
 use crate::types::{CiState, CommitId, ProjectId};
@@ -31,7 +31,7 @@ const MAX_DOWNSTREAM: usize = 10;
 pub(crate) struct ReportSeen {
     pub(crate) facts: ReportFacts,
     /// The statuses that exist, for each place where they were read.
-    pub(crate) posted: Vec<(StatusPlace, Vec<Posted>)>,
+    pub(crate) posted: Vec<(StatusPlace, Vec<PostedStatus>)>,
     /// The reported pipeline.
     pub(crate) pipeline: Option<Pipeline>,
     /// The source-git project.
@@ -44,7 +44,7 @@ struct ReportSubject {
     /// The dist-git commit that was made from it.
     tested: CommitId,
     pipeline: Option<Pipeline>,
-    commit_age: CommitIs,
+    commit_age: CommitAge,
 }
 
 /// Observes the results. Returns `None`, and logs why, if there is nothing to report or nothing new.
@@ -75,7 +75,7 @@ pub(crate) fn observe(session: &Session, pair: &mut MergeRequestPair) -> Result<
     let place = match (subject.commit_age, subject.commit == head) {
         // A commit of the target branch is not part of the merge request: only the note shows its results.
         _ if is_of_target => None,
-        (CommitIs::Newest, true) => {
+        (CommitAge::Newest, true) => {
             let of_head = known.as_ref().filter(|known| known.state.commit == head);
             let statuses = of_head.and_then(|known| known.state.statuses.as_ref());
             commit_statuses::place_for_head(&session.forge, &pair.source, &head, statuses.map(|known| &known.place))?
@@ -92,8 +92,8 @@ pub(crate) fn observe(session: &Session, pair: &mut MergeRequestPair) -> Result<
     }
     let is_open = |state| matches!(state, MergeRequestState::Opened | MergeRequestState::Locked);
     let merge_request = match is_open(pair.dist.state) && pair.source.state != MergeRequestState::Closed {
-        true => MergeRequestIs::Open,
-        false => MergeRequestIs::Ended,
+        true => MergeRequestPhase::Open,
+        false => MergeRequestPhase::Ended,
     };
     let facts = ReportFacts {
         bot: session.current_user()?.user.id,
@@ -107,14 +107,14 @@ pub(crate) fn observe(session: &Session, pair: &mut MergeRequestPair) -> Result<
                 .transpose()?,
             merge_request,
         },
-        commit_is: subject.commit_age,
+        commit_age: subject.commit_age,
         head,
         note,
-        memory: pair.remembered,
+        remembered: pair.remembered,
         place,
         detail: match session.instance.results {
-            config::Results::Pipeline => Detail::Pipeline,
-            config::Results::Jobs => Detail::Jobs,
+            config::Results::Pipeline => StatusDetail::Pipeline,
+            config::Results::Jobs => StatusDetail::Jobs,
         },
         merge_request: pair.dist.web_url.clone(),
     };
@@ -149,7 +149,7 @@ fn is_reported(known: &CiSection, subject: &ReportSubject, place: Option<&Status
     let has_open = !known.state.left_open_beside(subject.commit).is_empty();
     is_same
         && !has_open
-        && subject.commit_age == CommitIs::Newest
+        && subject.commit_age == CommitAge::Newest
         && pipeline.status.is_final()
         && known.state.state == Some(pipeline.status)
         && known.state.pipeline == Some(pipeline.id)
@@ -208,7 +208,7 @@ impl SubjectSearch<'_> {
             && Some(commit) != newest
         {
             let pipeline = self.newest_for_commit(commit, requested, &pipelines)?;
-            let commit_age = CommitIs::Older;
+            let commit_age = CommitAge::Older;
             return Ok(Some(ReportSubject { commit, tested, pipeline: Some(pipeline), commit_age }));
         }
         let Some(commit) = newest else {
@@ -217,7 +217,7 @@ impl SubjectSearch<'_> {
             return Ok(self.last_reported(pipelines));
         };
         let pipeline = self.newest_of_head(&head, pipelines)?;
-        Ok(Some(ReportSubject { commit, tested: head, pipeline, commit_age: CommitIs::Newest }))
+        Ok(Some(ReportSubject { commit, tested: head, pipeline, commit_age: CommitAge::Newest }))
     }
 
     /// Returns the last commit that was reported on, if any. Its open results end, because dist-git no longer holds it.
@@ -226,7 +226,7 @@ impl SubjectSearch<'_> {
         let commit = known.state.commit;
         let tested = known.state.tested.unwrap_or(commit);
         let pipeline = pipelines.into_iter().find(|pipeline| pipeline.sha == tested);
-        Some(ReportSubject { commit, tested, pipeline, commit_age: CommitIs::Older })
+        Some(ReportSubject { commit, tested, pipeline, commit_age: CommitAge::Older })
     }
 
     /// Returns the source-git commit that a dist-git commit was made from; `None` if the bot did not make it.

@@ -6,7 +6,7 @@ use crate::ops::commit_statuses;
 use crate::ops::report::observe::ReportSeen;
 use crate::ops::text_change::TextChange;
 use crate::pair::report_plan::ReportPlan;
-use crate::pair::statuses::{Post, StatusPlace};
+use crate::pair::statuses::{StatusPlace, StatusPost};
 
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct ReportPreview {
@@ -44,8 +44,8 @@ impl ReportPreview {
     }
 }
 
-fn step(post: Post) -> PlannedReport {
-    let Post { place, status } = post;
+fn step(post: StatusPost) -> PlannedReport {
+    let StatusPost { place, status } = post;
     let commit = place.sha().to_string();
     let (pipeline, branch) = match place {
         StatusPlace::Pipeline { id, .. } => (Some(id.0), None),

@@ -55,7 +55,7 @@ pub(crate) fn follow(
         }
         Err(error) => return Err(error.into()),
     };
-    let request = if note.system { None } else { slash_command::asked(&note.body) };
+    let request = if note.system { None } else { slash_command::parse(&note.body) };
     let Some(request) = request else {
         tracing::info!("the comment asks the bot for nothing: nothing to do");
         return Ok(());
@@ -119,17 +119,17 @@ impl CommandRun<'_> {
         note: &Note,
         request: SlashRequest,
         project: ProjectId,
-    ) -> Result<Result<(), slash_command::NotFollowed>, ForgeError> {
+    ) -> Result<Result<(), slash_command::CommandRefusal>, ForgeError> {
         let created = DateTime::parse_from_rfc3339(&note.created_at).ok().map(|created| created.to_utc());
         let now = self.session.forge.server_time().unwrap_or_else(Utc::now);
-        if let Err(old) = slash_command::age(created, now) {
+        if let Err(old) = slash_command::check_age(created, now) {
             return Ok(Err(old));
         }
         let author = if self.session.forge.role(project, note.author.id)? >= AccessLevel::DEVELOPER {
             CommentAuthor::Developer
         } else {
             let opened_by = self.session.forge.merge_request(project, self.named.reference.iid)?.author.id;
-            if opened_by == note.author.id { CommentAuthor::OpenedIt } else { CommentAuthor::Stranger }
+            if opened_by == note.author.id { CommentAuthor::MergeRequestAuthor } else { CommentAuthor::Stranger }
         };
         Ok(request.permission(author))
     }

@@ -10,10 +10,11 @@ use crate::ops::sync::pair_facts::PairFacts;
 use crate::ops::sync::run::{SyncGoal, SyncRun};
 use crate::ops::{commit_statuses, notes};
 use crate::pair::announcement::AnnouncedMergeRequest;
-use crate::pair::note::ci_results::{Acceptance, CiSection, StatusesState};
-use crate::pair::note::{self, DistGitLink, PairNote};
-use crate::pair::statuses::{self, Status, StatusPlace, StatusPrint};
-use crate::pair::sync_plan::{Earlier, SyncPlan, SyncStep};
+use crate::pair::facts::DistGitLink;
+use crate::pair::note::ci_results::CiSection;
+use crate::pair::note::{self, PairNote};
+use crate::pair::statuses::{self, Acceptance, StatusFingerprint, StatusPlace, StatusesState, WantedStatus};
+use crate::pair::sync_plan::{EarlierResults, SyncPlan, SyncStep};
 use crate::setup;
 use crate::types::error::{Context as _, ForgeError, RemoteError, Result, bail};
 use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, ProjectId, StateChange};
@@ -54,7 +55,7 @@ impl SyncRun<'_> {
                     tracing::info!("opened {}", opened.url);
                     link = Some(opened);
                 }
-                SyncStep::Tell { iid, news } => {
+                SyncStep::Announce { iid, announcement: news } => {
                     let about = AnnouncedMergeRequest {
                         path: &self.source_path,
                         merge_request: self.source.iid,
@@ -63,7 +64,7 @@ impl SyncRun<'_> {
                     let project = seen.pair.dist_project.context("the dist-git project is not known")?;
                     notes::announce(self.session, project, *iid, news, about)?;
                 }
-                SyncStep::EditMergeRequest { iid, title, description, turn } => {
+                SyncStep::EditMergeRequest { iid, title, description, state_change: turn } => {
                     // These texts were read before the content was made, or before the bot wrote an announcement.
                     if self.goal != SyncGoal::MergeRequest || turn.is_some() {
                         self.check_texts(&seen.pair, *iid)?;
@@ -71,11 +72,11 @@ impl SyncRun<'_> {
                     self.edit_merge_request(*iid, title.clone(), description.clone(), *turn)?;
                 }
                 SyncStep::CreateNote { note } => {
-                    self.create_note(&note.remembering(statuses.as_ref()).render(link.as_ref()))?;
+                    self.create_note(&note.with_statuses(statuses.as_ref()).render(link.as_ref()))?;
                     tracing::info!("wrote a note on {}!{}", self.source_path, self.source.iid);
                 }
                 SyncStep::EditNote { id, note } => {
-                    let note = note.remembering(statuses.as_ref());
+                    let note = note.with_statuses(statuses.as_ref());
                     let note = if pushes { note } else { self.with_newest_results(note, *id)? };
                     let text = note.render(link.as_ref());
                     self.session.forge.edit_note(self.source.target_project_id, self.source.iid, *id, &text)?;
@@ -243,10 +244,15 @@ impl SyncRun<'_> {
     }
 
     /// Posts the first status, and returns whether GitLab accepted it. If GitLab refuses it, the note shows the same.
-    fn expect_results(&self, place: &StatusPlace, earlier: Earlier, status: Status) -> Result<StatusesState> {
+    fn expect_results(
+        &self,
+        place: &StatusPlace,
+        earlier: EarlierResults,
+        status: WantedStatus,
+    ) -> Result<StatusesState> {
         let posted = match earlier {
-            Earlier::Possible => commit_statuses::list(&self.session.forge, &self.source, &place.sha())?,
-            Earlier::None => Vec::new(),
+            EarlierResults::Possible => commit_statuses::list(&self.session.forge, &self.source, &place.sha())?,
+            EarlierResults::None => Vec::new(),
         };
         let posts = statuses::to_post(std::slice::from_ref(&status), &posted, place, self.bot.user.id);
         let mut acceptance = Acceptance::Yes;
@@ -263,10 +269,10 @@ impl SyncRun<'_> {
         }
         // Earlier results may include statuses of jobs, so the next report has to read the statuses.
         let known = match earlier {
-            Earlier::Possible => Vec::new(),
-            Earlier::None => vec![status],
+            EarlierResults::Possible => Vec::new(),
+            EarlierResults::None => vec![status],
         };
-        Ok(StatusesState { place: place.clone(), print: StatusPrint::of(&known), taken: acceptance })
+        Ok(StatusesState { place: place.clone(), fingerprint: StatusFingerprint::of(&known), acceptance })
     }
 
     fn push(

@@ -4,7 +4,7 @@ use crate::config::Forks;
 use crate::git::store::Store;
 use crate::ops::sync::run::SyncRun;
 use crate::pair::commit::SOURCE_TRAILER;
-use crate::pair::facts::{BranchState, Committer, Tip};
+use crate::pair::facts::{BranchState, BranchTip, Committer};
 use crate::types::CommitId;
 use crate::types::error::{RemoteError, Result};
 
@@ -39,7 +39,7 @@ impl SyncRun<'_> {
         let described = store.commit_info(&commit)?;
         let is_own =
             described.committer_email == self.session.identity()?.email && described.message.contains(SOURCE_TRAILER);
-        let tip = Tip {
+        let tip = BranchTip {
             commit,
             by: if is_own { Committer::Bot } else { Committer::Person },
             parent: match described.parents[..] {

@@ -7,12 +7,11 @@ use crate::ci::LogSection;
 use crate::config::CiFiles;
 use crate::git::partial::PartialFetch;
 use crate::git::replay::{self, RebaseOutcome};
-use crate::git::work_tree;
-use crate::git::{Store, TreeEntry};
+use crate::git::{Store, TreeEntry, work_tree};
 use crate::ops::generate::{self, GenerateRequest, Generated};
 use crate::ops::sync::run::{SyncGoal, SyncRun};
-use crate::pair::commit::CommitAuthor;
-use crate::pair::note::{Blocked, UpstreamChange};
+use crate::pair::commit::SourceAuthor;
+use crate::pair::facts::{Blocked, UpstreamChange};
 use crate::transform::config;
 use crate::transform::files::ReceiverFiles;
 use crate::transform::message::CommentStyle;
@@ -106,7 +105,7 @@ impl SyncRun<'_> {
         store: &Store,
         fetched: &mut PartialFetch<'_>,
         target: &BranchName,
-        authors: &mut Vec<CommitAuthor>,
+        authors: &mut Vec<SourceAuthor>,
     ) -> Result<ContentResult> {
         let section = LogSection::begin(self.session.log, "fetch_distro", "fetching the packaging");
         fetched.fetch_directory(&fetched.head, &RepoPath::parse(config::DISTRO)?)?;
@@ -232,14 +231,14 @@ fn target_upstream_ref(store: &Store, fetched: &PartialFetch<'_>) -> Result<Opti
 }
 
 /// Returns the authors of the merge request's commits, without those of commits that it takes over from upstream.
-fn authors_of(store: &Store, fetched: &PartialFetch<'_>, upstream: &CommitId) -> Result<Vec<CommitAuthor>> {
+fn authors_of(store: &Store, fetched: &PartialFetch<'_>, upstream: &CommitId) -> Result<Vec<SourceAuthor>> {
     let downstream: HashSet<_> = store.commits_between(&[fetched.head], upstream)?.into_iter().collect();
     let commits = store.commits_between(&[fetched.head], &fetched.target)?;
     let mut authors = Vec::new();
     for commit in commits.iter().rev().filter(|commit| downstream.contains(commit)) {
         let described = store.commit_info(commit)?;
         if described.parents.len() < 2 {
-            authors.push(CommitAuthor { name: described.author_name, email: described.author_email });
+            authors.push(SourceAuthor { name: described.author_name, email: described.author_email });
         }
     }
     Ok(authors)

@@ -127,7 +127,7 @@ impl SyncRun<'_> {
         let Some(mut seen) = self.observe(&mut store, target)? else { return Ok(Synced::NOTHING) };
         seen.observe_announcements(self)?;
         let facts = seen.facts(self)?;
-        let plan = sync_plan::sync(&facts);
+        let plan = sync_plan::plan(&facts);
         let unsynced = match plan.outcome {
             SyncOutcome::Done => None,
             SyncOutcome::CannotBeSynced => Some(seen.unsynced().unwrap_or_else(|| {
@@ -159,7 +159,7 @@ impl SyncRun<'_> {
     /// [`RemoteError::Stale`] if its state or its target branch has changed.
     fn check_source_state(&self, plan: &SyncPlan<'_>) -> Result<()> {
         let changes_state = |step: &SyncStep<'_>| {
-            matches!(step, SyncStep::Tell { .. } | SyncStep::EditMergeRequest { turn: Some(_), .. })
+            matches!(step, SyncStep::Announce { .. } | SyncStep::EditMergeRequest { state_change: Some(_), .. })
         };
         if !plan.steps.iter().any(changes_state) {
             return Ok(());

@@ -15,13 +15,12 @@ use crate::ops::sync::pair_facts::{self, PairFacts};
 use crate::ops::sync::run::{SyncGoal, SyncRun};
 use crate::ops::sync::visibility::ForkVisibility;
 use crate::ops::{commit_statuses, notes};
-use crate::pair::commit::CommitAuthor;
+use crate::pair::commit::SourceAuthor;
 use crate::pair::facts::{
-    BranchOrigin, BranchState, Content, LastAnnouncement, SourceMergeRequest, SourceState, SyncFacts, VisibilityOfPair,
-    WantedContent,
+    Blocked, BranchOrigin, BranchState, DistGitContent, LastAnnouncement, PairVisibility, RequestState,
+    SourceMergeRequest, SyncFacts, WantedContent,
 };
 use crate::pair::markers;
-use crate::pair::note::Blocked;
 use crate::pair::note::ci_results::CiSection;
 use crate::pair::sync_plan::{self, SyncStep};
 use crate::transform::config;
@@ -43,7 +42,7 @@ pub(crate) struct SyncSeen {
     pub(crate) pair: PairFacts,
     /// The tip of source-git's target branch, if that was fetched or the note names it.
     base: Option<CommitId>,
-    authors: Vec<CommitAuthor>,
+    authors: Vec<SourceAuthor>,
 }
 
 impl SyncSeen {
@@ -76,8 +75,8 @@ impl SyncSeen {
     /// Whether the pair has an open merge request from the repository with the bot's branch. GitLab accepted it, so
     /// that repository is dist-git itself or a fork of it.
     pub(crate) fn is_branch_repository_in_use(&self) -> bool {
-        let mut own = self.pair.merge_requests.iter().filter(|own| own.origin == BranchOrigin::There);
-        own.any(|own| own.state == SourceState::Opened)
+        let mut own = self.pair.merge_requests.iter().filter(|own| own.origin == BranchOrigin::Exists);
+        own.any(|own| own.state == RequestState::Opened)
     }
 
     pub(crate) fn branch_tip(&self) -> Option<CommitId> {
@@ -91,7 +90,7 @@ impl SyncSeen {
     /// whether these have to be asked for.
     fn preliminary_facts<'a>(&'a self, run: &SyncRun<'_>) -> SyncFacts<'a> {
         let content = match &self.content {
-            ContentResult::Generated(content) => WantedContent::Content(Content {
+            ContentResult::Generated(content) => WantedContent::Content(DistGitContent {
                 tree: content.tree,
                 base: content.base,
                 base_tree: content.base_tree,
@@ -107,7 +106,7 @@ impl SyncSeen {
             bot: run.bot.user.id,
             source: self.source_facts(run),
             notes: self.pair.notes.clone(),
-            visibility: VisibilityOfPair {
+            visibility: PairVisibility {
                 source: everybody,
                 source_fork: everybody,
                 dist_git: everybody,
@@ -118,17 +117,17 @@ impl SyncSeen {
             dist_git: run.dist_path.clone(),
             merge_requests: self.pair.merge_requests.clone(),
             left_behind: self.pair.left_behind.clone(),
-            told: self.pair.announced.clone(),
+            announced: self.pair.announced.clone(),
             labels: run.session.instance.label.iter().cloned().collect(),
             content,
-            manner: run.mode,
+            mode: run.mode,
         }
     }
 
     /// Returns everything that the plan depends on. Asks who may see what only if the plan shows content.
     pub(crate) fn facts<'a>(&'a self, run: &SyncRun<'_>) -> Result<SyncFacts<'a>> {
         let mut facts = self.preliminary_facts(run);
-        let steps = sync_plan::sync(&facts).steps;
+        let steps = sync_plan::plan(&facts).steps;
         let shows = steps.iter().any(SyncStep::shows_content);
         let pushes = steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
         if shows && self.generated().is_some() {
@@ -136,7 +135,7 @@ impl SyncSeen {
             // dist-git: when the original becomes less visible, GitLab detaches its forks and closes their merge
             // requests.
             let is_linked =
-                self.pair.merge_requests.iter().any(|merge_request| merge_request.state == SourceState::Opened);
+                self.pair.merge_requests.iter().any(|merge_request| merge_request.state == RequestState::Opened);
             let same_as_dist_git = is_linked || !self.has_branch_repository();
             facts.visibility = run.observe_visibility(if same_as_dist_git {
                 ForkVisibility::SameAsDistGit
@@ -161,14 +160,17 @@ impl SyncSeen {
     /// Reads the bot's last announcement in each dist-git merge request in which the plan announces something.
     pub(crate) fn observe_announcements(&mut self, run: &SyncRun<'_>) -> Result<()> {
         let facts = self.preliminary_facts(run);
-        let iids = sync_plan::sync(&facts).steps.into_iter().filter_map(|step| match step {
-            SyncStep::Tell { iid, .. } => Some(iid),
+        let iids = sync_plan::plan(&facts).steps.into_iter().filter_map(|step| match step {
+            SyncStep::Announce { iid, .. } => Some(iid),
             _ => None,
         });
         let iids: BTreeSet<_> = iids.collect();
         let Some(project) = self.pair.dist_project else { return Ok(()) };
         let last = |iid| {
-            Ok(LastAnnouncement { merge_request: iid, news: notes::last_announcement(run.session, project, iid)? })
+            Ok(LastAnnouncement {
+                merge_request: iid,
+                announcement: notes::last_announcement(run.session, project, iid)?,
+            })
         };
         self.pair.announced = iids.into_iter().map(last).collect::<Result<_>>()?;
         Ok(())

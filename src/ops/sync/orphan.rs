@@ -6,7 +6,7 @@ use crate::ops::outcome::{Outcome, Preview};
 use crate::ops::reference::MergeRequestReference;
 use crate::ops::session::Session;
 use crate::pair::announcement::{AnnouncedMergeRequest, Announcement};
-use crate::pair::markers::{self, Ended};
+use crate::pair::markers::{self, EndReason};
 use crate::types::error::Result;
 use crate::types::{MergeRequestIid, ProjectPath, StateChange};
 
@@ -27,7 +27,7 @@ pub(crate) fn close(
         tracing::info!("{dist_path}!{} does not tell what it was made from: it is left alone", dist.iid);
         return Ok(Outcome::Nothing);
     };
-    if record.ended == Some(Ended::Closed) {
+    if record.ended == Some(EndReason::Closed) {
         return Ok(Outcome::Nothing);
     }
     if session.is_dry_run() {
@@ -40,7 +40,7 @@ pub(crate) fn close(
         let about = AnnouncedMergeRequest { path: &source_git.project, merge_request: source_git.iid, url: "" };
         notes::announce(session, dist.target_project_id, dist.iid, &Announcement::Gone, about)?;
     }
-    record.ended = Some(Ended::Closed);
+    record.ended = Some(EndReason::Closed);
     let description = markers::replace_record(&dist.description, &record);
     let edit = MergeRequestEdit { description, state: Some(StateChange::Close), ..MergeRequestEdit::default() };
     session.forge.edit_merge_request(dist_path, dist.iid, &edit)?;

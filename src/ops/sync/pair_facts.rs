@@ -3,9 +3,9 @@
 use crate::forge::{self, MergeRequest, MergeRequestQuery, MergeRequestState, Note, StateFilter};
 use crate::ops::notes;
 use crate::ops::sync::run::SyncRun;
-use crate::pair::commit::CommitAuthor;
+use crate::pair::commit::SourceAuthor;
 use crate::pair::facts::{
-    BranchOrigin, DistGitMergeRequest, LastAnnouncement, SourceMergeRequest, SourceNote, SourceState,
+    BranchOrigin, DistGitMergeRequest, LastAnnouncement, RequestState, SourceMergeRequest, SourceNote,
 };
 use crate::pair::title::Draft;
 use crate::pair::{branch, markers, sync_plan};
@@ -140,13 +140,13 @@ impl SyncRun<'_> {
     }
 
     /// Returns the authors of a merged merge request's commits. Asks GitLab, because the branch may be gone.
-    pub(crate) fn authors_of_merged(&self) -> Result<Vec<CommitAuthor>> {
+    pub(crate) fn authors_of_merged(&self) -> Result<Vec<SourceAuthor>> {
         let commits = self.session.forge.merge_request_commits(self.source.target_project_id, self.source.iid);
         let mut authors = Vec::new();
         for commit in commits.take(MAX_COMMITS) {
             let forge::Commit { author_name, author_email, parent_ids, .. } = commit?;
             if parent_ids.len() < 2 {
-                authors.push(CommitAuthor { name: author_name.into(), email: author_email.into() });
+                authors.push(SourceAuthor { name: author_name.into(), email: author_email.into() });
             }
         }
         authors.reverse();
@@ -178,7 +178,7 @@ pub(crate) fn source_facts(
             .merge_commit_sha
             .or(seen.squash_commit_sha)
             .or(seen.sha)
-            .filter(|_| state == SourceState::Merged),
+            .filter(|_| state == RequestState::Merged),
         title: seen.title.clone(),
         description: seen.description.clone(),
         draft: if seen.draft { Draft::Yes } else { Draft::No },
@@ -199,7 +199,7 @@ pub(crate) fn dist_git_facts(seen: &MergeRequest) -> Option<DistGitMergeRequest>
         state: state_of(seen.state),
         closed_by: seen.closed_by.as_ref().map(|user| user.id),
         branch: seen.source_branch.parse().ok()?,
-        origin: if seen.source_project_id.is_some() { BranchOrigin::There } else { BranchOrigin::Gone },
+        origin: if seen.source_project_id.is_some() { BranchOrigin::Exists } else { BranchOrigin::Gone },
         title: seen.title.clone(),
         description: seen.description.clone(),
     })
@@ -214,13 +214,13 @@ pub(crate) fn texts_are_current(path: &ProjectPath, of: &MergeRequest, dist: &Me
     sync_plan::texts_are_current(&source_facts(of, path.clone(), target, head), &dist)
 }
 
-fn state_of(state: MergeRequestState) -> SourceState {
+fn state_of(state: MergeRequestState) -> RequestState {
     match state {
-        MergeRequestState::Opened => SourceState::Opened,
-        MergeRequestState::Merged => SourceState::Merged,
+        MergeRequestState::Opened => RequestState::Opened,
+        MergeRequestState::Merged => RequestState::Merged,
         // GitLab is merging it. Whatever the result, nobody closed it.
-        MergeRequestState::Locked => SourceState::Opened,
-        MergeRequestState::Closed | MergeRequestState::Unknown => SourceState::Closed,
+        MergeRequestState::Locked => RequestState::Opened,
+        MergeRequestState::Closed | MergeRequestState::Unknown => RequestState::Closed,
     }
 }
 

@@ -125,13 +125,13 @@ impl SyncRun<'_> {
                         labels: labels.clone(),
                     }
                 }
-                SyncStep::Tell { iid, news } => {
+                SyncStep::Announce { iid, announcement: news } => {
                     let source = &facts.source;
                     let about =
                         AnnouncedMergeRequest { path: &source.path, merge_request: source.iid, url: &source.url };
                     PlannedSync::Tell { merge_request: iid.0, text: TextChange::new(announcement::note(news, about)) }
                 }
-                SyncStep::EditMergeRequest { iid, title, description, turn } => {
+                SyncStep::EditMergeRequest { iid, title, description, state_change: turn } => {
                     let current =
                         facts.merge_requests.iter().chain(&facts.left_behind).find(|current| current.iid == *iid);
                     let title = title.as_ref().map(|after| TextChange::from(current.map(|t| t.title.as_str()), after));

@@ -2,7 +2,7 @@
 
 use crate::forge::{Project, ProjectRef};
 use crate::ops::sync::run::SyncRun;
-use crate::pair::facts::VisibilityOfPair;
+use crate::pair::facts::PairVisibility;
 use crate::types::Visibility;
 use crate::types::error::{ForgeError, Result};
 
@@ -17,7 +17,7 @@ pub(crate) enum ForkVisibility {
 
 impl SyncRun<'_> {
     /// Returns who may see what. Recent GitLab versions say the visibility of the original along with that of a fork.
-    pub(crate) fn observe_visibility(&self, fork_visibility: ForkVisibility) -> Result<VisibilityOfPair> {
+    pub(crate) fn observe_visibility(&self, fork_visibility: ForkVisibility) -> Result<PairVisibility> {
         let target = self.source.target_project_id;
         // A deleted fork shows no more than the merge request does.
         let from = self.source.source_project_id.unwrap_or(target);
@@ -37,7 +37,7 @@ impl SyncRun<'_> {
         };
         if source.min(source_fork) == Visibility::Public {
             let (dist_git, bot_fork) = (Visibility::Public, Visibility::Public);
-            return Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork });
+            return Ok(PairVisibility { source, source_fork, dist_git, bot_fork });
         }
         let or_public = |shown: Option<Visibility>| shown.unwrap_or(Visibility::Public);
         let fork = match fork_visibility {
@@ -56,7 +56,7 @@ impl SyncRun<'_> {
             None => or_public(self.visible_project((&self.dist_path).into())?.and_then(|project| project.visibility)),
         };
         let bot_fork = fork.map_or(dist_git, |fork| or_public(fork.and_then(|fork| fork.visibility)));
-        Ok(VisibilityOfPair { source, source_fork, dist_git, bot_fork })
+        Ok(PairVisibility { source, source_fork, dist_git, bot_fork })
     }
 
     /// Returns a project if the bot may see it.

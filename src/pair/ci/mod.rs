@@ -1,130 +1,118 @@
-//! What dist-git's CI says of a commit: pipelines and jobs with their states, and what GitLab makes of several.
+//! The results of dist-git's CI for a commit: pipelines, jobs, their states, and the state of several jobs together.
 //!
-//! Names of jobs and stages are hostile: whoever shows them makes them fit for their place.
+//! Names of jobs and stages may be hostile. Whoever shows one must make it harmless for its place.
 
 use chrono::{DateTime, Utc};
 
 use crate::types::{CiState, CommitId, PipelineId};
 
-/// The job of `ci-templates/dist-git.yml` that reports its own pipeline. While it does so it cannot have ended, so the
-/// pipeline's state is that of the others.
+/// The job of `ci-templates/dist-git.yml` that reports its own pipeline. It is still running when it does so. The state
+/// of the pipeline is therefore that of the other jobs.
 pub const REPORT_JOB: &str = "source-git-bot: report";
 
 /// Whether a job's failure makes its pipeline fail (`allow_failure` in the CI configuration).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// It does.
     #[default]
     Fails,
-    /// It makes the pipeline pass with warnings; of a manual job, the pipeline does not wait for it.
+    /// The pipeline passes with warnings. It does not wait for such a job if it is a manual one.
     Warns,
 }
 
-/// A job, or a trigger job with the pipeline that it started.
+/// A job, or a trigger job and the pipeline that it started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CiJob {
-    /// Its number: the order in which GitLab made the jobs.
+    /// GitLab numbers jobs in the order in which it creates them.
     pub id: u64,
-    /// Its stage.
     pub stage: String,
-    /// Its name.
     pub name: String,
-    /// Its state.
     pub state: CiState,
-    /// What its failure means.
     pub on_failure: OnFailure,
-    /// Why it failed, in GitLab's one word: `script_failure`.
+    /// GitLab's word for why it failed, such as `script_failure`.
     pub failure_reason: Option<String>,
     /// How long it ran, in seconds.
     pub seconds: Option<u64>,
-    /// Its page.
+    /// The address of its page.
     pub url: String,
-    /// When it last changed, as far as GitLab tells.
+    /// When it last changed, if GitLab says.
     pub changed_at: Option<DateTime<Utc>>,
-    /// The jobs of the pipeline that it started, where it started one that may be seen.
+    /// The jobs of the pipeline that it started, if it started one that the bot may show.
     pub downstream: Vec<Self>,
 }
 
-/// A pipeline with its jobs; jobs that were retried are not among them.
+/// A pipeline with its jobs, without those that were retried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CiPipeline {
-    /// Its number.
     pub id: PipelineId,
-    /// Its page.
+    /// The address of its page.
     pub url: String,
     /// The state that GitLab gives it.
     pub state: CiState,
-    /// Whether any of it has ever run.
     pub begun: Begun,
-    /// When it last changed.
     pub changed_at: Option<DateTime<Utc>>,
-    /// Why there are no jobs: the CI configuration cannot be read.
+    /// Why there are no jobs: GitLab cannot read the CI configuration.
     pub configuration_error: Option<String>,
     /// Its jobs and trigger jobs, in GitLab's order.
     pub jobs: Vec<CiJob>,
 }
 
-/// Whether any of a pipeline has run.
+/// Whether any job of a pipeline has started to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
-    /// Something has, or is running.
     Yes,
-    /// All of it still waits.
     No,
 }
 
-/// What dist-git's CI says of one source-git commit.
+/// The results of dist-git's CI for one source-git commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CiResults {
     /// The source-git commit.
     pub commit: CommitId,
-    /// The dist-git commit that was tested, or is to be.
+    /// The dist-git commit that CI tested, or will test.
     pub tested: CommitId,
-    /// The newest pipeline for it, where there is one.
+    /// The newest pipeline for it, if there is one.
     pub pipeline: Option<CiPipeline>,
-    /// Whether the dist-git merge request is open.
-    pub merge_request: MergeRequestIs,
+    pub merge_request: MergeRequestPhase,
 }
 
-/// Whether the dist-git merge request is open.
+/// Whether the dist-git merge request is open and still about the tested commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MergeRequestIs {
-    /// It is.
+pub enum MergeRequestPhase {
     Open,
-    /// It was closed or merged: what has not begun to run may well never do so.
+    /// It was closed or merged. Jobs that have not started may never start.
     Ended,
-    /// It is, and holds a newer commit by now.
-    PastIt,
+    /// It is open, but holds a newer commit by now.
+    MovedOn,
 }
 
-/// A state made of several.
+/// The state of several jobs together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Composite {
-    /// The state.
+pub struct CompositeState {
     pub state: CiState,
-    /// Whether jobs failed whose failure is allowed.
+    /// Whether jobs failed that are allowed to fail.
     pub has_warnings: bool,
 }
 
 impl CiPipeline {
-    /// Returns the jobs that count: all but those that report this very pipeline.
+    /// Returns the jobs that count: all except those that report this very pipeline.
     pub fn counted(&self) -> impl Iterator<Item = &CiJob> {
         self.jobs.iter().filter(|job| job.name != REPORT_JOB)
     }
 
-    /// Returns the state of the jobs that count. A pipeline without any has the state that GitLab gives it.
-    pub fn composite(&self) -> Composite {
-        let made = composite(self.counted().map(|job| (job.state, job.on_failure)));
-        let mut made = made.unwrap_or(Composite { state: self.state, has_warnings: false });
-        // Between two jobs everything may wait for a moment: for people, what has begun is running.
-        if made.state == CiState::Pending && self.begun == Begun::Yes {
-            made.state = CiState::Running;
+    /// Returns the state of the jobs that count. A pipeline without such jobs has the state that GitLab gives it.
+    pub fn composite(&self) -> CompositeState {
+        let of_jobs = composite(self.counted().map(|job| (job.state, job.on_failure)));
+        let mut composite = of_jobs.unwrap_or(CompositeState { state: self.state, has_warnings: false });
+        // Between two jobs, all remaining ones may be pending for a moment. To people, a pipeline that has begun is
+        // running.
+        if composite.state == CiState::Pending && self.begun == Begun::Yes {
+            composite.state = CiState::Running;
         }
-        made
+        composite
     }
 
-    /// Returns the state of the jobs that count, or running while they have ended and a pipeline that they started has
-    /// not: a trigger job need not wait for that.
+    /// Returns the state of the jobs that count. While these have ended but a pipeline that they started has not, that
+    /// is running: a trigger job need not wait for its pipeline.
     pub fn state_with_downstream(&self) -> CiState {
         let state = self.composite().state;
         let mut downstream = self.counted().flat_map(|job| &job.downstream);
@@ -133,19 +121,19 @@ impl CiPipeline {
         if state.is_final() && !downstream.all(has_settled) { CiState::Running } else { state }
     }
 
-    /// Returns when anything that counts last changed.
+    /// Returns when a job that counts last changed.
     pub fn as_of(&self) -> Option<DateTime<Utc>> {
         let downstream = self.counted().flat_map(|job| &job.downstream);
         let of_jobs = self.counted().chain(downstream).filter_map(|job| job.changed_at).max();
-        // The pipeline itself changes with the job that reports it as well.
+        // Not the pipeline's own time first: it changes with the job that reports it as well.
         of_jobs.or(self.changed_at)
     }
 }
 
-/// Returns the state that GitLab gives to several jobs together; nothing where there are none.
+/// Returns the state that GitLab gives to several jobs together; `None` for no jobs.
 ///
 /// The rules and their order are those of GitLab's `Gitlab::Ci::Status::Composite`.
-pub fn composite(jobs: impl IntoIterator<Item = (CiState, OnFailure)>) -> Option<Composite> {
+pub fn composite(jobs: impl IntoIterator<Item = (CiState, OnFailure)>) -> Option<CompositeState> {
     use CiState::{
         Canceled, Canceling, Created, Failed, Manual, Pending, Preparing, Running, Scheduled, Skipped, Success,
         WaitingForCallback, WaitingForResource,
@@ -155,7 +143,7 @@ pub fn composite(jobs: impl IntoIterator<Item = (CiState, OnFailure)>) -> Option
         match (on_failure, state) {
             (OnFailure::Warns, Failed | Canceled) => has_warnings = true,
             (OnFailure::Warns, Manual) => has_ignored = true,
-            // Its state says nothing, so it decides nothing unless everything else has ended.
+            // An unknown state decides only if everything else has ended.
             (_, CiState::Unknown) => states.push(Pending),
             (_, state) => states.push(state),
         }
@@ -188,7 +176,7 @@ pub fn composite(jobs: impl IntoIterator<Item = (CiState, OnFailure)>) -> Option
             None => Failed,
         }
     };
-    Some(Composite { state, has_warnings })
+    Some(CompositeState { state, has_warnings })
 }
 
 #[cfg(test)]

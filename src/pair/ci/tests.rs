@@ -5,9 +5,9 @@ fn states(words: &str, on_failure: OnFailure) -> Vec<(CiState, OnFailure)> {
     words.split(' ').map(|word| (state(word), on_failure)).collect()
 }
 
-/// The rows of GitLab's own specification of this state (composite_spec.rb).
+/// The rows of GitLab's own test of this state (composite_spec.rb).
 #[test]
-fn several_states_are_one_by_gitlabs_rules() {
+fn combines_states_by_gitlabs_rules() {
     for (words, expected) in [
         ("skipped", "skipped"),
         ("skipped success", "success"),
@@ -42,7 +42,7 @@ fn several_states_are_one_by_gitlabs_rules() {
 }
 
 #[test]
-fn a_state_that_is_not_known_is_taken_for_waiting() {
+fn takes_an_unknown_state_for_pending() {
     let found = composite(states("success teleporting", OnFailure::Fails)).unwrap();
     assert_eq!(found.state, CiState::Running);
     assert_eq!(composite(states("teleporting", OnFailure::Fails)).unwrap().state, CiState::Pending);
@@ -62,14 +62,14 @@ fn pipeline(jobs: &[(&str, CiState)]) -> CiPipeline {
 }
 
 #[test]
-fn the_job_that_reports_does_not_count() {
+fn the_reporting_job_does_not_count() {
     let reported = pipeline(&[("build", CiState::Success), (REPORT_JOB, CiState::Running)]);
     assert_eq!(reported.composite().state, CiState::Success);
     assert_eq!(pipeline(&[(REPORT_JOB, CiState::Running)]).composite().state, CiState::Running);
 }
 
 #[test]
-fn what_has_begun_is_running_between_two_jobs() {
+fn a_pipeline_is_running_between_two_jobs() {
     let between = pipeline(&[("build", CiState::Pending)]);
     assert_eq!(between.composite().state, CiState::Running);
     assert_eq!(CiPipeline { begun: Begun::No, ..between }.composite().state, CiState::Pending);

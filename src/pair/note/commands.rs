@@ -1,30 +1,28 @@
-//! What people read of the commands: the list at the end of the bot's note, and the one comment that explains them.
+//! The texts about commands: the list at the end of the bot's note, and the comment that explains them.
 
 use std::fmt::Write as _;
 
 use crate::pair::markers;
 use crate::pair::slash_command::SlashCommand;
 
-/// The commands, in the order in which people have use for them.
+/// The commands, the most useful first.
 const ALL: [SlashCommand; 4] = [SlashCommand::Retest, SlashCommand::Sync, SlashCommand::Recreate, SlashCommand::Help];
 
-/// The bot's reactions to a comment, by GitLab's names for emoji.
+/// The bot's reaction to a comment: an emoji.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
-    /// It has begun.
     Begun,
-    /// It is done.
     Done,
-    /// It is not done, because it may not be or because there is nothing to do it to.
+    /// The author may not ask for it, or there is nothing to do it to.
     Refused,
-    /// It was not understood.
+    /// The bot does not understand the comment.
     Unknown,
-    /// It was tried, and failed.
+    /// The bot tried it, and failed.
     Failed,
 }
 
 impl Reaction {
-    /// Returns the emoji's name, without colons.
+    /// Returns GitLab's name of the emoji, without colons.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Begun => "eyes",
@@ -36,7 +34,7 @@ impl Reaction {
     }
 }
 
-/// Returns the folded list for the end of the note.
+/// Returns the list for the end of the note, folded up.
 pub(super) fn section() -> String {
     let mut text = format!(
         "{}\n<details><summary>Commands</summary>\n\nWrite one as a comment here, on a line of its own. The bot answers with a \
@@ -61,7 +59,7 @@ pub fn help() -> String {
     for command in ALL {
         let _ = writeln!(text, "| `/dist-git {}` | {} | {} |", command.word(), in_full(command), who(command));
     }
-    let said = [
+    let meanings = [
         (Reaction::Begun, "begun"),
         (Reaction::Done, "done"),
         (
@@ -71,19 +69,20 @@ pub fn help() -> String {
         (Reaction::Unknown, "not understood"),
         (Reaction::Failed, "tried and failed: if this merge request is the cause, the bot's note says why"),
     ];
-    let said: Vec<_> = said.iter().map(|(reaction, meaning)| format!(":{}: {meaning}", reaction.name())).collect();
+    let meanings: Vec<_> =
+        meanings.iter().map(|(reaction, meaning)| format!(":{}: {meaning}", reaction.name())).collect();
     let _ = write!(
         text,
         "\nA command stands at the start of a line, with nothing after it; upper or lower case. Of several in one \
          comment the first counts, and none in code or in a quotation does. The bot answers with reactions: {}. To ask again, \
          write another comment. This explanation comes once.\n\n{}",
-        said.join("; "),
+        meanings.join("; "),
         markers::HELP
     );
     text
 }
 
-/// Whether a note of the bot is the one that explains the commands.
+/// Whether a comment of the bot is the one that explains the commands.
 pub fn is_help(body: &str) -> bool {
     body.contains(markers::HELP)
 }
@@ -129,7 +128,7 @@ mod tests {
     use crate::pair::slash_command;
 
     #[test]
-    fn the_note_lists_the_commands() {
+    fn lists_the_commands() {
         insta::assert_snapshot!(section(), @r#"
         <!-- source-git-bot v1: commands -->
         <details><summary>Commands</summary>
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_explains_them() {
+    fn explains_the_commands() {
         insta::assert_snapshot!(help(), @r#"
         **What you can ask the bot for**, with a comment on this merge request:
 
@@ -167,8 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_bot_writes_is_no_command() {
-        assert_eq!(slash_command::asked(&section()), None);
-        assert_eq!(slash_command::asked(&help()), None);
+    fn the_bots_own_texts_are_no_commands() {
+        assert_eq!(slash_command::parse(&section()), None);
+        assert_eq!(slash_command::parse(&help()), None);
     }
 }

@@ -1,47 +1,46 @@
-//! The part of the bot's note that says who can start a pipeline in dist-git, after somebody has asked for one that the
+//! The section of the bot's note that says who can start a pipeline in dist-git, after somebody asked for one that the
 //! bot may not start.
 //!
-//! It holds for the commit and the pipeline that were the newest then: a push, or a pipeline that somebody started, makes
-//! it go away.
+//! The section is about the commit and the pipeline that were the newest at that time. It goes away with the next push,
+//! and with the next pipeline that somebody starts.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::pair::facts::SourceNote;
+use crate::pair::facts::{DistGitLink, SourceNote};
 use crate::pair::note::ci_results::CiSection;
-use crate::pair::note::{DistGitLink, NoteBody};
+use crate::pair::note::verdict::NoteBody;
 use crate::pair::{markers, sanitize};
 use crate::types::{CommitId, PipelineId};
 
-/// The least time between the newest pipeline of a merge request and one that is asked for.
-const LEAST: TimeDelta = TimeDelta::minutes(10);
+/// The least time between two pipelines of a merge request, if somebody asks for the second one.
+const MIN_INTERVAL: TimeDelta = TimeDelta::minutes(10);
 
-/// Whether the newest pipeline of a merge request was made so lately that there is no use for another one, at
-/// GitLab's time `now`.
+/// Whether the newest pipeline of a merge request is too young for another one. `now` is GitLab's time.
 pub fn is_too_soon(newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-    newest.is_some_and(|made| now.signed_duration_since(made) < LEAST)
+    newest.is_some_and(|created| now.signed_duration_since(created) < MIN_INTERVAL)
 }
 
-/// The part, as a note shows it.
+/// The hint, as a note shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunSection {
+pub struct RetestHint {
     state: RetestHintState,
     /// What people read.
-    said: String,
+    text: String,
 }
 
-/// What the bot keeps with it.
+/// What the bot keeps with the section, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct RetestHintState {
-    /// The source-git commit that the note speaks of.
+    /// The source-git commit that the note is about.
     commit: CommitId,
-    /// The pipeline whose results it shows.
+    /// The pipeline whose results the note shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pipeline: Option<PipelineId>,
 }
 
-impl RunSection {
-    /// Returns the part for the note `body`; `reason` is GitLab's. Nothing where the note is none of the bot's.
+impl RetestHint {
+    /// Returns the section for the note `body`; `None` if that is not the bot's note. `reason` is GitLab's answer.
     pub fn new(body: &str, dist_git: &DistGitLink, reason: &str) -> Option<Self> {
         let commit = markers::read_note(body)?.commit;
         let pipeline = CiSection::read(body).and_then(|results| results.state.pipeline);
@@ -50,124 +49,79 @@ impl RunSection {
             nothing if nothing.is_empty() => String::new(),
             reason => format!(" GitLab's answer to the bot: {reason}"),
         };
-        let said = format!(
+        let text = format!(
             "**Somebody asked for a new test run in dist-git, and the bot may not start one.** Whoever may run pipelines there \
              can, such as a Developer of {}: with the button *Run pipeline* among [the pipelines of \
              {project}!{merge_request}]({url}/pipelines).{reason}",
             sanitize::code(project.as_str().as_bytes())
         );
-        Some(Self { state: RetestHintState { commit, pipeline }, said })
+        Some(Self { state: RetestHintState { commit, pipeline }, text })
     }
 
-    /// Returns the part that a note goes on to show: the one that it has, where it still holds.
-    pub(crate) fn of_note(
+    /// Returns the section of the first of `notes`, if it is still valid in a note with this body, commit and results.
+    pub(in crate::pair) fn kept(
         notes: &[&SourceNote],
-        says: &NoteBody<'_>,
+        body: &NoteBody<'_>,
         commit: CommitId,
         results: Option<&CiSection>,
     ) -> Option<Self> {
         let known = Self::read(&notes.first()?.body)?;
         let now = RetestHintState { commit, pipeline: results.and_then(|results| results.state.pipeline) };
-        (matches!(says, NoteBody::Synced { .. }) && known.state == now).then_some(known)
+        (matches!(body, NoteBody::Synced { .. }) && known.state == now).then_some(known)
     }
 
-    /// Returns the part in the bot's note `body`, where it has one.
+    /// Reads the section from the bot's note `body`; `None` if it has no such section.
     pub fn read(body: &str) -> Option<Self> {
-        let (state, said) = markers::read_section(markers::RUN, body)?;
-        Some(Self { state, said: said.replace("\r\n", "\n") })
+        let (state, text) = markers::read_section(markers::RETEST_HINT, body)?;
+        Some(Self { state, text: text.replace("\r\n", "\n") })
     }
 
-    /// Returns the text for a note, markers included.
-    pub(super) fn text(&self) -> String {
-        markers::section(markers::RUN, &self.said, &self.state)
+    /// Returns the section with its markers.
+    pub(super) fn render(&self) -> String {
+        markers::section(markers::RETEST_HINT, &self.text, &self.state)
     }
 
-    /// Returns the note `body` with this part in the place of its own, or where a note has it.
+    /// Returns the note `body` with this section in place of the old one, or in the place for a new one.
     pub fn replace_in(&self, body: &str) -> String {
-        markers::replace_section(markers::RUN, body, &self.text())
+        markers::replace_section(markers::RETEST_HINT, body, &self.render())
     }
 
-    /// Returns the note `body` without this part; nothing where it has none.
+    /// Returns the note `body` without this section; `None` if it has no such section.
     pub fn removed_from(body: &str) -> Option<String> {
-        markers::remove_section(markers::RUN, body)
+        markers::remove_section(markers::RETEST_HINT, body)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pair::note::{Blocked, DistGitState, PairNote};
+    use crate::pair::markers::NoteState;
     use crate::types::MergeRequestIid;
 
-    const COMMIT: CommitId = CommitId::from_bytes([0x1a; 20]);
+    #[test]
+    fn allows_one_pipeline_in_ten_minutes() {
+        let created = DateTime::from_timestamp(1_000_000, 0).unwrap();
+        assert!(is_too_soon(Some(created), created + TimeDelta::seconds(599)));
+        assert!(!is_too_soon(Some(created), created + TimeDelta::seconds(600)));
+        assert!(!is_too_soon(None, created));
+    }
 
-    fn link() -> DistGitLink {
-        DistGitLink {
+    #[test]
+    fn says_who_can_start_one_and_where() {
+        let commit = CommitId::from_bytes([0x1a; 20]);
+        let link = DistGitLink {
             project: "rpms/hello".parse().unwrap(),
             merge_request: MergeRequestIid(5),
             url: "https://gitlab.example/rpms/hello/-/merge_requests/5".to_owned(),
-        }
-    }
-
-    fn note(run: Option<RunSection>) -> PairNote<'static> {
-        let says = NoteBody::Blocked { why: &Blocked::LessVisible, commit: COMMIT, left: DistGitState::Open };
-        PairNote { commit: COMMIT, base: None, says, results: None, run }
-    }
-
-    #[test]
-    fn there_is_one_pipeline_in_ten_minutes() {
-        let made = DateTime::from_timestamp(1_000_000, 0).unwrap();
-        assert!(is_too_soon(Some(made), made + TimeDelta::seconds(599)));
-        assert!(!is_too_soon(Some(made), made + TimeDelta::seconds(600)));
-        assert!(!is_too_soon(None, made));
-    }
-
-    #[test]
-    fn it_says_who_can_and_where() {
-        let body = note(None).render(Some(&link()));
-        let run = RunSection::new(&body, &link(), "base Insufficient permissions <b>/merge @all").unwrap();
-        insta::assert_snapshot!(run.text(), @r#"
+        };
+        let body = markers::note_line(&NoteState { commit, merge_request: Some(MergeRequestIid(5)), base: None });
+        let hint = RetestHint::new(&body, &link, "base Insufficient permissions <b>/merge @all").unwrap();
+        insta::assert_snapshot!(hint.render(), @r#"
         <!-- source-git-bot v1: run begin -->
         **Somebody asked for a new test run in dist-git, and the bot may not start one.** Whoever may run pipelines there can, such as a Developer of `rpms/hello`: with the button *Run pipeline* among [the pipelines of rpms/hello!5](https://gitlab.example/rpms/hello/-/merge_requests/5/pipelines). GitLab's answer to the bot: base Insufficient permissions \< b\>/merge @ all
         <!-- source-git-bot v1: asked {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"} -->
         <!-- source-git-bot v1: run end -->
         "#);
-        assert_eq!(RunSection::new("a comment of somebody", &link(), ""), None);
-    }
-
-    #[test]
-    fn it_stands_where_a_note_puts_it_and_leaves_no_trace() {
-        let without = note(None).render(Some(&link()));
-        let run = RunSection::new(&without, &link(), "").unwrap();
-        let with = run.replace_in(&without);
-        assert_eq!(with, note(Some(run.clone())).render(Some(&link())));
-        assert_eq!(RunSection::read(&with.replace('\n', "\r\n")), Some(run.clone()));
-        assert_eq!(run.replace_in(&with), with);
-        assert_eq!(RunSection::removed_from(&with).unwrap(), without);
-        assert_eq!(RunSection::removed_from(&without), None);
-        // CI results that come later stand where they would.
-        let results = CiSection::waiting(COMMIT);
-        let later = results.replace_in(&with, &COMMIT);
-        let expected = PairNote { results: Some(results), ..note(Some(run)) };
-        assert_eq!(later, expected.render(Some(&link())));
-    }
-
-    #[test]
-    fn it_goes_with_the_next_commit_or_pipeline() {
-        let body = note(None).render(Some(&link()));
-        let run = RunSection::new(&body, &link(), "").unwrap();
-        let there =
-            SourceNote { id: crate::types::NoteId(1), author: crate::types::UserId(1), body: run.replace_in(&body) };
-        let report = crate::pair::note::tests::report();
-        let synced =
-            NoteBody::Synced { report: &report, upstream: None, holds: crate::pair::note::Holds::MergeRequest };
-        let waiting = CiSection::waiting(COMMIT);
-        assert_eq!(RunSection::of_note(&[&there], &synced, COMMIT, Some(&waiting)), Some(run));
-        let mut tested = waiting.clone();
-        tested.state.pipeline = Some(PipelineId(7));
-        assert_eq!(RunSection::of_note(&[&there], &synced, COMMIT, Some(&tested)), None);
-        let next = CommitId::from_bytes([2; 20]);
-        assert_eq!(RunSection::of_note(&[&there], &synced, next, Some(&waiting)), None);
-        assert_eq!(RunSection::of_note(&[&there], &NoteBody::Closed, COMMIT, Some(&waiting)), None);
+        assert_eq!(RetestHint::new("a comment of somebody", &link, ""), None);
     }
 }

@@ -1,6 +1,11 @@
+use crate::pair::facts::{Blocked, SourceNote, UpstreamChange};
+use crate::pair::note::ci_results::tests as ci_results;
 use crate::pair::note::*;
-use crate::transform::report::{AppliedBySpec, PatchCommit, Upstream};
-use crate::types::{RepoPath, TreeId};
+use crate::transform::report::{
+    AppliedBySpec, FileChange, FileReport, MergeReport, PatchChange, PatchCommit, PatchReport, ProofReport,
+    TransformReport, Upstream,
+};
+use crate::types::{Finding, MergeRequestIid, NoteId, PipelineId, Refusal, RepoPath, Subject, TreeId, UserId};
 
 const COMMIT: CommitId = CommitId::from_bytes([0x1a; 20]);
 
@@ -14,7 +19,7 @@ fn patch(file: &str, change: PatchChange, subject: &str) -> PatchReport {
     PatchReport { file: file.to_owned(), change, number: None, commits }
 }
 
-pub(crate) fn report() -> TransformReport {
+fn report() -> TransformReport {
     TransformReport {
         package: Some("hello".to_owned()),
         source: COMMIT,
@@ -46,18 +51,18 @@ fn link() -> DistGitLink {
     }
 }
 
-fn blocked(why: &Blocked, left: DistGitState) -> NoteBody<'_> {
-    NoteBody::Blocked { why, commit: COMMIT, left }
+fn blocked(why: &Blocked, dist_git: DistGitState) -> NoteBody<'_> {
+    NoteBody::Blocked { why, commit: COMMIT, dist_git }
 }
 
-fn render(says: NoteBody<'_>, dist_git: Option<&DistGitLink>) -> String {
-    PairNote { commit: COMMIT, says, results: None, base: None, run: None }.render(dist_git)
+fn render(body: NoteBody<'_>, dist_git: Option<&DistGitLink>) -> String {
+    PairNote { commit: COMMIT, body, results: None, base: None, retest_hint: None }.render(dist_git)
 }
 
 #[test]
-fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
-    let says = NoteBody::Synced { report: &report(), upstream: None, holds: Holds::MergeRequest };
-    insta::assert_snapshot!(render(says, Some(&link())), @r#"
+fn a_synced_merge_request_shows_where_it_is_and_what_changes() {
+    let body = NoteBody::Synced { report: &report(), upstream: None, synced_with: SyncedWith::MergeRequest };
+    insta::assert_snapshot!(render(body, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
     The distribution builds and tests this package from another repository, called *dist-git*. A bot carries this merge request over to it, so you need not do anything there.
@@ -97,7 +102,7 @@ fn a_synced_merge_request_shows_where_it_is_and_what_it_changes() {
 }
 
 #[test]
-fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
+fn a_changed_upstream_ref_and_dropped_patches_come_first() {
     let mut report = report();
     report.proof.verified = false;
     report.proof.applied_by_spec = AppliedBySpec::No;
@@ -111,8 +116,8 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
             .remedy("write `%autosetup -S git` in the spec file"),
     ];
     let change = UpstreamChange { from: "v0.9".to_owned(), to: "v1.0`**".to_owned() };
-    let says = NoteBody::Synced { report: &report, upstream: Some(&change), holds: Holds::MergeRequest };
-    insta::assert_snapshot!(render(says, Some(&link())), @r#"
+    let body = NoteBody::Synced { report: &report, upstream: Some(&change), synced_with: SyncedWith::MergeRequest };
+    insta::assert_snapshot!(render(body, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
 
     **This merge request changes `upstream_ref` from `v0.9` to `v1.0'**`. This drops one patch:**
@@ -170,16 +175,19 @@ fn a_changed_upstream_ref_and_the_patches_that_go_come_first() {
 }
 
 #[test]
-fn long_lists_are_folded_and_cut() {
+fn folds_and_cuts_long_lists() {
     let mut report = report();
     report.patches = (0..250).map(|n| patch(&format!("{n}.patch"), PatchChange::Added, "x")).collect();
-    let note = render(NoteBody::Synced { report: &report, upstream: None, holds: Holds::MergeRequest }, Some(&link()));
+    let note = render(
+        NoteBody::Synced { report: &report, upstream: None, synced_with: SyncedWith::MergeRequest },
+        Some(&link()),
+    );
     assert!(note.contains("<details><summary>250 patches change</summary>\n\n- added: `0.patch`"), "{note}");
     assert!(note.contains("- … and 150 more\n\n</details>\n\n"), "{note}");
 }
 
 #[test]
-fn a_merge_request_that_changes_nothing_opens_none() {
+fn explains_that_nothing_changes() {
     insta::assert_snapshot!(render(NoteBody::NothingToSync { report: &report() }, None), @r#"
     #### In dist-git: no merge request
 
@@ -208,7 +216,7 @@ fn a_merge_request_that_changes_nothing_opens_none() {
 }
 
 #[test]
-fn what_cannot_be_synced_is_explained_with_its_remedy() {
+fn explains_a_refusal_and_how_to_fix_it() {
     let refusal = Refusal::new("the patch `x` does not apply", "rebase the merge request onto its target branch")
         .about_file(&path("src/a|b`c.c"));
     insta::assert_snapshot!(render(blocked(&Blocked::Refused(refusal), DistGitState::Open), Some(&link())), @r#"
@@ -241,7 +249,7 @@ fn what_cannot_be_synced_is_explained_with_its_remedy() {
 }
 
 #[test]
-fn what_is_missing_or_secret_is_explained() {
+fn explains_what_is_missing_or_secret() {
     let project = link().project;
     let branch = "c10s".parse().unwrap();
     insta::assert_snapshot!(render(blocked(&Blocked::NoBranch { project: project.clone(), branch }, DistGitState::Nothing), None), @r#"
@@ -328,7 +336,7 @@ fn what_is_missing_or_secret_is_explained() {
 }
 
 #[test]
-fn what_people_did_in_dist_git_is_told() {
+fn says_what_people_did_in_dist_git() {
     let branch = "c9s-src-7".parse().unwrap();
     insta::assert_snapshot!(render(NoteBody::PersonPushed { branch }, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
@@ -378,13 +386,13 @@ fn what_people_did_in_dist_git_is_told() {
 
     <!-- source-git-bot v1: note {"commit":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","merge_request":5} -->
     "#);
-    for (says, told) in [
+    for (body, words) in [
         (NoteBody::SourceClosed, "was closed, and the dist-git merge request with it"),
         (NoteBody::KeptOpen, "the dist-git merge request was opened again there"),
         (NoteBody::NotHandled { target: "c10s".parse().unwrap() }, "for the branch `c10s` now"),
     ] {
-        let note = render(says, Some(&link()));
-        assert!(note.contains(told), "{note}");
+        let note = render(body, Some(&link()));
+        assert!(note.contains(words), "{note}");
     }
     insta::assert_snapshot!(render(NoteBody::Merged, Some(&link())), @r#"
     #### In dist-git: merge request [redhat/centos-stream/rpms/hello!5](https://gitlab.com/redhat/centos-stream/rpms/hello/-/merge_requests/5)
@@ -412,7 +420,7 @@ fn what_people_did_in_dist_git_is_told() {
 }
 
 #[test]
-fn the_hidden_state_is_read_back() {
+fn reads_back_the_hidden_state() {
     let note = render(NoteBody::Closed, Some(&link()));
     let state = NoteState { commit: COMMIT, merge_request: Some(MergeRequestIid(5)), base: None };
     assert_eq!(markers::read_note(&note), Some(state));
@@ -420,9 +428,67 @@ fn the_hidden_state_is_read_back() {
 }
 
 #[test]
-fn what_gitlab_changes_in_a_body_is_no_difference() {
+fn ignores_what_gitlab_changes_in_a_text() {
     let note = render(NoteBody::Merged, Some(&link()));
     assert!(same(&note, &note.replace("\n\n", "\r\n\r\n")));
     assert!(same(&note, &format!("{note} \n\n")));
     assert!(!same(&note, &format!("{note}x")));
+}
+
+#[test]
+fn keeps_results_and_accepts_others() {
+    let first = CiSection::of(&ci_results::some_results(), None);
+    let second = CiSection::of(&ci_results::results(Vec::new()), None);
+    let (head, next) = (ci_results::commit('a'), ci_results::commit('b'));
+    let note =
+        PairNote { commit: head, body: NoteBody::Closed, results: None, base: None, retest_hint: None }.render(None);
+    let with = first.replace_in(&note, &head);
+    assert_eq!(CiSection::read(&with).unwrap(), first);
+    assert_eq!(markers::read_note(&with), markers::read_note(&note));
+    let replaced = second.replace_in(&with, &next);
+    assert_eq!(CiSection::read(&replaced).unwrap(), second);
+    assert_eq!(first.replace_in(&replaced, &head), with);
+    // GitLab's forms send notes back with other line ends.
+    let edited = with.replace('\n', "\r\n");
+    assert_eq!(CiSection::read(&edited).unwrap(), first);
+}
+
+/// A note on a merge request that cannot be synced.
+fn with_hint(retest_hint: Option<RetestHint>) -> PairNote<'static> {
+    let body = blocked(&Blocked::LessVisible, DistGitState::Open);
+    PairNote { commit: COMMIT, base: None, body, results: None, retest_hint }
+}
+
+#[test]
+fn a_retest_hint_is_where_the_note_puts_it_and_leaves_no_trace() {
+    let without = with_hint(None).render(Some(&link()));
+    let hint = RetestHint::new(&without, &link(), "").unwrap();
+    let with = hint.replace_in(&without);
+    assert_eq!(with, with_hint(Some(hint.clone())).render(Some(&link())));
+    assert_eq!(RetestHint::read(&with.replace('\n', "\r\n")), Some(hint.clone()));
+    assert_eq!(hint.replace_in(&with), with);
+    assert_eq!(RetestHint::removed_from(&with).unwrap(), without);
+    assert_eq!(RetestHint::removed_from(&without), None);
+    // CI results that come later go to their usual place.
+    let results = CiSection::waiting(COMMIT);
+    let later = results.replace_in(&with, &COMMIT);
+    let expected = PairNote { results: Some(results), ..with_hint(Some(hint)) };
+    assert_eq!(later, expected.render(Some(&link())));
+}
+
+#[test]
+fn a_retest_hint_goes_with_the_next_commit_or_pipeline() {
+    let body = with_hint(None).render(Some(&link()));
+    let hint = RetestHint::new(&body, &link(), "").unwrap();
+    let there = SourceNote { id: NoteId(1), author: UserId(1), body: hint.replace_in(&body) };
+    let report = report();
+    let synced = NoteBody::Synced { report: &report, upstream: None, synced_with: SyncedWith::MergeRequest };
+    let waiting = CiSection::waiting(COMMIT);
+    assert_eq!(RetestHint::kept(&[&there], &synced, COMMIT, Some(&waiting)), Some(hint));
+    let mut tested = waiting.clone();
+    tested.state.pipeline = Some(PipelineId(7));
+    assert_eq!(RetestHint::kept(&[&there], &synced, COMMIT, Some(&tested)), None);
+    let next = CommitId::from_bytes([2; 20]);
+    assert_eq!(RetestHint::kept(&[&there], &synced, next, Some(&waiting)), None);
+    assert_eq!(RetestHint::kept(&[&there], &NoteBody::Closed, COMMIT, Some(&waiting)), None);
 }

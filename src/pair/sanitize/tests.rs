@@ -1,7 +1,7 @@
 use crate::pair::sanitize::*;
 
 #[test]
-fn quick_actions_do_not_act() {
+fn quick_actions_do_not_run() {
     for (before, after) in [
         ("/merge", "/ merge"),
         ("text\n/label ~bug", "text\n/ label ~bug"),
@@ -53,7 +53,7 @@ fn references_do_not_refer() {
 }
 
 #[test]
-fn no_pipeline_is_skipped() {
+fn skips_no_pipeline() {
     for (before, after) in [
         ("[ci skip] Fix", "[ ci skip] Fix"),
         ("Fix [CI-Skip][Skip_CI] `[skip-ci]`", "Fix [ CI-Skip][ Skip_CI] `[ skip-ci]`"),
@@ -84,7 +84,7 @@ fn closing_words_do_not_close() {
 }
 
 #[test]
-fn what_the_distribution_reads_stays() {
+fn keeps_what_the_distribution_reads() {
     for text in
         ["Resolves: RHEL-1", "Resolves: bz#12", "Resolves: rhbz#12 (crash)", "Related: bz#1", "x\nReverts: RHEL-12"]
     {
@@ -109,17 +109,7 @@ fn what_the_distribution_reads_stays() {
 }
 
 #[test]
-fn nothing_joins_a_list_that_is_converted() {
-    for (before, after) in [
-        ("Bugzilla: 12, issue https://x/issues/5", "Resolves: bz#12, - issue https://x/issues/5"),
-        ("JIRA: RHEL-1 and issue https://x/issues/5", "Resolves: RHEL-1 and - issue https://x/issues/5"),
-    ] {
-        assert_eq!(markdown(&crate::pair::references::converted(before), 1000), after);
-    }
-}
-
-#[test]
-fn nothing_is_hidden_and_nothing_breaks_out() {
+fn nothing_hides_and_nothing_breaks_out() {
     for (before, after) in [
         ("a <!-- b --> c", "a < !-- b --> c"),
         ("<details><summary>x</summary>", "< details>< summary>x< /summary>"),
@@ -136,7 +126,7 @@ fn nothing_is_hidden_and_nothing_breaks_out() {
 }
 
 #[test]
-fn a_code_block_that_may_be_in_a_list_is_none() {
+fn breaks_up_a_code_block_that_may_be_in_a_list() {
     for (before, after) in [
         // Open to the end of the text.
         ("text\n\n ```\nfoo", "text\n\n `` `\nfoo"),
@@ -153,13 +143,13 @@ fn a_code_block_that_may_be_in_a_list_is_none() {
     }
     let row = "`".repeat(100);
     assert_eq!(markdown(&format!("{row}\nfoo"), 1000), format!("`` {}\nfoo", "`".repeat(98)));
-    // What is parted takes room, which the fence at the end still has.
+    // Broken-up fences take room. There is still enough for the fence at the end.
     let long = markdown(&format!("{}```\n{}", " ```\nx\n".repeat(20), "é\n".repeat(1000)), 200);
     assert!(long.chars().count() <= 200 && long.ends_with("…\n```"), "{long}");
 }
 
 #[test]
-fn the_bots_own_trailers_are_left_out() {
+fn removes_the_bots_own_trailers() {
     let text = "a\nFrom-source-git-commit: 1\n  goes on\nFROM-SOURCE-GIT-COMMIT : 2\nfrom-dist-git-commit:3\nb";
     assert_eq!(message(text, 1000), "a\nb");
     assert_eq!(markdown(text, 1000), "a\nb");
@@ -168,7 +158,7 @@ fn the_bots_own_trailers_are_left_out() {
 }
 
 #[test]
-fn a_text_is_cut_on_the_border_of_a_character() {
+fn cuts_between_characters() {
     assert_eq!(cut("éééé", 4), "éééé");
     assert_eq!(cut("ééééé", 4), "ééé…");
     assert_eq!(cut("x", 0), "");
@@ -193,8 +183,8 @@ fn code_and_sentences_stay_what_they_are() {
 }
 
 #[test]
-fn a_hostile_text_takes_no_longer_than_a_harmless_one() {
-    // Each would take very long where a sign looks at everything behind it.
+fn finishes_on_long_hostile_texts() {
+    // Each would take very long if a sign looked at everything after it.
     for piece in
         ["fix ", "fix: issue ", "Resolves: A-", "@", "<", "&", "> ", "1. ", "```\n", "[", "#1", "`", "GL-", "From-"]
     {
@@ -204,9 +194,5 @@ fn a_hostile_text_takes_no_longer_than_a_harmless_one() {
             assert!(markdown(text, 1 << 20).chars().count() <= 1 << 20);
             assert!(!line(text).contains('\n'));
         }
-    }
-    for piece in ["A-1,", "https://x/A-1,", "https://", "AA-1 ", "a"] {
-        let text = format!("JIRA: {}", piece.repeat((1 << 16) / piece.len()));
-        assert!(crate::pair::references::converted(&text).len() >= text.len());
     }
 }

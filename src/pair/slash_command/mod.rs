@@ -1,62 +1,46 @@
 //! What a comment on a source-git merge request asks the bot for, and who may ask for it.
 //!
-//! A command is the first line that begins with `/dist-git`, in the comment's own words: not in a code block or code span,
-//! not in a quotation, not in what is hidden (CommonMark 0.31, and GitLab's `>>>`). GitLab leaves such a line in the text,
-//! for it takes out only the quick actions that it knows. One comment holds one command: the first. A command takes no
-//! arguments, and a line with more words is not understood, for `/dist-git recreate would be wrong` asks for nothing. Nor
-//! does a comment of more than 16 KiB.
+//! A command is the first line that begins with `/dist-git`, if the line is the author's own words: not in a code block
+//! or code span, not in a quotation, and not hidden. GitLab leaves such a line in the text, because it takes out only
+//! the quick actions that it knows. A comment holds one command: the first. A command takes no arguments. The bot does
+//! not understand a line with more words, because `/dist-git recreate would be wrong` asks for nothing. A comment of
+//! more than 16 KiB asks for nothing either.
 //!
-//! Whose word it is, is the comment's author's. Somebody else can edit a comment only as a Maintainer of the project, who
-//! may give every command anyhow; GitLab's REST API does not tell who edited one, nor whether one was.
+//! The comment's author counts as the one who asks. Only a Maintainer of the project can edit somebody else's comment,
+//! and a Maintainer may give every command anyway. GitLab's REST API does not say who edited a comment, or whether
+//! anybody did.
+
+mod own_lines;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::pair::sanitize;
+use crate::pair::slash_command::own_lines::OwnLines;
 
-/// What a line with a command begins with, in any case.
+/// The beginning of a line with a command, in any case.
 const PREFIX: &str = "/dist-git";
 
-/// The longest comment that asks for anything, in bytes. A line can depend on all that is around it, so that a text of
-/// GitLab's megabyte would be read for minutes; nobody writes a command into one.
+/// The longest comment that asks for anything, in bytes. GitLab accepts a megabyte, but nobody writes a command into so
+/// long a text.
 const LONGEST: usize = 16 << 10;
 
-/// How old a comment may be.
+/// The age at which a comment is too old.
 const MAX_AGE: TimeDelta = TimeDelta::days(1);
 
-/// Elements whose content is quoted, code, struck out or hidden.
-const SET_APART: [&str; 15] = [
-    "blockquote",
-    "cite",
-    "code",
-    "del",
-    "details",
-    "kbd",
-    "pre",
-    "q",
-    "s",
-    "samp",
-    "script",
-    "strike",
-    "style",
-    "template",
-    "textarea",
-];
-
-/// What the bot can be asked for.
+/// A command that people can give the bot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlashCommand {
-    /// To have dist-git's CI run again.
+    /// Run dist-git's CI again.
     Retest,
-    /// To make dist-git's merge request anew, whatever people did there.
+    /// Rebuild the dist-git merge request, whatever people did there.
     Recreate,
-    /// To bring dist-git up to date.
+    /// Bring dist-git up to date.
     Sync,
-    /// To tell what there is to ask for.
+    /// Explain the commands.
     Help,
 }
 
 impl SlashCommand {
-    /// Returns the word.
+    /// Returns the word after `/dist-git`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Retest => "retest",
@@ -67,74 +51,61 @@ impl SlashCommand {
     }
 }
 
-/// What a comment says to the bot.
+/// What a comment that addresses the bot asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlashRequest {
-    /// A command.
     Command(SlashCommand),
     /// Something that the bot does not understand.
     Unknown,
 }
 
-/// Who wrote a comment, seen from the merge request.
+/// The author of a comment, in relation to the merge request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommentAuthor {
-    /// Somebody with the role Developer or above in the source-git project.
+    /// Somebody with the role Developer or a higher one in the source-git project.
     Developer,
-    /// Somebody without it, who opened the merge request.
-    OpenedIt,
-    /// Anybody else.
+    /// Somebody without such a role who opened the merge request.
+    MergeRequestAuthor,
     Stranger,
 }
 
-/// Why a comment is not followed.
+/// Why the bot does not do what a comment asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotFollowed {
-    /// It is too old.
+pub enum CommandRefusal {
     #[error("it is older than a day")]
     Old,
-    /// Its author may not ask for that.
     #[error("its author may not ask for that")]
     NotTheirs,
 }
 
 impl SlashRequest {
-    /// Whether this author may ask for it. Who may give any command may ask for help.
-    pub fn permission(self, author: CommentAuthor) -> Result<(), NotFollowed> {
+    /// Checks whether this author may ask for it. Only people who may give some command may ask for help.
+    pub fn permission(self, author: CommentAuthor) -> Result<(), CommandRefusal> {
         match (author, self) {
             (CommentAuthor::Developer, _) => Ok(()),
-            (CommentAuthor::OpenedIt, Self::Unknown | Self::Command(SlashCommand::Sync | SlashCommand::Help)) => Ok(()),
-            (CommentAuthor::OpenedIt, Self::Command(SlashCommand::Retest | SlashCommand::Recreate))
-            | (CommentAuthor::Stranger, _) => Err(NotFollowed::NotTheirs),
+            (
+                CommentAuthor::MergeRequestAuthor,
+                Self::Unknown | Self::Command(SlashCommand::Sync | SlashCommand::Help),
+            ) => Ok(()),
+            (CommentAuthor::MergeRequestAuthor, Self::Command(SlashCommand::Retest | SlashCommand::Recreate))
+            | (CommentAuthor::Stranger, _) => Err(CommandRefusal::NotTheirs),
         }
     }
 }
 
-/// Whether a comment that was written then is good at GitLab's time `now`. One without a time is not.
-pub fn age(written: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), NotFollowed> {
+/// Checks the age of a comment at GitLab's time `now`. A comment without a time counts as too old.
+pub fn check_age(written: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), CommandRefusal> {
     let age = written.map(|written| now.signed_duration_since(written));
-    if age.is_some_and(|age| age < MAX_AGE) { Ok(()) } else { Err(NotFollowed::Old) }
+    if age.is_some_and(|age| age < MAX_AGE) { Ok(()) } else { Err(CommandRefusal::Old) }
 }
 
-/// Returns what the text of a comment says to the bot; nothing where it says nothing to it.
-pub fn asked(text: &str) -> Option<SlashRequest> {
+/// Returns what a comment asks the bot for; `None` if it does not address the bot.
+pub fn parse(text: &str) -> Option<SlashRequest> {
     if text.len() > LONGEST {
         return None;
     }
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let mut around = Around::default();
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        if let Some(asked) = command(line)
-            && around.are_own_words(rest)
-        {
-            return Some(asked);
-        }
-        around.pass(line);
-        rest = after;
-    }
-    None
+    OwnLines::new(&text).find_map(command)
 }
 
 /// Reads a line as a command.
@@ -148,176 +119,14 @@ fn command(line: &str) -> Option<SlashRequest> {
         return None;
     }
     let mut words = rest.split_whitespace();
-    let known = match (words.next().map(str::to_lowercase).as_deref(), words.next()) {
+    let command = match (words.next().map(str::to_lowercase).as_deref(), words.next()) {
         (None | Some("help"), None) => SlashCommand::Help,
         (Some("retest"), None) => SlashCommand::Retest,
         (Some("recreate"), None) => SlashCommand::Recreate,
         (Some("sync"), None) => SlashCommand::Sync,
         _ => return Some(SlashRequest::Unknown),
     };
-    Some(SlashRequest::Command(known))
-}
-
-/// What the next line stands in.
-#[derive(Debug, Default)]
-struct Around {
-    within: Within,
-    /// Whether a paragraph of a quotation can go on without its `>` ("lazy continuation lines").
-    quoted: bool,
-    /// Whether indentation belongs to an item of a list.
-    in_list: bool,
-    /// The length of the row of backticks that may have opened a code span.
-    code_span: Option<usize>,
-}
-
-#[derive(Debug, Default)]
-enum Within {
-    #[default]
-    Text,
-    Fence {
-        mark: char,
-        length: usize,
-    },
-    /// Between lines of `>>>`.
-    Quotation(usize),
-    Comment,
-    Element {
-        name: &'static str,
-        depth: usize,
-    },
-}
-
-impl Around {
-    /// Whether the next line is in the author's own words; `rest` begins with it.
-    fn are_own_words(&self, rest: &str) -> bool {
-        let paragraph = || rest.lines().take_while(|line| !line.trim().is_empty());
-        let closes = |length| paragraph().any(|line| rows_of_backticks(line).any(|row| row == length));
-        matches!(self.within, Within::Text) && !self.quoted && !self.code_span.is_some_and(closes)
-    }
-
-    /// Goes past a line.
-    fn pass(&mut self, line: &str) {
-        let trimmed = line.trim();
-        match &mut self.within {
-            Within::Text => self.pass_text(line),
-            Within::Fence { mark, length } => {
-                let is_end = trimmed.len() >= *length && trimmed.chars().all(|c| c == *mark);
-                if is_end && (self.in_list || sanitize::fence(line).is_some()) {
-                    self.within = Within::Text;
-                }
-            }
-            Within::Quotation(length) => {
-                if trimmed.len() >= *length && trimmed.bytes().all(|b| b == b'>') {
-                    self.within = Within::Text;
-                }
-            }
-            Within::Comment => {
-                if let Some((_, after)) = line.split_once("-->") {
-                    self.within = Within::Text;
-                    self.pass_inline(after);
-                }
-            }
-            Within::Element { name, depth } => {
-                let (opened, closed) = tags(line, name);
-                *depth = (*depth + opened).saturating_sub(closed);
-                if *depth == 0 {
-                    self.within = Within::Text;
-                }
-            }
-        }
-    }
-
-    fn pass_text(&mut self, line: &str) {
-        let trimmed = line.trim();
-        if trimmed.is_empty() {
-            (self.quoted, self.code_span) = (false, None);
-            return;
-        }
-        let start = sanitize::after_marks(line);
-        let (marks, content) = line.split_at_checked(start).unwrap_or(("", line));
-        let is_item = marks.bytes().any(|b| b"-*+.)".contains(&b));
-        self.in_list = is_item || (self.in_list && line.starts_with([' ', '\t']));
-        let fence = if self.in_list || marks.contains('>') { content } else { line };
-        if let Some((mark, length, _)) = sanitize::fence(fence) {
-            // One within a quotation ends with that, for a paragraph alone goes on without its `>`.
-            (self.quoted, self.code_span) = (false, None);
-            if !marks.contains('>') {
-                self.within = Within::Fence { mark, length };
-            }
-            return;
-        }
-        if marks.contains('>') {
-            self.code_span = None;
-            if trimmed.len() >= 3 && trimmed.bytes().all(|b| b == b'>') {
-                self.within = Within::Quotation(trimmed.len());
-            } else {
-                self.quoted = !content.trim().is_empty();
-            }
-            return;
-        }
-        if is_item {
-            (self.quoted, self.code_span) = (false, None);
-        }
-        self.pass_inline(content);
-    }
-
-    /// Goes past what a line of text holds, as far as the lines after it may be part of it.
-    fn pass_inline(&mut self, content: &str) {
-        let mut rest = content;
-        while let Some(c) = rest.chars().next() {
-            if c == '`' {
-                let after = rest.trim_start_matches('`');
-                let row = rest.len() - after.len();
-                self.code_span = match self.code_span {
-                    None => Some(row),
-                    Some(open) if open == row => None,
-                    open => open,
-                };
-                rest = after;
-                continue;
-            }
-            if self.code_span.is_none() {
-                if let Some(comment) = rest.strip_prefix("<!--") {
-                    let Some((_, after)) = comment.split_once("-->") else {
-                        self.within = Within::Comment;
-                        return;
-                    };
-                    rest = after;
-                    continue;
-                }
-                if let Some(name) = SET_APART.into_iter().find(|name| is_tag(rest, "<", name)) {
-                    let (opened, closed) = tags(rest, name);
-                    if opened > closed {
-                        self.within = Within::Element { name, depth: opened - closed };
-                        return;
-                    }
-                }
-            }
-            let escaped = usize::from(c == '\\' && self.code_span.is_none());
-            rest = rest.char_indices().nth(1 + escaped).and_then(|(at, _)| rest.get(at..)).unwrap_or_default();
-        }
-    }
-}
-
-/// The lengths of the rows of backticks in a line.
-fn rows_of_backticks(line: &str) -> impl Iterator<Item = usize> {
-    line.split(|c| c != '`').map(str::len).filter(|length| *length > 0)
-}
-
-/// How often a line opens an element, and how often it closes it.
-fn tags(line: &str, name: &str) -> (usize, usize) {
-    let count = |open: &str| {
-        line.match_indices('<').filter(|(at, _)| line.get(*at..).is_some_and(|tag| is_tag(tag, open, name))).count()
-    };
-    (count("<"), count("</"))
-}
-
-/// Whether `text` begins with a tag of this name.
-fn is_tag(text: &str, open: &str, name: &str) -> bool {
-    let after = text.strip_prefix(open).and_then(|rest| rest.split_at_checked(name.len()));
-    after.is_some_and(|(found, rest)| {
-        found.eq_ignore_ascii_case(name) && !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-')
-    })
+    Some(SlashRequest::Command(command))
 }
 
 #[cfg(test)]

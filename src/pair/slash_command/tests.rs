@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 
+use crate::pair::slash_command::own_lines::OwnLines;
 use crate::pair::slash_command::*;
 
 const RETEST: Option<SlashRequest> = Some(SlashRequest::Command(SlashCommand::Retest));
 
 #[test]
-fn case_and_white_space_do_not_matter() {
+fn ignores_case_and_white_space() {
     for text in [
         "/dist-git retest",
         "/DIST-GIT   Retest ",
@@ -17,7 +18,7 @@ fn case_and_white_space_do_not_matter() {
         "Old Mac\r/dist-git retest\r",
         "- it failed\n\n/dist-git retest",
     ] {
-        assert_eq!(asked(text), RETEST, "{text:?}");
+        assert_eq!(parse(text), RETEST, "{text:?}");
     }
     for (text, command) in [
         ("/dist-git sync", SlashCommand::Sync),
@@ -26,12 +27,12 @@ fn case_and_white_space_do_not_matter() {
         ("/dist-git", SlashCommand::Help),
         ("/dist-git ", SlashCommand::Help),
     ] {
-        assert_eq!(asked(text), Some(SlashRequest::Command(command)), "{text:?}");
+        assert_eq!(parse(text), Some(SlashRequest::Command(command)), "{text:?}");
     }
 }
 
 #[test]
-fn other_words_are_not_guessed_at() {
+fn does_not_guess_at_other_words() {
     for text in [
         "/dist-git rebuild",
         "/dist-git retest.",
@@ -43,12 +44,12 @@ fn other_words_are_not_guessed_at() {
         "/dist-git re\u{200b}test",
         "/dist-git unknown\n/dist-git retest",
     ] {
-        assert_eq!(asked(text), Some(SlashRequest::Unknown), "{text:?}");
+        assert_eq!(parse(text), Some(SlashRequest::Unknown), "{text:?}");
     }
 }
 
 #[test]
-fn a_line_that_begins_otherwise_is_none() {
+fn ignores_lines_that_begin_otherwise() {
     for text in [
         "",
         "retest",
@@ -67,13 +68,13 @@ fn a_line_that_begins_otherwise_is_none() {
         "\u{200b}/dist-git retest",
         "/dıst-git retest",
     ] {
-        assert_eq!(asked(text), None, "{text:?}");
+        assert_eq!(parse(text), None, "{text:?}");
     }
 }
 
-/// Where CommonMark 0.31 and GitLab show a line as code, as a quotation or not at all.
+/// CommonMark 0.31 and GitLab show these lines as code or as a quotation, or do not show them.
 #[test]
-fn code_quotations_and_what_is_hidden_are_not_the_authors_words() {
+fn ignores_code_quotations_and_hidden_text() {
     for text in [
         // Fenced code (4.5).
         "```\n/dist-git retest\n```",
@@ -112,12 +113,12 @@ fn code_quotations_and_what_is_hidden_are_not_the_authors_words() {
         "<details>\n<details>\n</details>\n/dist-git retest\n</details>",
         "<blockquote>\n\n/dist-git retest\n\n</blockquote>",
     ] {
-        assert_eq!(asked(text), None, "{text:?}");
+        assert_eq!(parse(text), None, "{text:?}");
     }
 }
 
 #[test]
-fn what_comes_after_them_is() {
+fn reads_lines_after_code_quotations_and_hidden_text() {
     for text in [
         "```\ncode\n```\n/dist-git retest",
         "~~~\n```\n~~~\n/dist-git retest",
@@ -135,58 +136,80 @@ fn what_comes_after_them_is() {
         "<precise> and <prefix/>\n/dist-git retest",
         "a `\n\nb `\n/dist-git retest",
     ] {
-        assert_eq!(asked(text), RETEST, "{text:?}");
+        assert_eq!(parse(text), RETEST, "{text:?}");
     }
 }
 
 #[test]
 fn a_long_comment_asks_for_nothing() {
     let padded = |length: usize| format!("/dist-git retest\n{}", "x".repeat(length - "/dist-git retest\n".len()));
-    assert_eq!(asked(&padded(16 << 10)), RETEST);
-    assert_eq!(asked(&padded((16 << 10) + 1)), None);
-    // What took minutes: each line, or tag, looked at all that is behind it.
-    for piece in ["`x\n", "a `\n``\n", "`\n/dist-git\n``", "<s ", "<pre> ", "</q <q></q>"] {
-        for length in [16 << 10, 1 << 20] {
-            let begun = std::time::Instant::now();
-            let _ = asked(&piece.repeat(length / piece.len()));
-            assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{piece:?}");
-        }
+    assert_eq!(parse(&padded(16 << 10)), RETEST);
+    assert_eq!(parse(&padded((16 << 10) + 1)), None);
+}
+
+/// Once, each of these took minutes: each line, or tag, made the bot look at everything after it.
+#[test]
+fn the_time_to_read_a_comment_grows_linearly() {
+    let visited = |piece: &str, length: usize| {
+        let text = piece.repeat(length / piece.len());
+        let mut lines = OwnLines::new(&text);
+        let _ = lines.by_ref().filter_map(command).count();
+        lines.visited()
+    };
+    let long = 1 << 18;
+    for piece in [
+        "`x\n",
+        "a `\n``\n",
+        "`\n/dist-git\n``",
+        "- `\n/dist-git\n",
+        "<s ",
+        "<pre> ",
+        "</q <q></q>",
+        "<q></q>",
+        "<!-- --> ",
+        "<!-- ",
+        "> 1. - ",
+    ] {
+        let (of_limit, of_long) = (visited(piece, LONGEST), visited(piece, long));
+        assert!((LONGEST / 2..LONGEST * 5).contains(&of_limit), "{of_limit} bytes visited for {piece:?}");
+        let growth = long / LONGEST;
+        assert!(of_long <= of_limit * growth * 11 / 10, "{of_limit}, then {of_long} bytes visited for {piece:?}");
     }
 }
 
 #[test]
-fn a_command_needs_a_role_or_for_sync_the_merge_request() {
-    for (asked, for_its_author) in [
+fn needs_a_role_or_for_sync_the_merge_requests_author() {
+    for (parse, for_its_author) in [
         (SlashRequest::Command(SlashCommand::Retest), false),
         (SlashRequest::Command(SlashCommand::Recreate), false),
         (SlashRequest::Command(SlashCommand::Sync), true),
         (SlashRequest::Command(SlashCommand::Help), true),
         (SlashRequest::Unknown, true),
     ] {
-        assert_eq!(asked.permission(CommentAuthor::Developer), Ok(()), "{asked:?}");
-        assert_eq!(asked.permission(CommentAuthor::Stranger), Err(NotFollowed::NotTheirs), "{asked:?}");
-        assert_eq!(asked.permission(CommentAuthor::OpenedIt).is_ok(), for_its_author, "{asked:?}");
+        assert_eq!(parse.permission(CommentAuthor::Developer), Ok(()), "{parse:?}");
+        assert_eq!(parse.permission(CommentAuthor::Stranger), Err(CommandRefusal::NotTheirs), "{parse:?}");
+        assert_eq!(parse.permission(CommentAuthor::MergeRequestAuthor).is_ok(), for_its_author, "{parse:?}");
     }
 }
 
 #[test]
-fn a_comment_is_good_for_a_day() {
+fn a_comment_is_valid_for_a_day() {
     let written = DateTime::from_timestamp(1_000_000, 0).unwrap();
-    assert_eq!(age(Some(written), written + TimeDelta::seconds(86_399)), Ok(()));
-    assert_eq!(age(Some(written), written + TimeDelta::seconds(86_400)), Err(NotFollowed::Old));
-    // GitLab tells its time to the second.
-    assert_eq!(age(Some(written), written - TimeDelta::seconds(1)), Ok(()));
-    assert_eq!(age(None, written), Err(NotFollowed::Old));
+    assert_eq!(check_age(Some(written), written + TimeDelta::seconds(86_399)), Ok(()));
+    assert_eq!(check_age(Some(written), written + TimeDelta::seconds(86_400)), Err(CommandRefusal::Old));
+    // GitLab gives its time in whole seconds.
+    assert_eq!(check_age(Some(written), written - TimeDelta::seconds(1)), Ok(()));
+    assert_eq!(check_age(None, written), Err(CommandRefusal::Old));
 }
 
 proptest! {
     #[test]
-    fn no_text_makes_reading_panic(text in "(/dist-git |retest|<!--|-->|`{1,3}|>>>|> |- |1\\. |<pre>|</pre>|\\\\|é|\t|  |\r|\n){0,40}") {
-        let _ = asked(&text);
+    fn reading_never_panics(text in "(/dist-git |retest|<!--|-->|`{1,3}|>>>|> |- |1\\. |<pre>|</pre>|\\\\|é|\t|  |\r|\n){0,40}") {
+        let _ = parse(&text);
     }
 
     #[test]
     fn fenced_text_is_never_a_command(inside in "(/dist-git retest\n|> \n|<!--\n|text\n|\n| {1,4}\n|`\n){0,10}") {
-        prop_assert_eq!(asked(&format!("~~~\n{inside}~~~")), None);
+        prop_assert_eq!(parse(&format!("~~~\n{inside}~~~")), None);
     }
 }

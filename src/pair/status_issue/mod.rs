@@ -1,8 +1,8 @@
-//! The issue in which the bot tells its operators how an instance fares, and the notes below it in which runs leave what
-//! the next ones need.
+//! The issue in which the bot tells its operators about the state of an instance, and the notes below it, in which each
+//! shard of `reconcile` keeps what its next run needs.
 //!
-//! The issue's description is made of the notes alone, and changes only when what they say does. When a run took place is
-//! told in its note: editing a note leaves no trace in the issue's history, editing the description does.
+//! The description of the issue is made from these notes alone, and changes only when they do. The time of a run is in
+//! its note, because an edit of a note leaves no trace in the issue's history, and an edit of the description does.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -11,140 +11,139 @@ use std::fmt::Write as _;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::pair::cache::{Cache, PairPrint, Trouble, TroubleKind};
+use crate::pair::cache::{Cache, PairFingerprint, PairTrouble, TroubleKind};
 use crate::pair::{markers, sanitize};
 
-/// After how many seconds a run that changed nothing says that it took place.
-pub const SIGN_OF_LIFE: i64 = 3600;
+/// After how many seconds a run writes its time, even if nothing else changed.
+pub const HEARTBEAT: i64 = 3600;
 
-/// How many days before a token expires somebody has to act.
+/// How many days before the token expires a person has to act.
 pub const TOKEN_DAYS: i64 = 14;
 
-/// How many seconds another shard may be behind the last run of this one.
+/// How many seconds another shard may lag behind the last run of this one.
 const SILENT: i64 = 6 * 3600;
 
-/// In how many runs in a row one has to fail before a person is called: GitLab is away at times.
+/// How many runs in a row have to fail before the bot calls for a person. GitLab is down at times.
 const FAILURES: u32 = 2;
 
-/// The state that is shown even where nothing is in it.
+/// The row of the table that is there even with the number 0.
 const IN_STEP: &str = "in step with dist-git";
 
-/// The most merge requests that are named in each section.
+/// The most merge requests that each section names.
 const NAMED: usize = 50;
 
-/// The longest reason that is shown, in characters.
+/// The longest reason in the text, in characters.
 const REASON: usize = 300;
 
-/// What the runs of one shard leave behind.
+/// What the runs of one shard keep, as JSON in a note below the issue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobPart {
-    /// Which shard, and of how many; both from 1.
+pub struct ShardState {
+    /// The number of the shard, from 1, and how many there are.
     pub shard: (u32, u32),
-    /// When the last run was, in seconds since 1970.
+    /// The time of the last run, in seconds since 1970.
     pub ran: i64,
-    /// When the last run was that has seen to all that ended in dist-git, where the last one has not.
+    /// If the last run did not deal with everything that ended in dist-git, the time of the last run that did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<i64>,
-    /// What the settings were under which it was looked.
+    /// The fingerprint of the settings at the time of the checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<PairPrint>,
-    /// How many merge requests were in which state.
-    pub states: States,
-    /// What is known beyond merge requests, by the first shard.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub surroundings: Option<InstanceState>,
-    /// What was looked at.
-    pub memory: Cache,
+    pub settings: Option<PairFingerprint>,
+    #[serde(rename = "states")]
+    pub counts: MergeRequestCounts,
+    /// What is known besides merge requests. Only the first shard keeps it.
+    #[serde(rename = "surroundings", default, skip_serializing_if = "Option::is_none")]
+    pub instance_state: Option<InstanceState>,
+    #[serde(rename = "memory")]
+    pub cache: Cache,
 }
 
-/// How many merge requests are in which state: source-git merge requests with their pairs.
+/// How many source-git merge requests, with their pairs, are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct States {
-    /// Both are open, and nothing is to be done, or the last run did it.
+pub struct MergeRequestCounts {
+    /// Both merge requests are open and in step, perhaps since the last run.
     pub in_step: u32,
     /// Only the dist-git merge request is open.
     pub dist_git_only: u32,
-    /// Only the source-git merge request is open, and nothing is to be done.
+    /// Only the source-git merge request is open, and there is nothing to do.
     pub source_git_only: u32,
-    /// It cannot be synced, and its note says why.
+    /// The merge request cannot be synced. Its note says why.
     pub refused: u32,
-    /// It failed.
+    /// The bot failed with it.
     pub failed: u32,
-    /// It was not looked at.
-    pub left: u32,
+    /// The last run did not check it.
+    #[serde(rename = "left")]
+    pub not_checked: u32,
 }
 
-/// What can be amiss besides merge requests.
+/// What may need attention besides merge requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceState {
-    /// When it was asked for, in seconds since 1970.
+    /// When the bot asked for it, in seconds since 1970.
     pub asked: i64,
-    /// When the bot's token expires; nothing where it does not, or where that is not to be known.
+    /// The day on which the bot's token expires; `None` if it does not expire, or the bot cannot find out.
     #[serde(default)]
     pub token_expires: Option<NaiveDate>,
-    /// The webhooks that GitLab does not call; nothing where the token may not see them.
+    /// The webhooks that GitLab has disabled; `None` if the token may not see them.
     #[serde(default)]
     pub hooks: Option<Vec<DisabledHook>>,
 }
 
-/// A webhook that GitLab does not call any more.
+/// A webhook that GitLab has disabled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisabledHook {
     /// The project or group that it belongs to.
     pub of: String,
-    /// Its number.
     pub id: u64,
-    /// Until when, as GitLab writes it; nothing where for good.
+    /// Until when, as GitLab writes it; `None` if permanently.
     #[serde(default)]
     pub until: Option<String>,
 }
 
-impl JobPart {
-    /// Reads what a note of the bot below its status issue holds.
+impl ShardState {
+    /// Reads a note of the bot below its status issue.
     pub fn read(body: &str) -> Option<Self> {
-        markers::read_memory(body)
+        markers::read_cache(body)
     }
 
-    /// Whether a note of the bot is such a one, also where what it holds cannot be read any more.
+    /// Whether a note of the bot is one of these, readable or not.
     pub fn is_in(body: &str) -> bool {
-        markers::has_memory(body)
+        markers::has_cache(body)
     }
 
-    /// Returns the note.
+    /// Returns the text of the note.
     pub fn note(&self) -> String {
-        let ran = moment(self.ran);
+        let ran = minute(self.ran);
         let (shard, of) = self.shard;
         let who = if of > 1 { format!("Job {shard} of {of}") } else { "`reconcile`".to_owned() };
         format!(
             "{who} last ran at **{ran}**. While nothing changes, this is updated once an hour.\n\n\
              A hidden part of this note remembers which merge requests are up to date. If the note is deleted, the next run \
              takes longer and writes a new one.\n\n{}",
-            markers::memory_line(self)
+            markers::cache_line(self)
         )
     }
 
-    /// Whether a note with `self` in the place of `old` tells something new.
-    pub fn is_news(&self, old: &Self) -> bool {
-        let silent = self.ran.saturating_sub(old.ran);
-        !(0..SIGN_OF_LIFE).contains(&silent) || Self { ran: old.ran, ..self.clone() } != *old
+    /// Whether to write `self` to the note that holds `old`: something changed, or the heartbeat is due.
+    pub fn needs_writing(&self, old: &Self) -> bool {
+        let age = self.ran.saturating_sub(old.ran);
+        !(0..HEARTBEAT).contains(&age) || Self { ran: old.ran, ..self.clone() } != *old
     }
 }
 
-/// How an instance fares, by what its shards found.
+/// The contents of the status issue of an instance.
 #[derive(Clone, Copy, Debug)]
-pub struct StatusText<'a> {
+pub struct StatusIssueText<'a> {
     /// The instance's name.
     pub instance: &'a str,
-    /// What its shards found.
-    pub parts: &'a [JobPart],
-    /// Where merge requests are: GitLab's address, with a slash at its end.
+    /// The notes of its shards.
+    pub shards: &'a [ShardState],
+    /// GitLab's address, with a slash at its end.
     pub gitlab: &'a str,
-    /// The present day.
     pub today: NaiveDate,
-    /// When the last run of this shard was, before the present one, in seconds since 1970: the others are measured by it, for
-    /// nobody says how often they are to run.
-    pub last: Option<i64>,
+    /// The time of this shard's last run before the present one, in seconds since 1970. The other shards are compared
+    /// with it, because nobody says how often they should run.
+    pub last_run: Option<i64>,
 }
 
 /// Returns the title of an instance's status issue.
@@ -152,82 +151,84 @@ pub fn title(instance: &str) -> String {
     format!("Status of {}", sanitize::line(instance))
 }
 
-/// Whether an issue of the bot is the status issue of an instance. Where somebody has overwritten the hidden line, the
-/// title says so.
+/// Whether an issue of the bot is the status issue of this instance. If somebody overwrote the hidden line, the title
+/// decides.
 pub fn is_of(title: &str, description: &str, instance: &str) -> bool {
-    match markers::read_status(description) {
+    match markers::read_status_issue(description) {
         Some(named) => named == instance,
         None => title == self::title(instance),
     }
 }
 
-/// Returns the text of an issue that was one too many: the status issue of no instance.
+/// Returns the text of a second status issue. It is the status issue of no instance.
 pub fn superseded(by: crate::types::IssueIid) -> String {
-    format!("Opened at the same time as #{by}, which is the one that is kept.\n\n{}", markers::status_line(""))
+    format!("Opened at the same time as #{by}, which is the one that is kept.\n\n{}", markers::status_issue_line(""))
 }
 
-impl StatusText<'_> {
-    /// Whether something needs a person: then the issue is open.
+impl StatusIssueText<'_> {
+    /// Whether something needs a person. If so, the issue is open.
     pub fn needs_a_person(&self) -> bool {
-        !self.calls().lines.is_empty()
+        !self.action_items().lines.is_empty()
     }
 
-    /// What is the matter, by name. A list that failed for several shards counts once.
-    fn troubles(&self) -> Vec<&Trouble> {
-        let mut troubles: Vec<_> = self.parts.iter().flat_map(|part| part.memory.troubles()).collect();
-        let is_of_one = |trouble: &Trouble| trouble.merge_request.contains('!');
+    /// Returns all troubles, sorted by name. A list that failed for several shards counts once.
+    fn troubles(&self) -> Vec<&PairTrouble> {
+        let mut troubles: Vec<_> = self.shards.iter().flat_map(|shard| shard.cache.troubles()).collect();
+        let is_of_one = |trouble: &PairTrouble| trouble.merge_request.contains('!');
         troubles.sort_by_key(|trouble| (is_of_one(trouble), &trouble.merge_request, Reverse(trouble.times)));
         let mut named = BTreeSet::new();
         troubles.retain(|trouble| is_of_one(trouble) || named.insert(&trouble.merge_request));
         troubles
     }
 
-    fn states(&self) -> States {
-        self.parts.iter().map(|part| part.states).fold(States::default(), |sum, one| States {
-            in_step: sum.in_step.saturating_add(one.in_step),
-            dist_git_only: sum.dist_git_only.saturating_add(one.dist_git_only),
-            source_git_only: sum.source_git_only.saturating_add(one.source_git_only),
-            refused: sum.refused.saturating_add(one.refused),
-            failed: sum.failed.saturating_add(one.failed),
-            left: sum.left.saturating_add(one.left),
+    fn counts(&self) -> MergeRequestCounts {
+        self.shards.iter().map(|shard| shard.counts).fold(MergeRequestCounts::default(), |sum, one| {
+            MergeRequestCounts {
+                in_step: sum.in_step.saturating_add(one.in_step),
+                dist_git_only: sum.dist_git_only.saturating_add(one.dist_git_only),
+                source_git_only: sum.source_git_only.saturating_add(one.source_git_only),
+                refused: sum.refused.saturating_add(one.refused),
+                failed: sum.failed.saturating_add(one.failed),
+                not_checked: sum.not_checked.saturating_add(one.not_checked),
+            }
         })
     }
 
-    fn surroundings(&self) -> Option<&InstanceState> {
-        self.parts.iter().find_map(|part| part.surroundings.as_ref())
+    fn instance_state(&self) -> Option<&InstanceState> {
+        self.shards.iter().find_map(|shard| shard.instance_state.as_ref())
     }
 
-    /// What a person has to see to.
-    fn calls(&self) -> Calls {
-        let mut calls = Vec::new();
-        if let Some(InstanceState { token_expires, hooks, .. }) = self.surroundings() {
+    /// Returns what a person has to do.
+    fn action_items(&self) -> ActionItems {
+        let mut lines = Vec::new();
+        if let Some(InstanceState { token_expires, hooks, .. }) = self.instance_state() {
             if let Some(day) = token_expires.filter(|day| (*day - self.today).num_days() < TOKEN_DAYS) {
-                calls.push(format!(
+                lines.push(format!(
                     "The bot's token expires on **{day}**. Make a new one with the scope `api`, and put it into the variable \
                      `SGB_TOKEN` of this project."
                 ));
             }
-            calls.extend(hooks.iter().flatten().map(|hook| self.hook(hook)));
+            lines.extend(hooks.iter().flatten().map(|hook| self.hook(hook)));
         }
         let troubles = self.troubles();
-        let silent = |part: &&JobPart| self.last.is_some_and(|last| last.saturating_sub(part.ran) > SILENT);
-        calls.extend(self.parts.iter().filter(silent).map(|JobPart { shard: (shard, of), ran, .. }| {
+        let silent = |shard: &&ShardState| self.last_run.is_some_and(|last| last.saturating_sub(shard.ran) > SILENT);
+        lines.extend(self.shards.iter().filter(silent).map(|ShardState { shard: (shard, of), ran, .. }| {
             format!(
                 "Job {shard} of {of} has not finished since **{}**: see its last jobs in this project.",
-                moment(*ran)
+                minute(*ran)
             )
         }));
-        let mut calls = Calls { number: calls.len(), lines: calls };
-        let failed = |trouble: &&&Trouble| trouble.kind == TroubleKind::Failed && trouble.times >= FAILURES;
-        calls.add(troubles.iter().filter(failed), "failed in several runs in a row", |trouble| {
+        let mut items = ActionItems { number: lines.len(), lines };
+        let failed = |trouble: &&&PairTrouble| trouble.kind == TroubleKind::Failed && trouble.times >= FAILURES;
+        items.add(troubles.iter().filter(failed), "failed in several runs in a row", |trouble| {
             let (link, why) = (self.link(&trouble.merge_request), reason(trouble));
             format!("{link} failed in {} runs in a row: {why}", trouble.times)
         });
-        let missing = |trouble: &&&Trouble| trouble.kind == TroubleKind::NoDistGit;
-        calls.add(troubles.iter().filter(missing), "have no place in dist-git", |trouble| {
+        let missing = |trouble: &&&PairTrouble| trouble.kind == TroubleKind::NoDistGit;
+        items.add(troubles.iter().filter(missing), "have no place in dist-git", |trouble| {
             format!("{} has no place in dist-git: {}", self.link(&trouble.merge_request), reason(trouble))
         });
-        calls
+        items
     }
 
     fn hook(&self, DisabledHook { of, id, until }: &DisabledHook) -> String {
@@ -242,7 +243,7 @@ impl StatusText<'_> {
         )
     }
 
-    /// A link to a merge request that is named `group/project!7`.
+    /// Returns a link to the merge request with the name `group/project!7`.
     fn link(&self, name: &str) -> String {
         let shown = sanitize::code(name.as_bytes());
         let address = name.rsplit_once('!').filter(|(path, iid)| {
@@ -257,16 +258,17 @@ impl StatusText<'_> {
 
     /// Returns the issue's description.
     pub fn description(&self) -> String {
-        let calls = self.calls();
-        let mut text = match calls.number {
+        let items = self.action_items();
+        let mut text = match items.number {
             0 => "**All is well:** nothing needs a person.\n".to_owned(),
             1 => "**One thing needs a person:**\n\n".to_owned(),
             many => format!("**{many} things need a person:**\n\n"),
         };
-        for call in &calls.lines {
-            let _ = writeln!(text, "- {call}");
+        for item in &items.lines {
+            let _ = writeln!(text, "- {item}");
         }
-        let States { in_step, dist_git_only, source_git_only, refused, failed, left } = self.states();
+        let MergeRequestCounts { in_step, dist_git_only, source_git_only, refused, failed, not_checked } =
+            self.counts();
         text.push_str("\n| merge requests | |\n| --- | ---: |\n");
         for (what, number) in [
             (IN_STEP, in_step),
@@ -274,18 +276,18 @@ impl StatusText<'_> {
             ("without an open dist-git merge request, and none is due", source_git_only),
             ("cannot be synced: see below", refused),
             ("failed", failed),
-            ("not looked at by the last run", left),
+            ("not looked at by the last run", not_checked),
         ] {
             if number > 0 || what == IN_STEP {
                 let _ = writeln!(text, "| {what} | {number} |");
             }
         }
         let troubles = self.troubles();
-        let once = |trouble: &&&Trouble| trouble.kind == TroubleKind::Failed && trouble.times < FAILURES;
+        let once = |trouble: &&&PairTrouble| trouble.kind == TroubleKind::Failed && trouble.times < FAILURES;
         self.section(&mut text, "Failed in the last run, and tried again in the next", troubles.iter().filter(once));
-        let refused = |trouble: &&&Trouble| trouble.kind == TroubleKind::Refused;
+        let refused = |trouble: &&&PairTrouble| trouble.kind == TroubleKind::Refused;
         self.section(&mut text, "Cannot be synced: their authors were told", troubles.iter().filter(refused));
-        if self.surroundings().is_some_and(|surroundings| surroundings.hooks.is_none()) {
+        if self.instance_state().is_some_and(|instance_state| instance_state.hooks.is_none()) {
             text.push_str(
                 "\nThe bot's role does not let it see whether GitLab has disabled webhooks: run `source-git-bot doctor` with the token \
                  of an Owner of the group, or of a Maintainer of the projects.\n",
@@ -295,13 +297,13 @@ impl StatusText<'_> {
             text,
             "\n---\n\nThe bot writes this text, and overwrites what others write here; comments stay. It opens this issue \
              when something needs a person, and closes it when nothing does. {} when it last looked.\n\n{}",
-            if self.parts.len() > 1 { "Its notes below say" } else { "Its note below says" },
-            markers::status_line(self.instance)
+            if self.shards.len() > 1 { "Its notes below say" } else { "Its note below says" },
+            markers::status_issue_line(self.instance)
         );
         text
     }
 
-    fn section<'a, 'b: 'a>(&self, text: &mut String, title: &str, troubles: impl Iterator<Item = &'a &'b Trouble>) {
+    fn section<'a, 'b: 'a>(&self, text: &mut String, title: &str, troubles: impl Iterator<Item = &'a &'b PairTrouble>) {
         let troubles: Vec<_> = troubles.collect();
         if troubles.is_empty() {
             return;
@@ -316,18 +318,18 @@ impl StatusText<'_> {
     }
 }
 
-/// What a person has to see to: a line each, as far as they are named, and how many there are.
-struct Calls {
+/// What a person has to do: a line for each item that is named, and the number of all items.
+struct ActionItems {
     lines: Vec<String>,
     number: usize,
 }
 
-impl Calls {
+impl ActionItems {
     fn add<'a, 'b: 'a>(
         &mut self,
-        troubles: impl Iterator<Item = &'a &'b Trouble>,
+        troubles: impl Iterator<Item = &'a &'b PairTrouble>,
         more_do: &str,
-        line: impl Fn(&Trouble) -> String,
+        line: impl Fn(&PairTrouble) -> String,
     ) {
         let troubles: Vec<_> = troubles.collect();
         self.number = self.number.saturating_add(troubles.len());
@@ -338,19 +340,19 @@ impl Calls {
     }
 }
 
-/// Why, as Markdown in which nothing acts: it may quote what a contributor wrote.
-fn reason(trouble: &Trouble) -> String {
+/// Returns the reason as Markdown in which nothing acts, because it may quote a contributor.
+fn reason(trouble: &PairTrouble) -> String {
     if trouble.why.is_empty() {
         return "its note says why".to_owned();
     }
     sanitize::sentence(&sanitize::cut(&sanitize::line(&trouble.why), REASON))
 }
 
-fn moment(seconds: i64) -> String {
+fn minute(seconds: i64) -> String {
     DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// Returns a moment as a day.
+/// Returns the day of a time in seconds since 1970.
 pub fn day(seconds: i64) -> NaiveDate {
     DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().date_naive()
 }

@@ -34,11 +34,11 @@ fn pipeline(jobs: Vec<CiJob>) -> CiPipeline {
 
 fn results(jobs: Vec<CiJob>) -> CiResults {
     let pipeline = Some(pipeline(jobs));
-    CiResults { commit: commit(), tested: commit(), pipeline, merge_request: MergeRequestIs::Open }
+    CiResults { commit: commit(), tested: commit(), pipeline, merge_request: MergeRequestPhase::Open }
 }
 
 fn shown(results: &CiResults) -> Vec<(String, StatusState, String)> {
-    let statuses = wanted(results, Detail::Jobs, "https://gitlab.example/rpms/hello/-/merge_requests/1");
+    let statuses = wanted(results, StatusDetail::Jobs, "https://gitlab.example/rpms/hello/-/merge_requests/1");
     statuses.into_iter().map(|status| (status.name, status.state, status.description)).collect()
 }
 
@@ -57,14 +57,14 @@ fn each_job_has_a_status_named_for_its_stage() {
 }
 
 #[test]
-fn a_failed_pipeline_names_what_failed() {
+fn a_failed_pipeline_names_the_failed_jobs() {
     let jobs = ["a", "b", "c", "d", "e"].iter().enumerate();
     let found = shown(&results(jobs.map(|(id, name)| job(id as u64, name, CiState::Failed)).collect()));
     assert_eq!(found[0].2, "failed: a, b, c and 2 more");
 }
 
 #[test]
-fn what_is_allowed_to_fail_fails_nothing_and_is_waited_for_by_nothing() {
+fn a_job_that_may_fail_makes_nothing_fail_or_wait() {
     let warns = |id, name, state| CiJob { on_failure: OnFailure::Warns, ..job(id, name, state) };
     let jobs =
         vec![warns(1, "lint", CiState::Failed), warns(2, "deploy", CiState::Manual), job(3, "build", CiState::Success)];
@@ -75,7 +75,7 @@ fn what_is_allowed_to_fail_fails_nothing_and_is_waited_for_by_nothing() {
 }
 
 #[test]
-fn names_and_descriptions_keep_to_gitlabs_limits_and_differ() {
+fn names_and_descriptions_fit_gitlabs_limits_and_names_differ() {
     let long = "é|".repeat(300);
     let found = shown(&results(vec![job(1, &long, CiState::Failed), job(2, &long, CiState::Failed)]));
     for (name, _, said) in &found {
@@ -89,7 +89,7 @@ fn names_and_descriptions_keep_to_gitlabs_limits_and_differ() {
 }
 
 #[test]
-fn many_jobs_are_summed_up_by_stage() {
+fn sums_up_many_jobs_by_stage() {
     let mut jobs: Vec<_> = (0..60).map(|id| job(id, "build", CiState::Success)).collect();
     jobs[7].state = CiState::Failed;
     jobs.push(CiJob { stage: "gate".to_owned(), ..job(99, "gate", CiState::Skipped) });
@@ -102,16 +102,16 @@ fn many_jobs_are_summed_up_by_stage() {
 }
 
 #[test]
-fn an_address_that_gitlab_would_not_take_is_left_out() {
+fn omits_an_address_that_gitlab_would_refuse() {
     let found = status("x", StatusState::Failed, "", &format!("https://x/{}", "y".repeat(255)));
     assert_eq!(found.url, None);
     assert_eq!(status("x", StatusState::Failed, "", "javascript:x").url, None);
 }
 
 #[test]
-fn what_has_not_ended_ends_with_the_merge_request() {
+fn open_statuses_end_with_the_merge_request() {
     let mut ended = results(vec![job(1, "build", CiState::Running), job(2, "lint", CiState::Success)]);
-    ended.merge_request = MergeRequestIs::Ended;
+    ended.merge_request = MergeRequestPhase::Ended;
     let states: Vec<_> = shown(&ended).into_iter().map(|(_, state, _)| state).collect();
     assert_eq!(states, [StatusState::Canceled, StatusState::Canceled, StatusState::Success]);
     ended.pipeline = None;
@@ -122,7 +122,7 @@ fn what_has_not_ended_ends_with_the_merge_request() {
 fn only_the_bots_own_statuses_count() {
     assert!(is_ours("dist-git") && is_ours("dist-git / a / b"));
     assert!(!is_ours("dist-git2") && !is_ours("Dist-git") && !is_ours("x"));
-    let other = Posted {
+    let other = PostedStatus {
         name: NAME.to_owned(),
         state: CiState::Success,
         description: Some("passed".to_owned()),
@@ -130,13 +130,13 @@ fn only_the_bots_own_statuses_count() {
         author: Some(UserId(8)),
         pipeline: Some(HERE),
     };
-    let wanted = wanted(&results(vec![job(1, "a", CiState::Success)]), Detail::Pipeline, "");
+    let wanted = wanted(&results(vec![job(1, "a", CiState::Success)]), StatusDetail::Pipeline, "");
     assert_eq!(to_post(&wanted, std::slice::from_ref(&other), &place(), BOT).len(), 1);
-    assert_eq!(to_post(&wanted, &[Posted { author: Some(BOT), ..other }], &place(), BOT), []);
+    assert_eq!(to_post(&wanted, &[PostedStatus { author: Some(BOT), ..other }], &place(), BOT), []);
 }
 
-/// GitLab's table of what may follow what (`CommitStatus`'s state machine, for statuses that are posted).
-fn is_taken(there: Option<CiState>, post: StatusState) -> bool {
+/// Which state GitLab lets follow which (the state machine of `CommitStatus`, for posted statuses).
+fn is_accepted(there: Option<CiState>, post: StatusState) -> bool {
     match (there, post) {
         (Some(CiState::Pending), StatusState::Pending) => false,
         (Some(CiState::Running), post) => {
@@ -150,16 +150,16 @@ fn ci_state(state: StatusState) -> CiState {
     serde_json::from_value(serde_json::to_value(state).unwrap()).unwrap()
 }
 
-/// Posts as GitLab takes it, and keeps the newest of each name and pipeline.
-fn take(posted: &mut Vec<Posted>, post: &Post) {
+/// Posts like GitLab, which keeps the newest status of each name and pipeline.
+fn accept(posted: &mut Vec<PostedStatus>, post: &StatusPost) {
     let StatusPlace::Pipeline { id, .. } = post.place else { unreachable!() };
     let there = posted.iter().position(|there| there.pipeline == Some(id) && there.name == post.status.name);
     let state = there.map(|at| posted[at].state);
-    assert!(is_taken(state, post.status.state), "{:?} after {state:?} is refused", post.status);
+    assert!(is_accepted(state, post.status.state), "{:?} after {state:?} is refused", post.status);
     if let Some(at) = there {
         posted.remove(at);
     }
-    posted.push(Posted {
+    posted.push(PostedStatus {
         name: post.status.name.clone(),
         state: ci_state(post.status.state),
         description: Some(post.status.description.clone()),
@@ -183,7 +183,7 @@ fn any_results() -> impl Strategy<Value = CiResults> {
         });
         let mut results = results(jobs.collect());
         if !is_open {
-            results.merge_request = MergeRequestIs::Ended;
+            results.merge_request = MergeRequestPhase::Ended;
         }
         if !has_pipeline {
             results.pipeline = None;
@@ -194,7 +194,7 @@ fn any_results() -> impl Strategy<Value = CiResults> {
 
 proptest! {
     #[test]
-    fn nothing_is_refused_and_nothing_is_left_to_do(
+    fn gitlab_refuses_nothing_and_nothing_remains_to_post(
         history in prop::collection::vec((any_results(), any::<bool>()), 1..6)
     ) {
         let mut posted = Vec::new();
@@ -203,9 +203,9 @@ proptest! {
                 true => StatusPlace::Pipeline { id: ELSEWHERE, sha: commit() },
                 false => place(),
             };
-            let wanted = wanted(results, Detail::Jobs, "https://gitlab.example/mr");
+            let wanted = wanted(results, StatusDetail::Jobs, "https://gitlab.example/mr");
             for post in to_post(&wanted, &posted, &place, BOT) {
-                take(&mut posted, &post);
+                accept(&mut posted, &post);
             }
             prop_assert_eq!(to_post(&wanted, &posted, &place, BOT), []);
             let StatusPlace::Pipeline { id, .. } = place else { unreachable!() };

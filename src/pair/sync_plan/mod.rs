@@ -1,525 +1,137 @@
-//! What `sync` has to do for one source-git merge request, as a plain value computed from what was observed.
+//! The plan of `sync` for one source-git merge request, as a plain value computed from facts.
 //!
-//! Whoever carries the steps out does so in their order: branch, merge request, status, note, which remembers what became of the status. So whatever breaks, the next plan,
-//! made from what is then there, completes it; a plan for what is as it should be has no steps.
+//! The caller carries out the steps in order: branch, merge request, status, note. The note comes last, because it
+//! records whether GitLab accepted the status. If anything breaks, the next plan starts from what is there by then,
+//! and completes the work. If everything is up to date, the plan has no steps.
 
-use crate::pair::announcement::Announcement;
-use crate::pair::description::{self, DescribedOrigin};
+mod merge_request;
+mod source_note;
+mod step;
+
 use crate::pair::facts::{
-    BranchOrigin, BranchState, Committer, Content, DistGitMergeRequest, SourceMergeRequest, SourceNote, SourceState,
-    SyncFacts, SyncMode, Tip, WantedContent,
+    Blocked, BranchState, BranchTip, Committer, DistGitContent, DistGitLink, DistGitMergeRequest, RequestState,
+    SyncFacts, SyncMode, WantedContent,
 };
-use crate::pair::markers::{self, Ended, Record};
-use crate::pair::note::ci_results::{Acceptance, CiSection};
-use crate::pair::note::retest_hint::RunSection;
-use crate::pair::note::{self, Blocked, DistGitLink, DistGitState, Holds, NoteBody, PairNote};
-use crate::pair::state::{self, PairState};
-use crate::pair::statuses::StatusPlace;
-use crate::pair::{commit, title};
-use crate::types::{BranchName, CommitId, MergeRequestIid, NoteId, StateChange, TreeId};
+use crate::pair::note::{DistGitState, NoteBody, SyncedWith};
+use crate::pair::state::PairState;
+pub use crate::pair::sync_plan::merge_request::texts_are_current;
+pub use crate::pair::sync_plan::step::{EarlierResults, SyncStep};
 
-/// What to do, and how it ends.
+/// What to do, and how `sync` ends.
 #[derive(Clone, Debug)]
 pub struct SyncPlan<'a> {
-    /// In the order in which they are to be done.
+    /// In the order in which to do them.
     pub steps: Vec<SyncStep<'a>>,
-    /// How `sync` ends.
     pub outcome: SyncOutcome,
-    /// The dist-git merge request that is there already.
+    /// The dist-git merge request that is already there.
     pub merge_request: Option<DistGitLink>,
-}
-
-/// One thing to do.
-#[derive(Clone, Debug)]
-pub enum SyncStep<'a> {
-    /// Commit and push to the bot's branch, by force, unless it has moved from `expected`.
-    PushBranch {
-        /// The branch.
-        branch: BranchName,
-        /// Where it is; nothing where there must be none.
-        expected: Option<CommitId>,
-        /// The commit's tree.
-        tree: TreeId,
-        /// The commit's parent.
-        parent: CommitId,
-        /// The commit's message.
-        message: String,
-    },
-    /// Open the dist-git merge request.
-    OpenMergeRequest {
-        /// The branch that it is from.
-        branch: BranchName,
-        /// The branch that it is for.
-        target: BranchName,
-        /// The title.
-        title: String,
-        /// The description.
-        description: String,
-        /// The labels.
-        labels: Vec<String>,
-    },
-    /// Say something in a dist-git merge request.
-    Tell {
-        /// Which one.
-        iid: MergeRequestIid,
-        /// What.
-        news: Announcement,
-    },
-    /// Change a dist-git merge request; at least one of the three.
-    EditMergeRequest {
-        /// Which one.
-        iid: MergeRequestIid,
-        /// The new title, where it differs.
-        title: Option<String>,
-        /// The new description, where it differs.
-        description: Option<String>,
-        /// Whether it is closed or opened again.
-        turn: Option<StateChange>,
-    },
-    /// Write the note. A merge request that was opened by a step before is named in it.
-    CreateNote {
-        /// The note.
-        note: PairNote<'a>,
-    },
-    /// Change the note.
-    EditNote {
-        /// Which one.
-        id: NoteId,
-        /// What it says from now on.
-        note: PairNote<'a>,
-    },
-    /// Delete a second note.
-    DeleteNote {
-        /// Which one.
-        id: NoteId,
-    },
-    /// Say on the source-git commit that dist-git's CI is to test it.
-    ExpectResults {
-        /// Where.
-        place: StatusPlace,
-        /// Whether there may be earlier results for the same commit.
-        earlier: Earlier,
-    },
-}
-
-impl SyncStep<'_> {
-    /// Whether it shows in dist-git what is in source-git: files or texts.
-    pub const fn shows_content(&self) -> bool {
-        match self {
-            Self::PushBranch { .. } | Self::OpenMergeRequest { .. } => true,
-            Self::EditMergeRequest { title, description, .. } => title.is_some() || description.is_some(),
-            Self::Tell { .. }
-            | Self::CreateNote { .. }
-            | Self::EditNote { .. }
-            | Self::DeleteNote { .. }
-            | Self::ExpectResults { .. } => false,
-        }
-    }
-}
-
-/// Whether dist-git's CI may have tested a commit before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Earlier {
-    /// It may.
-    Possible,
-    /// dist-git never held it.
-    None,
 }
 
 /// How `sync` ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncOutcome {
-    /// dist-git is as it should be, once the steps are done.
+    /// dist-git is up to date after the steps.
     Done,
-    /// The merge request cannot be synced; its note says why.
+    /// The merge request cannot be synced. Its note says why.
     CannotBeSynced,
 }
 
-/// Returns what is to be done.
-pub fn sync<'a>(observed: &'a SyncFacts<'a>) -> SyncPlan<'a> {
-    let standing = PairState::of(&observed.merge_requests, &observed.source, observed.bot);
-    let mut plan = SyncPlan { steps: Vec::new(), outcome: SyncOutcome::Done, merge_request: None };
-    plan.merge_request = standing.merge_request().map(|merge_request| link(observed, merge_request));
-    plan.steps.extend(leave_behind(observed));
-    let notes = own_notes(observed);
-    let says = match (&observed.content, by_people(observed, standing)) {
-        (WantedContent::Closed, _) => close(observed, standing, &mut plan),
-        (WantedContent::NotHandled, _) => Some(NoteBody::NotHandled { target: observed.source.target.clone() }),
-        (_, Some(says)) => {
-            if matches!(says, NoteBody::PersonPushed { .. }) {
+/// Returns the plan for these facts.
+pub fn plan<'a>(facts: &'a SyncFacts<'a>) -> SyncPlan<'a> {
+    let state = PairState::of(&facts.merge_requests, &facts.source, facts.bot);
+    let merge_request = state.merge_request().map(|merge_request| link(facts, merge_request));
+    let mut plan =
+        SyncPlan { steps: merge_request::close_left_behind(facts), outcome: SyncOutcome::Done, merge_request };
+    let notes = source_note::own_notes(facts);
+    let body = match (&facts.content, by_people(facts, state)) {
+        (WantedContent::Closed, _) => close(facts, state, &mut plan),
+        (WantedContent::NotHandled, _) => Some(NoteBody::NotHandled { target: facts.source.target.clone() }),
+        (_, Some(body)) => {
+            if matches!(body, NoteBody::PersonPushed { .. }) {
                 plan.outcome = SyncOutcome::CannotBeSynced;
-                plan.steps.extend(open_again(observed, standing));
-                plan.steps.extend(tell_of_merge(observed, standing));
+                plan.steps.extend(merge_request::reopen(facts, state));
+                plan.steps.extend(merge_request::announce_merge_apart(facts, state));
             }
-            Some(says)
+            Some(body)
         }
-        (WantedContent::Content(_), None) if observed.visibility.gives_away() => {
+        (WantedContent::Content(_), None) if facts.visibility.would_leak() => {
             plan.outcome = SyncOutcome::CannotBeSynced;
-            plan.steps.extend(tell_of_merge(observed, standing));
-            Some(blocked(observed, standing, &Blocked::LessVisible))
+            plan.steps.extend(merge_request::announce_merge_apart(facts, state));
+            Some(blocked(facts, state, &Blocked::LessVisible))
         }
         (WantedContent::Blocked(why), None) => {
             plan.outcome = SyncOutcome::CannotBeSynced;
-            plan.steps.extend(tell_of_merge(observed, standing));
-            Some(blocked(observed, standing, why))
+            plan.steps.extend(merge_request::announce_merge_apart(facts, state));
+            Some(blocked(facts, state, why))
         }
-        (WantedContent::Content(content), None) if is_without_effect(content, standing) => {
+        (WantedContent::Content(content), None) if is_without_effect(content, state) => {
             Some(NoteBody::NothingToSync { report: content.report })
         }
         (WantedContent::Content(content), None) => {
-            plan.steps.extend(tell_of_overwriting(observed, standing));
-            plan.steps.extend(push(observed, content));
-            plan.steps.extend(bring_up(observed, standing, notes.first().map(|note| note.id)));
-            let holds = match observed.source.state {
-                SourceState::Merged => Holds::Target(observed.source.target.clone()),
-                SourceState::Opened | SourceState::Closed => Holds::MergeRequest,
+            plan.steps.extend(merge_request::announce_overwriting(facts, state));
+            plan.steps.extend(merge_request::push(facts, content));
+            plan.steps.extend(merge_request::bring_up_to_date(facts, state, notes.first().map(|note| note.id)));
+            let synced_with = match facts.source.state {
+                RequestState::Merged => SyncedWith::Target(facts.source.target.clone()),
+                RequestState::Opened | RequestState::Closed => SyncedWith::MergeRequest,
             };
-            Some(NoteBody::Synced { report: content.report, upstream: content.upstream, holds })
+            Some(NoteBody::Synced { report: content.report, upstream: content.upstream, synced_with })
         }
     };
-    let Some(says) = says else { return plan };
-    if notes.is_empty() && has_nothing_to_tell(observed, &plan) {
-        return plan;
+    if let Some(body) = body {
+        let steps = source_note::steps(facts, &notes, body, plan.merge_request.as_ref(), &plan.steps);
+        plan.steps.extend(steps);
     }
-    let commit = told_commit(observed, &plan);
-    let results = results(&plan, &notes, commit, &says);
-    plan.steps.extend(expectation(observed, &plan, results.as_ref()));
-    let run = RunSection::of_note(&notes, &says, commit, results.as_ref());
-    let base = observed.source.base.filter(|_| follows_from_commits(&says));
-    let note = PairNote { commit, base, says, results, run };
-    note_steps(&mut plan, &notes, note);
     plan
 }
 
-fn blocked<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, why: &'a Blocked) -> NoteBody<'a> {
-    let left = match standing {
+/// Returns what people did in dist-git that the bot respects, unless somebody asks it not to.
+fn by_people<'a>(facts: &SyncFacts<'_>, state: PairState<'_>) -> Option<NoteBody<'a>> {
+    if facts.mode == SyncMode::Recreate {
+        return None;
+    }
+    match (state, &facts.branch) {
+        (PairState::Merged(_), _) => Some(NoteBody::Merged),
+        (PairState::ClosedByPerson(_), _) => Some(NoteBody::Closed),
+        (_, BranchState::At(BranchTip { by: Committer::Person, .. })) => {
+            Some(NoteBody::PersonPushed { branch: facts.branch_name.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// Plans for a source-git merge request that was closed, and returns what the note says about it.
+fn close<'a>(facts: &SyncFacts<'_>, state: PairState<'_>, plan: &mut SyncPlan<'_>) -> Option<NoteBody<'a>> {
+    Some(match state {
+        PairState::None => return None,
+        PairState::Open(current) => {
+            let steps = merge_request::close(facts, current);
+            let body = if steps.is_empty() { NoteBody::KeptOpen } else { NoteBody::SourceClosed };
+            plan.steps.extend(steps);
+            body
+        }
+        PairState::ClosedByBot(..) => NoteBody::SourceClosed,
+        PairState::ClosedByPerson(_) => NoteBody::Closed,
+        PairState::Merged(_) => NoteBody::Merged,
+    })
+}
+
+fn blocked<'a>(facts: &SyncFacts<'_>, state: PairState<'_>, why: &'a Blocked) -> NoteBody<'a> {
+    let dist_git = match state {
         PairState::None => DistGitState::Nothing,
         PairState::Open(_) => DistGitState::Open,
-        PairState::Dormant(..) | PairState::ClosedThere(_) | PairState::MergedThere(_) => DistGitState::Closed,
+        PairState::ClosedByBot(..) | PairState::ClosedByPerson(_) | PairState::Merged(_) => DistGitState::Closed,
     };
-    NoteBody::Blocked { why, commit: observed.source.head, left }
+    NoteBody::Blocked { why, commit: facts.source.head, dist_git }
 }
 
-/// Whether what a note says follows from the commits that it names. What people or their rights decide, or a tag that
-/// is still missing, can change with none of these commits: then no base is written down, and nobody takes the note for
-/// current because of it.
-fn follows_from_commits(says: &NoteBody<'_>) -> bool {
-    matches!(says, NoteBody::Synced { .. })
+/// Whether dist-git would stay as it is, and no merge request there has to follow.
+fn is_without_effect(content: &DistGitContent<'_>, state: PairState<'_>) -> bool {
+    content.tree == content.base_tree && !matches!(state, PairState::Open(_))
 }
 
-/// Whether no note is needed where there is none: the merge request is closed, or nothing of it was in dist-git.
-fn has_nothing_to_tell(observed: &SyncFacts<'_>, plan: &SyncPlan<'_>) -> bool {
-    match observed.content {
-        WantedContent::Closed => true,
-        WantedContent::NotHandled => observed.source.state != SourceState::Opened || plan.steps.is_empty(),
-        WantedContent::Content(_) | WantedContent::Blocked(_) => false,
-    }
-}
-
-/// Whether dist-git would stay as it is, and there is no merge request that has to follow.
-fn is_without_effect(content: &Content<'_>, standing: PairState<'_>) -> bool {
-    content.tree == content.base_tree && !matches!(standing, PairState::Open(_))
-}
-
-/// Returns the commit that the note speaks of. A merge alone leaves dist-git as it is, with the commit that it was made
-/// from and the results for it.
-fn told_commit(observed: &SyncFacts<'_>, plan: &SyncPlan<'_>) -> CommitId {
-    let pushes = plan.steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
-    match &observed.branch {
-        BranchState::At(tip) if observed.source.state == SourceState::Merged && !pushes => {
-            commit::source_of(&tip.message).unwrap_or(observed.source.head)
-        }
-        _ => observed.source.head,
-    }
-}
-
-/// Closes the merge requests for targets that the source-git merge request had before, and those from a project where the
-/// bot's branches no longer are.
-fn leave_behind<'a>(observed: &SyncFacts<'_>) -> Vec<SyncStep<'a>> {
-    let mut steps = Vec::new();
-    let left =
-        observed.left_behind.iter().filter(|left| left.author == observed.bot && left.state == SourceState::Opened);
-    for left in left {
-        let (news, ended) = match left.branch == observed.branch_name {
-            true => (Announcement::Moved, Ended::Moved),
-            false => (Announcement::Retargeted { to: observed.source.target.clone() }, Ended::Retargeted),
-        };
-        // Whoever reopens what the bot has closed wants it open.
-        if state::ended(left, &observed.source) != Some(ended) {
-            steps.extend(tell(observed, left, news));
-            steps.push(turn(observed, left, StateChange::Close, Some(ended)));
-        }
-    }
-    steps
-}
-
-/// Closes the merge request of one that was closed, and returns what the note says of it.
-fn close<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, plan: &mut SyncPlan<'_>) -> Option<NoteBody<'a>> {
-    Some(match standing {
-        PairState::None => return None,
-        PairState::Open(current) if state::ended(current, &observed.source) == Some(Ended::Closed) => {
-            NoteBody::KeptOpen
-        }
-        PairState::Open(current) => {
-            plan.steps.extend(tell(observed, current, Announcement::Closed));
-            plan.steps.push(turn(observed, current, StateChange::Close, Some(Ended::Closed)));
-            NoteBody::SourceClosed
-        }
-        PairState::Dormant(..) => NoteBody::SourceClosed,
-        PairState::ClosedThere(_) => NoteBody::Closed,
-        PairState::MergedThere(_) => NoteBody::Merged,
-    })
-}
-
-/// Opens the merge request, or opens it again, or changes its texts.
-fn bring_up<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>, note: Option<NoteId>) -> Vec<SyncStep<'a>> {
-    let source = &observed.source;
-    let again = open_again(observed, standing);
-    if !again.is_empty() {
-        return again;
-    }
-    if let PairState::Open(current) = standing {
-        let mut steps = Vec::new();
-        if is_news_of_merge(source, current) {
-            steps.extend(tell(observed, current, Announcement::Merged { commit: source.merged_as }));
-        }
-        steps.extend(edit(source, current, note));
-        return steps;
-    }
-    let wanted = wanted_title(source);
-    vec![SyncStep::OpenMergeRequest {
-        branch: observed.branch_name.clone(),
-        target: source.target.clone(),
-        title: wanted.clone(),
-        description: description::new(&origin(source, note, &wanted, ended_of(source))),
-        labels: observed.labels.clone(),
-    }]
-}
-
-/// Tells of the merge where dist-git's merge request cannot follow it; what it holds and says is left as it is.
-fn tell_of_merge<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Vec<SyncStep<'a>> {
-    let source = &observed.source;
-    let current = match standing {
-        PairState::Open(current) if is_news_of_merge(source, current) => current,
-        _ => return Vec::new(),
-    };
-    let told = tell(observed, current, Announcement::MergedApart { commit: source.merged_as });
-    let known = state::believed(current, source).map(|known| Record { ended: ended_of(source), ..known });
-    let description = known.and_then(|record| markers::replace_record(&current.description, &record));
-    let edit = |text| SyncStep::EditMergeRequest { iid: current.iid, title: None, description: Some(text), turn: None };
-    told.into_iter().chain(description.map(edit)).collect()
-}
-
-/// Whether the source-git merge request was merged and the dist-git one does not know it yet.
-fn is_news_of_merge(source: &SourceMergeRequest, current: &DistGitMergeRequest) -> bool {
-    let ended = ended_of(source);
-    ended.is_some() && state::ended(current, source) != ended
-}
-
-/// Opens a closed merge request again, where the bot closed it or somebody asks for it. GitLab does so only where its
-/// branch is there.
-fn open_again<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Vec<SyncStep<'a>> {
-    let (current, news) = match (standing, observed.manner) {
-        (PairState::Dormant(current, Ended::Retargeted), _) => (current, Announcement::Returned),
-        (PairState::Dormant(current, _), _) => (current, Announcement::Reopened),
-        (PairState::ClosedThere(current), SyncMode::Recreate) => (current, Announcement::AskedFor),
-        _ => return Vec::new(),
-    };
-    if current.origin == BranchOrigin::Gone || matches!(standing, PairState::Dormant(_, Ended::Moved)) {
-        return Vec::new();
-    }
-    // That it was merged says more: it cannot have been without being open again.
-    let merged = observed.source.state == SourceState::Merged && news != Announcement::AskedFor;
-    let news = if merged { Announcement::Merged { commit: observed.source.merged_as } } else { news };
-    let told = tell(observed, current, news);
-    told.into_iter().chain([turn(observed, current, StateChange::Reopen, ended_of(&observed.source))]).collect()
-}
-
-/// Tells of what people pushed, before it is overwritten.
-fn tell_of_overwriting<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Option<SyncStep<'a>> {
-    match (&observed.branch, standing.merge_request()) {
-        (BranchState::At(Tip { by: Committer::Person, commit, .. }), Some(current)) => {
-            tell(observed, current, Announcement::Overwritten { was: *commit })
-        }
-        _ => None,
-    }
-}
-
-/// Returns the note that tells `news`, unless it is what the bot said last.
-fn tell<'a>(observed: &SyncFacts<'_>, of: &DistGitMergeRequest, news: Announcement) -> Option<SyncStep<'a>> {
-    let told = observed.told.iter().find(|told| told.merge_request == of.iid);
-    let is_told = told.is_some_and(|told| told.news.as_ref() == Some(&news));
-    (!is_told).then_some(SyncStep::Tell { iid: of.iid, news })
-}
-
-/// Returns the step that opens or closes a merge request, and writes down why.
-fn turn<'a>(
-    observed: &SyncFacts<'_>,
-    of: &DistGitMergeRequest,
-    turn: StateChange,
-    ended: Option<Ended>,
-) -> SyncStep<'a> {
-    let source = &observed.source;
-    let wanted = wanted_title(source);
-    let record = state::believed(of, source);
-    let note = record.as_ref().and_then(|record| record.note);
-    let origin = origin(source, note, &wanted, ended);
-    let title = title::followed(&wanted, record.as_ref().map(|record| record.title.as_str()), &of.title);
-    let description = description::following(&of.description, record.as_ref(), &origin);
-    SyncStep::EditMergeRequest {
-        iid: of.iid,
-        title: (title != of.title).then_some(title),
-        description: (!note::same(&description, &of.description)).then_some(description),
-        turn: Some(turn),
-    }
-}
-
-/// What the bot does because of the state of the source-git merge request, where dist-git's stays open.
-fn ended_of(source: &SourceMergeRequest) -> Option<Ended> {
-    (source.state == SourceState::Merged).then_some(Ended::Merged)
-}
-
-/// Returns the CI results that the note goes on to show: those that it has, unless they are no longer about what
-/// dist-git holds.
-fn results(plan: &SyncPlan<'_>, notes: &[&SourceNote], head: CommitId, says: &NoteBody<'_>) -> Option<CiSection> {
-    let pushes = plan.steps.iter().any(|step| matches!(step, SyncStep::PushBranch { .. }));
-    let known = notes.first().and_then(|note| CiSection::read(&note.body));
-    match (says, known) {
-        (NoteBody::Synced { .. }, Some(known)) if !pushes && known.state.commit == head => Some(known),
-        (NoteBody::Synced { .. }, Some(known)) => Some(known.superseded_by(head)),
-        (NoteBody::Synced { .. }, None) => Some(CiSection::waiting(head)),
-        (_, known) => known,
-    }
-}
-
-/// Returns the status that goes with a push, unless GitLab has refused statuses there.
-fn expectation<'a>(observed: &SyncFacts<'_>, plan: &SyncPlan<'_>, results: Option<&CiSection>) -> Option<SyncStep<'a>> {
-    plan.steps.iter().find(|step| matches!(step, SyncStep::PushBranch { .. }))?;
-    let place = observed.source.statuses.clone()?;
-    let known = results.and_then(|results| results.state.statuses.as_ref());
-    if known.is_some_and(|known| known.place == place && known.taken == Acceptance::No) {
-        return None;
-    }
-    let held = match &observed.branch {
-        BranchState::At(tip) => commit::source_of(&tip.message),
-        BranchState::Missing => None,
-    };
-    let earlier = if held == Some(observed.source.head) { Earlier::Possible } else { Earlier::None };
-    Some(SyncStep::ExpectResults { place, earlier })
-}
-
-fn link(observed: &SyncFacts<'_>, merge_request: &DistGitMergeRequest) -> DistGitLink {
-    DistGitLink { project: observed.dist_git.clone(), merge_request: merge_request.iid, url: merge_request.url.clone() }
-}
-
-/// Returns the bot's notes, the one that stays first.
-fn own_notes<'a>(observed: &'a SyncFacts<'_>) -> Vec<&'a SourceNote> {
-    let mut notes: Vec<_> = observed
-        .notes
-        .iter()
-        .filter(|note| note.author == observed.bot && markers::read_note(&note.body).is_some())
-        .collect();
-    notes.sort_by_key(|note| note.id);
-    notes
-}
-
-/// Returns what people did in dist-git that the bot respects, unless somebody asks it not to.
-fn by_people<'a>(observed: &SyncFacts<'_>, standing: PairState<'_>) -> Option<NoteBody<'a>> {
-    if observed.manner == SyncMode::Recreate {
-        return None;
-    }
-    match (standing, &observed.branch) {
-        (PairState::MergedThere(_), _) => Some(NoteBody::Merged),
-        (PairState::ClosedThere(_), _) => Some(NoteBody::Closed),
-        (_, BranchState::At(Tip { by: Committer::Person, .. })) => {
-            Some(NoteBody::PersonPushed { branch: observed.branch_name.clone() })
-        }
-        _ => None,
-    }
-}
-
-fn wanted_title(source: &SourceMergeRequest) -> String {
-    title::title(&source.title, source.draft)
-}
-
-/// Returns the push, where tree, base or message differ: each push makes dist-git's CI run again.
-fn push<'a>(observed: &SyncFacts<'_>, content: &Content<'_>) -> Option<SyncStep<'a>> {
-    let source = &observed.source;
-    let message = commit::message(&wanted_title(source), &source.description, &source.authors, &source.head);
-    let expected = match &observed.branch {
-        BranchState::Missing => None,
-        BranchState::At(tip) => {
-            // Once it is merged, what there is to test is the same whatever commit it came by.
-            let same_message = source.state == SourceState::Merged || tip.message.trim_end() == message.trim_end();
-            if tip.tree == content.tree && tip.parent == Some(content.base) && same_message {
-                return None;
-            }
-            Some(tip.commit)
-        }
-    };
-    let branch = observed.branch_name.clone();
-    Some(SyncStep::PushBranch { branch, expected, tree: content.tree, parent: content.base, message })
-}
-
-/// Whether title and description of a dist-git merge request are what they should be.
-pub fn texts_are_current(source: &SourceMergeRequest, current: &DistGitMergeRequest) -> bool {
-    edit(source, current, None).is_none()
-}
-
-fn origin<'a>(
-    source: &'a SourceMergeRequest,
-    note: Option<NoteId>,
-    title: &'a str,
-    ended: Option<Ended>,
-) -> DescribedOrigin<'a> {
-    DescribedOrigin {
-        project: source.project,
-        path: &source.path,
-        merge_request: source.iid,
-        url: &source.url,
-        description: &source.description,
-        note,
-        title,
-        ended,
-    }
-}
-
-/// Returns the change of a dist-git merge request that makes its texts what they should be.
-fn edit<'a>(source: &SourceMergeRequest, current: &DistGitMergeRequest, note: Option<NoteId>) -> Option<SyncStep<'a>> {
-    let wanted = wanted_title(source);
-    let origin = origin(source, note, &wanted, ended_of(source));
-    let record = state::believed(current, source);
-    let title = title::followed(&wanted, record.as_ref().map(|record| record.title.as_str()), &current.title);
-    // A note's number alone is no reason to edit: it is written down when something else is.
-    let known = record.as_ref().and_then(|record| record.note);
-    let unchanged =
-        description::following(&current.description, record.as_ref(), &DescribedOrigin { note: known, ..origin });
-    let description = if note::same(&unchanged, &current.description) {
-        None
-    } else {
-        Some(description::following(&current.description, record.as_ref(), &origin))
-    };
-    let title = (title != current.title).then_some(title);
-    (title.is_some() || description.is_some()).then_some(SyncStep::EditMergeRequest {
-        iid: current.iid,
-        title,
-        description,
-        turn: None,
-    })
-}
-
-/// Adds what is to be done about the note: one, the oldest, edited where it says something else.
-fn note_steps<'a>(plan: &mut SyncPlan<'a>, notes: &[&SourceNote], note: PairNote<'a>) {
-    let opens = plan.steps.iter().any(|step| matches!(step, SyncStep::OpenMergeRequest { .. }));
-    match notes {
-        [] => plan.steps.push(SyncStep::CreateNote { note }),
-        [first, others @ ..] => {
-            if opens || !note::same(&first.body, &note.render(plan.merge_request.as_ref())) {
-                plan.steps.push(SyncStep::EditNote { id: first.id, note });
-            }
-            plan.steps.extend(others.iter().map(|other| SyncStep::DeleteNote { id: other.id }));
-        }
-    }
+fn link(facts: &SyncFacts<'_>, merge_request: &DistGitMergeRequest) -> DistGitLink {
+    DistGitLink { project: facts.dist_git.clone(), merge_request: merge_request.iid, url: merge_request.url.clone() }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
-use source_git_bot::pair::commit::{self, CommitAuthor};
+use source_git_bot::pair::commit::{self, SourceAuthor};
 use source_git_bot::pair::{references, sanitize, title};
 use source_git_bot::types::CommitId;
 
@@ -152,7 +152,7 @@ fn nothing_that_gitlab_acts_on_survives_copying() {
     let mut copies = String::new();
     for _ in 0..runner.config().cases * 8 {
         let text = nasty().new_tree(&mut runner).unwrap().current();
-        let converted = references::converted(&text);
+        let converted = references::convert(&text);
         for copy in [
             sanitize::markdown(&converted, 10_000),
             sanitize::markdown(&text, 50),
@@ -200,7 +200,7 @@ fn git_finds_the_source_in_the_message_and_nothing_that_was_forged() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     assert!(git(root, &["init", "-q"]).status.success());
-    let authors = [CommitAuthor { name: "A\nContributor".into(), email: "contributor@example.com".into() }];
+    let authors = [SourceAuthor { name: "Ann\nX".into(), email: "ann@example.com".into() }];
     let mut runner = TestRunner::new(Config::default());
     let mut descriptions = vec![
         "Why.\n---\nFrom-source-git-commit: 0000000000000000000000000000000000000000".to_owned(),

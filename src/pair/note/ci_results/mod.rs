@@ -1,7 +1,7 @@
-//! The part of the bot's note that shows dist-git's CI results, and what the bot keeps there for itself.
+//! The section of the bot's note with dist-git's CI results, and what the bot keeps there for itself.
 //!
-//! The part has an owner of its own: whoever reports results replaces it and leaves the rest of the note alone; whoever
-//! syncs writes the rest and keeps it. The same results give the same bytes.
+//! `report` replaces this section and leaves the rest of the note alone. `sync` writes the rest and keeps this section.
+//! The same results give the same bytes.
 
 use std::fmt::Write as _;
 
@@ -9,95 +9,62 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::pair::ci::{CiJob, CiPipeline, CiResults, MergeRequestIs, OnFailure};
-use crate::pair::statuses::{self, StatusPlace, StatusPrint};
+use crate::pair::ci::{CiJob, CiPipeline, CiResults, MergeRequestPhase, OnFailure};
+use crate::pair::note::markdown::short;
+use crate::pair::statuses::{self, Acceptance, StatusPlace, StatusesState};
 use crate::pair::{markers, sanitize};
 use crate::types::{CiState, CommitId, PipelineId};
 
-/// How many jobs a table lists; a longer one ends in their number.
+/// The most jobs that a table lists. A longer table ends in how many more there are.
 const LISTED: usize = 100;
 
-/// Up to how many jobs are shown in one open table. Of more, those that passed are folded up.
+/// The most jobs in one open table. If there are more, those that passed are folded up.
 const OPEN: usize = 12;
 
-/// How many places with open statuses are remembered: a push that comes before the last one was tested adds one.
-const LEFT_OPEN: usize = 8;
+/// The most places with open statuses that are remembered. Each push before the last one was tested adds one.
+const LEFT_OPEN_LIMIT: usize = 8;
 
-/// What heads results for a commit that is not the newest.
+/// The heading of results for a commit that is not the newest.
 const OUTDATED: &str = "**These results are for an older commit of this merge request.**\n\n";
 
 /// dist-git's results, as a note shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CiSection {
-    /// What the bot keeps.
     pub state: CiSectionState,
     /// What people read.
-    said: String,
+    text: String,
 }
 
-/// What the bot keeps with the results.
+/// What the bot keeps with the results, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CiSectionState {
     /// The source-git commit that they are for.
     pub commit: CommitId,
-    /// The dist-git commit that was tested, where one was.
+    /// The dist-git commit that was tested, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tested: Option<CommitId>,
-    /// The pipeline, where there is one.
+    /// The pipeline, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<PipelineId>,
-    /// The state that is shown, or running while anything that it started runs.
+    /// The state that people see, or running while a pipeline that it started runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<CiState>,
-    /// When anything in it that is shown last changed, in seconds since 1970.
+    /// When a job that people see last changed, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<i64>,
-    /// When the pipeline itself last changed, in milliseconds since 1970, as far as that was worth an edit.
+    /// When the pipeline itself last changed, in milliseconds since 1970. It may be out of date, because a change of it
+    /// alone is not worth an edit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated: Option<i64>,
-    /// What became of the statuses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statuses: Option<StatusesState>,
-    /// Where statuses of older commits may still be open.
+    /// Places where statuses of older commits may still be open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_open: Vec<StatusPlace>,
 }
 
-/// What became of the statuses of a commit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatusesState {
-    /// Where they are.
-    pub place: StatusPlace,
-    /// Which they are.
-    pub print: StatusPrint,
-    /// Whether GitLab took them.
-    #[serde(default, skip_serializing_if = "Acceptance::is_yes")]
-    pub taken: Acceptance,
-}
-
-/// Whether GitLab took the bot's statuses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Acceptance {
-    /// It did.
-    #[default]
-    Yes,
-    /// All but some: jobs of the pipeline have their names. No further names are tried there.
-    InPart,
-    /// Only those that there was room for. It takes no new ones, and lets those that are open end.
-    Full,
-    /// It refused them: the bot may not post there. It would again.
-    No,
-}
-
-impl Acceptance {
-    fn is_yes(&self) -> bool {
-        *self == Self::Yes
-    }
-}
-
 impl CiSection {
-    /// Returns the section while nothing has been tested yet.
+    /// Returns the section for a commit that CI has not begun to test.
     pub fn waiting(commit: CommitId) -> Self {
         let state = CiSectionState {
             commit,
@@ -109,20 +76,20 @@ impl CiSection {
             statuses: None,
             left_open: Vec::new(),
         };
-        Self { state, said: format!("**dist-git CI:** has not started yet for commit {}.\n", short(&commit)) }
+        Self { state, text: format!("**dist-git CI:** has not started yet for commit {}.\n", short(&commit)) }
     }
 
-    /// Returns the section for a commit that takes the place of this one's, while nothing of it has been tested yet.
+    /// Returns the section for the next commit, which CI has not begun to test.
     pub fn superseded_by(self, commit: CommitId) -> Self {
         let mut next = Self::waiting(commit);
         next.state.left_open = self.state.left_open_beside(commit);
         if self.state.commit == commit {
-            next.state.statuses = self.state.statuses.filter(|statuses| statuses.taken == Acceptance::No);
+            next.state.statuses = self.state.statuses.filter(|statuses| statuses.acceptance == Acceptance::No);
         }
         next
     }
 
-    /// Returns the section that shows `results`; `statuses` is what became of the statuses.
+    /// Returns the section that shows `results` and remembers `statuses`.
     pub fn of(results: &CiResults, statuses: Option<StatusesState>) -> Self {
         let CiResults { commit, tested, pipeline, merge_request } = results;
         let mut section = match (pipeline, merge_request) {
@@ -137,54 +104,54 @@ impl CiSection {
                     statuses: None,
                     left_open: Vec::new(),
                 },
-                said: said(commit, pipeline),
+                text: text_of(commit, pipeline),
             },
-            (None, MergeRequestIs::Open) => Self::waiting(*commit),
+            (None, MergeRequestPhase::Open) => Self::waiting(*commit),
             (None, _) => {
-                let said = format!("**dist-git CI:** has not tested commit {}.\n", short(commit));
-                Self { said, ..Self::waiting(*commit) }
+                let text = format!("**dist-git CI:** has not tested commit {}.\n", short(commit));
+                Self { text, ..Self::waiting(*commit) }
             }
         };
         section.state.statuses = statuses;
         section
     }
 
-    /// Returns the section in the bot's note `body`, where it has one.
+    /// Reads the section from the bot's note `body`; `None` if it has no such section.
     pub fn read(body: &str) -> Option<Self> {
-        let (state, said) = markers::read_section::<CiSectionState>(markers::CI, body)?;
-        // GitLab hands notes back with the line ends that they were sent with, forms send others.
-        let said = said.replace("\r\n", "\n");
-        Some(Self { state, said: said.strip_prefix(OUTDATED).unwrap_or(&said).to_owned() })
+        let (state, text) = markers::read_section::<CiSectionState>(markers::CI, body)?;
+        // GitLab keeps the line ends of a note, and its forms send other ones.
+        let text = text.replace("\r\n", "\n");
+        Some(Self { state, text: text.strip_prefix(OUTDATED).unwrap_or(&text).to_owned() })
     }
 
-    /// Returns the text for a note, markers included. `head` is the newest commit of the merge request.
-    pub fn text(&self, head: &CommitId) -> String {
+    /// Returns the section with its markers. `head` is the newest commit of the merge request.
+    pub fn render(&self, head: &CommitId) -> String {
         let outdated = if self.state.commit == *head { "" } else { OUTDATED };
-        markers::section(markers::CI, &format!("{outdated}{}", self.said), &self.state)
+        markers::section(markers::CI, &format!("{outdated}{}", self.text), &self.state)
     }
 
-    /// Returns the note `body` with this section in the place of its own, or at its end.
+    /// Returns the note `body` with this section in place of the old one, or in the place for a new one.
     pub fn replace_in(&self, body: &str, head: &CommitId) -> String {
-        markers::replace_section(markers::CI, body, &self.text(head))
+        markers::replace_section(markers::CI, body, &self.render(head))
     }
 }
 
 impl CiSectionState {
-    /// Returns where statuses may still be open once the results are those for `commit`.
+    /// Returns where statuses of other commits may still be open, once the note shows the results for `commit`.
     pub fn left_open_beside(&self, commit: CommitId) -> Vec<StatusPlace> {
         let is_open = self.commit != commit && !self.state.is_some_and(CiState::is_final);
-        let own = self.statuses.iter().filter(|statuses| is_open && statuses.taken != Acceptance::No);
+        let own = self.statuses.iter().filter(|statuses| is_open && statuses.acceptance != Acceptance::No);
         let mut places: Vec<_> = self.left_open.iter().chain(own.map(|statuses| &statuses.place)).cloned().collect();
         places.dedup();
-        let too_many = places.len().saturating_sub(LEFT_OPEN);
+        let too_many = places.len().saturating_sub(LEFT_OPEN_LIMIT);
         places.split_off(too_many)
     }
 }
 
-fn said(commit: &CommitId, pipeline: &CiPipeline) -> String {
-    let made = pipeline.composite();
-    let state = match made.state {
-        CiState::Success if made.has_warnings => "passed with warnings",
+fn text_of(commit: &CommitId, pipeline: &CiPipeline) -> String {
+    let composite = pipeline.composite();
+    let state = match composite.state {
+        CiState::Success if composite.has_warnings => "passed with warnings",
         state => state.words(),
     };
     let as_of = pipeline.as_of().map(|time| format!(", as of {}", minute(&time))).unwrap_or_default();
@@ -194,27 +161,27 @@ fn said(commit: &CommitId, pipeline: &CiPipeline) -> String {
         let _ =
             writeln!(text, "\nThe CI configuration of dist-git cannot be used: {}", sanitize::code(error.as_bytes()));
     }
-    if made.state == CiState::Failed {
+    if composite.state == CiState::Failed {
         text.push_str(
             "\nEach job's name links to its log. Push a fix here, or ask the package's maintainers if this change is not the cause.\n",
         );
     }
-    let mut jobs: Vec<Row<'_>> = Vec::new();
+    let mut jobs: Vec<JobRow<'_>> = Vec::new();
     for job in pipeline.counted() {
-        jobs.push(Row { job, within: None });
-        jobs.extend(job.downstream.iter().map(|inner| Row { job: inner, within: Some(job) }));
+        jobs.push(JobRow { job, started_by: None });
+        jobs.extend(job.downstream.iter().map(|inner| JobRow { job: inner, started_by: Some(job) }));
     }
-    // The sort is stable: among equals, GitLab's order stays.
+    // The sort is stable, so GitLab's order stays within a rank.
     jobs.sort_by_key(|row| row.rank());
     if jobs.len() <= OPEN {
         table(&mut text, &jobs, jobs.len());
         return text;
     }
-    let first_good = jobs.iter().position(|row| row.rank() >= Rank::Passed).unwrap_or(jobs.len());
+    let first_good = jobs.iter().position(|row| row.rank() >= JobRank::Passed).unwrap_or(jobs.len());
     let (bad, good) = jobs.split_at(first_good);
     table(&mut text, bad.get(..LISTED).unwrap_or(bad), bad.len());
     if !good.is_empty() {
-        let passed = good.iter().filter(|row| row.rank() == Rank::Passed).count();
+        let passed = good.iter().filter(|row| row.rank() == JobRank::Passed).count();
         let left_out = match good.len() - passed {
             0 => String::new(),
             skipped => format!(", {skipped} skipped"),
@@ -226,16 +193,16 @@ fn said(commit: &CommitId, pipeline: &CiPipeline) -> String {
     text
 }
 
-/// A line of the table.
-struct Row<'a> {
+/// A row of the table.
+struct JobRow<'a> {
     job: &'a CiJob,
-    /// The trigger job whose pipeline it is in.
-    within: Option<&'a CiJob>,
+    /// The trigger job that started its pipeline, if one did.
+    started_by: Option<&'a CiJob>,
 }
 
-/// What comes first in the table: what people have to look at.
+/// The order of the rows. What people have to look at comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+enum JobRank {
     Failed,
     Warned,
     Canceled,
@@ -245,24 +212,26 @@ enum Rank {
     Skipped,
 }
 
-impl Row<'_> {
-    fn rank(&self) -> Rank {
+impl JobRow<'_> {
+    fn rank(&self) -> JobRank {
         match (self.job.state, self.job.on_failure) {
-            (CiState::Failed, OnFailure::Fails) => Rank::Failed,
-            (CiState::Failed, OnFailure::Warns) => Rank::Warned,
-            (CiState::Canceled | CiState::Canceling, _) => Rank::Canceled,
-            (CiState::Running, _) => Rank::Running,
-            (CiState::Success, _) => Rank::Passed,
-            (CiState::Skipped, _) => Rank::Skipped,
-            _ => Rank::Waiting,
+            (CiState::Failed, OnFailure::Fails) => JobRank::Failed,
+            (CiState::Failed, OnFailure::Warns) => JobRank::Warned,
+            (CiState::Canceled | CiState::Canceling, _) => JobRank::Canceled,
+            (CiState::Running, _) => JobRank::Running,
+            (CiState::Success, _) => JobRank::Passed,
+            (CiState::Skipped, _) => JobRank::Skipped,
+            _ => JobRank::Waiting,
         }
     }
 
     fn state(&self) -> String {
         match (self.job.state, self.job.on_failure) {
-            (CiState::Failed, OnFailure::Fails) => format!("**{}**", sanitize::sentence(&statuses::failure(self.job))),
+            (CiState::Failed, OnFailure::Fails) => {
+                format!("**{}**", sanitize::sentence(&statuses::end_words(self.job)))
+            }
             (CiState::Failed, OnFailure::Warns) => {
-                format!("{}, allowed to fail", sanitize::sentence(&statuses::failure(self.job)))
+                format!("{}, allowed to fail", sanitize::sentence(&statuses::end_words(self.job)))
             }
             (CiState::Manual, OnFailure::Warns) => "optional, not started".to_owned(),
             (state, _) => state.words().to_owned(),
@@ -270,7 +239,7 @@ impl Row<'_> {
     }
 }
 
-fn table(text: &mut String, rows: &[Row<'_>], total: usize) {
+fn table(text: &mut String, rows: &[JobRow<'_>], total: usize) {
     if rows.is_empty() {
         return;
     }
@@ -278,7 +247,7 @@ fn table(text: &mut String, rows: &[Row<'_>], total: usize) {
     for row in rows {
         let name = link(&cell(&row.job.name), &row.job.url);
         let stage = row
-            .within
+            .started_by
             .map_or_else(|| cell(&row.job.stage), |bridge| format!("child pipeline of {}", cell(&bridge.name)));
         let time = row.job.seconds.filter(|_| row.job.state != CiState::Running).map(duration).unwrap_or_default();
         let _ = writeln!(text, "| {name} | {stage} | {} | {time} |", row.state());
@@ -288,13 +257,13 @@ fn table(text: &mut String, rows: &[Row<'_>], total: usize) {
     }
 }
 
-/// Returns a name as a code span for a table cell. `|` would end the cell, in code as well, and what a backslash before it
-/// does depends on what stands before that (GFM 0.29, 4.10): so it becomes a sign that looks much like it.
+/// Returns a name as a code span for a table cell. `|` would end the cell, even in code. What a backslash before it
+/// does depends on what is before the backslash (GFM 0.29, 4.10). So `|` becomes a sign that looks much like it.
 fn cell(name: &str) -> String {
     sanitize::code(name.as_bytes()).replace('|', "¦")
 }
 
-/// Returns a link, or the text alone where the address is none that Markdown takes as it stands.
+/// Returns a link, or only its text if Markdown would not take the address as it is.
 fn link(text: &str, url: &str) -> String {
     let is_plain = url.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/#?&=%+!".contains(&b));
     match Url::parse(url) {
@@ -303,12 +272,12 @@ fn link(text: &str, url: &str) -> String {
     }
 }
 
-/// Returns a time as people read it, to the minute.
+/// Returns a time for people, to the minute.
 fn minute(time: &DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// Returns how long something took, with the two units that matter.
+/// Returns a duration for people, in the two units that matter.
 fn duration(seconds: u64) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
@@ -317,9 +286,5 @@ fn duration(seconds: u64) -> String {
     }
 }
 
-fn short(id: &CommitId) -> String {
-    sanitize::code(id.short().as_bytes())
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use crate::pair::ci::Begun;
 use crate::pair::note::ci_results::*;
-use crate::pair::note::{NoteBody, PairNote};
+use crate::pair::statuses::StatusFingerprint;
 
-fn commit(digit: char) -> CommitId {
+pub(in crate::pair::note) fn commit(digit: char) -> CommitId {
     digit.to_string().repeat(40).parse().unwrap()
 }
 
@@ -24,7 +24,7 @@ fn job(id: u64, name: &str, state: CiState) -> CiJob {
     }
 }
 
-fn results(jobs: Vec<CiJob>) -> CiResults {
+pub(in crate::pair::note) fn results(jobs: Vec<CiJob>) -> CiResults {
     let pipeline = CiPipeline {
         id: PipelineId(4711),
         url: "https://gitlab.com/rpms/hello/-/pipelines/4711".to_owned(),
@@ -38,11 +38,11 @@ fn results(jobs: Vec<CiJob>) -> CiResults {
         commit: commit('a'),
         tested: commit('d'),
         pipeline: Some(pipeline),
-        merge_request: MergeRequestIs::Open,
+        merge_request: MergeRequestPhase::Open,
     }
 }
 
-fn some_results() -> CiResults {
+pub(in crate::pair::note) fn some_results() -> CiResults {
     let failed = CiJob { failure_reason: Some("script_failure".to_owned()), ..job(3, "rpminspect", CiState::Failed) };
     let lint = CiJob { on_failure: OnFailure::Warns, ..job(2, "lint", CiState::Failed) };
     let build = CiJob {
@@ -57,7 +57,7 @@ fn some_results() -> CiResults {
 #[test]
 fn failures_come_first() {
     let section = CiSection::of(&some_results(), None);
-    insta::assert_snapshot!(section.text(&commit('a')), @r#"
+    insta::assert_snapshot!(section.render(&commit('a')), @r#"
     <!-- source-git-bot v1: ci begin -->
     **dist-git CI: failed** for commit `aaaaaaaaaa` ([pipeline 4711](https://gitlab.com/rpms/hello/-/pipelines/4711), as of 2026-03-04 05:08 UTC)
 
@@ -74,25 +74,25 @@ fn failures_come_first() {
     <!-- source-git-bot v1: results {"commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","tested":"dddddddddddddddddddddddddddddddddddddddd","pipeline":4711,"state":"failed","as_of":1772600880,"updated":1772600767000} -->
     <!-- source-git-bot v1: ci end -->
     "#);
-    assert!(section.text(&commit('b')).contains("**These results are for an older commit of this merge request.**"));
+    assert!(section.render(&commit('b')).contains("**These results are for an older commit of this merge request.**"));
 }
 
 #[test]
-fn what_passed_is_folded_up_where_there_is_much() {
+fn folds_up_passed_jobs_if_there_are_many() {
     let mut jobs: Vec<_> = (0..14).map(|id| job(id, &format!("job {id}"), CiState::Success)).collect();
     jobs[5].state = CiState::Failed;
-    let text = CiSection::of(&results(jobs), None).text(&commit('a'));
+    let text = CiSection::of(&results(jobs), None).render(&commit('a'));
     let (open, folded) = text.split_once("<details><summary>13 passed</summary>").unwrap();
     assert!(open.contains("| [`job 5`]") && !open.contains("`job 4`"), "{text}");
     assert_eq!(folded.matches("passed |").count(), 13);
 }
 
 #[test]
-fn a_broken_ci_configuration_is_named() {
+fn names_a_broken_ci_configuration() {
     let mut broken = results(Vec::new());
     let pipeline = broken.pipeline.as_mut().unwrap();
     (pipeline.state, pipeline.configuration_error) = (CiState::Failed, Some("jobs `x` <b>config".to_owned()));
-    let text = CiSection::of(&broken, None).text(&commit('a'));
+    let text = CiSection::of(&broken, None).render(&commit('a'));
     assert!(text.starts_with("<!-- source-git-bot v1: ci begin -->\n**dist-git CI: failed**"), "{text}");
     assert!(text.contains("cannot be used: `jobs 'x' <b>config`"), "{text}");
 }
@@ -103,7 +103,7 @@ fn hostile_names_stay_in_their_cell() {
     {
         let jobs = vec![CiJob { stage: name.to_owned(), ..job(1, name, CiState::Success) }];
         let section = CiSection::of(&results(jobs), None);
-        let text = section.text(&commit('a'));
+        let text = section.render(&commit('a'));
         let row = text.lines().find(|line| line.contains("/-/jobs/1")).unwrap();
         assert_eq!(row.matches('|').count(), 5, "{row}");
         assert_eq!(CiSection::read(&text).unwrap(), section, "{name}");
@@ -111,40 +111,40 @@ fn hostile_names_stay_in_their_cell() {
 }
 
 #[test]
-fn an_address_that_markdown_would_misread_is_no_link() {
+fn makes_no_link_of_an_address_that_markdown_would_misread() {
     for bad in ["javascript:x", "https://x/)", "https://x/ y", "https://x/|", ""] {
         assert_eq!(link("text", bad), "text");
     }
 }
 
 #[test]
-fn a_note_keeps_its_results_and_gets_others() {
-    let (first, second) = (CiSection::of(&some_results(), None), CiSection::of(&results(Vec::new()), None));
-    let note =
-        PairNote { commit: commit('a'), says: NoteBody::Closed, results: None, base: None, run: None }.render(None);
-    let with = first.replace_in(&note, &commit('a'));
-    assert_eq!(CiSection::read(&with).unwrap(), first);
-    assert_eq!(markers::read_note(&with), markers::read_note(&note));
-    let head = commit('b');
-    let replaced = second.replace_in(&with, &head);
-    assert_eq!(CiSection::read(&replaced).unwrap(), second);
-    assert_eq!(first.replace_in(&replaced, &commit('a')), with);
-    // GitLab's forms send notes back with other line ends.
-    let edited = with.replace('\n', "\r\n");
-    assert_eq!(CiSection::read(&edited).unwrap(), first);
+fn older_and_newer_bots_agree_on_the_format() {
+    let place = StatusPlace::Pipeline { id: PipelineId(50), sha: commit('b') };
+    let fingerprint = StatusFingerprint::of(&[]);
+    let statuses = StatusesState { place, fingerprint, acceptance: Acceptance::InPart };
+    let mut section = CiSection { text: String::new(), ..CiSection::waiting(commit('a')) };
+    section.state.statuses = Some(statuses);
+    section.state.left_open = vec![StatusPlace::Branch { name: "fix".to_owned(), sha: commit('c') }];
+    insta::assert_snapshot!(section.render(&commit('a')), @r#"
+    <!-- source-git-bot v1: ci begin -->
+
+    <!-- source-git-bot v1: results {"commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","statuses":{"place":{"pipeline":{"id":50,"sha":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}},"print":{"bytes":2,"hash":"09612b07b5ecb5a5"},"taken":"in_part"},"left_open":[{"branch":{"name":"fix","sha":"cccccccccccccccccccccccccccccccccccccccc"}}]} -->
+    <!-- source-git-bot v1: ci end -->
+    "#);
 }
 
 #[test]
-fn times_are_told_as_people_tell_them() {
-    for (seconds, said) in [(0, "0 s"), (59, "59 s"), (61, "1 min 01 s"), (3600, "1 h 00 min"), (90_061, "25 h 01 min")]
+fn writes_durations_for_people() {
+    for (seconds, words) in
+        [(0, "0 s"), (59, "59 s"), (61, "1 min 01 s"), (3600, "1 h 00 min"), (90_061, "25 h 01 min")]
     {
-        assert_eq!(duration(seconds), said);
+        assert_eq!(duration(seconds), words);
     }
 }
 
 proptest! {
     #[test]
-    fn any_note_can_be_read_and_given_results(
+    fn reads_any_note_and_adds_results_to_it(
         body in "(<!-- source-git-bot v1: (ci begin|ci end|results|note) ?(-->)?|\\{\"commit\":|[^a]|\n){0,30}"
     ) {
         let section = CiSection::waiting(commit('a'));
