@@ -1,4 +1,4 @@
-//! Each rule of the transfer, with expectations written by hand. `tests/it/files.rs` compares with rsync itself.
+//! Each rule of the transfer, with expectations written by hand. `tests/it/transform/files.rs` compares with rsync itself.
 
 use bstr::BString;
 

@@ -9,46 +9,13 @@ use crate::transform::spec::entries::{Entries, HIGHEST, SpecPatch, Unknown};
 use crate::transform::spec::insert::{InsertionPlace, Like, NoPlace, place, tag_line};
 use crate::transform::spec::lines::{Line, Lines};
 use crate::transform::spec::macros::Macros;
+use crate::transform::spec::new_patch::NewPatch;
 use crate::transform::spec::prep::{Applies, ApplyStyle};
 use crate::types::finding::quoted;
-use crate::types::{CommitId, Finding, Refusal, RepoPath, Subject};
+use crate::types::{Finding, Refusal, RepoPath, Subject};
 
 /// The most digits that a number is written with: as many as rpm's highest has.
 const WIDEST: u8 = 10;
-
-/// How many leading components of a patch's file names are not part of the names in the source tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strip {
-    /// None, as `git format-patch --no-prefix` writes.
-    P0,
-    /// One, `a/` or `b/`, as git writes by default.
-    P1,
-}
-
-impl Strip {
-    /// Returns the number for the option `-p` of `patch` and `git apply`.
-    pub const fn level(self) -> u32 {
-        match self {
-            Self::P0 => 0,
-            Self::P1 => 1,
-        }
-    }
-}
-
-/// A patch that a spec is to name.
-#[derive(Clone, Debug)]
-pub struct NewPatch {
-    /// The name of its file, beside the spec.
-    pub file_name: BString,
-    /// The number that the commit asks for (`Patch-id`).
-    pub number: Option<u32>,
-    /// The commit it comes from, for messages.
-    pub commit: CommitId,
-    /// The lines of the comment above it, as text: neither `# ` before them nor anything escaped.
-    pub comment: Vec<BString>,
-    /// What its file names need.
-    pub strip: Strip,
-}
 
 /// A spec to which patches were added.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ mod entries;
 mod insert;
 mod lines;
 mod macros;
+mod new_patch;
 mod prep;
 mod version;
 
@@ -22,9 +23,10 @@ use crate::transform::spec::entries::Entries;
 use crate::transform::spec::lines::Lines;
 use crate::transform::spec::macros::Macros;
 
-pub use crate::transform::spec::add::{Edited, NewPatch, Strip, add_patches};
+pub use crate::transform::spec::add::{Edited, add_patches};
 pub use crate::transform::spec::changelog::take_changelog;
 pub use crate::transform::spec::entries::SpecPatch;
+pub use crate::transform::spec::new_patch::{NewPatch, Strip};
 pub use crate::transform::spec::prep::{ApplyStyle, Tool, Way};
 pub use crate::transform::spec::version::{release, version};
 

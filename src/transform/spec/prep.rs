@@ -11,7 +11,7 @@ use crate::transform::spec::calls::{Arguments, Blocks, calls};
 use crate::transform::spec::insert::outside;
 use crate::transform::spec::lines::{Lines, Role, Section};
 use crate::transform::spec::macros::{Macros, definition};
-use crate::transform::spec::{NewPatch, Strip};
+use crate::transform::spec::new_patch::{NewPatch, Strip};
 
 /// The program that applies a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

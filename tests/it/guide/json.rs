@@ -85,7 +85,9 @@ fn what_would_be_done_for_a_merge_request_is_printed_as_the_page_describes() {
     let steps: Vec<_> =
         printed["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(steps, ["create_fork", "push_branch", "open_merge_request", "create_note"]);
-    is_described(shell, "source-git-bot reconcile --instance instance.yaml --dry-run", 0, &["reconcile"]);
+    // A plan is what `sync` prints.
+    let headings = ["reconcile", "sync", "update-dist-git"];
+    is_described(shell, "source-git-bot reconcile --instance instance.yaml --dry-run", 0, &headings);
 
     let shell = &mut Shell::new();
     let _tested = ByHand::tested(shell);
