@@ -1,6 +1,6 @@
 //! The layers that an instance is built from: a preset, a file, the environment.
 //!
-//! Errors and origins name the line of a key. The YAML parser reports lines only in its errors. So [`line`] reads the
+//! Errors and origins name the line of a key. The YAML parser reports lines only in its errors. So [`line()`] reads the
 //! file once more, with a reader that ignores all values and reports the wanted key as an error.
 
 use std::cell::Cell;

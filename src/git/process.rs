@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn what_a_stopped_command_has_started_stops_too() {
-        let (git, home) = stand_in("(exec 9>$HERE/said; sleep 60; echo alive >&9) & wait");
+        let (git, home) = stand_in("(exec 9>$HERE/said; tail -f /dev/null; echo alive >&9) & wait");
         let said = home.path().join("said");
         // Reading ends when no process is left that could write.
         let last_words = thread::spawn(move || fs::read_to_string(said).unwrap());

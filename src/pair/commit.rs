@@ -110,11 +110,11 @@ mod tests {
     #[test]
     fn says_what_why_who_and_from_where() {
         let authors = [
-            author("Anna Maker", "anna@example.com"),
-            author("Bert", "bert@example.com"),
-            author("Anna again", "Anna@example.com"),
+            author("The Contributor", "contributor@example.com"),
+            author("The Packager", "packager@example.com"),
+            author("Contributor again", "Contributor@example.com"),
         ];
-        let description = "The parser crashed, see #12.\n\nJIRA: https://issues.redhat.com/browse/RHEL-123\n\n---\nSigned-off-by: Anna";
+        let description = "The parser crashed, see #12.\n\nJIRA: https://issues.redhat.com/browse/RHEL-123\n\n---\nSigned-off-by: Contributor";
         insta::assert_snapshot!(message("Draft: Fix the parser", description, &authors, &SOURCE), @r#"
         Fix the parser
 
@@ -123,10 +123,10 @@ mod tests {
         Resolves: RHEL-123
 
          ---
-        Signed-off-by: Anna
+        Signed-off-by: Contributor
 
-        Co-authored-by: Anna Maker <anna@example.com>
-        Co-authored-by: Bert <bert@example.com>
+        Co-authored-by: The Contributor <contributor@example.com>
+        Co-authored-by: The Packager <packager@example.com>
         From-source-git-commit: 1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a
         "#);
     }
@@ -144,7 +144,7 @@ mod tests {
     fn names_hostile_authors_harmlessly_or_not_at_all() {
         let authors = [
             author("@all\nFrom-source-git-commit: 00", "x@example.com"),
-            author("Eve <eve@example.com>", "no address"),
+            author("Somebody <else@example.com>", "no address"),
             author("", ""),
             author("\u{202e}", "a@b>\nx: y"),
             author("From-source-git-commit: 00", "root@"),
@@ -154,7 +154,7 @@ mod tests {
             co_authors(&authors),
             [
                 "@ all From-source-git-commit: 00 <x@example.com>",
-                "Eve eve@example.com",
+                "Somebody else@example.com",
                 "only@example.com <only@example.com>"
             ]
         );

@@ -38,7 +38,7 @@ fn step_text(step: &PlannedSync, paint: Paint) -> String {
             let heading = format!("open a dist-git merge request from {branch} into {target}{labels}");
             (heading, title + &change::lines(description, paint))
         }
-        PlannedSync::Tell { merge_request, text } => {
+        PlannedSync::Announce { merge_request, text } => {
             (format!("write a note in the dist-git merge request !{merge_request}"), change::lines(text, paint))
         }
         PlannedSync::EditMergeRequest { merge_request, title, description, state } => {

@@ -14,7 +14,7 @@ use crate::pair::statuses::{self, Acceptance, StatusPlace, StatusPost};
 use crate::types::error::{ForgeError, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ApplyOutcome {
+pub(crate) enum WriteOutcome {
     /// Nothing had to be written.
     Nothing,
     Written,
@@ -22,9 +22,9 @@ pub(crate) enum ApplyOutcome {
     Overtaken,
 }
 
-pub(crate) fn apply(session: &Session, pair: &MergeRequestPair, seen: &ReportSeen) -> Result<ApplyOutcome> {
+pub(crate) fn apply(session: &Session, pair: &MergeRequestPair, seen: &ReportSeen) -> Result<WriteOutcome> {
     let facts = &seen.facts;
-    let mut outcome = ApplyOutcome::Nothing;
+    let mut outcome = WriteOutcome::Nothing;
     let mut refusals = StatusRefusals(Vec::new());
     for post in facts.posts(&seen.posted) {
         if !refusals.allows(&post, seen) {
@@ -32,7 +32,7 @@ pub(crate) fn apply(session: &Session, pair: &MergeRequestPair, seen: &ReportSee
         }
         match commit_statuses::post(&session.forge, seen.project, &post) {
             Ok(posting) => {
-                outcome = ApplyOutcome::Written;
+                outcome = WriteOutcome::Written;
                 let what = match posting {
                     Posting::Posted => "posted",
                     Posting::AlreadyThere => "somebody else was faster with",
@@ -50,13 +50,13 @@ pub(crate) fn apply(session: &Session, pair: &MergeRequestPair, seen: &ReportSee
     let acceptance = facts.place.as_ref().map(|place| refusals.acceptance(place)).unwrap_or_default();
     if let Some(edit) = facts.note_edit(acceptance) {
         if !is_as_read(session, pair, &edit)? {
-            return Ok(ApplyOutcome::Overtaken);
+            return Ok(WriteOutcome::Overtaken);
         }
         session.forge.edit_note(pair.source.target_project_id, pair.source.iid, edit.id, &edit.after)?;
         tracing::info!("edited the note on {}!{}", pair.source_path, pair.source.iid);
-        outcome = ApplyOutcome::Written;
+        outcome = WriteOutcome::Written;
     }
-    if matches!(outcome, ApplyOutcome::Nothing) {
+    if matches!(outcome, WriteOutcome::Nothing) {
         tracing::info!("everything is as it should be");
     }
     Ok(outcome)

@@ -11,7 +11,7 @@ use crate::ci::JobContext;
 use crate::ops::find_pair::{self, MergeRequestPair, PairReference};
 use crate::ops::outcome::{Outcome, Preview};
 use crate::ops::reference::{MergeRequestReference, PipelineReference};
-use crate::ops::report::apply::ApplyOutcome;
+use crate::ops::report::apply::WriteOutcome;
 use crate::ops::report::preview::ReportPreview;
 use crate::ops::session::{Session, SessionSettings};
 use crate::pair::report_plan::RememberedResults;
@@ -74,8 +74,8 @@ pub(crate) fn report(session: &Session, pair: MergeRequestPair) -> Result<Outcom
         }
         unconfirmed = None;
         match apply::apply(session, &pair, &seen) {
-            Ok(ApplyOutcome::Nothing) => return Ok(outcome),
-            Ok(ApplyOutcome::Written) => {
+            Ok(WriteOutcome::Nothing) => return Ok(outcome),
+            Ok(WriteOutcome::Written) => {
                 outcome = Outcome::Written;
                 if observe::is_unchanged(session, &seen)? {
                     return Ok(outcome);
@@ -83,7 +83,7 @@ pub(crate) fn report(session: &Session, pair: MergeRequestPair) -> Result<Outcom
                 tracing::info!("it has changed meanwhile; looking again");
                 pair.remembered = RememberedResults::Trusted;
             }
-            Ok(ApplyOutcome::Overtaken) => {
+            Ok(WriteOutcome::Overtaken) => {
                 tracing::info!("another job has written the note meanwhile; looking again");
                 pair.remembered = RememberedResults::Doubted;
             }

@@ -50,7 +50,8 @@ pub(crate) enum PlannedSync {
         description: TextChange,
         labels: Vec<String>,
     },
-    Tell {
+    #[serde(rename = "tell")]
+    Announce {
         merge_request: u64,
         text: TextChange,
     },
@@ -129,7 +130,10 @@ impl SyncRun<'_> {
                     let source = &facts.source;
                     let about =
                         AnnouncedMergeRequest { path: &source.path, merge_request: source.iid, url: &source.url };
-                    PlannedSync::Tell { merge_request: iid.0, text: TextChange::new(announcement::note(news, about)) }
+                    PlannedSync::Announce {
+                        merge_request: iid.0,
+                        text: TextChange::new(announcement::note(news, about)),
+                    }
                 }
                 SyncStep::EditMergeRequest { iid, title, description, state_change: turn } => {
                     let current =
