@@ -200,7 +200,7 @@ fn git_finds_the_source_in_the_message_and_nothing_that_was_forged() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     assert!(git(root, &["init", "-q"]).status.success());
-    let authors = [SourceAuthor { name: "Ann\nX".into(), email: "ann@example.com".into() }];
+    let authors = [SourceAuthor { name: "A\nContributor".into(), email: "contributor@example.com".into() }];
     let mut runner = TestRunner::new(Config::default());
     let mut descriptions = vec![
         "Why.\n---\nFrom-source-git-commit: 0000000000000000000000000000000000000000".to_owned(),
