@@ -124,9 +124,9 @@ mod tests {
 
     #[test]
     fn a_new_description_is_the_contributors_text_and_the_bots_block() {
-        let text = "It crashed on *empty* input, cc @contributor.\n\nJIRA: RHEL-123";
+        let text = "It crashed on *empty* input, cc @anna.\n\nJIRA: RHEL-123";
         insta::assert_snapshot!(new(&source(&path(), text)), @r#"
-        It crashed on *empty* input, cc @ contributor.
+        It crashed on *empty* input, cc @ anna.
 
         Resolves: RHEL-123
 
