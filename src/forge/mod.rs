@@ -60,4 +60,3 @@ pub use crate::forge::transport::RateLimit;
 pub use crate::forge::triggers::{TriggerAddress, TriggerToken};
 pub use crate::forge::user::{AccessToken, CurrentUser, User};
 pub use crate::forge::variables::{ANY_ENVIRONMENT, NewVariable, Variable, VariableType, VariablesOf};
-pub use crate::types::AccessLevel;

@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use crate::ci::TemplateUse;
 use crate::config::Instance;
 use crate::forge::{
-    ANY_ENVIRONMENT, AccessLevel, AccessToken, GitlabVersion, PipelineSchedule, ProjectSettings, ProtectedBranch,
-    RateLimit, Runner, TriggerToken, Variable, VariableType, Webhook, WebhookDelivery,
+    ANY_ENVIRONMENT, AccessToken, GitlabVersion, PipelineSchedule, ProjectSettings, ProtectedBranch, RateLimit, Runner,
+    TriggerToken, Variable, VariableType, Webhook, WebhookDelivery,
 };
 use crate::setup::package_facts::JobTokenAccess;
+use crate::types::AccessLevel;
 
 /// What was seen, or why it was not.
 pub type Visible<T> = Result<T, Unseen>;

@@ -5,10 +5,10 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use crate::forge::{AccessLevel, JobTokenScope, ProjectSettings, Variable, Webhook};
+use crate::forge::{JobTokenScope, ProjectSettings, Variable, Webhook};
 use crate::setup::ci_file::Templates;
 use crate::setup::webhook::HookKind;
-use crate::types::{BranchName, CommitId, ProjectPath, Visibility};
+use crate::types::{AccessLevel, BranchName, CommitId, ProjectPath, Visibility};
 
 /// Everything that the plan is made from.
 #[derive(Debug)]

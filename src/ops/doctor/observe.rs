@@ -1,4 +1,4 @@
-//! What is to be seen of an instance, in as few requests as will do.
+//! Observes an instance, in as few requests as possible.
 
 use std::time::SystemTime;
 
@@ -15,25 +15,24 @@ use crate::setup::instance_facts::{
 use crate::types::ProjectPath;
 use crate::types::error::Result;
 
-/// How many of its newest deliveries tell how a webhook fares: one page.
-const DELIVERIES: usize = 20;
+/// How many of a webhook's newest deliveries are read: one page.
+const MAX_DELIVERIES: usize = 20;
 
-/// What a webhook has to be called for, somewhere around each source-git project.
+/// The events that need a webhook, in each source-git project or in a group around it.
 const EVENTS: [HookEvent; 2] = [HookEvent::MergeRequests, HookEvent::Comments];
 
-/// Looks at everything.
 pub(crate) fn observe(observer: &Observer<'_>) -> Result<InstanceFacts> {
     let forge = &observer.session.forge;
     let token = if observer.is_bot_token() { observer.visible(forge.access_token())? } else { Err(Unseen::NotAsked) };
     let gitlab_version = observer.visible(forge.version())?;
     let bot_project = bot_project::observe(observer)?;
     let (packages, forks) = packages::observe(observer)?;
-    let looked_at: &[PackageOverview] = match &packages {
+    let examined: &[PackageOverview] = match &packages {
         Ok(packages) => packages.all.get(..observer.max_packages).unwrap_or(&packages.all),
         Err(_) => &[],
     };
     let known = bot_project.as_ref().and_then(|project| project.as_ref().ok());
-    let hooks = hooks(observer, known, looked_at)?;
+    let hooks = hooks(observer, known, examined)?;
     Ok(InstanceFacts {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         now: forge.server_time().unwrap_or_else(|| DateTime::<Utc>::from(SystemTime::now())),
@@ -50,7 +49,7 @@ pub(crate) fn observe(observer: &Observer<'_>) -> Result<InstanceFacts> {
     })
 }
 
-/// The webhooks of the groups, of groups around them where those lack some, and of the packages that are looked into.
+/// Returns the webhooks of the groups, of the groups around them if those lack some, and of the examined packages.
 fn hooks(
     observer: &Observer<'_>,
     bot_project: Option<&BotProjectFacts>,
@@ -62,22 +61,25 @@ fn hooks(
         let mut lacking = EVENTS.to_vec();
         let mut group = Some(source_git.as_str());
         while let Some(path) = group.filter(|_| !lacking.is_empty()) {
-            let is_it = |place: &HookPlace| place.kind == HookPlaceKind::Group && place.path == path;
-            // Several namespaces may be in one group.
-            if !places.iter().any(is_it) {
-                places.push(place(observer, bot_project, HookOwner::Group(path), HookPlaceKind::Group, path)?);
+            let is_this_group = |place: &HookPlace| place.kind == HookPlaceKind::Group && place.path == path;
+            // Several namespaces may be in the same group.
+            if !places.iter().any(is_this_group) {
+                places.push(hook_place(observer, bot_project, HookOwner::Group(path), HookPlaceKind::Group, path)?);
             }
-            let hooks = places.iter().filter(|place| is_it(place)).flat_map(|place| place.hooks.iter().flatten());
+            let hooks =
+                places.iter().filter(|place| is_this_group(place)).flat_map(|place| place.hooks.iter().flatten());
             let ours = hooks.map(|hook| &hook.webhook).filter(|hook| is_ours(hook, bot_project));
             ours.for_each(|hook| lacking.retain(|event| !hook.events.contains(event)));
             group = path.rsplit_once('/').map(|(around, _)| around);
         }
         for package in packages.iter().filter(|package| source_git.name_within(&package.source_git).is_some()) {
             let path: ProjectPath = package.source_git.parse()?;
-            let place = place(observer, bot_project, HookOwner::Project(&path), HookPlaceKind::Project, path.as_str())?;
+            let place =
+                hook_place(observer, bot_project, HookOwner::Project(&path), HookPlaceKind::Project, path.as_str())?;
             let is_shown = place.hooks.is_ok();
             places.push(place);
-            // Who may not see those of one may not see those of the next: roles come with the group.
+            // Roles come with the group: if the webhooks of one project are not shown, those of the next are not
+            // either.
             if !is_shown {
                 break;
             }
@@ -86,7 +88,7 @@ fn hooks(
     Ok(places)
 }
 
-fn place(
+fn hook_place(
     observer: &Observer<'_>,
     bot_project: Option<&BotProjectFacts>,
     owner: HookOwner<'_>,
@@ -99,7 +101,7 @@ fn place(
         .visible_list(observer.session.forge.webhooks(owner))?
         .map(|all| all.into_iter().map(facts).collect::<Vec<_>>());
     for hook in hooks.iter_mut().flatten().filter(|hook| is_ours(&hook.webhook, bot_project)) {
-        let newest = observer.session.forge.webhook_deliveries(owner, hook.webhook.id).take(DELIVERIES);
+        let newest = observer.session.forge.webhook_deliveries(owner, hook.webhook.id).take(MAX_DELIVERIES);
         hook.deliveries = observer.visible_list(newest)?;
     }
     Ok(HookPlace { path: path.to_owned(), kind, hooks })

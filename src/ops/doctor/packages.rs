@@ -1,5 +1,5 @@
-//! What is to be seen of the packages and the bot's forks of them: all of them held against dist-git by lists, some of them
-//! one by one.
+//! Observes the packages and the bot's forks of them. Lists compare all packages with dist-git; some packages are
+//! examined one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,39 +13,38 @@ use crate::setup::instance_facts::{ForkOverview, PackageOverview, PackagesOvervi
 use crate::types::error::Result;
 use crate::types::{BranchName, ProjectPath};
 
-/// The most branch names that are looked for in all packages. A distribution has one for each release.
-const NAMES: usize = 12;
+/// The most branch names that are searched for in all packages. A distribution has one for each release.
+const MAX_NAMES: usize = 12;
 
-/// A source-git project, and its branches that are handled.
+/// A source-git project, and those of its branches that the instance handles.
 struct Candidate {
-    shown: ProjectSettings,
+    project: ProjectSettings,
     dist_git: ProjectPath,
     branches: BTreeSet<BranchName>,
 }
 
-/// Looks at them all.
 pub(crate) fn observe(observer: &Observer<'_>) -> Result<(Visible<PackagesOverview>, Visible<Vec<ForkOverview>>)> {
     let mut packages = PackagesOverview::default();
     let mut candidates = candidates(observer, &mut packages)?;
     packages.branch_sample.total = candidates.len();
-    let unseen_names = branches(observer, &mut candidates, &mut packages.branch_sample)?;
+    let unseen_names = find_branches(observer, &mut candidates, &mut packages.branch_sample)?;
     candidates.retain(|candidate| !candidate.branches.is_empty());
-    candidates.sort_by(|one, other| one.shown.path.as_str().cmp(other.shown.path.as_str()));
+    candidates.sort_by(|one, other| one.project.path.as_str().cmp(other.project.path.as_str()));
     if let Some(test_package) = &observer.session.instance.test_package {
-        // What an operator tries things on is looked into in any case.
-        candidates.sort_by_key(|candidate| candidate.shown.path.name() != test_package);
+        // The package that operators try things on comes first, so it is always examined.
+        candidates.sort_by_key(|candidate| candidate.project.path.name() != test_package);
     }
-    let dist_git = dist_git(observer, &candidates)?;
+    let dist_git = dist_git_branches(observer, &candidates)?;
     packages.dist_git_unseen = dist_git.as_ref().err().cloned().or(unseen_names);
     let mut forks = Vec::new();
-    for (place, candidate) in candidates.iter().enumerate() {
-        let has = dist_git.as_ref().ok().and_then(|found| found.get(&candidate.dist_git));
+    for (position, candidate) in candidates.iter().enumerate() {
+        let existing = dist_git.as_ref().ok().and_then(|found| found.get(&candidate.dist_git));
         let mut package = PackageOverview {
-            source_git: candidate.shown.path.to_string(),
+            source_git: candidate.project.path.to_string(),
             dist_git: candidate.dist_git.to_string(),
-            has_dist_git: has.is_some(),
-            missing_branches: match has {
-                Some(has) => candidate.branches.difference(has).map(ToString::to_string).collect(),
+            has_dist_git: existing.is_some(),
+            missing_branches: match existing {
+                Some(existing) => candidate.branches.difference(existing).map(ToString::to_string).collect(),
                 None => Vec::new(),
             },
             source_git_settings: Err(Unseen::NotAsked),
@@ -54,9 +53,9 @@ pub(crate) fn observe(observer: &Observer<'_>) -> Result<(Visible<PackagesOvervi
             dist_git_role: Err(Unseen::NotAsked),
             dist_git_settings: Err(Unseen::NotAsked),
         };
-        if place < observer.max_packages {
+        if position < observer.max_packages {
             observer.progress(&package.source_git);
-            look_into(observer, candidate, &mut package)?;
+            examine(observer, candidate, &mut package)?;
             forks.extend(fork(observer, candidate)?);
         }
         packages.all.push(package);
@@ -64,7 +63,7 @@ pub(crate) fn observe(observer: &Observer<'_>) -> Result<(Visible<PackagesOvervi
     Ok((Ok(packages), Ok(forks)))
 }
 
-/// The projects of the source-git namespaces that take changes.
+/// Returns the projects of the source-git namespaces, without those that are archived.
 fn candidates(observer: &Observer<'_>, packages: &mut PackagesOverview) -> Result<Vec<Candidate>> {
     let mut candidates = Vec::new();
     let namespaces = &observer.session.instance.namespaces;
@@ -74,10 +73,10 @@ fn candidates(observer: &Observer<'_>, packages: &mut PackagesOverview) -> Resul
         match observer.visible_list(observer.session.forge.projects_of_group(group))? {
             Err(why) => packages.unlisted.push((group.to_owned(), why)),
             Ok(all) => {
-                for shown in all.into_iter().filter(|shown| shown.archived != Some(true)) {
-                    let dist_git = namespaces.dist_git_of(shown.path.as_str()).and_then(|path| path.parse().ok());
+                for project in all.into_iter().filter(|project| project.archived != Some(true)) {
+                    let dist_git = namespaces.dist_git_of(project.path.as_str()).and_then(|path| path.parse().ok());
                     let Some(dist_git) = dist_git else { continue };
-                    candidates.push(Candidate { shown, dist_git, branches: BTreeSet::new() });
+                    candidates.push(Candidate { project, dist_git, branches: BTreeSet::new() });
                 }
             }
         }
@@ -85,57 +84,57 @@ fn candidates(observer: &Observer<'_>, packages: &mut PackagesOverview) -> Resul
     Ok(candidates)
 }
 
-/// Finds the branches that are handled: those of some projects are listed, and looked for in all of them. Returns why that
-/// was not possible.
-fn branches(observer: &Observer<'_>, candidates: &mut [Candidate], sample: &mut Sample) -> Result<Option<Unseen>> {
+/// Finds the branches that the instance handles. Lists the branches of some projects, and searches for these names in all
+/// projects. Returns the reason if that was not possible.
+fn find_branches(observer: &Observer<'_>, candidates: &mut [Candidate], sample: &mut Sample) -> Result<Option<Unseen>> {
     let targets = &observer.session.instance.targets;
     let mut names = BTreeSet::new();
     for candidate in candidates.iter_mut() {
-        let default = candidate.shown.default_branch.as_ref().and_then(|name| name.parse::<BranchName>().ok());
-        let path = candidate.shown.path.as_str();
+        let default = candidate.project.default_branch.as_ref().and_then(|name| name.parse::<BranchName>().ok());
+        let path = candidate.project.path.as_str();
         let Some(default) = default.filter(|name| targets.handle(path, name.as_str())) else { continue };
         names.insert(default.clone());
         candidate.branches.insert(default);
     }
-    for candidate in candidates.iter().filter(|one| one.shown.default_branch.is_some()).take(observer.max_packages) {
-        observer.progress(candidate.shown.path.as_str());
-        let path = candidate.shown.path.as_str();
+    for candidate in candidates.iter().filter(|one| one.project.default_branch.is_some()).take(observer.max_packages) {
+        observer.progress(candidate.project.path.as_str());
+        let path = candidate.project.path.as_str();
         if is_for_any_branch(observer, path) {
             continue;
         }
-        if let Ok(listed) = observer.visible_list(observer.session.forge.branch_names(candidate.shown.id))? {
+        if let Ok(listed) = observer.visible_list(observer.session.forge.branch_names(candidate.project.id))? {
             sample.looked_at = sample.looked_at.saturating_add(1);
             names.extend(listed.into_iter().filter(|name| targets.handle(path, name.as_str())));
         }
     }
-    for name in names.into_iter().take(NAMES) {
+    for name in names.into_iter().take(MAX_NAMES) {
         observer.progress(&format!("branches {name} in source-git"));
         let is_asked = |one: &Candidate| {
-            let path = one.shown.path.as_str();
-            let is_new = one.shown.default_branch.is_some() && !one.branches.contains(&name);
+            let path = one.project.path.as_str();
+            let is_new = one.project.default_branch.is_some() && !one.branches.contains(&name);
             is_new && !is_for_any_branch(observer, path) && targets.handle(path, name.as_str())
         };
-        let paths: Vec<_> = candidates.iter().filter(|one| is_asked(one)).map(|one| one.shown.path.clone()).collect();
+        let paths: Vec<_> = candidates.iter().filter(|one| is_asked(one)).map(|one| one.project.path.clone()).collect();
         let tips = match observer.visible(observer.session.forge.branch_tips(&paths, &name))? {
             Ok(tips) => tips,
             Err(why) => return Ok(Some(why)),
         };
         let have: BTreeSet<_> = tips.into_iter().filter(|(_, tip)| tip.is_some()).map(|(path, _)| path).collect();
-        for candidate in candidates.iter_mut().filter(|one| have.contains(&one.shown.path)) {
+        for candidate in candidates.iter_mut().filter(|one| have.contains(&one.project.path)) {
             candidate.branches.insert(name.clone());
         }
     }
     Ok(None)
 }
 
-/// Whether every branch of a project is handled. Then many are upstream's, and only the default branch is one that
-/// dist-git has to have. No branch is called nothing, so only a pattern for any name takes that.
+/// Whether the instance handles every branch of a project. Then many of them are upstream's, and dist-git needs only the
+/// default branch. No branch has an empty name, so only a pattern for any name matches it.
 fn is_for_any_branch(observer: &Observer<'_>, project: &str) -> bool {
     observer.session.instance.targets.handle(project, "")
 }
 
-/// Returns the dist-git projects that there are, with those of the branches that they have.
-fn dist_git<'a>(
+/// Returns the dist-git projects that exist, each with those of the handled branches that it has.
+fn dist_git_branches<'a>(
     observer: &Observer<'_>,
     candidates: &'a [Candidate],
 ) -> Result<Visible<BTreeMap<&'a ProjectPath, BTreeSet<BranchName>>>> {
@@ -159,16 +158,16 @@ fn dist_git<'a>(
     Ok(Ok(found))
 }
 
-/// What takes requests for this package alone.
-fn look_into(observer: &Observer<'_>, candidate: &Candidate, package: &mut PackageOverview) -> Result<()> {
+/// Observes what takes requests for this package alone.
+fn examine(observer: &Observer<'_>, candidate: &Candidate, package: &mut PackageOverview) -> Result<()> {
     let forge = &observer.session.forge;
-    package.source_git_settings = observer.visible(forge.project_settings(candidate.shown.id))?;
-    package.source_git_role = observer.role(candidate.shown.id, package.source_git_settings.as_ref().ok())?;
-    let branch = candidate.shown.default_branch.as_ref().and_then(|name| name.parse().ok());
+    package.source_git_settings = observer.visible(forge.project_settings(candidate.project.id))?;
+    package.source_git_role = observer.role(candidate.project.id, package.source_git_settings.as_ref().ok())?;
+    let branch = candidate.project.default_branch.as_ref().and_then(|name| name.parse().ok());
     if let Some(branch) =
         branch.filter(|branch| candidate.branches.contains(branch)).or(candidate.branches.first().cloned())
     {
-        let text = observer.visible(forge.raw_file(candidate.shown.id, &branch, SOURCE_GIT_PATH))?;
+        let text = observer.visible(forge.raw_file(candidate.project.id, &branch, SOURCE_GIT_PATH))?;
         package.has_template = text.map(|text| {
             let uses = text.and_then(|text| template_uses(&text).ok()).unwrap_or_default();
             uses.iter().any(|used| used.template == Template::SourceGit)
@@ -177,14 +176,14 @@ fn look_into(observer: &Observer<'_>, candidate: &Candidate, package: &mut Packa
     if package.has_dist_git {
         package.dist_git_settings = observer.visible(forge.project_settings(&candidate.dist_git))?;
         package.dist_git_role = match &package.dist_git_settings {
-            Ok(shown) => observer.role(shown.id, Some(shown))?,
+            Ok(settings) => observer.role(settings.id, Some(settings))?,
             Err(why) => Err(why.clone()),
         };
     }
     Ok(())
 }
 
-/// The bot's fork for a package; nothing where there is none yet: it is made with the first merge request.
+/// Returns the bot's fork for a package; `None` if it does not exist yet. The first merge request creates it.
 fn fork(observer: &Observer<'_>, candidate: &Candidate) -> Result<Option<ForkOverview>> {
     let name = candidate.dist_git.name();
     let path: ProjectPath = match &observer.session.instance.forks {
@@ -192,11 +191,11 @@ fn fork(observer: &Observer<'_>, candidate: &Candidate) -> Result<Option<ForkOve
         config::Forks::BotUser => format!("{}/{name}", observer.bot_name).parse()?,
         config::Forks::Group(group) => format!("{group}/{name}").parse()?,
     };
-    let Ok(shown) = observer.visible(observer.session.forge.project_settings(&path))? else { return Ok(None) };
+    let Ok(settings) = observer.visible(observer.session.forge.project_settings(&path))? else { return Ok(None) };
     Ok(Some(ForkOverview {
-        variables: variables(observer, &shown.path)?,
-        job_tokens: job_tokens(observer, &shown)?,
-        runners: observer.visible_list(observer.session.forge.runners_of_project(shown.id))?,
-        settings: shown,
+        variables: variables(observer, &settings.path)?,
+        job_tokens: job_tokens(observer, &settings)?,
+        runners: observer.visible_list(observer.session.forge.runners_of_project(settings.id))?,
+        settings,
     }))
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::forge::{
-    ANY_ENVIRONMENT, AccessLevel, FileAction, HookOwner, NewFork, NewProject, NewProtection, NewVariable, NewWebhook,
-    ProjectEdit, ProjectSettings, VariableType, VariablesOf,
+    ANY_ENVIRONMENT, FileAction, HookOwner, NewFork, NewProject, NewProtection, NewVariable, NewWebhook, ProjectEdit,
+    ProjectSettings, VariableType, VariablesOf,
 };
 use crate::ops::onboard::run::OnboardRun;
 use crate::setup::package_facts::{PackageFacts, TokenUse};
@@ -18,8 +18,8 @@ use crate::setup::plan::{SetupPlan, UnmetNeeds};
 use crate::setup::step::{Actor, SetupPlace, SetupStep, VariableChange, VariableValue, describe_settings};
 use crate::setup::todo::Todo;
 use crate::setup::webhook::TOKEN_PART;
-use crate::types::ProjectPath;
 use crate::types::error::{Context as _, Error, ForgeError, RemoteError, Result, bail};
+use crate::types::{AccessLevel, ProjectPath};
 
 #[derive(Debug, Default)]
 pub(crate) struct OnboardSteps {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::ci::{Template, TemplateUse, template_uses};
-use crate::forge::{AccessLevel, ProjectSettings, TriggerToken};
+use crate::forge::{ProjectSettings, TriggerToken};
 use crate::ops::onboard::run::{DEFAULT_CI_FILE, OnboardRun, if_found, if_readable};
 use crate::setup::package_facts::{BotProject, TokenUse, TriggerTokenFacts};
 use crate::setup::webhook::trigger_url;
 use crate::types::error::{ForgeError, Result};
-use crate::types::{BranchName, ProjectPath};
+use crate::types::{AccessLevel, BranchName, ProjectPath};
 
 /// The instance file in the bot project, unless its CI file names another.
 const INSTANCE_FILE: &str = "instance.yaml";

@@ -24,7 +24,7 @@ mod reactions;
 
 use chrono::{DateTime, Utc};
 
-use crate::forge::{AccessLevel, AwardId, Note};
+use crate::forge::{AwardId, Note};
 use crate::ops::find_pair::{self, PairReference};
 use crate::ops::outcome::Outcome;
 use crate::ops::reference::{MergeRequestReference, NamedMergeRequest};
@@ -36,7 +36,7 @@ use crate::ops::{notes, recreate, report};
 use crate::pair::note::commands::Reaction;
 use crate::pair::slash_command::{self, CommentAuthor, SlashCommand, SlashRequest};
 use crate::types::error::{Error, ErrorKind, ForgeError, Result};
-use crate::types::{NoteId, ProjectId};
+use crate::types::{AccessLevel, NoteId, ProjectId};
 
 /// Does what a comment asks for, and answers it with a reaction.
 pub(crate) fn follow(

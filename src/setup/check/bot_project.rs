@@ -2,14 +2,14 @@
 
 use crate::ci::{Template, TemplateUse};
 use crate::config::WebhookTokens;
-use crate::forge::{AccessLevel, BranchAccess, OverrideRole, ProjectSettings, ProtectedBranch, RunnerType};
+use crate::forge::{BranchAccess, OverrideRole, ProjectSettings, ProtectedBranch, RunnerType};
 use crate::setup::check::hooks;
 use crate::setup::check::result::{CheckResult, Verdict, join_names, summarize};
 use crate::setup::instance_facts::{
     BotProjectFacts, InstanceFacts, InstanceFileFacts, Unseen, VariableFlags, Visible, is_online, is_pattern,
 };
 use crate::setup::package_facts::JobTokenAccess;
-use crate::types::Visibility;
+use crate::types::{AccessLevel, Visibility};
 
 const VARIABLES: &str = "Settings, CI/CD, Variables";
 const TOKEN: &str = "SGB_TOKEN";

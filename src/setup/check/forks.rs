@@ -2,12 +2,13 @@
 //! hold no secret, and their jobs may reach nothing else.
 
 use crate::config::Forks;
-use crate::forge::{AccessLevel, Runner};
+use crate::forge::Runner;
 use crate::setup::check::bot_project::{JOB_TOKENS, job_token_verdict, pipeline_variables};
 use crate::setup::check::result::{CheckResult, Verdict, join_names, summarize};
 use crate::setup::instance_facts::{
     ForkOverview, InstanceFacts, PackageOverview, Unseen, VariableFlags, Visible, is_online,
 };
+use crate::types::AccessLevel;
 
 /// The variables that everybody whose code runs there may know.
 const HARMLESS: [&str; 8] = [

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use crate::ci::template_uses;
 use crate::config::{Environment, Forks, Instance, WebhookTokens};
-use crate::forge::{AccessLevel, GitlabVersion, HookEvent, OverrideRole, RateLimit, Webhook};
+use crate::forge::{GitlabVersion, HookEvent, OverrideRole, RateLimit, Webhook};
 use crate::setup::check::*;
 use crate::setup::instance_facts::*;
 use crate::setup::package_facts::JobTokenAccess;
 use crate::setup::webhook;
+use crate::types::AccessLevel;
 
 const GITLAB: &str = "https://gitlab.com/api/v4/projects/42/ref/main/trigger/pipeline";
 

@@ -1,10 +1,11 @@
 //! The token, and what its scopes allow; the bot's roles, which must be high enough and no higher.
 
 use crate::config::Forks;
-use crate::forge::{AccessLevel, AccessToken};
+use crate::forge::AccessToken;
 use crate::pair::status_issue::TOKEN_DAYS;
 use crate::setup::check::result::{CheckResult, Verdict, summarize};
 use crate::setup::instance_facts::{InstanceFacts, Unseen, Visible};
+use crate::types::AccessLevel;
 
 /// The scope that the bot needs. It implies all lesser ones.
 const NEEDED: &str = "api";

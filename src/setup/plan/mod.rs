@@ -10,11 +10,11 @@ pub mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::forge::AccessLevel;
 use crate::setup::ci_file::PackageCiFile;
 use crate::setup::package_facts::{PackageFacts, RepositoryFacts, Side};
 use crate::setup::step::{Actor, Need, SetupPlace, SetupStep};
 use crate::setup::todo::Todo;
+use crate::types::AccessLevel;
 
 /// What to do for a package.
 #[derive(Debug, Default)]

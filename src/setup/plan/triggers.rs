@@ -2,13 +2,13 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::forge::{ANY_ENVIRONMENT, AccessLevel, HookEvent, Variable, VariableType, Webhook};
+use crate::forge::{ANY_ENVIRONMENT, HookEvent, Variable, VariableType, Webhook};
 use crate::setup::package_facts::{RepositoryFacts, Side, SignedTokens, TokenUse};
 use crate::setup::plan::Planner;
 use crate::setup::step::{Actor, Need, SetupPlace, SetupStep, VariableChange, VariableValue};
 use crate::setup::todo::Todo;
 use crate::setup::webhook::{self, HookKind, TOKEN_PART};
-use crate::types::ProjectPath;
+use crate::types::{AccessLevel, ProjectPath};
 
 /// The variables of a job that starts the bot.
 const TRIGGER_URL: &str = "SGB_TRIGGER_URL";

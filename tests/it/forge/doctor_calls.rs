@@ -2,9 +2,8 @@
 
 use chrono::NaiveDate;
 use gitlab_sandbox::{HookEvent as Fired, Scope, Variable};
-use source_git_bot::forge::{
-    AccessLevel, AccessToken, FeatureAccess, HookEvent, HookOwner, OverrideRole, RunnerType, VariablesOf,
-};
+use source_git_bot::forge::{AccessToken, FeatureAccess, HookEvent, HookOwner, OverrideRole, RunnerType, VariablesOf};
+use source_git_bot::types::AccessLevel;
 use source_git_bot::types::Visibility;
 use source_git_bot::types::error::ForgeError;
 

@@ -7,9 +7,10 @@ use gitlab_sandbox::{Role, Visibility as Seen};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use source_git_bot::forge::{
-    ANY_ENVIRONMENT, AccessLevel, FeatureAccess, FileAction, FileActionKind, HookEvent, HookOwner, NewCommitAuthor,
-    NewProject, NewProtection, NewVariable, NewWebhook, OverrideRole, ProjectEdit, VariableType, VariablesOf,
+    ANY_ENVIRONMENT, FeatureAccess, FileAction, FileActionKind, HookEvent, HookOwner, NewCommitAuthor, NewProject,
+    NewProtection, NewVariable, NewWebhook, OverrideRole, ProjectEdit, VariableType, VariablesOf,
 };
+use source_git_bot::types::AccessLevel;
 use source_git_bot::types::BranchName;
 use source_git_bot::types::Visibility;
 use source_git_bot::types::error::ForgeError;
